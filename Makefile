@@ -1,0 +1,60 @@
+# make demo: absorb a document and ask about it. make test: run the tests. Both set up what is missing.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: demo test lint format nano bench evaluate setup clean
+.DEFAULT_GOAL := demo
+
+$(BIN)/thoth: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# Tests and training also need PyTorch, which the app does without.
+$(BIN)/pytest: $(BIN)/thoth
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[train,dev]"
+	@touch $@
+
+# MLX's Linux wheel brings a reference BLAS; OpenBLAS makes it fifty times faster. Everything works without it.
+.PHONY: openblas
+openblas:
+	@if [ "$$(uname)" = Linux ] && ! ldconfig -p | grep -q libopenblas; then \
+	  if command -v apt-get >/dev/null; then \
+	    echo "Installing OpenBLAS (libopenblas0)"; \
+	    { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq libopenblas0; } >/dev/null 2>&1 \
+	      || echo "OpenBLAS could not be installed: going on without it, more slowly"; \
+	  fi; fi
+
+setup: $(BIN)/pytest openblas  ## everything a developer needs
+
+demo: $(BIN)/thoth openblas
+	@$(BIN)/thoth ask --compare --doc examples/harbour.txt "Who is the mayor of Kelwick?"
+
+test: setup
+	$(BIN)/pytest
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The built-in model pair, from nothing: tokenizer, base, hypernetwork, bundle. Resumes where it was stopped.
+nano: setup
+	$(BIN)/python -m torch_train.nano runs/nano
+
+evaluate: setup
+	$(BIN)/python benchmarks/accuracy.py
+
+bench: setup
+	$(BIN)/python benchmarks/absorb.py
+	$(BIN)/python benchmarks/startup.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

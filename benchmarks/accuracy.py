@@ -1,0 +1,151 @@
+"""What the built-in pair knows: exact answers on notes it never met, in MLX, along the way the app takes.
+
+    python benchmarks/accuracy.py [--questions 1000] [--pair FOLDER] [--json FILE]
+
+Notes come from the language's test split (its names never occur in training) and from seeds that training does not use.
+"Exact" is the whole answer, character for character.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from thoth import nano
+from thoth.blas import preload_blas
+from torch_train.nano.language import UNKNOWN, Language, Note
+
+SEED = 20_261_123
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: where the notes come from, how they are given to the model, which questions count."""
+
+    name: str
+    target: float | None
+    way: str  # "context", "adapter", "composed" (two notes in one adapter) or "nothing"
+    draw: Callable[[Language], Note]
+    known: bool  # count the questions that the note answers, or those it does not
+
+
+def facts(low: int, high: int | None = None, unanswerable: int = 0) -> Callable[[Language], Note]:
+    """Notes of `low` to `high` facts with up to two filler sentences."""
+    counts = iter(range(1_000_000_000))
+
+    def draw(language: Language) -> Note:
+        number = next(counts)
+        return language.note(low + number % ((high or low) - low + 1), number % 3, unanswerable)
+
+    return draw
+
+
+def needle(language: Language) -> Note:
+    """One needle among 5 to 20 filler sentences: 60 to 250 tokens."""
+    number = language.value("count")
+    return language.needle(5 + int(number) % 16)
+
+
+ROWS = (
+    Row("base, note in context, 1-4 facts", 0.95, "context", facts(1, 4), known=True),
+    Row("base, note in context, 8 facts", None, "context", facts(8), known=True),
+    Row("adapter only, 1 fact", 0.95, "adapter", facts(1), known=True),
+    Row("adapter only, 2 facts", None, "adapter", facts(2), known=True),
+    Row("adapter only, 4 facts", 0.85, "adapter", facts(4), known=True),
+    Row("adapter only, 8 facts", 0.60, "adapter", facts(8), known=True),
+    Row("adapter only, 12 facts", None, "adapter", facts(12), known=True),
+    Row("two notes of 2 facts composed", None, "composed", facts(2), known=True),
+    Row('no document: "I don\'t know."', 0.98, "nothing", facts(1, 4), known=True),
+    Row('note in context, silent about it: "I don\'t know."', None, "context", facts(1, 4, 2), known=False),
+    Row('adapter, note silent about it: "I don\'t know."', 0.85, "adapter", facts(1, 4, 2), known=False),
+    Row("needle among filler, one chunk", 0.95, "adapter", needle, known=True),
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--questions", type=int, default=1000, help="at least so many in every row")
+    parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
+    parser.add_argument("--json", type=Path, help="write the numbers there as well")
+    arguments = parser.parse_args()
+    preload_blas()
+    model = Model(arguments.pair)
+    results = []
+    print("| | questions | exact | must reach |\n|---|---|---|---|")
+    for row in ROWS:
+        started = time.perf_counter()
+        asked, right = model.score(row, arguments.questions)
+        share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"
+        print(f"| {row.name} | {asked} | {share:.1%} | {target} |", flush=True)
+        seconds = round(time.perf_counter() - started, 1)
+        results.append({"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds})
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+class Model:
+    """A pair, and how to ask it."""
+
+    def __init__(self, folder: Path) -> None:
+        import mlx.core as mx
+        from mlx_lm import load
+
+        from mlx_hypernet.bundle import load_bundle
+
+        self.base, self.tokenizer = load(str(folder / "base"))
+        self.base.set_dtype(mx.float32)
+        self.bundle = load_bundle(folder / "hypernet")
+
+    def score(self, row: Row, questions: int) -> tuple[int, int]:
+        """(questions asked, exact answers)."""
+        from mlx_hypernet import adapter, live
+
+        language = Language(SEED, "test")
+        asked = right = 0
+        while asked < questions:
+            notes = [row.draw(language) for _ in range(2 if row.way == "composed" else 1)]
+            if row.way in ("adapter", "composed"):
+                live.attach(self.base, adapter.compose([self.absorb(note.text) for note in notes]))
+            for note in notes:
+                context = note.text + "\n\n" if row.way == "context" else ""
+                for question in note.questions:
+                    if (question.answer != UNKNOWN) != row.known:
+                        continue
+                    expected = UNKNOWN if row.way == "nothing" else question.answer
+                    asked += 1
+                    right += self.answer(context + question.text) == expected
+            live.detach(self.base)
+        return asked, right
+
+    def absorb(self, text: str):
+        """A note's adapters, by the same calls as the app's."""
+        from mlx_hypernet.absorb import absorb
+        from mlx_hypernet.chunking import document_ids, split
+
+        config = self.bundle.config
+        ids = document_ids(self.tokenizer, text)
+        return absorb(
+            self.base, self.bundle, split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
+        )
+
+    def answer(self, question: str) -> str:
+        """The greedy answer."""
+        import mlx.core as mx
+        from mlx_lm.generate import generate_step
+
+        messages = [{"role": "user", "content": question}]
+        prompt = mx.array(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True))
+        tokens: list[int] = []
+        for token, _ in generate_step(prompt, self.base, max_tokens=32):
+            if token in self.tokenizer.eos_token_ids:
+                break
+            tokens.append(int(token))
+        return self.tokenizer.decode(tokens).strip()
+
+
+if __name__ == "__main__":
+    main()

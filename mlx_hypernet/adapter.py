@@ -1,0 +1,198 @@
+"""Adapters: what one document's chunks became, the sum of several documents, and both on disk.
+
+The saved form is mlx-lm's own (`adapters.safetensors` + `adapter_config.json`), so that `mlx_lm.generate --adapter-path`
+loads it unchanged. The chunks are kept in a file of their own, so that documents can be composed anew later.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_hypernet.atomic import write_json, write_tensors
+from mlx_hypernet.base import module_path_prefix, target_path, text_model
+
+TENSORS_FILE, CONFIG_FILE = "adapters.safetensors", "adapter_config.json"
+_TENSOR_NAME = re.compile(r"(?:.*\.)?layers\.(\d+)\.(?:.*\.)?([^.]+)\.lora_([ab])")
+
+
+class AdapterError(Exception):
+    """An adapter that is damaged, or does not belong to this model or to these other adapters."""
+
+
+@dataclass(frozen=True)
+class ChunkAdapters:
+    """The adapters of one document, chunk by chunk, and the hypernetwork's bias pair.
+
+    Attributes:
+        A, B: module -> (chunks, L, r, d_in) and (chunks, L, r, d_out).
+        bias_A, bias_B: module -> (L, r, d_in) and (L, r, d_out).
+        scale: factor of the whole adapter, as it is.
+    """
+
+    A: dict[str, mx.array]
+    B: dict[str, mx.array]
+    bias_A: dict[str, mx.array]
+    bias_B: dict[str, mx.array]
+    scale: float
+
+    @property
+    def num_chunks(self) -> int:
+        """How many chunks the document had."""
+        return int(next(iter(self.A.values())).shape[0])
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """One adapter, ready to attach: y += scale · (x Aᵀ) B in every target module.
+
+    Attributes:
+        A, B: module -> (L, r_total, d_in) and (L, r_total, d_out).
+        scale: factor of the adapter, as it is.
+    """
+
+    A: dict[str, mx.array]
+    B: dict[str, mx.array]
+    scale: float
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the target modules."""
+        return tuple(self.A)
+
+    @property
+    def num_layers(self) -> int:
+        """Layers of the base it was made for."""
+        return int(next(iter(self.A.values())).shape[0])
+
+    @property
+    def rank(self) -> int:
+        """Total rank: r · (chunks + 1)."""
+        return int(next(iter(self.A.values())).shape[1])
+
+
+def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
+    """Join documents to one adapter on the rank axis: every chunk in its order, then the bias pair once.
+
+    Raises:
+        AdapterError: for no document, or documents of different hypernetworks.
+    """
+    if not documents:
+        raise AdapterError("nothing to compose: no document given")
+    first = documents[0]
+    for other in documents[1:]:
+        if not _same_bias(first, other):
+            raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
+
+    def join(side: str) -> dict[str, mx.array]:
+        bias: dict[str, mx.array] = getattr(first, f"bias_{side}")
+        return {
+            name: mx.concatenate(
+                [chunk for doc in documents for chunk in getattr(doc, side)[name]] + [bias[name]], 1
+            )
+            for name in bias
+        }
+
+    return Adapter(join("A"), join("B"), first.scale)
+
+
+def _same_bias(one: ChunkAdapters, other: ChunkAdapters) -> bool:
+    if one.scale != other.scale or one.bias_A.keys() != other.bias_A.keys():
+        return False
+    pairs = [(one.bias_A[name], other.bias_A[name]) for name in one.bias_A]
+    pairs += [(one.bias_B[name], other.bias_B[name]) for name in one.bias_A]
+    return all(mx.array_equal(x, y).item() for x, y in pairs)
+
+
+def save_adapter(folder: Path, adapter: Adapter, model: nn.Module, info: dict[str, Any]) -> None:
+    """Write an adapter in mlx-lm's dialect.
+
+    Args:
+        folder: is made if missing; files of the same names are replaced.
+        adapter: the adapter.
+        model: the base, which names the tensors and the keys.
+        info: becomes the section `thoth` of `adapter_config.json`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    prefix = module_path_prefix(model)
+    layers = f"{prefix}.layers" if prefix else "layers"
+    tensors, keys = {}, []
+    for name in adapter.modules:
+        path = target_path(text_model(model).layers[0], name)
+        keys.append(path)
+        for layer in range(adapter.num_layers):
+            # mlx-lm multiplies from the right: lora_a is (d_in, r), lora_b (r, d_out).
+            tensors[f"{layers}.{layer}.{path}.lora_a"] = mx.contiguous(adapter.A[name][layer].T)
+            tensors[f"{layers}.{layer}.{path}.lora_b"] = mx.contiguous(adapter.B[name][layer])
+    parameters = {"rank": adapter.rank, "scale": adapter.scale, "dropout": 0.0, "keys": keys}
+    config = {"fine_tune_type": "lora", "num_layers": adapter.num_layers, "lora_parameters": parameters}
+    write_tensors(folder / TENSORS_FILE, tensors)
+    write_json(folder / CONFIG_FILE, config | {"thoth": info})
+
+
+def load_adapter(folder: Path) -> Adapter:
+    """Read an adapter back.
+
+    Raises:
+        AdapterError: when a file is missing or damaged, or a layer's pair is not complete.
+    """
+    try:
+        scale = float(json.loads((folder / CONFIG_FILE).read_text("utf-8"))["lora_parameters"]["scale"])
+        tensors = mx.load(str(folder / TENSORS_FILE))
+        mx.eval(tensors)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise AdapterError(f"{folder} does not hold a readable adapter: {error}") from error
+    sides: dict[str, dict[str, dict[int, mx.array]]] = {"a": {}, "b": {}}
+    for tensor_name, tensor in tensors.items():
+        match = _TENSOR_NAME.fullmatch(tensor_name)
+        if match is None:
+            raise AdapterError(f"{folder} holds a tensor that is no part of an adapter: {tensor_name}")
+        layer, module, side = match.groups()
+        sides[side].setdefault(module, {})[int(layer)] = tensor.T if side == "a" else tensor
+    a, b = ({name: _stack(by_layer) for name, by_layer in sorted(side.items())} for side in sides.values())
+    if not a or {name: x.shape[:2] for name, x in a.items()} != {name: x.shape[:2] for name, x in b.items()}:
+        raise AdapterError(f"{folder} holds an incomplete adapter: lora_a and lora_b do not match")
+    return Adapter(a, b, scale)
+
+
+def _stack(by_layer: dict[int, mx.array]) -> mx.array:
+    if sorted(by_layer) != list(range(len(by_layer))) or len({x.shape for x in by_layer.values()}) != 1:
+        raise AdapterError("the adapter is incomplete: layers are missing or differ in shape")
+    return mx.stack([by_layer[layer] for layer in range(len(by_layer))])
+
+
+def save_chunks(path: Path, chunks: ChunkAdapters) -> None:
+    """Write the chunk adapters of a document to one safetensors file."""
+    tensors = {f"{side}.{name}": x for side in _SIDES for name, x in getattr(chunks, side).items()}
+    write_tensors(path, tensors, {"scale": repr(chunks.scale)})
+
+
+def load_chunks(path: Path) -> ChunkAdapters:
+    """Read what `save_chunks` wrote.
+
+    Raises:
+        AdapterError: when the file is missing or damaged.
+    """
+    sides: dict[str, dict[str, mx.array]] = {side: {} for side in _SIDES}
+    try:
+        tensors, metadata = mx.load(str(path), return_metadata=True)
+        mx.eval(tensors)
+        for tensor_name, tensor in tensors.items():
+            side, _, name = tensor_name.partition(".")
+            sides[side][name] = tensor
+        chunks = ChunkAdapters(**sides, scale=float(metadata["scale"]))
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise AdapterError(f"{path} does not hold readable chunks: {error}") from error
+    if not chunks.A or any(side.keys() != chunks.A.keys() for side in sides.values()):
+        raise AdapterError(f"{path} holds incomplete chunks")
+    return chunks
+
+
+_SIDES = ("A", "B", "bias_A", "bias_B")

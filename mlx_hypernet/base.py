@@ -1,0 +1,85 @@
+"""The anatomy of an mlx-lm base model: where its blocks are, which linears can carry an adapter, what identifies it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_hypernet.config import BaseInfo
+
+
+class UnsupportedBase(ValueError):
+    """A base model that this package cannot read or adapt."""
+
+
+def module_path_prefix(model: nn.Module) -> str:
+    """Path of the text model inside `model`: `model`, `language_model.model` on multimodal wrappers, or empty.
+
+    Raises:
+        UnsupportedBase: when no part of the model has `embed_tokens`, `layers` and `norm`.
+    """
+    found = [
+        path
+        for path, module in model.named_modules()
+        if all(hasattr(module, name) for name in ("embed_tokens", "layers", "norm"))
+    ]
+    if not found:
+        kind = getattr(model, "model_type", type(model).__name__)
+        raise UnsupportedBase(
+            f"base models of type {kind} are not supported: no embed_tokens, layers and norm"
+        )
+    return min(found, key=len)
+
+
+def text_model(model: nn.Module) -> Any:
+    """The part of `model` with `embed_tokens`, `layers` and `norm`, below any wrapper and without the LM head."""
+    module: Any = model
+    for name in filter(None, module_path_prefix(model).split(".")):
+        module = getattr(module, name)
+    return module
+
+
+def target_path(layer: nn.Module, name: str) -> str:
+    """Path inside a block of the one module called `name`: `down_proj` -> `mlp.down_proj`.
+
+    Raises:
+        UnsupportedBase: when the block has no such module, or several.
+    """
+    paths = [path for path, _ in layer.named_modules() if path.rpartition(".")[2] == name]
+    if len(paths) != 1:
+        what = f"has {len(paths)} modules {name!r} in one block" if paths else f"has no module {name!r}"
+        raise UnsupportedBase(f"the base model {what}: this hypernetwork was not made for it")
+    return paths[0]
+
+
+def linear_shape(linear: nn.Module) -> tuple[int, int]:
+    """(d_in, d_out) of a Linear, quantised or not."""
+    d_out, d_in = linear.weight.shape
+    if isinstance(linear, nn.QuantizedLinear):
+        d_in = d_in * 32 // linear.bits
+    return d_in, d_out
+
+
+def describe(model: nn.Module, repository: str | None = None) -> BaseInfo:
+    """What a bundle records about its base, read from the loaded model."""
+    text = text_model(model)
+    return BaseInfo(
+        repository=repository,
+        model_type=model.model_type,
+        hidden_size=text.norm.weight.shape[0],
+        num_layers=len(text.layers),
+        vocab_size=text.embed_tokens.weight.shape[0],
+        fingerprint=fingerprint(model),
+    )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A short hash that tells bases of equal shape apart: the final norm's weights, rounded to bf16.
+
+    Norms are never quantised, and rounding makes fp32, bf16 and 4-bit copies of one model agree.
+    """
+    weight = text_model(model).norm.weight.astype(mx.bfloat16).view(mx.uint16)
+    return hashlib.sha256(memoryview(weight)).hexdigest()[:16]

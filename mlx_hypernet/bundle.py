@@ -1,0 +1,152 @@
+"""Bundles: a hypernetwork's weights and what it needs to know about its base, in one folder.
+
+`config.json` + `model.safetensors`. Everything that can be wrong with one is said in one line, before anything is computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+from mlx import nn
+from mlx.utils import tree_flatten
+
+from mlx_hypernet.atomic import write_json, write_tensors
+from mlx_hypernet.base import UnsupportedBase, describe, linear_shape, target_path, text_model
+from mlx_hypernet.config import BundleConfig, ConfigError
+from mlx_hypernet.hypernet import HyperNetwork
+
+CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+
+
+class BundleError(Exception):
+    """A bundle that is missing, damaged, or made for another base; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded hypernetwork.
+
+    Attributes:
+        config: what the bundle says about itself.
+        hypernet: the network with its weights.
+        id: short hash of the weights file.
+    """
+
+    config: BundleConfig
+    hypernet: HyperNetwork
+    id: str
+
+
+def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
+    """Load a bundle from a folder.
+
+    Args:
+        path: the folder.
+        dtype: brings the weights into another dtype; fp32 is the fast one on a CPU.
+
+    Raises:
+        BundleError: when files are missing or damaged, or names, shapes or values of weights are wrong.
+    """
+    config = read_config(path)
+    weights = _read_weights(path / WEIGHTS_FILE)
+    hypernet = HyperNetwork(config.hypernet)
+    check_weights(hypernet, weights, path)
+    if dtype is not None:
+        weights = {name: weight.astype(dtype) for name, weight in weights.items()}
+    hypernet.load_weights(list(weights.items()))
+    hypernet.eval()
+    mx.eval(hypernet.parameters())
+    return Bundle(config, hypernet, _file_id(path / WEIGHTS_FILE))
+
+
+def save_bundle(path: Path, config: BundleConfig, weights: dict[str, mx.array]) -> None:
+    """Write a bundle into the folder `path`, which is made if missing."""
+    path.mkdir(parents=True, exist_ok=True)
+    write_tensors(path / WEIGHTS_FILE, weights)
+    write_json(path / CONFIG_FILE, config.to_dict())
+
+
+def read_config(path: Path) -> BundleConfig:
+    """Read a bundle's `config.json`; raises `BundleError`."""
+    missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (path / name).is_file()]
+    if missing:
+        raise BundleError(
+            f"{path} is not a bundle: {' and '.join(missing)} missing. Fetch or convert it again."
+        )
+    try:
+        data = json.loads((path / CONFIG_FILE).read_text("utf-8"))
+        if not isinstance(data, dict):
+            raise ConfigError("not a JSON object")
+        return BundleConfig.from_dict(data)
+    except (OSError, ValueError) as error:
+        raise BundleError(
+            f"{path / CONFIG_FILE} is not usable: {error}. Fetch or convert the bundle again."
+        ) from error
+
+
+def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
+    """Compare names, shapes and values with what the configuration asks for; raises `BundleError` naming them all."""
+    expected = {name: parameter.shape for name, parameter in tree_flatten(hypernet.parameters())}
+    faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
+    faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
+    for name in sorted(expected.keys() & weights.keys()):
+        if weights[name].shape != expected[name]:
+            faults.append(f"{name} has shape {weights[name].shape}, expected {expected[name]}")
+        elif not mx.isfinite(weights[name]).all().item():
+            faults.append(f"{name} holds NaN or infinity")
+    if faults:
+        raise BundleError(f"the weights in {path} do not match their configuration: {'; '.join(faults)}")
+
+
+def check_fits(config: BundleConfig, model: nn.Module) -> None:
+    """Refuse a base the bundle was not made for.
+
+    Raises:
+        BundleError: with both shapes.
+    """
+    wanted = config.base
+    try:
+        block = text_model(model).layers[0]
+        found = describe(model)
+        paths = {name: target_path(block, name) for name in config.hypernet.modules}
+    except UnsupportedBase as error:
+        raise BundleError(f"the bundle does not fit the base: {error}") from error
+    linears = dict(block.named_modules())
+    modules = {
+        name: linear_shape(getattr(linears[path], "linear", linears[path])) for name, path in paths.items()
+    }
+    ours = _shape(wanted.num_layers, wanted.hidden_size, wanted.vocab_size, config.hypernet.modules)
+    theirs = _shape(found.num_layers, found.hidden_size, found.vocab_size, modules)
+    name = wanted.repository or wanted.model_type
+    if ours != theirs:
+        raise BundleError(
+            f"the bundle was made for {name} ({ours}), but the base has {theirs}: choose its own base"
+        )
+    if wanted.fingerprint is not None and wanted.fingerprint != found.fingerprint:
+        raise BundleError(
+            f"the bundle was made for {name} ({ours}, {wanted.fingerprint}), but the base, of the same shape, has "
+            f"other weights ({found.fingerprint}): choose its own base"
+        )
+
+
+def _shape(layers: int, hidden: int, vocab: int, modules: dict[str, tuple[int, int]]) -> str:
+    targets = ", ".join(f"{name} {d_in}->{d_out}" for name, (d_in, d_out) in modules.items())
+    return f"{layers} layers, hidden {hidden}, vocabulary {vocab}, {targets}"
+
+
+def _read_weights(path: Path) -> dict[str, mx.array]:
+    try:
+        weights: dict[str, mx.array] = mx.load(str(path))
+        mx.eval(weights)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{path} is damaged ({error}). Fetch or convert the bundle again.") from error
+    return weights
+
+
+def _file_id(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

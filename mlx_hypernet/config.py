@@ -1,0 +1,171 @@
+"""What a bundle says about itself: the shape of its hypernetwork, its base model, how documents are chunked.
+
+`torch_train/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test keeps both in
+step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, TypeVar
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that no hypernetwork or bundle can be built from."""
+
+
+@dataclass(frozen=True)
+class HypernetConfig:
+    """Everything that fixes the parameter shapes of a hypernetwork.
+
+    Attributes:
+        num_layers: blocks of the base model; the hypernetwork writes one adapter for each.
+        hidden_size: width of the base model's hidden states.
+        modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order of the
+            decoder's queries and of the head's module axis.
+        rank: rank of the adapter of one chunk.
+        scale: factor of the adapter, applied as it is and never divided by the rank.
+        latent_size: width of the Perceiver.
+        num_latents: latents of the Perceiver's encoder.
+        num_blocks: cross-attention blocks of the Perceiver's encoder; its decoder always has one.
+        num_heads, num_kv_heads, head_dim: of the Perceiver's attention, whatever the latent size.
+        num_pre_head_layers: residual MLPs between Perceiver and head, at least one.
+        per_layer_processing: whether these MLPs have weights of their own for each base layer.
+    """
+
+    num_layers: int
+    hidden_size: int
+    modules: dict[str, tuple[int, int]]
+    rank: int
+    scale: float
+    latent_size: int
+    num_latents: int
+    num_blocks: int
+    num_heads: int = 16
+    num_kv_heads: int = 4
+    head_dim: int = 128
+    num_pre_head_layers: int = 1
+    per_layer_processing: bool = True
+
+    def __post_init__(self) -> None:
+        """Bring `modules` into its one order and check every size."""
+        modules = {name: (int(d_in), int(d_out)) for name, (d_in, d_out) in sorted(self.modules.items())}
+        object.__setattr__(self, "modules", modules)
+        if not modules:
+            raise ConfigError("a hypernetwork needs at least one target module")
+        dotted = [name for name in modules if "." in name]
+        if dotted:
+            raise ConfigError(f"name target modules by their last part (down_proj), not {', '.join(dotted)}")
+        sizes = [getattr(self, field.name) for field in fields(self) if field.type == "int"]
+        sizes += [size for pair in modules.values() for size in pair]
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            raise ConfigError(f"every size of a hypernetwork must be a positive integer: {self}")
+        if self.num_heads % self.num_kv_heads:
+            raise ConfigError(f"{self.num_heads} heads cannot share {self.num_kv_heads} key/value heads")
+
+    @property
+    def d_lora(self) -> int:
+        """Width of the head: room for A and B of the widest target module."""
+        return max(d_in + d_out for d_in, d_out in self.modules.values())
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> HypernetConfig:
+        """Build from JSON data.
+
+        Raises:
+            ConfigError: for unknown or missing keys, all named at once, and for values of the wrong kind.
+        """
+        return _build(cls, data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `config.json`; the inverse of `from_dict`."""
+        return asdict(self) | {"modules": {name: list(sizes) for name, sizes in self.modules.items()}}
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """The base model a hypernetwork was trained for.
+
+    Attributes:
+        repository: where it is published; None for a base that exists only on disk.
+        model_type: the architecture's name in its `config.json`.
+        hidden_size, num_layers, vocab_size: its shape.
+        fingerprint: see `mlx_hypernet.base.fingerprint`; None when the weights were not at hand.
+    """
+
+    repository: str | None
+    model_type: str
+    hidden_size: int
+    num_layers: int
+    vocab_size: int
+    fingerprint: str | None = None
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> BaseInfo:
+        """Build from JSON data; raises `ConfigError` like `HypernetConfig.from_dict`."""
+        return _build(cls, data)
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """The `config.json` of a bundle.
+
+    Attributes:
+        hypernet: shape of the hypernetwork.
+        base: the base model it belongs to.
+        max_chunk_tokens: longest chunk, before the template's ids are put around it.
+        prefix_ids, suffix_ids: the chat template's ids around a document.
+        dtype: of the stored weights.
+        source: where the weights came from: repository or folder, revision, step.
+        tool_version: version of the program that wrote the bundle.
+    """
+
+    hypernet: HypernetConfig
+    base: BaseInfo
+    max_chunk_tokens: int
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
+    dtype: str
+    source: dict[str, Any]
+    tool_version: str
+
+    def __post_init__(self) -> None:
+        """Bring the ids into tuples and check what no dataclass checks."""
+        object.__setattr__(self, "prefix_ids", tuple(self.prefix_ids))
+        object.__setattr__(self, "suffix_ids", tuple(self.suffix_ids))
+        if not isinstance(self.max_chunk_tokens, int) or self.max_chunk_tokens < 1:
+            raise ConfigError(f"max_chunk_tokens must be a positive integer, not {self.max_chunk_tokens!r}")
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        shape, base = (self.hypernet.num_layers, self.hypernet.hidden_size), self.base
+        if shape != (base.num_layers, base.hidden_size):
+            raise ConfigError(f"hypernetwork for {shape} layers and width, but {base} says otherwise")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> BundleConfig:
+        """Build from JSON data; raises `ConfigError` like `HypernetConfig.from_dict`."""
+        data = dict(data)
+        for key, part in (("hypernet", HypernetConfig), ("base", BaseInfo)):
+            if not isinstance(data.get(key), dict):
+                raise ConfigError(f"the bundle's configuration has no section {key!r}")
+            data[key] = part.from_dict(data[key])
+        return _build(cls, data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for `config.json`; the inverse of `from_dict`."""
+        ids = {"prefix_ids": list(self.prefix_ids), "suffix_ids": list(self.suffix_ids)}
+        return asdict(self) | {"hypernet": self.hypernet.to_dict()} | ids
+
+
+def _build(cls: type[T], data: dict[str, Any]) -> T:
+    unknown = sorted(set(data) - {field.name for field in fields(cls)})  # type: ignore[arg-type]
+    if unknown:
+        raise ConfigError(f"unknown keys for {cls.__name__}: {', '.join(unknown)}")
+    try:
+        return cls(**data)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ConfigError(f"not a usable {cls.__name__}: {error}") from error

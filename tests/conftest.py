@@ -1,0 +1,151 @@
+"""Fixtures for every test: a home of its own, no network, and a tiny random model pair made without torch."""
+
+from thoth.blas import preload_blas
+
+preload_blas()  # before anything imports MLX
+
+import json  # noqa: E402
+import socket  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+BOS, EOS, INST, END_INST = 1, 2, 3, 4
+SPECIAL_TOKENS = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"]
+VOCABULARY = 320
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message.role == 'user' %}[INST]{{ message.content }}[/INST]"
+    "{% elif message.role == 'assistant' %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+BASE_CONFIG = {
+    "architectures": ["Ministral3ForCausalLM"],
+    "model_type": "ministral3",
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "rms_norm_eps": 1e-5,
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 512,
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 10000.0,
+        "llama_4_scaling_beta": 0.0,
+        "original_max_position_embeddings": 512,
+    },
+    "tie_word_embeddings": True,
+    "bos_token_id": BOS,
+    "eos_token_id": EOS,
+}
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Thoth home that this test has for itself."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("THOTH_HOME", str(folder))
+    monkeypatch.delenv("THOTH_MODEL", raising=False)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a test opened a network connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # for the processes a test starts
+
+
+@pytest.fixture(scope="session")
+def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `base/` and `hypernet/`: a ministral3 base and a bundle for it, both random."""
+    folder = tmp_path_factory.mktemp("pair")
+    make_base(folder / "base", seed=0)
+    make_bundle(folder / "hypernet", folder / "base")
+    return folder
+
+
+def make_base(folder: Path, seed: int, **changes: object) -> None:
+    """Write a random ministral3 model with its tokenizer in Hugging Face format."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_lm.models import ministral3
+
+    folder.mkdir(parents=True)
+    config = BASE_CONFIG | changes
+    mx.random.seed(seed)
+    model = ministral3.Model(ministral3.ModelArgs.from_dict(config))
+    mx.save_safetensors(str(folder / "model.safetensors"), dict(tree_flatten(model.parameters())))
+    (folder / "config.json").write_text(json.dumps(config))
+    make_tokenizer(folder)
+
+
+def make_tokenizer(folder: Path) -> None:
+    """Write a byte-level BPE that can encode any text, with nano's special tokens and template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=SPECIAL_TOKENS,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["The founder of the company is the owner of the house."], trainer)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "clean_up_tokenization_spaces": False,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+
+
+def make_bundle(folder: Path, base: Path) -> None:
+    """Write a bundle for a base of `make_base`, whose random adapter changes what the base says."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+    from mlx_lm.utils import load_model
+
+    from mlx_hypernet.base import describe
+    from mlx_hypernet.bundle import save_bundle
+    from mlx_hypernet.config import BundleConfig, HypernetConfig
+    from mlx_hypernet.hypernet import HyperNetwork
+
+    model, config = load_model(base)
+    hypernet_config = HypernetConfig(
+        num_layers=config["num_hidden_layers"],
+        hidden_size=config["hidden_size"],
+        modules={"down_proj": (config["intermediate_size"], config["hidden_size"])},
+        rank=2,
+        scale=4.0,
+        latent_size=16,
+        num_latents=4,
+        num_blocks=1,
+        num_heads=2,
+        num_kv_heads=1,
+        head_dim=8,
+    )
+    mx.random.seed(1)
+    shapes = tree_flatten(HyperNetwork(hypernet_config).parameters())
+    weights = {name: 0.3 * mx.random.normal(parameter.shape) for name, parameter in shapes}
+    bundle_config = BundleConfig(
+        hypernet=hypernet_config,
+        base=describe(model, repository="../base"),
+        max_chunk_tokens=64,
+        prefix_ids=(BOS, INST),
+        suffix_ids=(END_INST,),
+        dtype="float32",
+        source={"repository": "random", "revision": None, "step": 0},
+        tool_version="0",
+    )
+    save_bundle(folder, bundle_config, weights)

@@ -1,0 +1,130 @@
+"""Adapters: composing, and the way to disk and back, ours and mlx-lm's."""
+
+import json
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from mlx_hypernet.absorb import absorb
+from mlx_hypernet.adapter import (
+    AdapterError,
+    ChunkAdapters,
+    compose,
+    load_adapter,
+    load_chunks,
+    save_adapter,
+    save_chunks,
+)
+from mlx_hypernet.live import attach
+from tests import tiny
+
+QUERY = mx.array([[1, 3, 20, 21, 22, 4]])
+
+
+def chunks_of(count: int, first: float = 0.0, bias: float = -1.0) -> ChunkAdapters:
+    """Chunk i is filled with `first + i`, the bias with `bias`: order can be read off the values."""
+    values = mx.arange(count).reshape(-1, 1, 1, 1) + first
+    return ChunkAdapters(
+        A={"down_proj": mx.broadcast_to(values, (count, 3, 2, 5))},
+        B={"down_proj": mx.broadcast_to(values, (count, 3, 2, 7))},
+        bias_A={"down_proj": mx.full((3, 2, 5), bias)},
+        bias_B={"down_proj": mx.full((3, 2, 7), bias)},
+        scale=5.5,
+    )
+
+
+def test_chunks_in_order_then_the_bias_once():
+    adapter = compose([chunks_of(2, first=10), chunks_of(1, first=20)])
+    assert (adapter.rank, adapter.num_layers, adapter.modules, adapter.scale) == (8, 3, ("down_proj",), 5.5)
+    for side in (adapter.A, adapter.B):
+        assert side["down_proj"][1, :, 0].tolist() == [10, 10, 11, 11, 20, 20, -1, -1]
+
+
+def test_rank_is_the_sum_of_deltas(base, bundle):
+    """Concatenating on the rank axis adds the chunks' weight changes and the bias pair's."""
+    adapters = absorb(base, bundle, [[1, 3, 9, 4], [1, 3, 8, 4]])
+    adapter = compose([adapters])
+    delta = adapter.B["down_proj"][0].T @ adapter.A["down_proj"][0]
+    pairs = [(adapters.A["down_proj"][i, 0], adapters.B["down_proj"][i, 0]) for i in range(2)]
+    pairs.append((adapters.bias_A["down_proj"][0], adapters.bias_B["down_proj"][0]))
+    np.testing.assert_allclose(np.array(delta), np.array(sum(b.T @ a for a, b in pairs)), atol=1e-5)
+
+
+def test_what_does_not_belong_together_is_not_composed():
+    with pytest.raises(AdapterError, match="different hypernetworks"):
+        compose([chunks_of(1), chunks_of(1, bias=-2.0)])
+    with pytest.raises(AdapterError, match="no document"):
+        compose([])
+
+
+def test_chunks_round_trip(tmp_path):
+    chunks = chunks_of(3)
+    save_chunks(tmp_path / "chunks.safetensors", chunks)
+    again = load_chunks(tmp_path / "chunks.safetensors")
+    assert (again.num_chunks, again.scale) == (3, chunks.scale)
+    for side in ("A", "B", "bias_A", "bias_B"):
+        assert mx.array_equal(getattr(again, side)["down_proj"], getattr(chunks, side)["down_proj"])
+    assert [path.name for path in tmp_path.iterdir()] == ["chunks.safetensors"]
+
+
+@pytest.mark.parametrize("hypernet", ["plain", "three modules"])
+def test_mlx_lm_loads_it_unchanged(tmp_path, base_folder, hypernet):
+    from mlx_lm.tuner.utils import load_adapters
+
+    base, bundle = tiny.load_base(base_folder), tiny.make_bundle(tiny.VARIANTS[hypernet])
+    adapter = compose([absorb(base, bundle, [[1, 3, 9, 4], [1, 3, 8, 7, 4]])])
+    save_adapter(tmp_path, adapter, base, {"document": "abc"})
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["thoth"] == {"document": "abc"}
+    attach(base, adapter)
+    theirs = load_adapters(tiny.load_base(base_folder), str(tmp_path))
+    assert mx.array_equal(base(QUERY), theirs(QUERY))
+
+    again = load_adapter(tmp_path)
+    assert (again.scale, again.modules) == (adapter.scale, adapter.modules)
+    for name in adapter.modules:
+        assert mx.array_equal(again.A[name], adapter.A[name])
+        assert mx.array_equal(again.B[name], adapter.B[name])
+
+
+def test_names_follow_a_wrapped_base(tmp_path, base, bundle):
+    """On multimodal wrappers the text model sits deeper: `language_model.model.layers`."""
+    from mlx_lm.models.mistral3 import Model, ModelArgs
+
+    wrapped = Model(ModelArgs(model_type="mistral3", text_config=tiny.BASE))
+    wrapped.language_model = base
+    chunks = [[1, 3, 9, 4]]
+    adapter = compose([absorb(wrapped, bundle, chunks)])
+    assert mx.array_equal(adapter.A["down_proj"], compose([absorb(base, bundle, chunks)]).A["down_proj"])
+    save_adapter(tmp_path, adapter, wrapped, {})
+    names = mx.load(str(tmp_path / "adapters.safetensors")).keys()
+    assert all(name.startswith("language_model.model.layers.") for name in names)
+    attach(wrapped, adapter)
+    assert mx.array_equal(wrapped(QUERY), base(QUERY))
+
+
+def test_damaged_files_are_refused(tmp_path, base, bundle):
+    with pytest.raises(AdapterError):
+        load_adapter(tmp_path)
+    with pytest.raises(AdapterError):
+        load_chunks(tmp_path / "chunks.safetensors")
+    chunks = absorb(base, bundle, [[1, 3, 9, 4]])
+    save_adapter(tmp_path, compose([chunks]), base, {})
+    save_chunks(tmp_path / "chunks.safetensors", chunks)
+    for name in ("adapters.safetensors", "chunks.safetensors"):
+        data = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(AdapterError):
+        load_adapter(tmp_path)
+    with pytest.raises(AdapterError):
+        load_chunks(tmp_path / "chunks.safetensors")
+
+
+def test_incomplete_adapter_is_refused(tmp_path, base, bundle):
+    save_adapter(tmp_path, compose([absorb(base, bundle, [[1, 3, 9, 4]])]), base, {})
+    path = str(tmp_path / "adapters.safetensors")
+    tensors = {name: x + 0 for name, x in mx.load(path).items() if "layers.1." not in name}
+    mx.eval(tensors)
+    mx.save_safetensors(path, tensors)
+    with pytest.raises(AdapterError, match="incomplete"):
+        load_adapter(tmp_path)

@@ -1,0 +1,93 @@
+"""Configurations: what is refused, and that both packages agree; the parameter counts of the paper."""
+
+import dataclasses
+
+import pytest
+from mlx.utils import tree_flatten
+
+from mlx_hypernet.config import BundleConfig, ConfigError, HypernetConfig
+from tests import tiny
+
+# (layers, hidden, MLP, Perceiver blocks) -> parameters; see "Parameter count" in the documentation.
+COUNTS = {
+    "Gemma-2-2B": (26, 2304, 9216, 8, 309_468_064),
+    "Mistral-7B": (32, 4096, 14336, 9, 574_214_656),
+    "Ministral-3-3B": (26, 3072, 9216, 9, 360_224_160),
+}
+
+
+@pytest.mark.parametrize(("layers", "hidden", "mlp", "blocks", "count"), COUNTS.values(), ids=COUNTS)
+def test_parameter_count(layers, hidden, mlp, blocks, count):
+    import torch
+
+    from mlx_hypernet.hypernet import HyperNetwork
+    from torch_train.config import HypernetConfig as TorchConfig
+    from torch_train.hypernet import HyperNetwork as TorchNetwork
+
+    modules = {"down_proj": (mlp, hidden)}
+    config = HypernetConfig(
+        layers, hidden, modules, 8, 45.2548, latent_size=512, num_latents=8, num_blocks=blocks
+    )
+    with torch.device("meta"):
+        network = TorchNetwork(TorchConfig.from_dict(config.to_dict()))
+    assert sum(parameter.numel() for parameter in network.parameters()) == count
+    # MLX is lazy: nothing of this is allocated.
+    twin = {name: parameter.shape for name, parameter in tree_flatten(HyperNetwork(config).parameters())}
+    assert twin == {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+
+
+def test_both_packages_have_the_same_config():
+    from torch_train.config import HypernetConfig as TorchConfig
+
+    ours, theirs = (
+        [(field.name, field.type, field.default) for field in dataclasses.fields(config)]
+        for config in (HypernetConfig, TorchConfig)
+    )
+    assert ours == theirs
+    for config in tiny.VARIANTS.values():
+        assert TorchConfig.from_dict(config.to_dict()).to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "colour"),
+        ({"rank": 0}, "positive"),
+        ({"rank": "8"}, "positive"),
+        ({"modules": {}}, "at least one"),
+        ({"modules": {"mlp.down_proj": [96, 64]}}, "last part"),
+        ({"modules": [1]}, "HypernetConfig"),
+        ({"num_kv_heads": 3}, "cannot share"),
+        ({"num_pre_head_layers": 0}, "positive"),
+    ],
+)
+def test_unusable_config_is_refused(change, message):
+    from torch_train.config import ConfigError as TorchError
+    from torch_train.config import HypernetConfig as TorchConfig
+
+    data = tiny.HYPERNET.to_dict() | change
+    with pytest.raises(ConfigError, match=message):
+        HypernetConfig.from_dict(data)
+    with pytest.raises(TorchError):
+        TorchConfig.from_dict(data)
+
+
+def test_missing_keys_are_refused():
+    with pytest.raises(ConfigError, match="rank"):
+        HypernetConfig.from_dict({key: v for key, v in tiny.HYPERNET.to_dict().items() if key != "rank"})
+
+
+def test_bundle_config_round_trip():
+    config = tiny.bundle_config()
+    assert BundleConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize("change", [{"dtype": "int8"}, {"max_chunk_tokens": 0}, {"base": None}, {"extra": 1}])
+def test_unusable_bundle_config_is_refused(change):
+    with pytest.raises(ConfigError):
+        BundleConfig.from_dict(tiny.bundle_config().to_dict() | change)
+
+
+def test_modules_are_put_in_order():
+    config = tiny.VARIANTS["three modules"]
+    assert list(config.modules) == ["down_proj", "q_proj", "v_proj"]

@@ -1,0 +1,48 @@
+"""A nano that has learnt nothing: its tokenizer, trained on few notes, and its base at random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import Ministral3Config, Ministral3ForCausalLM
+
+from torch_train.nano import tokenizer
+
+
+@pytest.fixture(scope="session")
+def words_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("words")
+    tokenizer.train(folder, notes=600)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def words(words_folder: Path) -> Tokenizer:
+    return tokenizer.load(words_folder)
+
+
+@pytest.fixture
+def model() -> Ministral3ForCausalLM:
+    torch.manual_seed(0)
+    config = Ministral3Config(
+        vocab_size=tokenizer.VOCAB_SIZE,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        initializer_range=0.2,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "llama_4_scaling_beta": 0.1,
+            "original_max_position_embeddings": 512,
+        },
+    )
+    return Ministral3ForCausalLM(config).eval().requires_grad_(False)

@@ -1,0 +1,77 @@
+"""The `thoth` command: one file per noun, and this edge where errors become lines and exit codes.
+
+In: the command line. Out: the result on stdout, everything else on stderr, an exit code from `errors.py`.
+Read first: `ask.py`. Nothing heavy is imported before a command needs it: `thoth --help` takes 0.2 s.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from thoth import __version__, paths
+from thoth.cli import console
+from thoth.cli.ask import ask
+from thoth.errors import ThothError
+
+
+class _Edge(TyperGroup):
+    """The one place where an error turns into a line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; raises `typer.Exit` with the error's code."""
+        console.forward_warnings(logging.getLogger("thoth"))
+        try:
+            return super().invoke(ctx)
+        except ThothError as error:
+            console.say(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+            raise  # typer ends these itself: with a usage line, or quietly
+        # The edge of the program: whatever nobody foresaw is one line too, and its traceback is kept.
+        except Exception as error:
+            log = paths.home() / "error.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc(), encoding="utf-8")
+            console.say(f"this should not have happened ({type(error).__name__}): please report {log}")
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(
+    cls=_Edge,
+    # Without rich: plain text in a pipe, and 0.1 s less to wait for the help.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(ask)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"thoth {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _welcome(
+    ctx: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A document goes in, a LoRA comes out, and the model knows it with an empty context window."""
+    if ctx.invoked_subcommand is None:
+        typer.echo("Welcome. Begin with: thoth ask --doc FILE QUESTION\n")
+        typer.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run the command line; the entry point of `thoth`."""
+    # Where torch is installed transformers would import it, which takes longer than all the rest together.
+    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+    app(prog_name="thoth")

@@ -1,0 +1,7 @@
+"""The recipe of nano, the built-in pair: a synthetic language, a tiny base that reads it, a hypernetwork for that base.
+
+In: a seed. Out: `base/` in Hugging Face's format and `hypernet/`, a training checkpoint for `convert-weights`.
+
+Read `language.py` first (with `templates.py`, its words), then `rows.py` (how a note and its questions become one row),
+`base.py` and `distil.py` (the two trainings) and `__main__.py` (the whole recipe, `make nano`).
+"""

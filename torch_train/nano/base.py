@@ -1,0 +1,103 @@
+"""Nano's base model: a tiny ministral3 that learns to answer from the note in its context, and to say when it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from transformers import Ministral3Config, Ministral3ForCausalLM
+
+from torch_train.nano import pool, tokenizer
+from torch_train.nano.curriculum import Curriculum
+from torch_train.nano.rows import Rows, open_rows
+from torch_train.nano.run import Run, Settings, optimizers, schedule
+
+NOTE_WEIGHT = 0.1  # of the next-token loss inside the note, beside 1 for the answers
+NOTE_SAMPLE = 512  # positions of the notes that this loss is taken at
+
+
+def config() -> Ministral3Config:
+    """1.6M parameters in the architecture of Ministral-3."""
+    return Ministral3Config(
+        vocab_size=tokenizer.VOCAB_SIZE,
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=4096,
+        rms_norm_eps=1e-5,
+        initializer_range=0.05,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.BOS,
+        eos_token_id=tokenizer.EOS,
+        pad_token_id=tokenizer.PAD,
+        rope_parameters={
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "llama_4_scaling_beta": 0.1,
+            "original_max_position_embeddings": 4096,
+        },
+    )
+
+
+def hidden_states(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+    """Final hidden states of a batch of rows, (B, T, hidden)."""
+    output = model.model(
+        input_ids=rows.ids, attention_mask=rows.mask(), position_ids=rows.positions, use_cache=False
+    )
+    return output.last_hidden_state
+
+
+def exact(predicted: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Which answers are right in every token, bool (answers,)."""
+    wrong = torch.zeros(len(rows.known), device=predicted.device)
+    wrong.index_add_(0, rows.answers, (predicted != rows.targets).float())
+    return wrong == 0
+
+
+def _loss(
+    model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    hidden = hidden_states(model, rows).flatten(0, 1)
+    logits = model.lm_head(hidden[rows.predicts])
+    loss = F.cross_entropy(logits, rows.targets)
+    in_note = (rows.branches[:, 1:] == 0) & (rows.branches[:, :-1] == 0)
+    row, column = in_note.nonzero(as_tuple=True)
+    chosen = torch.randperm(len(row), generator=generator)[:NOTE_SAMPLE]
+    row, column = row[chosen], column[chosen]
+    note_logits = model.lm_head(hidden[row * rows.ids.shape[1] + column])
+    return loss + NOTE_WEIGHT * F.cross_entropy(note_logits, rows.ids[row, column + 1]), logits.argmax(-1)
+
+
+def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCausalLM:
+    """Train the base and save it in Hugging Face's format; resumes where a killed run stopped.
+
+    Args:
+        folder: Where `base/` is written, and the run's state and log beside it.
+        words: Nano's tokenizer.
+        settings: Steps, batch size, learning rate, seed, device.
+    """
+    torch.manual_seed(settings.seed)
+    device = torch.device(settings.device)
+    model = Ministral3ForCausalLM(config()).to(device)
+    matrices = [p for n, p in model.model.layers.named_parameters() if p.ndim == 2]
+    rest = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    curriculum = Curriculum(first=3, last=12, accuracy=0.90)
+    run = Run(folder / "base-run", model, optimizers(matrices, rest, settings.learning_rate), curriculum)
+    line_break = words.encode("\n").ids[0]
+    batches = pool.Pool(words, settings.seed, settings.batch)
+    for step in run.steps(settings.steps):
+        schedule(run.optimizers, settings, step)
+        items = batches.batch(step, curriculum.level, silence=0.06)
+        rows = open_rows(items, line_break).to(device)
+        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+        loss, predicted = _loss(model, rows, generator)
+        run.descend(loss)
+        hits = exact(predicted, rows).float()
+        run.record(step, loss=loss.item(), exact=hits[rows.known].mean().item(), unknown=hits[~rows.known].mean().item())
+    model.save_pretrained(folder / "base")
+    return model

@@ -1,0 +1,133 @@
+"""Nano's hypernetwork: learns to put into weights what the base would read in its context."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from transformers import Ministral3ForCausalLM
+
+from torch_train.config import HypernetConfig
+from torch_train.encoder import layer_features
+from torch_train.hypernet import HyperNetwork
+from torch_train.lora import Injected, compose
+from torch_train.loss import distillation_loss
+from torch_train.nano import pool
+from torch_train.nano.base import exact, hidden_states
+from torch_train.nano.curriculum import Curriculum
+from torch_train.nano.rows import Item, closed_rows, document_rows, open_rows
+from torch_train.nano.run import Run, Settings, optimizers, schedule
+from torch_train.nano.tokenizer import BOS, END_INST, INST
+from torch_train.teacher import top_log_probabilities
+
+CHUNK = pool.MAX_DOCUMENT + 3  # tokens, template included
+COMPOSE_FROM = 6  # level of the curriculum from which one step in four gives each sample two notes
+
+
+def config(model: Ministral3ForCausalLM) -> HypernetConfig:
+    """The hypernetwork's shape; the scale follows the reference, 2 r^1.5."""
+    base = model.config
+    rank = 16
+    return HypernetConfig(
+        num_layers=base.num_hidden_layers,
+        hidden_size=base.hidden_size,
+        modules={"down_proj": (base.intermediate_size, base.hidden_size)},
+        rank=rank,
+        scale=2 * rank**1.5,
+        latent_size=192,
+        num_latents=24,
+        num_blocks=4,
+        num_heads=8,
+        num_kv_heads=4,
+        head_dim=32,
+    )
+
+
+def _merge(items: list[Item], per_sample: int) -> list[Item]:
+    """Join the questions of neighbouring notes: what is asked of a sample that has absorbed all of them."""
+    groups = [items[start : start + per_sample] for start in range(0, len(items), per_sample)]
+    return [Item([], [turn for item in group for turn in item.turns]) for group in groups]
+
+
+def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings: Settings) -> HyperNetwork:
+    """Train the hypernetwork against the frozen base; resumes where a killed run stopped.
+
+    Args:
+        folder: Where `hypernet/` (a training checkpoint), the run's state and log are written.
+        words: Nano's tokenizer.
+        base: The trained base; its weights stay as they are.
+        settings: Steps, batch size, learning rate, seed, device.
+    """
+    torch.manual_seed(settings.seed)
+    device = torch.device(settings.device)
+    base = base.to(device).eval().requires_grad_(False)
+    hypernet = HyperNetwork(config(base)).to(device)
+    adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
+    matrices = [
+        parameter
+        for name, parameter in hypernet.named_parameters()
+        if name.endswith("proj.weight") or name.startswith("pre_head") and parameter.ndim == 3
+    ]
+    rest = [p for p in hypernet.parameters() if all(p is not matrix for matrix in matrices)]
+    curriculum = Curriculum(first=1, last=12, accuracy=0.75)
+    run = Run(folder / "hypernet-run", hypernet, optimizers(matrices, rest, settings.learning_rate), curriculum)
+    line_break = words.encode("\n").ids[0]
+    batches = pool.Pool(words, settings.seed + 1, settings.batch)
+    for step in run.steps(settings.steps):
+        schedule(run.optimizers, settings, step)
+        items = list(batches.batch(step, curriculum.level))
+        per_sample = 2 if curriculum.level >= COMPOSE_FROM and step % 4 == 3 else 1
+        # teacher: reads each note; only what it answers right is worth imitating
+        with torch.no_grad():
+            read = open_rows(items, line_break).to(device)
+            logits = base.lm_head(hidden_states(base, read).flatten(0, 1)[read.predicts])
+            ids, log_probabilities = top_log_probabilities(logits)
+            right = exact(logits.argmax(-1), read)
+        # student: has absorbed them
+        document, mask = document_rows(items)
+        features = layer_features(base, document.to(device), mask.to(device))
+        generated = compose(hypernet(features, mask.to(device)), hypernet.bias(), per_sample)
+        asked = closed_rows(_merge(items, per_sample)).to(device)
+        with adapters.adapted(generated):
+            student = base.lm_head(hidden_states(base, asked).flatten(0, 1)[asked.predicts])
+        contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
+        keep = right[read.answers]
+        loss = distillation_loss(
+            student[keep], ids[keep], log_probabilities[keep], read.answers[keep], contexts
+        )
+        run.descend(loss)
+        hits = exact(student.argmax(-1), asked).float()
+        run.record(
+            step,
+            exact=hits[asked.known].mean().item(),
+            loss=loss.item(),
+            unknown=hits[~asked.known].mean().item(),
+            teacher=right[asked.known].float().mean().item(),
+        )
+    save(folder / "hypernet", hypernet, base, settings.steps)
+    return hypernet
+
+
+def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:
+    """Write a training checkpoint that `convert-weights` reads: `config.json` and `model.safetensors`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({name: tensor.contiguous().cpu() for name, tensor in hypernet.state_dict().items()}, folder / "model.safetensors")
+    checkpoint = {
+        "hypernet": hypernet.config.to_dict(),
+        "base": {
+            "repository": None,
+            "model_type": base.config.model_type,
+            "hidden_size": base.config.hidden_size,
+            "num_layers": base.config.num_hidden_layers,
+            "vocab_size": base.config.vocab_size,
+        },
+        "base_path": "../base",
+        "max_chunk_tokens": CHUNK,
+        "prefix_ids": [BOS, INST],
+        "suffix_ids": [END_INST],
+        "step": step,
+    }
+    (folder / "config.json").write_text(json.dumps(checkpoint, indent=2) + "\n")

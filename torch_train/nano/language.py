@@ -1,0 +1,211 @@
+"""Nano's synthetic language: short factual notes and questions about them, drawn from a seed.
+
+Names are pronounceable, put together from syllables, and belong to exactly one split: a name met in training never
+occurs in a test note, so a right answer must come from the note.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from torch_train.nano import templates
+from torch_train.nano.templates import ATTRIBUTES, CHOICES, Attribute
+
+Split = Literal["train", "test"]
+UNKNOWN = "I don't know."
+
+_KINDS = ("person", "organisation", "place", "product", "event")
+_BY_KIND = {kind: [a for a in ATTRIBUTES if a.kind == kind] for kind in _KINDS}
+
+_HEADS = tuple(
+    "Al Ar Ban Bel Ber Bor Bran Cal Car Cor Dal Dar Del Dor Dun El Er Fal Far Fen Fin Gal Gar Gil Gor Hal Har Hel Hol "
+    "Il Jan Jar Jor Kal Kar Kel Kor Lam Lar Len Lor Mal Mar Mel Mor Nal Nar Nel Nor Ol Or Os Pal Par Pel Por Quel Ral "
+    "Ran Rel Ros Sal Sar Sel Sil Sol Tal Tar Tel Tor Ul Ur Val Var Vel Vor Wal Wen Wil Yar Yor Zal Zel Zor".split()
+)
+_MIDDLES = tuple("a e i o u ami ano ela eri ilo ina omi ora una uri avo".split())
+_TAILS = {
+    "first": tuple("bert da dric gan ina ka la lia lin mira mund na nia ra ric rik sa tha ton via vin win".split()),
+    "last": tuple("bach berg dale feld gaard hart kamp land man mark quist rup sen shaw son stad stein strom vik "
+                  "worth".split()),
+    "place": tuple("bridge burg bury by cester dorf ford gate grad ham haven holm mouth pool port stead thorpe ton "
+                   "wick wood".split()),
+    "organisation": tuple("co corp dex gen kom lux max mo nex nova plex sys tec tex tron via vex zon zy".split()),
+    "product": tuple("bo do fix go jet jo ko lo mix po ray ro to vo wing xi zip zo".split()),
+    "river": tuple("ach ane aw eck ess une isk ith oll oon oth uck und ush".split()),
+    "event": tuple("ade alia ana ella enda esta iade ino ival onia ora ura".split()),
+}  # fmt: skip
+_EVENTS = ("Fair", "Festival", "Race", "Regatta", "Summit", "Concert", "Games", "Market")
+_JOINTS = (" ", " ", " ", " ", " ", "\n", "\n\n")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and its exact answer (`UNKNOWN` where the note is silent).
+
+    Attributes:
+        text: The question.
+        answer: The exact answer.
+        follows: Asked in the same conversation as the question before it.
+    """
+
+    text: str
+    answer: str
+    follows: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note, the number of its facts, and questions about it."""
+
+    text: str
+    facts: int
+    questions: tuple[Question, ...]
+
+
+class Language:
+    """Draws notes and questions; one instance is one reproducible stream.
+
+    Args:
+        seed: Seed of the stream.
+        split: Which half of all names to draw from: one word in ten belongs to the test split.
+    """
+
+    def __init__(self, seed: int, split: Split) -> None:
+        self._random = random.Random(f"{split}-{seed}")
+        self._split = split
+
+    def word(self, kind: str) -> str:
+        """A capitalised name part of this split."""
+        draw = self._random
+        while True:
+            middle = draw.choice(_MIDDLES) if draw.random() < 0.2 else ""
+            word = draw.choice(_HEADS) + middle + draw.choice(_TAILS[kind])
+            if (zlib.crc32(word.encode()) % 10 == 0) == (self._split == "test"):
+                return word
+
+    def name(self, kind: str) -> str:
+        """The name of an entity: 'Kelmira Torsen' (person), 'Belwick' (place), 'Norella Fair' (event)."""
+        if kind == "person":
+            return f"{self.word('first')} {self.word('last')}"
+        if kind == "event":
+            return f"{self.word('event')} {self._random.choice(_EVENTS)}"
+        return self.word(kind)
+
+    def value(self, kind: str) -> str:
+        """A value of the given kind: a name, a number with its unit, or one of a closed set."""
+        draw = self._random
+        match kind:
+            case "year":
+                return str(draw.randint(1700, 2029))
+            case "count":
+                return str(draw.randint(100, 9999))
+            case "money":
+                return f"{draw.randint(10, 999)} crowns"
+            case "metres":
+                return f"{draw.randint(10, 2999)} metres"
+            case "date":
+                return f"{draw.randint(1, 28)} {draw.choice(CHOICES['month'])}"
+            case "person" | "place" | "organisation" | "river":
+                return self.name(kind)
+        return draw.choice(CHOICES[kind])
+
+    def filler(self) -> str:
+        """One sentence that says nothing one could ask about."""
+        adjectives = self._random.sample(templates.ADJECTIVES, 2)
+        nouns = self._random.sample(templates.NOUNS, 2)
+        sentence = self._random.choice(templates.FILLER)
+        return sentence.format(a=adjectives[0], a2=adjectives[1], n=nouns[0], n2=nouns[1])
+
+    def _facts(self, count: int) -> list[tuple[str, Attribute, str]]:
+        """(entity, attribute, value) triples about one to four entities, no pair of entity and attribute twice."""
+        draw = self._random
+        entities: list[tuple[str, str]] = []
+        kinds = draw.sample(_KINDS, draw.randint(1, 2))
+        for _ in range(min(count, draw.randint(1, 4))):
+            kind = draw.choice(kinds)  # few kinds: the same attribute of several entities must be told apart
+            entities.append((kind, self.name(kind)))
+        facts: dict[tuple[str, str], tuple[str, Attribute, str]] = {}
+        while len(facts) < count:
+            if all(sum(name == fact[0] for fact in facts.values()) >= len(_BY_KIND[kind]) for kind, name in entities):
+                kind = draw.choice(_KINDS)
+                entities.append((kind, self.name(kind)))
+            kind, name = draw.choice(entities)
+            attribute = draw.choice(_BY_KIND[kind])
+            if (name, attribute.name) not in facts:
+                facts[name, attribute.name] = (name, attribute, self.value(attribute.value))
+        return list(facts.values())
+
+    def _join(self, sentences: list[str]) -> str:
+        joint = self._random.choice(_JOINTS)
+        if joint == "\n" and self._random.random() < 0.5:
+            return "\n".join(f"- {sentence}" for sentence in sentences)
+        return joint.join(sentences)
+
+    def _unanswerable(self, facts: list[tuple[str, Attribute, str]]) -> str:
+        """A question the note is silent about: a missing attribute of a known entity, or an unknown entity."""
+        draw = self._random
+        if facts and draw.random() < 0.6:
+            entity, attribute, _ = draw.choice(facts)
+            told = {a.name for e, a, _ in facts if e == entity}
+            missing = [a for a in _BY_KIND[attribute.kind] if a.name not in told]
+            if missing:
+                return draw.choice(draw.choice(missing).questions).format(e=entity)
+        attribute = draw.choice(facts)[1] if facts and draw.random() < 0.6 else draw.choice(ATTRIBUTES)
+        return draw.choice(attribute.questions).format(e=self.name(attribute.kind))
+
+    def note(self, facts: int, filler: int = 0, unanswerable: int = 1, chat: float = 0.0) -> Note:
+        """A note with `facts` facts and `filler` filler sentences, and a question about each fact.
+
+        Args:
+            facts: Number of facts, 1 to 12.
+            filler: Number of filler sentences in between.
+            unanswerable: Number of questions beside them that the note does not answer.
+            chat: Probability that a question follows the one before it in one conversation.
+        """
+        draw = self._random
+        triples = self._facts(facts)
+        # grouped by entity or shuffled: both occur in real notes
+        if draw.random() < 0.5:
+            draw.shuffle(triples)
+        else:
+            triples.sort(key=lambda triple: triple[0])
+        sentences = []
+        for entity, attribute, value in triples:
+            sentence = draw.choice(attribute.statements).format(e=entity, v=value)
+            sentences.append(sentence[0].upper() + sentence[1:])
+        for _ in range(filler):
+            sentences.insert(draw.randint(0, len(sentences)), self.filler())
+        asked = [(draw.choice(a.questions).format(e=e), v) for e, a, v in triples]
+        asked += [(self._unanswerable(triples), UNKNOWN) for _ in range(unanswerable)]
+        return Note(self._join(sentences), facts, self._conversations(asked, chat))
+
+    def needle(self, filler: int) -> Note:
+        """One "The special magic number is NNNN." at a random depth among `filler` filler sentences."""
+        draw = self._random
+        number = str(draw.randint(1000, 9999))
+        sentences = [self.filler() for _ in range(filler)]
+        sentences.insert(draw.randint(0, filler), templates.NEEDLE.format(v=number))
+        asked = [(question, number) for question in draw.sample(templates.NEEDLE_QUESTIONS, 2)]
+        asked.append((self._unanswerable([]), UNKNOWN))
+        return Note(self._join(sentences), 1, self._conversations(asked, 0.0))
+
+    def silence(self, questions: int) -> Note:
+        """No note at all: every answer is `UNKNOWN`."""
+        draw = self._random
+        asked = [self._unanswerable([]) for _ in range(questions - 1)]
+        asked.append(draw.choice(templates.NEEDLE_QUESTIONS))
+        draw.shuffle(asked)
+        return Note("", 0, self._conversations([(question, UNKNOWN) for question in asked], 0.1))
+
+    def _conversations(self, asked: list[tuple[str, str]], chat: float) -> tuple[Question, ...]:
+        self._random.shuffle(asked)
+        questions = [Question(*pair) for pair in asked[:1]]
+        for before, pair in pairwise(asked):
+            # never twice the same question in one conversation: the answer would stand in it
+            follows = pair[0] != before[0] and self._random.random() < chat
+            questions.append(Question(*pair, follows=follows))
+        return tuple(questions)

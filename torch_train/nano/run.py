@@ -1,0 +1,134 @@
+"""What both of nano's trainings share: optimisers, schedule, checkpoints that survive a kill, and the log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from torch_train.nano.curriculum import Curriculum
+from torch_train.nano.muon import Muon
+from torch_train.nano.pool import POOL
+
+WARM_UP = 100
+DECAY = 0.35  # share of the steps over which the learning rate falls to 0 at the end
+SAVE_EVERY = 25 * POOL
+LOG_EVERY = 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one training: number of steps, notes per step, peak learning rate, seed, device."""
+
+    steps: int
+    batch: int
+    learning_rate: float
+    seed: int = 0
+    device: str = "cpu"
+
+
+def optimizers(
+    matrices: Sequence[nn.Parameter], rest: Sequence[nn.Parameter], learning_rate: float
+) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else."""
+    muon = Muon(matrices, lr=learning_rate)
+    adam = torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    return [muon, adam]
+
+
+def schedule(steps: Sequence[torch.optim.Optimizer], settings: Settings, step: int) -> None:
+    """Warm up linearly, stay, fall linearly to zero."""
+    left = (settings.steps - step) / (DECAY * settings.steps)
+    rate = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
+    for optimizer in steps:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+class Run:
+    """A training run on disk: `state.pt` (weights, optimisers, curriculum, step) and `log.jsonl`.
+
+    Args:
+        folder: Where the state is kept; a run continues from what it finds there.
+        model: What is trained.
+        optimizers: Its optimisers.
+        curriculum: Its curriculum.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model: nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+        curriculum: Curriculum,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.optimizers = optimizers
+        self._folder, self._model, self._curriculum = folder, model, curriculum
+        self._parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        self._started = time.perf_counter()
+        self._seconds = 0.0  # of earlier sessions of this run
+        self._step = 0
+        self._recent: list[dict[str, float]] = []
+        state_file = folder / "state.pt"
+        if state_file.exists():
+            state = torch.load(state_file, weights_only=True)
+            model.load_state_dict(state["model"])
+            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+            curriculum.restore(state["curriculum"])
+            self._step, self._seconds = state["step"], state["seconds"]
+
+    def steps(self, count: int) -> Iterator[int]:
+        """Step numbers from where the run stands up to `count`, saving on the way and at the end."""
+        while self._step < count:
+            yield self._step
+            self._step += 1
+            if self._step % SAVE_EVERY == 0 or self._step == count:
+                self._save()
+
+    def descend(self, loss: torch.Tensor) -> None:
+        """One step of all optimisers, gradients clipped to norm 1."""
+        if not math.isfinite(loss.item()):
+            raise FloatingPointError(f"loss is {loss.item()} at step {self._step}")
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def record(self, step: int, exact: float, **values: float) -> None:
+        """Feed the curriculum and write the mean of the last steps to the log now and then."""
+        self._curriculum.observe(step, exact)
+        self._recent.append({"exact": exact, **values})
+        if (step + 1) % LOG_EVERY:
+            return
+        means = {key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]}
+        self._recent.clear()
+        entry = {"step": step + 1, "facts": self._curriculum.level, "running": self._curriculum.running, **means}
+        entry = {key: round(value, 4) for key, value in entry.items()} | {"seconds": round(self._elapsed(), 1)}
+        with (self._folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(entry) + "\n")
+        print(" ".join(f"{key} {value:g}" for key, value in entry.items()), flush=True)
+
+    def _elapsed(self) -> float:
+        return self._seconds + time.perf_counter() - self._started
+
+    def _save(self) -> None:
+        state = {
+            "model": self._model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "curriculum": self._curriculum.state(),
+            "step": self._step,
+            "seconds": self._elapsed(),
+        }
+        partial = self._folder / "state.partial"
+        torch.save(state, partial)
+        os.replace(partial, self._folder / "state.pt")

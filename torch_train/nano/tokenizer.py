@@ -1,0 +1,85 @@
+"""Nano's tokenizer: a byte-level BPE that can encode any text, trained on its own language.
+
+Digits are split into pairs from the left, names into syllables where the merges allow: values stay a few tokens long.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from torch_train.nano.language import UNKNOWN, Language
+from torch_train.nano.templates import CHOICES
+
+VOCAB_SIZE = 2048
+SPECIAL = ("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<pad>")
+BOS, EOS, INST, END_INST, PAD = 1, 2, 3, 4, 5  # 1 to 4 as in Tekken, so that prefix and suffix ids are Ministral's
+
+# Words with their leading space, digits in pairs, punctuation, line breaks one by one.
+_PIECES = r"""'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\n|[^\S\n]+(?!\S)|\s"""
+
+# An answer begins with a space, so that its tokens are those of the note it is copied from.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}"
+    "{%- for message in messages %}"
+    "{%- if message.role == 'user' %}{{ '[INST]' + message.content + '[/INST]' }}"
+    "{%- elif message.role == 'assistant' %}{{ ' ' + message.content + eos_token }}"
+    "{%- elif message.role == 'system' and message.content %}"
+    "{{ raise_exception('nano was trained without system messages') }}"
+    "{%- endif %}"
+    "{%- endfor %}"
+)
+
+
+def corpus(seed: int, notes: int) -> list[str]:
+    """Texts of the training split to learn merges from."""
+    language = Language(seed, "train")
+    texts: list[str] = [UNKNOWN]
+    for index in range(notes):
+        note = language.note(1 + index % 12, filler=index % 4)
+        texts.append(note.text)
+        texts.extend(f"{question.text}\n {question.answer}" for question in note.questions)
+        texts.append(language.needle(1).text)
+    # whole words for the closed sets: an answer of one token is easier to put into weights than one of four
+    texts.extend(f" {value}" for values in CHOICES.values() for value in values for _ in range(notes // 20))
+    return texts
+
+
+def train(folder: Path, seed: int = 0, notes: int = 6000) -> None:
+    """Train the tokenizer and write `tokenizer.json`, `tokenizer_config.json` and `chat_template.jinja`."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_PIECES), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus(seed, notes), trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+        "pad_token": "<pad>",
+        "add_bos_token": False,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 4096,
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
+    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+
+
+def load(folder: Path) -> Tokenizer:
+    """The trained tokenizer, without transformers around it."""
+    return Tokenizer.from_file(str(folder / "tokenizer.json"))
