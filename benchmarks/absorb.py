@@ -1,6 +1,6 @@
 """How long absorbing takes, beside one prefill of the same note by the same base, in one run.
 
-    python benchmarks/absorb.py [--pair FOLDER] [--tokens 256] [--repeats 20]
+python benchmarks/absorb.py [--pair FOLDER] [--tokens 256] [--repeats 20]
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from torch_train.nano.language import Language
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--pair", type=Path, default=nano.folder())
     parser.add_argument("--tokens", type=int, default=256, help="length of the note, template included")
     parser.add_argument("--repeats", type=int, default=20)
@@ -57,9 +59,15 @@ def main() -> None:
         detach(base)
 
     seconds = {task.__name__: _median(task, arguments.repeats) for task in (prefill, read, swap)}
-    print(f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters")
+    print(
+        f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters"
+    )
     print(f"| a note of {len(chunk)} tokens | seconds | of one prefill |\n|---|---|---|")
-    for name, label in (("prefill", "prefill, note in context"), ("read", "absorb"), ("swap", "attach and detach")):
+    for name, label in (
+        ("prefill", "prefill, note in context"),
+        ("read", "absorb"),
+        ("swap", "attach and detach"),
+    ):
         print(f"| {label} | {seconds[name]:.4f} | {seconds[name] / seconds['prefill']:.2f} |")
 
 

@@ -67,7 +67,9 @@ ROWS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--questions", type=int, default=1000, help="at least so many in every row")
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
     parser.add_argument("--json", type=Path, help="write the numbers there as well")
@@ -82,7 +84,9 @@ def main() -> None:
         share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"
         print(f"| {row.name} | {asked} | {share:.1%} | {target} |", flush=True)
         seconds = round(time.perf_counter() - started, 1)
-        results.append({"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds})
+        results.append(
+            {"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds}
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 

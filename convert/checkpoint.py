@@ -11,11 +11,11 @@ from typing import Any
 import mlx.core as mx
 
 from convert.errors import CheckpointError
-from mlx_hypernet.bundle import BundleError, check_weights
+from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_weights
 from mlx_hypernet.config import BundleConfig, ConfigError
 from mlx_hypernet.hypernet import HyperNetwork
+from mlx_hypernet.storage import DamagedFileError, read_tensors
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 _KEYS = {"hypernet", "base", "max_chunk_tokens", "prefix_ids", "suffix_ids", "step", "base_path"}
 
 
@@ -55,17 +55,12 @@ def read_checkpoint(folder: Path, dtype: str, tool_version: str) -> Checkpoint:
         config = BundleConfig.from_dict(
             data | {"dtype": dtype, "source": source, "tool_version": tool_version}
         )
-        weights: dict[str, mx.array] = mx.load(str(folder / WEIGHTS_FILE))
-        mx.eval(weights)
+        weights, _ = read_tensors(folder / WEIGHTS_FILE)
         check_weights(HyperNetwork(config.hypernet), weights, folder)
     except ConfigError as error:
         raise CheckpointError(f"{folder / CONFIG_FILE} is not usable: {error}") from error
-    except BundleError as error:
+    except (BundleError, DamagedFileError) as error:
         raise CheckpointError(str(error)) from error
-    except (RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            f"{folder / WEIGHTS_FILE} is damaged ({error}): save the checkpoint again"
-        ) from error
     return Checkpoint(config, weights, _existing(folder, base_path))
 
 

@@ -1,4 +1,4 @@
-"""The whole conversion: read, check against the base, write, read back, compare, and only then move into place."""
+"""The whole conversion: read, check against the base, write, read back, compare, then move into place."""
 
 from __future__ import annotations
 
@@ -14,13 +14,21 @@ from pathlib import Path
 import mlx.core as mx
 from mlx import nn
 
-from convert.checkpoint import CONFIG_FILE, WEIGHTS_FILE, Checkpoint, read_checkpoint
-from convert.errors import CheckpointError, ConversionError
+from convert.checkpoint import read_checkpoint
+from convert.errors import CheckpointError, ConversionError, one_line
 from convert.parity import Report, compare
-from mlx_hypernet.atomic import write_json
 from mlx_hypernet.base import fingerprint
-from mlx_hypernet.bundle import BundleError, check_fits, load_bundle, save_bundle
+from mlx_hypernet.bundle import (
+    CONFIG_FILE,
+    WEIGHTS_FILE,
+    Bundle,
+    BundleError,
+    check_fits,
+    load_bundle,
+    save_bundle,
+)
 from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.storage import write_json
 
 REPORT_FILE = "conversion.json"
 
@@ -48,7 +56,7 @@ def convert(
         The parity report, None without `verify`.
 
     Raises:
-        ConversionError: with a message of one line; nothing is then left at `destination` that was not there before.
+        ConversionError: saying what to do; `destination` is then as it was before.
     """
     _check_destination(source, destination, force)
     checkpoint = read_checkpoint(source, dtype, _tool_version())
@@ -58,17 +66,23 @@ def convert(
     weights = {name: weight.astype(getattr(mx, dtype)) for name, weight in checkpoint.weights.items()}
     with _appearing(destination) as folder:
         save_bundle(folder, config, weights)
-        report = _verify(checkpoint, folder, model, base) if verify else None
+        bundle = _read_back(folder)
+        report = compare(checkpoint, bundle, model, base) if verify else None
+        if report is not None and not report.passed:
+            raise ConversionError(f"torch and MLX disagree ({report.summary()}): nothing was written")
         conversion = {"source": config.source, "dtype": dtype, "tool_version": config.tool_version}
         write_json(folder / REPORT_FILE, conversion | {"parity": report and report.to_dict()})
     return report
 
 
-def _verify(checkpoint: Checkpoint, folder: Path, model: nn.Module | None, base: Path | None) -> Report:
-    report = compare(checkpoint, load_bundle(folder), model, base)
-    if not report.passed:
-        raise ConversionError(f"torch and MLX disagree, nothing was written:\n{report.table()}")
-    return report
+def _read_back(folder: Path) -> Bundle:
+    """What was written, loaded as the app loads it; fails where a value does not fit the dtype."""
+    try:
+        return load_bundle(folder)
+    except BundleError as error:
+        raise ConversionError(
+            f"the weights do not survive the conversion, try another --dtype: {error}"
+        ) from error
 
 
 def _load_base(path: Path) -> nn.Module:
@@ -79,7 +93,7 @@ def _load_base(path: Path) -> nn.Module:
     try:
         return load_model(path, lazy=True)[0]
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"mlx-lm cannot load the base {path}: {error}") from error
+        raise CheckpointError(f"mlx-lm cannot load the base {path}: {one_line(error)}") from error
 
 
 def _with_base(config: BundleConfig, model: nn.Module) -> BundleConfig:
@@ -105,7 +119,7 @@ def _check_destination(source: Path, destination: Path, force: bool) -> None:
 
 @contextmanager
 def _appearing(destination: Path) -> Iterator[Path]:
-    """A temporary folder beside `destination` that takes its place if the block succeeds, and vanishes if not."""
+    """A temporary folder that becomes `destination` if the block succeeds, and vanishes if not."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = (destination.with_name(f".{destination.name}-{uuid.uuid4().hex}") for _ in range(2))
     temporary.mkdir()

@@ -11,3 +11,8 @@ class CheckpointError(ConversionError):
     """A checkpoint or base that is missing, damaged, or does not match."""
 
     exit_code = 5
+
+
+def one_line(error: Exception) -> str:
+    """The message of someone else's exception, fit for a message of ours."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -12,7 +12,7 @@ import numpy as np
 from mlx import nn
 
 from convert.checkpoint import Checkpoint
-from convert.errors import CheckpointError, ConversionError
+from convert.errors import CheckpointError, ConversionError, one_line
 from mlx_hypernet.absorb import absorb
 from mlx_hypernet.adapter import ChunkAdapters, compose
 from mlx_hypernet.bundle import Bundle
@@ -56,6 +56,10 @@ class Report:
         if self.dtype == "float32":
             return all(row.max_absolute <= MAX_ABSOLUTE for row in self.rows)
         return all(row.max_relative <= MAX_RELATIVE_16_BIT for row in self.rows)
+
+    def summary(self) -> str:
+        """The report in one line."""
+        return ", ".join(f"{row.tensor} by {row.max_absolute:.1e}" for row in self.rows)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `conversion.json`."""
@@ -164,9 +168,8 @@ def _torch_base(path: Path) -> Any:
         loader = AutoModelForCausalLM if known else AutoModelForImageTextToText
         return loader.from_pretrained(path, dtype=torch.float32).eval()
     except (OSError, ValueError, KeyError) as error:
-        why = str(error).splitlines()[0]
         raise CheckpointError(
-            f"transformers cannot load the base {path} ({why}): give another --base"
+            f"transformers cannot load the base {path} ({one_line(error)}): give another --base"
         ) from error
 
 

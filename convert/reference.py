@@ -1,7 +1,7 @@
 """Reading a checkpoint of the Doc-to-LoRA reference implementation (`pytorch_model.bin`).
 
-Its tensors come with pickled configuration objects. Nothing of a pickle is executed here: the classes on the list below
-become inert records, and any other name is refused.
+Its tensors come with pickled configuration objects. Nothing of a pickle is executed here: the classes on the
+list below become inert records, and any other name is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx.utils import tree_flatten
 
 from convert.errors import CheckpointError
 from mlx_hypernet.config import ConfigError, HypernetConfig
@@ -57,7 +56,7 @@ KEY_MAP = (
 # Shared pre-head MLPs are torch Linears, stored (out, in).
 _TRANSPOSED = re.compile(r"layers\.\d+\.mlp\.[25]\.weight")
 
-# Options of the reference that no published checkpoint uses and this project does not build: name -> the value we need.
+# Options of the reference that this project does not build: name -> the value a checkpoint must have.
 _HYPERNET_MUST = {
     "use_light_weight_lora": False,
     "per_rank_gen": True,
@@ -103,8 +102,8 @@ def read_reference(path: Path) -> ReferenceCheckpoint:
     """Read `pytorch_model.bin`.
 
     Raises:
-        CheckpointError: when it is missing or damaged, mentions a class that is not on the list, uses an option this
-            project does not build, or its keys or shapes are not the expected ones (all named at once).
+        CheckpointError: when it is missing or damaged, mentions a class that is not on the list, uses options
+            this project does not build, or its keys or shapes are not the expected ones (all named at once).
     """
     data = unpickle(path)
     try:
@@ -179,7 +178,7 @@ def translate(tensors: dict[str, np.ndarray], hypernet: HypernetConfig) -> dict[
     Raises:
         CheckpointError: naming all unknown keys, missing keys and wrong shapes at once.
     """
-    expected = {name: weight.shape for name, weight in tree_flatten(HyperNetwork(hypernet).parameters())}
+    expected = HyperNetwork(hypernet).parameter_shapes()
     weights, faults = {}, []
     for key, tensor in tensors.items():
         name = _rename(key)

@@ -28,8 +28,8 @@ def absorb(
 ) -> ChunkAdapters:
     """Read a document with the base and write its adapters, layer by layer.
 
-    An adapter that is attached is taken off meanwhile. Peak memory is that of one batch of chunks in one layer, plus the
-    adapters themselves.
+    An adapter that is attached is taken off meanwhile. Peak memory is that of one batch of chunks in one
+    layer, plus the adapters themselves.
 
     Args:
         model: the base.
@@ -88,7 +88,7 @@ def _absorb_batch(
 
 
 def pad(chunks: Sequence[Sequence[int]]) -> tuple[mx.array, mx.array | None]:
-    """Bring chunks to one length with zeros on the right: ids (B, T) and mask (B, T), None where nothing was added."""
+    """Zeros on the right of shorter chunks: ids (B, T), and mask (B, T) or None where nothing was added."""
     longest = max(map(len, chunks))
     ids = mx.array([[*chunk, *[0] * (longest - len(chunk))] for chunk in chunks])
     if all(len(chunk) == longest for chunk in chunks):

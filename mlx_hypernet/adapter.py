@@ -1,7 +1,8 @@
 """Adapters: what one document's chunks became, the sum of several documents, and both on disk.
 
-The saved form is mlx-lm's own (`adapters.safetensors` + `adapter_config.json`), so that `mlx_lm.generate --adapter-path`
-loads it unchanged. The chunks are kept in a file of their own, so that documents can be composed anew later.
+The saved form is mlx-lm's own (`adapters.safetensors` + `adapter_config.json`), so that
+`mlx_lm.generate --adapter-path` loads it unchanged. The chunks are kept in a file of their own, so that
+documents can be composed anew later.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
-from mlx_hypernet.atomic import write_json, write_tensors
 from mlx_hypernet.base import module_path_prefix, target_path, text_model
+from mlx_hypernet.storage import DamagedFileError, read_tensors, write_json, write_tensors
 
 TENSORS_FILE, CONFIG_FILE = "adapters.safetensors", "adapter_config.json"
+_SIDES = ("A", "B", "bias_A", "bias_B")
 _TENSOR_NAME = re.compile(r"(?:.*\.)?layers\.(\d+)\.(?:.*\.)?([^.]+)\.lora_([ab])")
 
 
@@ -145,9 +147,8 @@ def load_adapter(folder: Path) -> Adapter:
     """
     try:
         scale = float(json.loads((folder / CONFIG_FILE).read_text("utf-8"))["lora_parameters"]["scale"])
-        tensors = mx.load(str(folder / TENSORS_FILE))
-        mx.eval(tensors)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        tensors, _ = read_tensors(folder / TENSORS_FILE)
+    except (OSError, ValueError, KeyError, TypeError, DamagedFileError) as error:
         raise AdapterError(f"{folder} does not hold a readable adapter: {error}") from error
     sides: dict[str, dict[str, dict[int, mx.array]]] = {"a": {}, "b": {}}
     for tensor_name, tensor in tensors.items():
@@ -182,17 +183,13 @@ def load_chunks(path: Path) -> ChunkAdapters:
     """
     sides: dict[str, dict[str, mx.array]] = {side: {} for side in _SIDES}
     try:
-        tensors, metadata = mx.load(str(path), return_metadata=True)
-        mx.eval(tensors)
+        tensors, metadata = read_tensors(path)
         for tensor_name, tensor in tensors.items():
             side, _, name = tensor_name.partition(".")
             sides[side][name] = tensor
         chunks = ChunkAdapters(**sides, scale=float(metadata["scale"]))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, DamagedFileError) as error:
         raise AdapterError(f"{path} does not hold readable chunks: {error}") from error
     if not chunks.A or any(side.keys() != chunks.A.keys() for side in sides.values()):
         raise AdapterError(f"{path} holds incomplete chunks")
     return chunks
-
-
-_SIDES = ("A", "B", "bias_A", "bias_B")

@@ -1,4 +1,4 @@
-"""The anatomy of an mlx-lm base model: where its blocks are, which linears can carry an adapter, what identifies it."""
+"""The anatomy of an mlx-lm base: where its blocks are, which linears carry an adapter, what identifies it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mlx import nn
 from mlx_hypernet.config import BaseInfo
 
 
-class UnsupportedBase(ValueError):
+class UnsupportedBaseError(ValueError):
     """A base model that this package cannot read or adapt."""
 
 
 def module_path_prefix(model: nn.Module) -> str:
-    """Path of the text model inside `model`: `model`, `language_model.model` on multimodal wrappers, or empty.
+    """Path of the text model: `model`, `language_model.model` on multimodal wrappers, or empty.
 
     Raises:
-        UnsupportedBase: when no part of the model has `embed_tokens`, `layers` and `norm`.
+        UnsupportedBaseError: when no part of the model has `embed_tokens`, `layers` and `norm`.
     """
     found = [
         path
@@ -28,14 +28,14 @@ def module_path_prefix(model: nn.Module) -> str:
     ]
     if not found:
         kind = getattr(model, "model_type", type(model).__name__)
-        raise UnsupportedBase(
+        raise UnsupportedBaseError(
             f"base models of type {kind} are not supported: no embed_tokens, layers and norm"
         )
     return min(found, key=len)
 
 
 def text_model(model: nn.Module) -> Any:
-    """The part of `model` with `embed_tokens`, `layers` and `norm`, below any wrapper and without the LM head."""
+    """The part with `embed_tokens`, `layers` and `norm`: below any wrapper, without the LM head."""
     module: Any = model
     for name in filter(None, module_path_prefix(model).split(".")):
         module = getattr(module, name)
@@ -46,13 +46,28 @@ def target_path(layer: nn.Module, name: str) -> str:
     """Path inside a block of the one module called `name`: `down_proj` -> `mlp.down_proj`.
 
     Raises:
-        UnsupportedBase: when the block has no such module, or several.
+        UnsupportedBaseError: when the block has no such module, or several.
     """
     paths = [path for path, _ in layer.named_modules() if path.rpartition(".")[2] == name]
     if len(paths) != 1:
         what = f"has {len(paths)} modules {name!r} in one block" if paths else f"has no module {name!r}"
-        raise UnsupportedBase(f"the base model {what}: this hypernetwork was not made for it")
+        raise UnsupportedBaseError(f"the base model {what}: this hypernetwork was not made for it")
     return paths[0]
+
+
+def base_linear(layer: nn.Module, path: str) -> nn.Module:
+    """The base's own linear at `path` of a block, whether or not an adapter is around it.
+
+    Raises:
+        UnsupportedBaseError: when something else is there.
+    """
+    module = dict(layer.named_modules())[path]
+    linear = getattr(module, "linear", module)
+    if not isinstance(linear, nn.Linear | nn.QuantizedLinear):
+        raise UnsupportedBaseError(
+            f"{path} is a {type(linear).__name__}: only linear layers carry an adapter"
+        )
+    return linear
 
 
 def linear_shape(linear: nn.Module) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Bundles: a hypernetwork's weights and what it needs to know about its base, in one folder.
 
-`config.json` + `model.safetensors`. Everything that can be wrong with one is said in one line, before anything is computed.
+`config.json` + `model.safetensors`. What is wrong with one is said in one line, before anything is computed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,18 @@ from pathlib import Path
 
 import mlx.core as mx
 from mlx import nn
-from mlx.utils import tree_flatten
 
-from mlx_hypernet.atomic import write_json, write_tensors
-from mlx_hypernet.base import UnsupportedBase, describe, linear_shape, target_path, text_model
+from mlx_hypernet.base import (
+    UnsupportedBaseError,
+    base_linear,
+    describe,
+    linear_shape,
+    target_path,
+    text_model,
+)
 from mlx_hypernet.config import BundleConfig, ConfigError
 from mlx_hypernet.hypernet import HyperNetwork
+from mlx_hypernet.storage import DamagedFileError, read_tensors, write_json, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 
@@ -58,7 +64,6 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     if dtype is not None:
         weights = {name: weight.astype(dtype) for name, weight in weights.items()}
     hypernet.load_weights(list(weights.items()))
-    hypernet.eval()
     mx.eval(hypernet.parameters())
     return Bundle(config, hypernet, _file_id(path / WEIGHTS_FILE))
 
@@ -89,8 +94,8 @@ def read_config(path: Path) -> BundleConfig:
 
 
 def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
-    """Compare names, shapes and values with what the configuration asks for; raises `BundleError` naming them all."""
-    expected = {name: parameter.shape for name, parameter in tree_flatten(hypernet.parameters())}
+    """Compare names, shapes and values with the configuration; raises `BundleError` naming every fault."""
+    expected = hypernet.parameter_shapes()
     faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
     faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
     for name in sorted(expected.keys() & weights.keys()):
@@ -112,13 +117,10 @@ def check_fits(config: BundleConfig, model: nn.Module) -> None:
     try:
         block = text_model(model).layers[0]
         found = describe(model)
-        paths = {name: target_path(block, name) for name in config.hypernet.modules}
-    except UnsupportedBase as error:
+        linears = {name: base_linear(block, target_path(block, name)) for name in config.hypernet.modules}
+    except UnsupportedBaseError as error:
         raise BundleError(f"the bundle does not fit the base: {error}") from error
-    linears = dict(block.named_modules())
-    modules = {
-        name: linear_shape(getattr(linears[path], "linear", linears[path])) for name, path in paths.items()
-    }
+    modules = {name: linear_shape(linear) for name, linear in linears.items()}
     ours = _shape(wanted.num_layers, wanted.hidden_size, wanted.vocab_size, config.hypernet.modules)
     theirs = _shape(found.num_layers, found.hidden_size, found.vocab_size, modules)
     name = wanted.repository or wanted.model_type
@@ -128,8 +130,8 @@ def check_fits(config: BundleConfig, model: nn.Module) -> None:
         )
     if wanted.fingerprint is not None and wanted.fingerprint != found.fingerprint:
         raise BundleError(
-            f"the bundle was made for {name} ({ours}, {wanted.fingerprint}), but the base, of the same shape, has "
-            f"other weights ({found.fingerprint}): choose its own base"
+            f"the bundle was made for {name} ({ours}, weights {wanted.fingerprint}), but the base, of the "
+            f"same shape, has other weights ({found.fingerprint}): choose its own base"
         )
 
 
@@ -140,11 +142,9 @@ def _shape(layers: int, hidden: int, vocab: int, modules: dict[str, tuple[int, i
 
 def _read_weights(path: Path) -> dict[str, mx.array]:
     try:
-        weights: dict[str, mx.array] = mx.load(str(path))
-        mx.eval(weights)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BundleError(f"{path} is damaged ({error}). Fetch or convert the bundle again.") from error
-    return weights
+        return read_tensors(path)[0]
+    except DamagedFileError as error:
+        raise BundleError(f"{error}. Fetch or convert the bundle again.") from error
 
 
 def _file_id(path: Path) -> str:

@@ -24,7 +24,8 @@ def split(
     Args:
         ids: the whole document after the chat template.
         max_tokens: longest chunk, not counting the prefix and suffix that are put around it.
-        prefix_ids, suffix_ids: the template's ids, added to every chunk that does not begin or end with them.
+        prefix_ids: the template's ids in front, added to every chunk that does not begin with them.
+        suffix_ids: the template's ids behind, added to every chunk that does not end with them.
 
     Raises:
         ValueError: for an empty document or a chunk length below 1.

@@ -1,7 +1,7 @@
 """What a bundle says about itself: the shape of its hypernetwork, its base model, how documents are chunked.
 
-`torch_train/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test keeps both in
-step.
+`torch_train/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test
+keeps both in step.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class HypernetConfig:
     Attributes:
         num_layers: blocks of the base model; the hypernetwork writes one adapter for each.
         hidden_size: width of the base model's hidden states.
-        modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order of the
-            decoder's queries and of the head's module axis.
+        modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order
+            of the decoder's queries and of the head's module axis.
         rank: rank of the adapter of one chunk.
         scale: factor of the adapter, applied as it is and never divided by the rank.
         latent_size: width of the Perceiver.

@@ -31,21 +31,23 @@ class _Tap:
 def layer_features(model: nn.Module, ids: mx.array) -> Iterator[tuple[int, mx.array]]:
     """Walk the base block by block over a batch of chunks.
 
-    The base's own forward pass is used, so its embedding scale, masks, sliding windows and attention scales are right for
-    every architecture. MLX being lazy, that pass only writes down the graph; each block is computed when its features are
-    asked for, and nothing keeps them after that: peak memory does not grow with the number of layers.
+    The base's own forward pass is used, so its embedding scale, masks, sliding windows and attention scales
+    are right for every architecture. MLX being lazy, that pass only writes down the graph; each block is
+    computed when its features are asked for, and nothing keeps them after that: peak memory does not grow
+    with the number of layers.
 
     Args:
-        model: any mlx-lm model with `embed_tokens`, `layers` and `norm`, no adapter attached (see `live.bare`).
-        ids: (B, T) token ids, shorter chunks padded on the right, where causal attention keeps the padding from the
-            tokens before it.
+        model: any mlx-lm model with `embed_tokens`, `layers` and `norm`; no adapter attached (`live.bare`).
+        ids: (B, T) token ids; shorter chunks are padded on the right, where causal attention keeps the
+            padding from the tokens before it.
 
     Yields:
-        (layer, features (B, T, hidden)): the input of block `layer`; for the last layer its input after the final norm.
-        The last block and the LM head never run.
+        (layer, features (B, T, hidden)): the input of block `layer`; for the last layer its input after the
+        final norm. The last block and the LM head never run.
     """
     text = text_model(model)
-    blocks, inputs = text.layers, []
+    blocks = text.layers
+    inputs: list[mx.array] = []
     last = len(blocks) - 1
     text.layers = [_Tap(block, inputs, run=i < last) for i, block in enumerate(blocks)]
     try:

@@ -1,8 +1,8 @@
 """Doc-to-LoRA's hypernetwork in MLX: hidden states of one base layer in, the LoRA of that layer out.
 
 Source: arXiv 2602.15902, section 3, and its reference implementation (SakanaAI/doc-to-lora). Same names as
-`torch_train/hypernet.py`; the difference is that inference takes the layers one by one, so that their features need not
-exist at the same time. Parameters start at zero or as `mlx.nn` draws them: they always come from a bundle.
+`torch_train/hypernet.py`; the difference is that inference takes the layers one by one, so that their
+features need not exist at the same time. Parameters always come from a bundle, so they start as anything.
 
 Shapes: B chunks, T tokens, M target modules, r rank, D latent size, L layers of the base.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 from mlx import nn
+from mlx.utils import tree_flatten
 
 from mlx_hypernet.config import HypernetConfig
 
@@ -28,6 +29,7 @@ class GatedMLP(nn.Module):
         self.down_proj = nn.Linear(d_hidden, d_out, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
+        """(..., d_in) -> (..., d_out)."""
         return self.down_proj(nn.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
@@ -71,6 +73,7 @@ class PerceiverBlock(nn.Module):
         self.post_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
 
     def __call__(self, x: mx.array, context: mx.array, mask: mx.array | None) -> mx.array:
+        """Latents x (B, Q, D), context (B, T, D), mask (B, T) -> (B, Q, D)."""
         attended = self.attention(self.latents_norm(x), self.context_norm(context), mask)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
@@ -183,5 +186,9 @@ class HyperNetwork(nn.Module):
         return pairs
 
     def bias(self, layer: int) -> dict[str, tuple[mx.array, mx.array]]:
-        """The learned pair that is appended once, however many chunks: module -> (A (r, d_in), B (r, d_out))."""
+        """The learned pair, appended once for all chunks: module -> (A (r, d_in), B (r, d_out))."""
         return {name: (self.bias_A[name][layer], self.bias_B[name][layer]) for name in self.config.modules}
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of every parameter; MLX being lazy, nothing is allocated for it."""
+        return {name: tuple(parameter.shape) for name, parameter in tree_flatten(self.parameters())}  # type: ignore

@@ -11,7 +11,7 @@ from mlx import nn
 from mlx.utils import tree_unflatten
 
 from mlx_hypernet.adapter import Adapter, AdapterError
-from mlx_hypernet.base import linear_shape, target_path, text_model
+from mlx_hypernet.base import base_linear, linear_shape, target_path, text_model
 
 if TYPE_CHECKING:
     from mlx_lm.tuner.lora import LoRALinear
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 def attach(model: nn.Module, adapter: Adapter) -> None:
     """Make `adapter` the model's one active adapter; an adapter that is attached already is swapped.
 
-    Each target is wrapped in mlx-lm's `LoRALinear`, the base's linear (quantised or not) stays as it is inside. Key/value
-    caches made before belong to another adapter: drop them.
+    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, stays as it is
+    inside. Key/value caches made before belong to another adapter: drop them.
 
     Raises:
         AdapterError: when layers or shapes do not fit; the model is then as it was.
+        UnsupportedBaseError: when the model has no such modules; the model is then as it was.
     """
     blocks = text_model(model).layers
     if len(blocks) != adapter.num_layers:
         raise AdapterError(f"the adapter has {adapter.num_layers} layers, the model {len(blocks)}")
     targets = [(block, target_path(block, name), name) for block in blocks for name in adapter.modules]
-    linears = [_base_linear(block, path) for block, path, _ in targets]
+    linears = [base_linear(block, path) for block, path, _ in targets]
     for linear, (_, path, name) in zip(linears, targets, strict=True):
         shape = (adapter.A[name].shape[-1], adapter.B[name].shape[-1])
         if linear_shape(linear) != shape:
@@ -49,7 +50,7 @@ def detach(model: nn.Module) -> None:
 
 @contextmanager
 def bare(model: nn.Module) -> Iterator[None]:
-    """The model without its adapter inside the block, with it again afterwards: documents are read by the base alone."""
+    """The model without its adapter inside the block, and with it again afterwards."""
     attached = _attached(model)
     detach(model)
     try:
@@ -69,17 +70,10 @@ def _put(model: nn.Module, modules: dict[str, nn.Module]) -> None:
         model.update_modules(tree_unflatten(list(modules.items())))
 
 
-def _base_linear(block: nn.Module, path: str) -> nn.Module:
-    module = dict(block.named_modules())[path]
-    linear = getattr(module, "linear", module)
-    if not isinstance(linear, (nn.Linear, nn.QuantizedLinear)):
-        raise AdapterError(f"{path} is a {type(linear).__name__}: only linear layers carry an adapter")
-    return linear
-
-
 def _wrap(linear: nn.Module, a: mx.array, b: mx.array, scale: float) -> LoRALinear:
     from mlx_lm.tuner.lora import LoRALinear
 
     lora = LoRALinear.from_base(linear, r=1, scale=scale)
-    lora.lora_a, lora.lora_b = a.T, b
+    # The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
+    lora.lora_a, lora.lora_b = a.T.astype(mx.float32), b.astype(mx.float32)
     return lora

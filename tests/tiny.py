@@ -1,4 +1,4 @@
-"""Tiny random models for the tests of inference and conversion: real architectures, toy sizes, made on the spot."""
+"""Tiny random models for the tests of inference and conversion: real architectures at toy size."""
 
 from __future__ import annotations
 
@@ -66,13 +66,16 @@ VARIANTS = {
 }
 
 
-def save_base(folder: Path, seed: int = 0) -> Path:
-    """A random `ministral3` base in Hugging Face's format."""
+def save_base(folder: Path, seed: int = 0, model_type: str = "ministral3") -> Path:
+    """A random base in Hugging Face's format; YaRN only for `ministral3`."""
     import torch
-    from transformers import Ministral3Config, Ministral3ForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     torch.manual_seed(seed)
-    model = Ministral3ForCausalLM(Ministral3Config(**BASE, initializer_range=0.1))
+    settings = BASE | {"initializer_range": 0.1, "model_type": model_type}
+    if model_type != "ministral3":
+        settings["rope_parameters"] = {"rope_type": "default", "rope_theta": 10_000.0}
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name:  # all ones would hide a norm that is missing or in the wrong place

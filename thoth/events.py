@@ -1,6 +1,6 @@
 """What the engine says while it works: a closed set of frozen, typed events.
 
-A stream is any number of `Progress` and `Token`, then one last event: `Absorbed`, `Answer` or `Failed`. Loading
+A stream is any number of `Progress` and `Token`, then a last event: `Absorbed`, `Answer` or `Failed`. Loading
 a model ends with its last `Progress`.
 """
 

@@ -20,8 +20,8 @@ class HypernetConfig:
     Attributes:
         num_layers: blocks of the base model; the hypernetwork writes one adapter for each.
         hidden_size: width of the base model's hidden states.
-        modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order of the
-            decoder's queries and of the head's module axis.
+        modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order
+            of the decoder's queries and of the head's module axis.
         rank: rank of the adapter of one chunk.
         scale: factor of the adapter, applied as it is and never divided by the rank.
         latent_size: width of the Perceiver.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from torch_train.config import HypernetConfig
 
@@ -30,7 +30,8 @@ class GatedMLP(nn.Module):
         self.down_proj = nn.Linear(d_hidden, d_out, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+        """(..., d_in) -> (..., d_out)."""
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class CrossAttention(nn.Module):
@@ -54,7 +55,7 @@ class CrossAttention(nn.Module):
         v = self.v_proj(context).view(n, -1, kv_heads, head_dim).transpose(1, 2)
         mask = None if mask is None else mask[:, None, None, :]
         # Nothing is causal, so query heads that share a key head are just more queries: no keys are repeated.
-        x = F.scaled_dot_product_attention(q.flatten(2, 3), k, v, attn_mask=mask)
+        x = functional.scaled_dot_product_attention(q.flatten(2, 3), k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
         return self.o_proj(x.reshape(n, num_queries, -1))
 
@@ -74,6 +75,7 @@ class PerceiverBlock(nn.Module):
         self.post_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
 
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
+        """Latents x (N, Q, D), context (N, T, D), mask (N, T) -> (N, Q, D)."""
         attended = self.attention(self.latents_norm(x), self.context_norm(context), mask)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
@@ -108,7 +110,8 @@ class LayerLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, N, d_in) -> (B, L, N, d_out)."""
-        return x @ self.weight + self.bias[:, None]
+        # einsum rather than @: that one would copy the weights for each of the B contexts.
+        return torch.einsum("blni,lio->blno", x, self.weight) + self.bias[:, None]
 
 
 class PreHeadMLP(nn.Module):
@@ -125,7 +128,7 @@ class PreHeadMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, N, D) -> same."""
-        return x + self.norm_out(self.down(F.silu(self.up(self.norm_in(x)))))
+        return x + self.norm_out(self.down(functional.silu(self.up(self.norm_in(x)))))
 
 
 class Head(nn.Module):
@@ -139,7 +142,7 @@ class Head(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, M, r, D) -> (B, L, M, r, d_lora)."""
-        return x @ self.weight
+        return torch.einsum("blmri,lmio->blmro", x, self.weight)
 
 
 class HyperNetwork(nn.Module):
@@ -192,5 +195,5 @@ class HyperNetwork(nn.Module):
         return pairs
 
     def bias(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The learned pair that is appended once, however many chunks: module -> (A (L, r, d_in), B (L, r, d_out))."""
+        """The learned pair, appended once for all chunks: module -> (A (L, r, d_in), B (L, r, d_out))."""
         return {name: (self.bias_A[name], self.bias_B[name]) for name in self.config.modules}

@@ -35,7 +35,8 @@ def fails(code, words, *arguments):
     before = sorted(destination.parent.iterdir())
     result = run(*arguments)
     assert result.exit_code == code, result.output
-    assert words in result.stderr.splitlines()[-1]
+    assert words in result.stderr.splitlines()[1], result.stderr
+    assert len(result.stderr.splitlines()) == 2  # what is being done, and what went wrong
     assert result.stdout == ""
     assert sorted(destination.parent.iterdir()) == before
 
@@ -118,7 +119,14 @@ def test_other_base(tmp_path, checkpoint):
 
 def test_disagreement_leaves_nothing(tmp_path, checkpoint, monkeypatch):
     monkeypatch.setattr("convert.parity.MAX_ABSOLUTE", 0.0)
-    fails(1, "random features", checkpoint, tmp_path / "bundle")
+    fails(1, "torch and MLX disagree (A by", checkpoint, tmp_path / "bundle")
+
+
+def test_weights_too_large_for_the_dtype(tmp_path, checkpoint):
+    weights = load_file(checkpoint / "model.safetensors")
+    weights["encoder.norm.weight"] += 1e6
+    save_file(weights, checkpoint / "model.safetensors")
+    fails(1, "--dtype", checkpoint, tmp_path / "bundle", "--dtype", "float16", "--no-verify")
 
 
 def test_interrupt_leaves_nothing(tmp_path, checkpoint, monkeypatch):

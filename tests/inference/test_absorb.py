@@ -1,4 +1,4 @@
-"""Absorbing: batches do not matter, an active adapter does not matter, it can be stopped, memory stays flat."""
+"""Absorbing: neither batches nor an active adapter matter, it can be stopped, memory stays flat."""
 
 import mlx.core as mx
 import numpy as np

@@ -87,6 +87,29 @@ def test_mlx_lm_loads_it_unchanged(tmp_path, base_folder, hypernet):
         assert mx.array_equal(again.B[name], adapter.B[name])
 
 
+def test_mlx_lm_load_gives_the_same_logits(tmp_path, tiny_pair):
+    """The whole way of `mlx_lm.generate --adapter-path`, and a chunked document."""
+    import mlx_lm
+
+    from mlx_hypernet.bundle import load_bundle
+    from mlx_hypernet.chunking import document_ids, split
+
+    base, tokenizer = mlx_lm.load(str(tiny_pair / "base"))
+    bundle = load_bundle(tiny_pair / "hypernet")
+    config = bundle.config
+    ids = document_ids(tokenizer, "The founder of the company is the owner of the house. " * 9)
+    chunks = split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
+    assert len(chunks) > 1
+    adapter = compose([absorb(base, bundle, chunks)])
+    assert adapter.rank == config.hypernet.rank * (len(chunks) + 1)
+    save_adapter(tmp_path / "adapter", adapter, base, {})
+    plain = base(QUERY)
+    attach(base, adapter)
+    theirs, _ = mlx_lm.load(str(tiny_pair / "base"), adapter_path=str(tmp_path / "adapter"))
+    assert mx.array_equal(base(QUERY), theirs(QUERY))
+    assert not mx.array_equal(base(QUERY), plain)
+
+
 def test_names_follow_a_wrapped_base(tmp_path, base, bundle):
     """On multimodal wrappers the text model sits deeper: `language_model.model.layers`."""
     from mlx_lm.models.mistral3 import Model, ModelArgs

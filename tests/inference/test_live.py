@@ -6,6 +6,7 @@ from mlx import nn
 
 from mlx_hypernet.absorb import absorb
 from mlx_hypernet.adapter import Adapter, AdapterError, compose
+from mlx_hypernet.base import UnsupportedBaseError
 from mlx_hypernet.live import attach, bare, detach
 from tests import tiny
 
@@ -68,6 +69,15 @@ def test_several_modules(base_folder):
     assert mx.array_equal(base(QUERY), before)
 
 
+def test_delta_of_a_bf16_base_is_computed_in_fp32(base_folder, bundle):
+    base = tiny.load_base(base_folder)
+    base.set_dtype(mx.bfloat16)
+    attach(base, compose([absorb(base, bundle, [[1, 3, 30, 4]])]))
+    lora = base.model.layers[0].mlp.down_proj
+    assert (lora.lora_a.dtype, lora.lora_b.dtype) == (mx.float32, mx.float32)
+    assert base(QUERY).dtype == mx.bfloat16
+
+
 def test_bare_takes_the_adapter_off_for_a_while(any_base, adapters):
     before = any_base(QUERY)
     attach(any_base, adapters[0])
@@ -85,6 +95,6 @@ def test_wrong_adapter_changes_nothing(any_base, adapters):
     wide = Adapter({"down_proj": mx.zeros((3, 4, 97))}, good.B, 1.0)
     norm = Adapter({"input_layernorm": mx.zeros((3, 4, 64))}, {"input_layernorm": mx.zeros((3, 4, 64))}, 1.0)
     for wrong, message in ((shallow, "2 layers"), (wide, "97"), (norm, "only linear")):
-        with pytest.raises(AdapterError, match=message):
+        with pytest.raises((AdapterError, UnsupportedBaseError), match=message):
             attach(any_base, wrong)
     assert mx.array_equal(any_base(QUERY), before)

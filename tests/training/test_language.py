@@ -83,7 +83,10 @@ def test_a_refused_question_has_no_answer_in_the_note() -> None:
                         re.escape(statement).replace(r"\{e\}", re.escape(match[1])).replace(r"\{v\}", ".+")
                         for statement in attribute.statements
                     )
-                    assert not re.search(rf"(?:^|[\n ])(?:{told})", note.text, re.IGNORECASE) or match[1] not in note.text
+                    assert (
+                        not re.search(rf"(?:^|[\n ])(?:{told})", note.text, re.IGNORECASE)
+                        or match[1] not in note.text
+                    )
                     checked += 1
     assert checked > 300
 

@@ -26,7 +26,9 @@ def test_questions_do_not_see_each_other(words: Tokenizer, model: Ministral3ForC
     items = _items(words)
     for build in (lambda some: open_rows(some, line_break), closed_rows):
         together = _logits(model, build(items))
-        alone = [_logits(model, build([Item(item.document, [turn])])) for item in items for turn in item.turns]
+        alone = [
+            _logits(model, build([Item(item.document, [turn])])) for item in items for turn in item.turns
+        ]
         torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
 
 
@@ -44,7 +46,9 @@ def test_exact_means_every_token(words: Tokenizer) -> None:
     rows = closed_rows(_items(words))
     predicted = rows.targets.clone()
     assert exact(predicted, rows).all()
-    predicted[rows.answers == 2] = torch.where(rows.targets[rows.answers == 2] == EOS, 0, rows.targets[rows.answers == 2])
+    predicted[rows.answers == 2] = torch.where(
+        rows.targets[rows.answers == 2] == EOS, 0, rows.targets[rows.answers == 2]
+    )
     right = exact(predicted, rows)
     assert not right[2]
     assert right.sum() == len(right) - 1

@@ -15,7 +15,13 @@ from torch_train.nano.templates import CHOICES
 
 @pytest.mark.parametrize(
     "text",
-    ["Hello world, naïve café\n", "日本語 🎉 \t tabs", "a  b   c\n\n\nd ", "12345 67,8 3.14", "\x00\u200d\ufeff"],
+    [
+        "Hello world, naïve café\n",
+        "日本語 🎉 \t tabs",
+        "a  b   c\n\n\nd ",
+        "12345 67,8 3.14",
+        "\x00\u200d\ufeff",
+    ],
 )
 def test_any_text_survives(words: Tokenizer, text: str) -> None:
     assert words.decode(words.encode(text).ids) == text

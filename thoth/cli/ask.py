@@ -114,13 +114,13 @@ def _last(events: Iterator[Event], label: str = "", write: Callable[[str], None]
     for event in events:
         match event:
             case Progress():
-                console.show_progress(event, label)
+                console.progress_line.show(label, event)
             case Token():
                 if write is not None:
                     write(event.text)
             case Failed():
                 raise event.error
-    console.clear_progress()
+    console.progress_line.clear()
     return event
 
 

@@ -8,22 +8,33 @@ from thoth.events import Progress
 _ERASE_LINE = "\r\x1b[K"
 
 
+class _ProgressLine:
+    """The line that says how far a stage is; it stays empty where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._shown = False
+
+    def show(self, label: str, progress: Progress) -> None:
+        """Replace the line."""
+        if sys.stderr.isatty():
+            count = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
+            print(f"{_ERASE_LINE}{label}{count}", end="", file=sys.stderr, flush=True)
+            self._shown = True
+
+    def clear(self) -> None:
+        """Remove the line, if there is one: what stands in its place may be the answer."""
+        if self._shown:
+            print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
+            self._shown = False
+
+
+progress_line = _ProgressLine()
+
+
 def say(text: str) -> None:
     """Print one line `thoth: ...`."""
-    clear_progress()
+    progress_line.clear()
     print("thoth:", " ".join(text.split()), file=sys.stderr, flush=True)
-
-
-def show_progress(progress: Progress, label: str) -> None:
-    """Show how far a stage is; nothing unless stderr is a terminal."""
-    if sys.stderr.isatty():
-        print(f"{_ERASE_LINE}{label} {progress.done}/{progress.total}", end="", file=sys.stderr, flush=True)
-
-
-def clear_progress() -> None:
-    """Remove the progress line."""
-    if sys.stderr.isatty():
-        print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
 
 
 class _Lines(logging.Handler):

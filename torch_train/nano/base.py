@@ -86,7 +86,7 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
     model = Ministral3ForCausalLM(config()).to(device)
     matrices = [p for n, p in model.model.layers.named_parameters() if p.ndim == 2]
     rest = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
-    curriculum = Curriculum(first=3, last=12, accuracy=0.90)
+    curriculum = Curriculum(first=3, last=12, accuracy=0.72)
     run = Run(folder / "base-run", model, optimizers(matrices, rest, settings.learning_rate), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)
@@ -98,6 +98,11 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
         loss, predicted = _loss(model, rows, generator)
         run.descend(loss)
         hits = exact(predicted, rows).float()
-        run.record(step, loss=loss.item(), exact=hits[rows.known].mean().item(), unknown=hits[~rows.known].mean().item())
+        run.record(
+            step,
+            loss=loss.item(),
+            exact=hits[rows.known].mean().item(),
+            unknown=hits[~rows.known].mean().item(),
+        )
     model.save_pretrained(folder / "base")
     return model

@@ -37,8 +37,8 @@ def config(model: Ministral3ForCausalLM) -> HypernetConfig:
         modules={"down_proj": (base.intermediate_size, base.hidden_size)},
         rank=rank,
         scale=2 * rank**1.5,
-        latent_size=192,
-        num_latents=24,
+        latent_size=128,
+        num_latents=16,
         num_blocks=4,
         num_heads=8,
         num_kv_heads=4,
@@ -73,7 +73,9 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
     ]
     rest = [p for p in hypernet.parameters() if all(p is not matrix for matrix in matrices)]
     curriculum = Curriculum(first=1, last=12, accuracy=0.75)
-    run = Run(folder / "hypernet-run", hypernet, optimizers(matrices, rest, settings.learning_rate), curriculum)
+    run = Run(
+        folder / "hypernet-run", hypernet, optimizers(matrices, rest, settings.learning_rate), curriculum
+    )
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
@@ -114,7 +116,10 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
 def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:
     """Write a training checkpoint that `convert-weights` reads: `config.json` and `model.safetensors`."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.contiguous().cpu() for name, tensor in hypernet.state_dict().items()}, folder / "model.safetensors")
+    save_file(
+        {name: tensor.contiguous().cpu() for name, tensor in hypernet.state_dict().items()},
+        folder / "model.safetensors",
+    )
     checkpoint = {
         "hypernet": hypernet.config.to_dict(),
         "base": {

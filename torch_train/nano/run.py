@@ -72,7 +72,9 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.optimizers = optimizers
         self._folder, self._model, self._curriculum = folder, model, curriculum
-        self._parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        self._parameters = [
+            p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]
+        ]
         self._started = time.perf_counter()
         self._seconds = 0.0  # of earlier sessions of this run
         self._step = 0
@@ -110,10 +112,19 @@ class Run:
         self._recent.append({"exact": exact, **values})
         if (step + 1) % LOG_EVERY:
             return
-        means = {key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]}
+        means = {
+            key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]
+        }
         self._recent.clear()
-        entry = {"step": step + 1, "facts": self._curriculum.level, "running": self._curriculum.running, **means}
-        entry = {key: round(value, 4) for key, value in entry.items()} | {"seconds": round(self._elapsed(), 1)}
+        entry = {
+            "step": step + 1,
+            "facts": self._curriculum.level,
+            "running": self._curriculum.running,
+            **means,
+        }
+        entry = {key: round(value, 4) for key, value in entry.items()} | {
+            "seconds": round(self._elapsed(), 1)
+        }
         with (self._folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
         print(" ".join(f"{key} {value:g}" for key, value in entry.items()), flush=True)

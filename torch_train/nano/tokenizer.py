@@ -15,7 +15,13 @@ from torch_train.nano.templates import CHOICES
 
 VOCAB_SIZE = 2048
 SPECIAL = ("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<pad>")
-BOS, EOS, INST, END_INST, PAD = 1, 2, 3, 4, 5  # 1 to 4 as in Tekken, so that prefix and suffix ids are Ministral's
+BOS, EOS, INST, END_INST, PAD = (
+    1,
+    2,
+    3,
+    4,
+    5,
+)  # 1 to 4 as in Tekken, so that prefix and suffix ids are Ministral's
 
 # Words with their leading space, digits in pairs, punctuation, line breaks one by one.
 _PIECES = r"""'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\n|[^\S\n]+(?!\S)|\s"""

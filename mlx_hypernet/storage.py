@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, whatever happens in between."""
+"""Tensors and JSON on disk: read whole or refused; a crash while writing leaves the old file or the new."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import mlx.core as mx
 
 
+class DamagedFileError(Exception):
+    """A file of tensors that is missing, truncated or no safetensors."""
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it takes the place of `path` if the block succeeds, else it is removed."""
+    """Give a temporary path beside `path`: it becomes `path` if the block succeeds, and vanishes if not."""
     # The name keeps its ending: mx.save_safetensors appends one where it is missing.
     temporary = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
     try:
@@ -37,3 +41,17 @@ def write_tensors(path: Path, tensors: dict[str, mx.array], metadata: dict[str, 
     """Write `tensors` as safetensors; `path` ends in `.safetensors`."""
     with replacing(path) as temporary:
         mx.save_safetensors(str(temporary), tensors, {"format": "mlx"} | (metadata or {}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
+    """Read safetensors into memory: the tensors, and the metadata.
+
+    Raises:
+        DamagedFileError: when the file is missing, truncated, or something else.
+    """
+    try:
+        tensors, metadata = cast(Any, mx.load(str(path), return_metadata=True))
+        mx.eval(tensors)  # reading is lazy: a truncated file shows only now
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DamagedFileError(f"{path} is missing or damaged ({error})") from error
+    return tensors, metadata

@@ -1,0 +1,249 @@
+"""`thoth ask` in this process: answers, JSON, reuse, and one line for everything that is wrong."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+MakeBase = Callable[..., None]
+
+QUESTION = "Who is the founder of Velmar?"
+STATS = {
+    "document_tokens_in_context": int,
+    "prompt_tokens": int,
+    "generated_tokens": int,
+    "absorb_seconds": float,
+    "time_to_first_token_seconds": float,
+    "tokens_per_second": float,
+    "rank": int,
+    "peak_memory_bytes": int,
+}
+
+
+def test_answer_on_stdout_and_nothing_else(thoth: Run, note: Path) -> None:
+    result = thoth("ask", "--doc", note, QUESTION)
+    assert result.exit_code == 0
+    assert result.stdout.endswith("\n")
+    assert result.stderr == ""
+    assert "\x1b" not in result.output
+
+
+def test_json_schema(thoth: Run, note: Path, tiny_pair: Path) -> None:
+    result = thoth("ask", "--doc", note, "--json", QUESTION)
+    answer = json.loads(result.stdout)
+    assert list(answer) == ["answer", "model", "documents", "stats"]
+    assert isinstance(answer["answer"], str)
+    assert answer["model"] == str(tiny_pair)
+    [document] = answer["documents"]
+    assert list(document) == ["id", "name", "chunks"]
+    assert (document["name"], document["chunks"]) == ("note.txt", 1)
+    assert {name: type(value) for name, value in answer["stats"].items()} == STATS
+    assert answer["stats"]["document_tokens_in_context"] == 0
+    assert answer["stats"]["rank"] == 4  # r * (chunks + 1)
+    assert answer["stats"]["absorb_seconds"] > 0
+
+
+def test_the_three_ways_differ_only_where_they_should(thoth: Run, note: Path) -> None:
+    def ask(*options: str) -> Any:
+        return json.loads(thoth("ask", "--doc", note, "--json", *options, QUESTION).stdout)
+
+    weights, without, reading = ask(), ask("--no-doc"), ask("--in-context")
+    assert weights["stats"]["prompt_tokens"] == without["stats"]["prompt_tokens"]
+    assert weights["answer"] != without["answer"]
+    assert without["documents"] == []
+    assert without["stats"]["rank"] == reading["stats"]["rank"] == 0
+    read = reading["stats"]["document_tokens_in_context"]
+    assert read > 10
+    assert reading["stats"]["prompt_tokens"] == without["stats"]["prompt_tokens"] + read
+    assert reading["documents"] == [weights["documents"][0] | {"chunks": 0}]
+
+
+def test_several_documents_share_the_bias(thoth: Run, note: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.md"
+    other.write_text("The mayor of Tolquin is Berin Asto.")
+    answer = json.loads(thoth("ask", "--doc", note, "--doc", other, "--json", QUESTION).stdout)
+    assert [document["name"] for document in answer["documents"]] == ["note.txt", "other.md"]
+    assert answer["stats"]["rank"] == 2 * (1 + 1 + 1)
+
+
+def test_a_long_document_is_chunked_not_cut(thoth: Run, tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 10)
+    answer = json.loads(thoth("ask", "--doc", path, "--json", QUESTION).stdout)
+    chunks = answer["documents"][0]["chunks"]
+    assert chunks > 2
+    assert answer["stats"]["rank"] == 2 * (chunks + 1)
+
+
+def test_absorbing_twice_is_free(thoth: Run, note: Path, home: Path) -> None:
+    first = json.loads(thoth("ask", "--doc", note, "--json", QUESTION).stdout)
+    [folder] = (home / "documents").iterdir()
+    written = folder.stat().st_mtime_ns
+    copy = note.with_name("the same text under another name.txt")
+    shutil.copy(note, copy)
+    second = json.loads(thoth("ask", "--doc", copy, "--json", QUESTION).stdout)
+    assert second["answer"] == first["answer"]
+    assert second["stats"]["absorb_seconds"] == 0
+    assert second["documents"][0]["id"] == first["documents"][0]["id"]
+    assert folder.stat().st_mtime_ns == written
+
+
+def test_a_damaged_entry_is_absorbed_again(thoth: Run, note: Path, home: Path) -> None:
+    first = thoth("ask", "--doc", note, QUESTION)
+    [folder] = (home / "documents").iterdir()
+    chunks = folder / "chunks.safetensors"
+    chunks.write_bytes(chunks.read_bytes()[:-10] + bytes(10))
+    second = thoth("ask", "--doc", note, QUESTION)
+    assert second.stdout == first.stdout
+    assert second.stderr.startswith("thoth: the stored copy of note.txt is damaged")
+    assert second.stderr.count("\n") == 1
+    assert thoth("ask", "--doc", note, QUESTION).stderr == ""
+
+
+def test_compare_prints_an_aligned_table(thoth: Run, note: Path) -> None:
+    lines = thoth("ask", "--doc", note, "--compare", QUESTION).stdout.splitlines()
+    assert [line[:22].strip() for line in lines] == [
+        "",
+        "from the weights",
+        "without the document",
+        "document in context",
+    ]
+    column = lines[0].index("answer")
+    tokens = [int(line[22:column]) for line in lines[1:]]
+    assert tokens[:2] == [0, 0]
+    assert tokens[2] > 10
+
+
+@pytest.mark.parametrize("argument", [["-"], []])
+def test_question_from_a_pipe(thoth: Run, note: Path, argument: list[str]) -> None:
+    piped = thoth("ask", "--doc", note, *argument, stdin=f"{QUESTION}\n")
+    assert piped.stdout == thoth("ask", "--doc", note, QUESTION).stdout
+
+
+def test_too_long_for_the_context(thoth: Run, tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 60)
+    result = thoth("ask", "--doc", path, "--in-context", QUESTION)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "the model reads 512" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--doc", "{note}", ""], 2, "the question is empty"),
+        (["--doc", "{note}", " \n"], 2, "the question is empty"),
+        ([QUESTION], 2, "name a document"),
+        (["--doc", "{note}", "--no-doc", "--in-context", QUESTION], 2, "choose one"),
+        (["--doc", "{note}", "--compare", "--json", QUESTION], 2, "prints a table"),
+        (["--doc", "{folder}/nothing.txt", QUESTION], 3, "there is no file"),
+        (["--doc", "{folder}", QUESTION], 3, "is a folder"),
+        (["--doc", "{folder}/garbage.bin", QUESTION], 3, "neither text nor PDF"),
+        (["--doc", "{note}", "--doc", "{folder}/empty.txt", QUESTION], 4, "no text"),
+        (["--doc", "{note}", "--model", "minstral", QUESTION], 5, "there is no model"),
+        (["--doc", "{note}", "--model", "qwen3-4b", QUESTION], 5, "not on this machine"),
+    ],
+)
+def test_bad_requests(thoth: Run, note: Path, home: Path, arguments: list[str], code: int, says: str) -> None:
+    (note.parent / "empty.txt").write_bytes(b"")
+    (note.parent / "garbage.bin").write_bytes(bytes(range(256)))
+    result = thoth("ask", *(part.format(note=note, folder=note.parent) for part in arguments))
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert says in result.stderr
+    assert result.stderr.startswith("thoth: ")
+    assert result.stderr.count("\n") == 1
+    assert not home.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "says"),
+    [
+        ("hypernet/model.safetensors", lambda data: data[: len(data) // 2], "damaged"),
+        ("hypernet/model.safetensors", lambda data: data[:20], "damaged"),
+        ("hypernet/config.json", lambda data: b"nonsense", "is not usable"),
+        ("base/model.safetensors", lambda data: data[: len(data) // 2], "cannot be loaded"),
+        ("base/config.json", lambda data: b"{", "cannot be loaded"),
+        ("base/tokenizer.json", lambda data: b"", "cannot be loaded"),
+    ],
+)
+def test_damaged_pair(
+    thoth: Run,
+    note: Path,
+    home: Path,
+    tiny_pair: Path,
+    tmp_path: Path,
+    file: str,
+    damage: Callable[[bytes], bytes],
+    says: str,
+) -> None:
+    pair = tmp_path / "pair"
+    shutil.copytree(tiny_pair, pair)
+    (pair / file).write_bytes(damage((pair / file).read_bytes()))
+    check_model_error(thoth("ask", "--model", pair, "--doc", note, QUESTION), says, home)
+
+
+def test_bundle_of_another_base(
+    thoth: Run, note: Path, home: Path, tiny_pair: Path, tmp_path: Path, make_base: MakeBase
+) -> None:
+    pair = tmp_path / "pair"
+    make_base(pair / "base", seed=0, num_hidden_layers=4)
+    shutil.copytree(tiny_pair / "hypernet", pair / "hypernet")
+    result = thoth("ask", "--model", pair, "--doc", note, QUESTION)
+    check_model_error(result, "3 layers", home)
+    assert "4 layers" in result.stderr
+
+
+def test_bundle_of_a_base_of_the_same_shape(
+    thoth: Run, note: Path, home: Path, tiny_pair: Path, tmp_path: Path
+) -> None:
+    pair = tmp_path / "pair"
+    shutil.copytree(tiny_pair, pair)
+    weights = mx.load(str(pair / "base" / "model.safetensors"))
+    weights["model.norm.weight"] = weights["model.norm.weight"] * 2
+    mx.save_safetensors(str(pair / "base" / "model.safetensors"), weights)
+    check_model_error(thoth("ask", "--model", pair, "--doc", note, QUESTION), "other weights", home)
+
+
+def check_model_error(result: Result, says: str, home: Path) -> None:
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (home / "documents").exists()
+
+
+def test_an_unforeseen_error_is_one_line_and_keeps_its_traceback(
+    thoth: Run, note: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("surprise")
+
+    monkeypatch.setattr("thoth.engine.load_pair", fail)
+    result = thoth("ask", "--doc", note, QUESTION)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.count("\n") == 1
+    assert "KeyError: 'surprise'" in (home / "error.log").read_text()
+
+
+def test_nano_introduces_itself_once(
+    thoth: Run, note: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thoth.nano.folder", lambda: tiny_pair)
+    first = thoth("ask", "--model", "nano", "--doc", note, QUESTION)
+    second = thoth("ask", "--model", "nano", "--doc", note, QUESTION)
+    assert first.stderr.startswith("thoth: nano, the built-in model, is a demonstration")
+    assert first.stderr.count("\n") == 1
+    assert second.stderr == ""
+    assert second.stdout == first.stdout
+
+
+def test_help_and_version(thoth: Run) -> None:
+    assert "thoth ask --doc FILE" in thoth().stdout
+    assert "--in-context" in thoth("ask", "--help").stdout
+    assert thoth("--version").stdout.startswith("thoth ")
+    assert thoth("nonsense").exit_code == 2

@@ -1,0 +1,107 @@
+"""`thoth` as a process: streams, signals, exit codes, and how soon it answers."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+Start = Callable[..., "subprocess.Popen[str]"]
+QUESTION = "Who is the founder of Velmar?"
+
+
+def test_answer_and_exit(start: Start, note: Path) -> None:
+    process = start("ask", "--doc", note, "--max-tokens", "5", QUESTION)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stderr) == (0, "")
+    assert stdout.endswith("\n")
+
+
+def test_on_a_terminal_the_answer_stays(note: Path, tiny_pair: Path) -> None:
+    screen, terminal = pty.openpty()
+    command = ["ask", "--model", str(tiny_pair), "--doc", str(note), "--max-tokens", "5", QUESTION]
+    process = subprocess.Popen([sys.executable, "-m", "thoth", *command], stdout=terminal, stderr=terminal)
+    assert process.wait() == 0
+    os.close(terminal)
+    shown = os.read(screen, 10_000).decode()
+    os.close(screen)
+    assert "absorbing note.txt" in shown
+    left = shown.rpartition("\x1b[K")[2]  # what was written after the last erased line
+    assert left.endswith("\r\n")
+    assert left.strip()
+
+
+def test_bad_input_and_exit(start: Start, note: Path, tmp_path: Path) -> None:
+    process = start("ask", "--doc", tmp_path / "nothing.pdf", QUESTION)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (3, "")
+    assert stderr.startswith("thoth: there is no file")
+
+
+def test_empty_question_on_a_pipe(start: Start, note: Path) -> None:
+    process = start("ask", "--doc", note)
+    _, stderr = process.communicate("")
+    assert process.returncode == 2
+    assert stderr == "thoth: the question is empty: write it behind the options, or on standard input\n"
+
+
+def test_ctrl_c(start: Start, tmp_path: Path, home: Path) -> None:
+    huge = tmp_path / "huge.txt"
+    os.mkfifo(huge)
+    process = start("ask", "--doc", huge, QUESTION)
+    # A pipe: this returns when the command has read it all and goes on to load and absorb for minutes.
+    huge.write_text("The founder of Velmar is Ana Dor. " * 60_000)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate()
+    assert (process.returncode, stdout, stderr) == (130, "", "")
+    assert not home.exists()
+
+
+def test_reader_that_goes_away(start: Start, note: Path) -> None:
+    process = start("ask", "--doc", note, "--max-tokens", "5", QUESTION)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 1
+    process.stderr.close()
+
+
+def test_kill_while_absorbing_leaves_a_library_that_works(
+    start: Start, note: Path, tmp_path: Path, home: Path
+) -> None:
+    long = tmp_path / "long.txt"
+    long.write_text("The founder of Velmar is Ana Dor. " * 1500)
+    process = start("ask", "--doc", long, "--max-tokens", "1", QUESTION)
+    documents = home / "documents"
+    # At the first sign of writing, which begins when all chunks are absorbed.
+    while not documents.exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+
+    second = start("ask", "--doc", note, "--max-tokens", "1", QUESTION)
+    _, stderr = second.communicate()
+    assert (second.returncode, stderr) == (0, "")
+    assert not list(documents.glob(".partial-*"))
+    for entry in documents.iterdir():
+        assert sorted(os.listdir(entry)) == [
+            "adapter_config.json",
+            "adapters.safetensors",
+            "chunks.safetensors",
+        ]
+
+
+def test_help_is_fast_and_imports_nothing_heavy(home: Path) -> None:
+    command = "import sys; sys.argv = ['thoth', '--help']\nfrom thoth.cli import main\n"
+    command += "try:\n main()\nfinally:\n print(*sys.modules, file=sys.stderr)"
+    began = time.perf_counter()
+    result = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    took = time.perf_counter() - began
+    loaded = {name.partition(".")[0] for name in result.stderr.split()}
+    assert not loaded & {"mlx", "mlx_lm", "mlx_hypernet", "transformers", "numpy", "pypdf", "rich"}
+    assert took < 1.5  # 0.2 s on an idle machine
+    assert not home.exists()
