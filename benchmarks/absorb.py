@@ -17,9 +17,7 @@ from torch_train.nano.language import Language
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pair", type=Path, default=nano.folder())
     parser.add_argument("--tokens", type=int, default=256, help="length of the note, template included")
     parser.add_argument("--repeats", type=int, default=20)
@@ -59,9 +57,7 @@ def main() -> None:
         detach(base)
 
     seconds = {task.__name__: _median(task, arguments.repeats) for task in (prefill, read, swap)}
-    print(
-        f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters"
-    )
+    print(f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters")
     print(f"| a note of {len(chunk)} tokens | seconds | of one prefill |\n|---|---|---|")
     for name, label in (
         ("prefill", "prefill, note in context"),

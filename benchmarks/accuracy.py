@@ -67,9 +67,7 @@ ROWS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=1000, help="at least so many in every row")
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
     parser.add_argument("--json", type=Path, help="write the numbers there as well")
@@ -84,9 +82,7 @@ def main() -> None:
         share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"
         print(f"| {row.name} | {asked} | {share:.1%} | {target} |", flush=True)
         seconds = round(time.perf_counter() - started, 1)
-        results.append(
-            {"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds}
-        )
+        results.append({"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds})
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -132,9 +128,7 @@ class Model:
 
         config = self.bundle.config
         ids = document_ids(self.tokenizer, text)
-        return absorb(
-            self.base, self.bundle, split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
-        )
+        return absorb(self.base, self.bundle, split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids))
 
     def answer(self, question: str) -> str:
         """The greedy answer."""

@@ -21,9 +21,7 @@ _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
     commands = {
@@ -60,7 +58,7 @@ def _time(command: list[str]) -> float:
 
 
 def _imports(command: list[str]) -> list[tuple[str, float]]:
-    """Cumulative seconds of each top-level package's first import, longest first; nested ones are part of their parent."""
+    """Cumulative seconds of each top-level package's first import, longest first; nested ones count in their parent."""
     seconds: dict[str, float] = {}
     for line in _run(command, "-X", "importtime").stderr.splitlines():
         if match := _IMPORT.match(line):

@@ -52,9 +52,7 @@ def read_checkpoint(folder: Path, dtype: str, tool_version: str) -> Checkpoint:
     base_path, step = data.pop("base_path", None), data.pop("step")
     source = {"repository": folder.resolve().name, "revision": _hash(folder / WEIGHTS_FILE), "step": step}
     try:
-        config = BundleConfig.from_dict(
-            data | {"dtype": dtype, "source": source, "tool_version": tool_version}
-        )
+        config = BundleConfig.from_dict(data | {"dtype": dtype, "source": source, "tool_version": tool_version})
         weights, _ = read_tensors(folder / WEIGHTS_FILE)
         check_weights(HyperNetwork(config.hypernet), weights, folder)
     except ConfigError as error:
@@ -73,9 +71,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a JSON object")
     missing, unknown = sorted(_KEYS - {"base_path"} - data.keys()), sorted(data.keys() - _KEYS)
     if missing or unknown:
-        raise CheckpointError(
-            f"{path} is not a training checkpoint's: missing keys {missing}, unknown keys {unknown}"
-        )
+        raise CheckpointError(f"{path} is not a training checkpoint's: missing keys {missing}, unknown keys {unknown}")
     return data
 
 

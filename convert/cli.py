@@ -24,9 +24,7 @@ class Dtype(StrEnum):
 def convert_weights(
     checkpoint: Annotated[Path, typer.Argument(help="Folder of a training checkpoint.")],
     dst: Annotated[Path, typer.Argument(help="Folder of the bundle to write.")],
-    base: Annotated[
-        Path | None, typer.Option(help="Folder of the base model: lets the report compare logits.")
-    ] = None,
+    base: Annotated[Path | None, typer.Option(help="Folder of the base model: lets the report compare logits.")] = None,
     dtype: Annotated[Dtype, typer.Option(help="Dtype of the bundle's weights.")] = Dtype.float32,
     verify: Annotated[bool, typer.Option(help="Compare torch with MLX before the bundle appears.")] = True,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is at DST.")] = False,

@@ -80,9 +80,7 @@ def _read_back(folder: Path) -> Bundle:
     try:
         return load_bundle(folder)
     except BundleError as error:
-        raise ConversionError(
-            f"the weights do not survive the conversion, try another --dtype: {error}"
-        ) from error
+        raise ConversionError(f"the weights do not survive the conversion, try another --dtype: {error}") from error
 
 
 def _load_base(path: Path) -> nn.Module:
@@ -112,9 +110,7 @@ def _check_destination(source: Path, destination: Path, force: bool) -> None:
         raise ConversionError(f"{destination} exists: choose another place, or replace it with --force")
     is_bundle = all((destination / name).is_file() for name in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE))
     if not is_bundle or destination.resolve() == source.resolve():
-        raise ConversionError(
-            f"{destination} is not a bundle of this command: it is not replaced, remove it yourself"
-        )
+        raise ConversionError(f"{destination} is not a bundle of this command: it is not replaced, remove it yourself")
 
 
 @contextmanager

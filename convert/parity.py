@@ -63,11 +63,7 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for `conversion.json`."""
-        bound = (
-            {"max_absolute": MAX_ABSOLUTE}
-            if self.dtype == "float32"
-            else {"max_relative": MAX_RELATIVE_16_BIT}
-        )
+        bound = {"max_absolute": MAX_ABSOLUTE} if self.dtype == "float32" else {"max_relative": MAX_RELATIVE_16_BIT}
         rows = [asdict(row) for row in self.rows]
         return {"passed": self.passed, "bound": bound, "differences": rows, "note": self.note}
 
@@ -109,9 +105,7 @@ def _compare_hypernets(checkpoint: Checkpoint, bundle: Bundle) -> Report:
     expected = _torch_hypernet(checkpoint)(torch.from_numpy(features))
     layers = [bundle.hypernet(mx.array(features[:, layer]), layer) for layer in range(config.num_layers)]
     pairs = {m: tuple(mx.stack([pairs[m][i] for pairs in layers], 1) for i in (0, 1)) for m in config.modules}
-    rows = _adapter_rows(
-        expected, {m: a for m, (a, _) in pairs.items()}, {m: b for m, (_, b) in pairs.items()}
-    )
+    rows = _adapter_rows(expected, {m: a for m, (a, _) in pairs.items()}, {m: b for m, (_, b) in pairs.items()})
     return Report(bundle.config.dtype, rows, "random features; logits not compared: no base given (--base)")
 
 
@@ -128,9 +122,7 @@ def _compare_all(checkpoint: Checkpoint, bundle: Bundle, base: nn.Module, base_p
     torch_base = _torch_base(base_path)
     hypernet = _torch_hypernet(checkpoint)
     generated = [hypernet(_torch_features(torch_base, chunk)) for chunk in chunks]
-    pairs = {
-        m: tuple(torch.cat([g[m][i] for g in generated]) for i in (0, 1)) for m in hypernet.config.modules
-    }
+    pairs = {m: tuple(torch.cat([g[m][i] for g in generated]) for i in (0, 1)) for m in hypernet.config.modules}
     rows = _adapter_rows(pairs, adapters.A, adapters.B)
     _merge(torch_base, pairs, hypernet.bias(), adapters)
     expected = torch_base(torch.tensor([query])).logits

@@ -110,9 +110,7 @@ def read_reference(path: Path) -> ReferenceCheckpoint:
         hypernet = hypernet_config(data["hypernet_config"], data["ctx_encoder_args"])
         base = str(data["base_model_name_or_path"])
     except (KeyError, AttributeError, TypeError, ConfigError) as error:
-        raise CheckpointError(
-            f"{path} is not a checkpoint of the reference implementation: {error}"
-        ) from error
+        raise CheckpointError(f"{path} is not a checkpoint of the reference implementation: {error}") from error
     tensors = {name: value.float().numpy() for name, value in data.items() if hasattr(value, "numpy")}
     return ReferenceCheckpoint(hypernet, translate(tensors, hypernet), base)
 

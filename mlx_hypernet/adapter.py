@@ -96,9 +96,7 @@ def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
     def join(side: str) -> dict[str, mx.array]:
         bias: dict[str, mx.array] = getattr(first, f"bias_{side}")
         return {
-            name: mx.concatenate(
-                [chunk for doc in documents for chunk in getattr(doc, side)[name]] + [bias[name]], 1
-            )
+            name: mx.concatenate([chunk for doc in documents for chunk in getattr(doc, side)[name]] + [bias[name]], 1)
             for name in bias
         }
 

@@ -28,9 +28,7 @@ def module_path_prefix(model: nn.Module) -> str:
     ]
     if not found:
         kind = getattr(model, "model_type", type(model).__name__)
-        raise UnsupportedBaseError(
-            f"base models of type {kind} are not supported: no embed_tokens, layers and norm"
-        )
+        raise UnsupportedBaseError(f"base models of type {kind} are not supported: no embed_tokens, layers and norm")
     return min(found, key=len)
 
 
@@ -64,9 +62,7 @@ def base_linear(layer: nn.Module, path: str) -> nn.Module:
     module = dict(layer.named_modules())[path]
     linear = getattr(module, "linear", module)
     if not isinstance(linear, nn.Linear | nn.QuantizedLinear):
-        raise UnsupportedBaseError(
-            f"{path} is a {type(linear).__name__}: only linear layers carry an adapter"
-        )
+        raise UnsupportedBaseError(f"{path} is a {type(linear).__name__}: only linear layers carry an adapter")
     return linear
 
 

@@ -79,18 +79,14 @@ def read_config(path: Path) -> BundleConfig:
     """Read a bundle's `config.json`; raises `BundleError`."""
     missing = [name for name in (CONFIG_FILE, WEIGHTS_FILE) if not (path / name).is_file()]
     if missing:
-        raise BundleError(
-            f"{path} is not a bundle: {' and '.join(missing)} missing. Fetch or convert it again."
-        )
+        raise BundleError(f"{path} is not a bundle: {' and '.join(missing)} missing. Fetch or convert it again.")
     try:
         data = json.loads((path / CONFIG_FILE).read_text("utf-8"))
         if not isinstance(data, dict):
             raise ConfigError("not a JSON object")
         return BundleConfig.from_dict(data)
     except (OSError, ValueError) as error:
-        raise BundleError(
-            f"{path / CONFIG_FILE} is not usable: {error}. Fetch or convert the bundle again."
-        ) from error
+        raise BundleError(f"{path / CONFIG_FILE} is not usable: {error}. Fetch or convert the bundle again.") from error
 
 
 def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
@@ -125,9 +121,7 @@ def check_fits(config: BundleConfig, model: nn.Module) -> None:
     theirs = _shape(found.num_layers, found.hidden_size, found.vocab_size, modules)
     name = wanted.repository or wanted.model_type
     if ours != theirs:
-        raise BundleError(
-            f"the bundle was made for {name} ({ours}), but the base has {theirs}: choose its own base"
-        )
+        raise BundleError(f"the bundle was made for {name} ({ours}), but the base has {theirs}: choose its own base")
     if wanted.fingerprint is not None and wanted.fingerprint != found.fingerprint:
         raise BundleError(
             f"the bundle was made for {name} ({ours}, weights {wanted.fingerprint}), but the base, of the "

@@ -16,9 +16,7 @@ def document_ids(tokenizer: Any, text: str) -> list[int]:
     return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
 
 
-def split(
-    ids: Sequence[int], max_tokens: int, prefix_ids: Sequence[int], suffix_ids: Sequence[int]
-) -> list[list[int]]:
+def split(ids: Sequence[int], max_tokens: int, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[list[int]]:
     """Cut a templated document into chunks of equal length; no token is lost.
 
     Args:

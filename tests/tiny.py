@@ -59,9 +59,7 @@ VARIANTS = {
     "shared MLP": replace(HYPERNET, per_layer_processing=False),
     "three MLPs": replace(HYPERNET, num_pre_head_layers=3),
     "two shared MLPs": replace(HYPERNET, num_pre_head_layers=2, per_layer_processing=False),
-    "three modules": replace(
-        HYPERNET, modules={"q_proj": (64, 64), "down_proj": (96, 64), "v_proj": (64, 32)}, rank=3
-    ),
+    "three modules": replace(HYPERNET, modules={"q_proj": (64, 64), "down_proj": (96, 64), "v_proj": (64, 32)}, rank=3),
     "one of each": replace(HYPERNET, rank=1, num_latents=1, num_blocks=1, num_kv_heads=4),
 }
 
@@ -145,9 +143,7 @@ def save_checkpoint(folder: Path, base: Path | None, hypernet: HypernetConfig = 
     folder.mkdir()
     save_file(torch_hypernet(hypernet).state_dict(), folder / "model.safetensors")
     bundle = bundle_config(hypernet).to_dict()
-    config = {
-        key: bundle[key] for key in ("hypernet", "base", "max_chunk_tokens", "prefix_ids", "suffix_ids")
-    }
+    config = {key: bundle[key] for key in ("hypernet", "base", "max_chunk_tokens", "prefix_ids", "suffix_ids")}
     config |= {"step": 7, "base_path": None if base is None else str(base)}
     (folder / "config.json").write_text(json.dumps(config))
     return folder

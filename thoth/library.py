@@ -73,9 +73,7 @@ class Library:
             if facts["chunks_sha256"] != _file_sha256(folder / _CHUNKS):
                 raise ValueError(f"{_CHUNKS} has changed")
             (folder / _ADAPTER).stat()
-            return StoredDocument(
-                folder.name, document.name, facts["chunks"], facts["tokens"], facts["pages"], folder
-            )
+            return StoredDocument(folder.name, document.name, facts["chunks"], facts["tokens"], facts["pages"], folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning("the stored copy of %s is damaged (%s): absorbing it again", document.name, error)
             return None
@@ -102,15 +100,24 @@ class Library:
             raise ThothError(
                 f"cannot write to {self.folder} ({error.strerror}): mend its permissions or set THOTH_HOME"
             ) from error
+        except RuntimeError as error:  # MLX has no other word for a disk that takes no more
+            raise ResourceError(f"the adapter could not be written to {self.folder}: free some space") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return StoredDocument(final.name, document.name, chunks.num_chunks, tokens, document.pages, final)
 
     def chunks(self, stored: StoredDocument) -> ChunkAdapters:
-        """Load the per-chunk tensors of a document."""
-        from mlx_hypernet.adapter import load_chunks
+        """Load the per-chunk tensors of a document.
 
-        return load_chunks(stored.folder / _CHUNKS)
+        Raises:
+            ThothError: They are gone or were damaged since the document was found.
+        """
+        from mlx_hypernet.adapter import AdapterError, load_chunks
+
+        try:
+            return load_chunks(stored.folder / _CHUNKS)
+        except AdapterError as error:
+            raise ThothError(f"{error}: absorb {stored.name} again") from error
 
 
 def _require_space(folder: Path, chunks: ChunkAdapters) -> None:

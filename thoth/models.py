@@ -29,8 +29,9 @@ class KnownPair:
     licence: str
 
 
+NANO = "nano"
 KNOWN = {
-    "nano": KnownPair(None, None, None, "as Thoth"),
+    NANO: KnownPair(None, None, None, "as Thoth"),
     # The BF16 variant: mlx-lm reads the FP8 bytes of the plain repository as if they were numbers.
     "ministral-3-3b": KnownPair(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",
@@ -38,12 +39,8 @@ KNOWN = {
         360_224_160,
         "Apache-2.0",
     ),
-    "gemma-2-2b": KnownPair(
-        "google/gemma-2-2b-it", "SakanaAI/doc-to-lora", 309_468_064, "Gemma terms of use"
-    ),
-    "mistral-7b": KnownPair(
-        "mistralai/Mistral-7B-Instruct-v0.2", "SakanaAI/doc-to-lora", 574_214_656, "Apache-2.0"
-    ),
+    "gemma-2-2b": KnownPair("google/gemma-2-2b-it", "SakanaAI/doc-to-lora", 309_468_064, "Gemma terms of use"),
+    "mistral-7b": KnownPair("mistralai/Mistral-7B-Instruct-v0.2", "SakanaAI/doc-to-lora", 574_214_656, "Apache-2.0"),
     "qwen3-4b": KnownPair("Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", None, "Apache-2.0"),
 }
 
@@ -69,11 +66,9 @@ def resolve(name: str) -> Pair:
     Raises:
         ModelError: The pair or its base is unknown or not on this machine.
     """
-    if name == "nano":
+    if name == NANO:
         remedy = "install thoth again, or build it with `make nano` in the source tree"
-        return _in_folder(
-            name, nano.folder(), f"the built-in model is missing from this installation: {remedy}"
-        )
+        return _in_folder(name, nano.folder(), f"the built-in model is missing from this installation: {remedy}")
     if known := KNOWN.get(name):
         folder = paths.models() / name
         remedy = f"put {known.base} in {folder / 'base'} and its converted bundle in {folder / 'hypernet'}"
@@ -105,9 +100,7 @@ def _base_of(bundle: Path) -> Path:
             f"{bundle / 'config.json'} is not a bundle's configuration: convert the checkpoint again"
         ) from error
     if not isinstance(repository, str):
-        raise ModelError(
-            f"{bundle} does not name its base: put them together as base/ and hypernet/ in one folder"
-        )
+        raise ModelError(f"{bundle} does not name its base: put them together as base/ and hypernet/ in one folder")
     if (folder := bundle / Path(repository).expanduser()).is_dir():
         return folder
 

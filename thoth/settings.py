@@ -35,9 +35,7 @@ def load(path: Path) -> Settings:
         raise UsageError(f"cannot read the settings in {path}: {error}; mend or delete the file") from error
     known = [field.name for field in fields(Settings)]
     if unknown := sorted(set(values) - set(known)):
-        raise UsageError(
-            f"{path} sets {', '.join(unknown)}, which Thoth does not know; it knows: {', '.join(known)}"
-        )
+        raise UsageError(f"{path} sets {', '.join(unknown)}, which Thoth does not know; it knows: {', '.join(known)}")
     for key, value in values.items():
         if not isinstance(value, str):
             raise UsageError(f"{path}: {key} must be a string in quotes, not {value!r}")

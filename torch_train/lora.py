@@ -83,9 +83,7 @@ def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
     """
 
     def joined(parts: Tensor, last: Tensor) -> Tensor:
-        samples = (
-            parts.unflatten(0, (-1, per_sample)).transpose(1, 2).flatten(2, 3)
-        )  # (B, L, per_sample * r, d)
+        samples = parts.unflatten(0, (-1, per_sample)).transpose(1, 2).flatten(2, 3)  # (B, L, per_sample * r, d)
         return torch.cat([samples, last.expand(len(samples), *last.shape)], dim=2)
 
     return {

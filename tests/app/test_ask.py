@@ -72,6 +72,14 @@ def test_several_documents_share_the_bias(thoth: Run, note: Path, tmp_path: Path
     assert answer["stats"]["rank"] == 2 * (1 + 1 + 1)
 
 
+def test_the_same_text_twice_counts_once(thoth: Run, note: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.txt"
+    shutil.copy(note, copy)
+    twice = json.loads(thoth("ask", "--doc", note, "--doc", copy, "--json", QUESTION).stdout)
+    assert len(twice["documents"]) == 1
+    assert twice["stats"]["rank"] == 4
+
+
 def test_a_long_document_is_chunked_not_cut(thoth: Run, tmp_path: Path) -> None:
     path = tmp_path / "long.txt"
     path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 10)
@@ -230,9 +238,7 @@ def test_an_unforeseen_error_is_one_line_and_keeps_its_traceback(
     assert "KeyError: 'surprise'" in (home / "error.log").read_text()
 
 
-def test_nano_introduces_itself_once(
-    thoth: Run, note: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nano_introduces_itself_once(thoth: Run, note: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thoth.nano.folder", lambda: tiny_pair)
     first = thoth("ask", "--model", "nano", "--doc", note, QUESTION)
     second = thoth("ask", "--model", "nano", "--doc", note, QUESTION)

@@ -71,9 +71,7 @@ def test_order_and_company_of_documents_count(engine: Engine) -> None:
         absorbed = last(engine.absorb(document))
         assert isinstance(absorbed, Absorbed)
         documents.append(absorbed.document)
-    alone, both = (
-        answer(engine.ask(QUESTION, chosen, max_tokens=8)) for chosen in (documents[:1], documents)
-    )
+    alone, both = (answer(engine.ask(QUESTION, chosen, max_tokens=8)) for chosen in (documents[:1], documents))
     assert (alone.stats.rank, both.stats.rank) == (4, 6)
     assert both.stats.active_documents == 2
 

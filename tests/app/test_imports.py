@@ -19,9 +19,7 @@ def imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {
-        ".".join(parts[:length]) for parts in (name.split(".") for name in names) for length in range(1, 9)
-    }
+    return {".".join(parts[:length]) for parts in (name.split(".") for name in names) for length in range(1, 9)}
 
 
 FILES = sorted((ROOT / "thoth").rglob("*.py"))

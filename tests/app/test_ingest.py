@@ -116,9 +116,7 @@ def test_pypdf_reads_what_pdfium_refuses(tmp_path: Path, monkeypatch: pytest.Mon
         ("broken.pdf", b"%PDF-1.4\n" + GARBAGE + b"\n%%EOF", DocumentError, "damaged"),
     ],
 )
-def test_bad_files_are_refused(
-    tmp_path: Path, name: str, data: bytes, error: type[ThothError], says: str
-) -> None:
+def test_bad_files_are_refused(tmp_path: Path, name: str, data: bytes, error: type[ThothError], says: str) -> None:
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(error, match=says) as raised:

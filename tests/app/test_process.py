@@ -25,8 +25,8 @@ def test_on_a_terminal_the_answer_stays(note: Path, tiny_pair: Path) -> None:
     command = ["ask", "--model", str(tiny_pair), "--doc", str(note), "--max-tokens", "5", QUESTION]
     process = subprocess.Popen([sys.executable, "-m", "thoth", *command], stdout=terminal, stderr=terminal)
     assert process.wait() == 0
-    os.close(terminal)
     shown = os.read(screen, 10_000).decode()
+    os.close(terminal)
     os.close(screen)
     assert "absorbing note.txt" in shown
     left = shown.rpartition("\x1b[K")[2]  # what was written after the last erased line
@@ -70,9 +70,7 @@ def test_reader_that_goes_away(start: Start, note: Path) -> None:
     process.stderr.close()
 
 
-def test_kill_while_absorbing_leaves_a_library_that_works(
-    start: Start, note: Path, tmp_path: Path, home: Path
-) -> None:
+def test_kill_while_absorbing_leaves_a_library_that_works(start: Start, note: Path, tmp_path: Path, home: Path) -> None:
     long = tmp_path / "long.txt"
     long.write_text("The founder of Velmar is Ana Dor. " * 1500)
     process = start("ask", "--doc", long, "--max-tokens", "1", QUESTION)

@@ -25,9 +25,7 @@ def test_parameter_count(layers, hidden, mlp, blocks, count):
     from torch_train.hypernet import HyperNetwork as TorchNetwork
 
     modules = {"down_proj": (mlp, hidden)}
-    config = HypernetConfig(
-        layers, hidden, modules, 8, 45.2548, latent_size=512, num_latents=8, num_blocks=blocks
-    )
+    config = HypernetConfig(layers, hidden, modules, 8, 45.2548, latent_size=512, num_latents=8, num_blocks=blocks)
     with torch.device("meta"):
         network = TorchNetwork(TorchConfig.from_dict(config.to_dict()))
     assert sum(parameter.numel() for parameter in network.parameters()) == count

@@ -66,9 +66,7 @@ def test_answers_stand_in_the_note_and_refusals_do_not(facts: int) -> None:
 def test_a_refused_question_has_no_answer_in_the_note() -> None:
     language = Language(5, "train")
     by_question = {
-        (attribute.kind, question): attribute
-        for attribute in templates.ATTRIBUTES
-        for question in attribute.questions
+        (attribute.kind, question): attribute for attribute in templates.ATTRIBUTES for question in attribute.questions
     }
     checked = 0
     for _ in range(300):
@@ -84,8 +82,7 @@ def test_a_refused_question_has_no_answer_in_the_note() -> None:
                         for statement in attribute.statements
                     )
                     assert (
-                        not re.search(rf"(?:^|[\n ])(?:{told})", note.text, re.IGNORECASE)
-                        or match[1] not in note.text
+                        not re.search(rf"(?:^|[\n ])(?:{told})", note.text, re.IGNORECASE) or match[1] not in note.text
                     )
                     checked += 1
     assert checked > 300

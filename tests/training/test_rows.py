@@ -26,9 +26,7 @@ def test_questions_do_not_see_each_other(words: Tokenizer, model: Ministral3ForC
     items = _items(words)
     for build in (lambda some: open_rows(some, line_break), closed_rows):
         together = _logits(model, build(items))
-        alone = [
-            _logits(model, build([Item(item.document, [turn])])) for item in items for turn in item.turns
-        ]
+        alone = [_logits(model, build([Item(item.document, [turn])])) for item in items for turn in item.turns]
         torch.testing.assert_close(together, torch.cat(alone), atol=1e-4, rtol=0)
 
 

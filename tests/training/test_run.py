@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,10 @@ def test_resumed_is_uninterrupted(words: Tokenizer, tmp_path: Path, monkeypatch:
 
     record = run.Run.record
 
-    def dies(self: run.Run, step: int, exact: float, **values: float) -> None:
+    def dies(self: run.Run, step: int, progress: float, **values: float) -> None:
         if step == pool.POOL + 3:  # three steps after the last save
             raise Killed
-        record(self, step, exact, **values)
+        record(self, step, progress, **values)
 
     monkeypatch.setattr(run.Run, "record", dies)
     with pytest.raises(Killed):
@@ -58,18 +59,14 @@ def test_the_log_is_json_and_the_seed_counts(words: Tokenizer, tmp_path: Path) -
     name = "model.layers.0.mlp.down_proj.weight"
     assert torch.equal(first[name], again[name])
     assert not torch.equal(first[name], other[name])
-    entries = [
-        json.loads(line) for line in (tmp_path / "a" / "base-run" / "log.jsonl").read_text().splitlines()
-    ]
+    entries = [json.loads(line) for line in (tmp_path / "a" / "base-run" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [4, 8]
     assert all(entry["loss"] > 0 for entry in entries)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
-    halted = run.Run(
-        tmp_path, model, run.optimizers([model.weight], [model.bias], 1e-3), Curriculum(1, 2, 0.5)
-    )
+    halted = run.Run(tmp_path, model, run.optimizers([model.weight], [model.bias]), Curriculum(1, 2, 0.5))
     with pytest.raises(FloatingPointError, match="loss is nan"):
         halted.descend(model.weight.sum() * float("nan"))
 
@@ -84,16 +81,14 @@ def test_curriculum_waits_for_the_model() -> None:
         curriculum.observe(step, 0.95)
         levels.append(curriculum.level)
     assert levels[-1] == 3
-    assert all(after - before in (0, 1) for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before in (0, 1) for before, after in pairwise(levels))
 
 
 def test_pools_fit_the_chunk_and_depend_on_seed_and_step_alone(words: Tokenizer) -> None:
     one, two = (pool.Pool(words, seed=5, batch=6) for _ in range(2))
     two.batch(11, facts=3)
     assert one.batch(3, facts=12) == two.batch(3, facts=12)
-    assert all(
-        len(item.document) <= pool.MAX_DOCUMENT for step in range(16) for item in one.batch(step, facts=12)
-    )
+    assert all(len(item.document) <= pool.MAX_DOCUMENT for step in range(16) for item in one.batch(step, facts=12))
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16), (1, 24, 24)])

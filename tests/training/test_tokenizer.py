@@ -33,8 +33,8 @@ def test_the_parts_of_a_row_are_the_tokens_of_the_whole(words: Tokenizer) -> Non
         note = language.note(5, 2)
         for question in note.questions:
             whole = words.encode(f"{note.text}\n\n{question.text}").ids
-            parts = [words.encode(part).ids for part in (note.text, "\n", "\n", question.text)]
-            assert whole == sum(parts, [])
+            parts = (note.text, "\n", "\n", question.text)
+            assert whole == [token for part in parts for token in words.encode(part).ids]
 
 
 def test_a_value_is_the_same_tokens_in_note_and_answer(words: Tokenizer) -> None:

@@ -33,11 +33,19 @@ class _Edge(TyperGroup):
             raise  # typer ends these itself: with a usage line, or quietly
         # The edge of the program: whatever nobody foresaw is one line too, and its traceback is kept.
         except Exception as error:
-            log = paths.home() / "error.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(traceback.format_exc(), encoding="utf-8")
-            console.say(f"this should not have happened ({type(error).__name__}): please report {log}")
+            console.say(f"this should not have happened: please report {_keep_traceback(error)}")
             raise typer.Exit(1) from error
+
+
+def _keep_traceback(error: Exception) -> str:
+    """Return the file with the traceback or, where none can be written, the error itself."""
+    log = paths.home() / "error.log"
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except OSError:
+        return repr(error)
+    return str(log)
 
 
 app = typer.Typer(

@@ -1,10 +1,10 @@
 """`thoth ask`: absorb the documents, or find them in the library, and answer a question about them."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,11 @@ from thoth.cli import answers, console
 from thoth.cli.answers import Source
 from thoth.errors import UsageError
 from thoth.events import Absorbed, Answer, Event, Failed, Progress, Token
+from thoth.ingest import Document
 from thoth.library import Library, StoredDocument
+
+if TYPE_CHECKING:
+    from thoth.engine import Engine
 
 
 def ask(
@@ -25,9 +29,7 @@ def ask(
         typer.Option("--doc", metavar="FILE", help="A text, Markdown or PDF file; may be repeated."),
     ] = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
-    in_context: Annotated[
-        bool, typer.Option("--in-context", help="Answer with the documents in the context.")
-    ] = False,
+    in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
@@ -47,20 +49,17 @@ def ask(
         raise UsageError("name a document with --doc FILE, or ask without one with --no-doc")
     messages = [{"role": "user", "content": _question(question)}]
     # Files first, then the model: a mistyped name should not take seconds to find.
-    documents = [] if no_doc else [ingest.read(path) for path in doc or []]
+    documents = [] if no_doc else _read(doc or [])
     pair = models.resolve(settings.model_name(model, paths.settings()))
-    if pair.name == settings.DEFAULT_MODEL:
+    if pair.name == models.NANO:
         _introduce_nano()
 
     from thoth.engine import Engine
 
     with Engine(Library(paths.documents())) as engine:
         _last(engine.load(pair), "loading the model")
-        known = (
-            []
-            if in_context
-            else [_absorbed(engine.absorb(document), document.name) for document in documents]
-        )
+        read = documents if in_context else []
+        known = [] if in_context else [_absorbed(engine, document) for document in documents]
         if compare:
             ways = {
                 "from the weights": engine.ask(messages, known, max_tokens=max_tokens),
@@ -69,7 +68,6 @@ def ask(
             }
             typer.echo(answers.table({way: _answer(events) for way, events in ways.items()}))
             return
-        read = documents if in_context else []
         events = engine.ask(messages, known, read, max_tokens)
         if json:
             answer = _answer(events)
@@ -98,6 +96,12 @@ def _question(argument: str | None) -> str:
     return question
 
 
+def _read(files: Iterable[Path]) -> list[Document]:
+    """Read the files; the same text twice counts once, for two equal adapters would double its weight."""
+    documents = [ingest.read(path) for path in files]
+    return list({document.sha256: document for document in documents}.values())
+
+
 def _introduce_nano() -> None:
     """Say once what nano is; a home that cannot be written only means that it is said again."""
     marker = paths.home() / "nano-introduced"
@@ -124,8 +128,8 @@ def _last(events: Iterator[Event], label: str = "", write: Callable[[str], None]
     return event
 
 
-def _absorbed(events: Iterator[Event], name: str) -> StoredDocument:
-    event = _last(events, f"absorbing {name}, chunk")
+def _absorbed(engine: "Engine", document: Document) -> StoredDocument:
+    event = _last(engine.absorb(document), f"absorbing {document.name}")
     assert isinstance(event, Absorbed)
     return event.document
 

@@ -34,7 +34,7 @@ progress_line = _ProgressLine()
 def say(text: str) -> None:
     """Print one line `thoth: ...`."""
     progress_line.clear()
-    print("thoth:", " ".join(text.split()), file=sys.stderr, flush=True)
+    print("thoth:", " ".join(text.splitlines()), file=sys.stderr, flush=True)
 
 
 class _Lines(logging.Handler):
@@ -44,5 +44,4 @@ class _Lines(logging.Handler):
 
 def forward_warnings(logger: logging.Logger) -> None:
     """Say the core's warnings as lines of our own."""
-    logger.propagate = False
     logger.handlers = [_Lines(logging.WARNING)]

@@ -1,4 +1,4 @@
-"""Nano's base model: a tiny ministral3 that learns to answer from the note in its context, and to say when it cannot."""
+"""Nano's base: a tiny ministral3 that learns to answer from the note in its context, and to say when it cannot."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def config() -> Ministral3Config:
 
 def hidden_states(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
     """Final hidden states of a batch of rows, (B, T, hidden)."""
-    output = model.model(
-        input_ids=rows.ids, attention_mask=rows.mask(), position_ids=rows.positions, use_cache=False
-    )
+    output = model.model(input_ids=rows.ids, attention_mask=rows.mask(), position_ids=rows.positions, use_cache=False)
     return output.last_hidden_state
 
 
@@ -59,9 +57,7 @@ def exact(predicted: torch.Tensor, rows: Rows) -> torch.Tensor:
     return wrong == 0
 
 
-def _loss(
-    model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _loss(model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     hidden = hidden_states(model, rows).flatten(0, 1)
     logits = model.lm_head(hidden[rows.predicts])
     loss = F.cross_entropy(logits, rows.targets)
@@ -86,8 +82,8 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
     model = Ministral3ForCausalLM(config()).to(device)
     matrices = [p for n, p in model.model.layers.named_parameters() if p.ndim == 2]
     rest = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
-    curriculum = Curriculum(first=3, last=12, accuracy=0.72)
-    run = Run(folder / "base-run", model, optimizers(matrices, rest, settings.learning_rate), curriculum)
+    curriculum = Curriculum(first=3, last=12, accuracy=0.80)
+    run = Run(folder / "base-run", model, optimizers(matrices, rest), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)
     for step in run.steps(settings.steps):
@@ -100,6 +96,7 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
         hits = exact(predicted, rows).float()
         run.record(
             step,
+            progress=hits.mean().item(),
             loss=loss.item(),
             exact=hits[rows.known].mean().item(),
             unknown=hits[~rows.known].mean().item(),

@@ -23,9 +23,7 @@ def draw(folder: Path) -> Path:
             axes.plot(steps, [entry["teacher"] for entry in log], label="teacher, note in context", lw=0.8)
         axes.set(title=title, xlabel="step", ylim=(0, 1))
         level = axes.twinx()
-        level.plot(
-            steps, [entry["facts"] for entry in log], color="grey", ls=":", label="facts per note, up to"
-        )
+        level.plot(steps, [entry["facts"] for entry in log], color="grey", ls=":", label="facts per note, up to")
         level.set(ylim=(0, 13), ylabel="facts per note, up to")
         axes.legend(loc="lower right")
     path = folder / "curves.png"

@@ -18,7 +18,7 @@ from torch_train.loss import distillation_loss
 from torch_train.nano import pool
 from torch_train.nano.base import exact, hidden_states
 from torch_train.nano.curriculum import Curriculum
-from torch_train.nano.rows import Item, closed_rows, document_rows, open_rows
+from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, open_rows
 from torch_train.nano.run import Run, Settings, optimizers, schedule
 from torch_train.nano.tokenizer import BOS, END_INST, INST
 from torch_train.teacher import top_log_probabilities
@@ -69,48 +69,50 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
     matrices = [
         parameter
         for name, parameter in hypernet.named_parameters()
-        if name.endswith("proj.weight") or name.startswith("pre_head") and parameter.ndim == 3
+        if name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
     ]
     rest = [p for p in hypernet.parameters() if all(p is not matrix for matrix in matrices)]
     curriculum = Curriculum(first=1, last=12, accuracy=0.75)
-    run = Run(
-        folder / "hypernet-run", hypernet, optimizers(matrices, rest, settings.learning_rate), curriculum
-    )
+    run = Run(folder / "hypernet-run", hypernet, optimizers(matrices, rest), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
         schedule(run.optimizers, settings, step)
         items = list(batches.batch(step, curriculum.level))
         per_sample = 2 if curriculum.level >= COMPOSE_FROM and step % 4 == 3 else 1
+        read = open_rows(items, line_break).to(device)
+        asked = closed_rows(_merge(items, per_sample)).to(device)
+        document, mask = (tensor.to(device) for tensor in document_rows(items))
         # teacher: reads each note; only what it answers right is worth imitating
         with torch.no_grad():
-            read = open_rows(items, line_break).to(device)
-            logits = base.lm_head(hidden_states(base, read).flatten(0, 1)[read.predicts])
+            logits = _answer_logits(base, read)
             ids, log_probabilities = top_log_probabilities(logits)
             right = exact(logits.argmax(-1), read)
         # student: has absorbed them
-        document, mask = document_rows(items)
-        features = layer_features(base, document.to(device), mask.to(device))
-        generated = compose(hypernet(features, mask.to(device)), hypernet.bias(), per_sample)
-        asked = closed_rows(_merge(items, per_sample)).to(device)
+        generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
         with adapters.adapted(generated):
-            student = base.lm_head(hidden_states(base, asked).flatten(0, 1)[asked.predicts])
+            student = _answer_logits(base, asked)
         contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
         keep = right[read.answers]
-        loss = distillation_loss(
-            student[keep], ids[keep], log_probabilities[keep], read.answers[keep], contexts
-        )
+        loss = distillation_loss(student[keep], ids[keep], log_probabilities[keep], read.answers[keep], contexts)
         run.descend(loss)
         hits = exact(student.argmax(-1), asked).float()
+        known = asked.known
         run.record(
             step,
-            exact=hits[asked.known].mean().item(),
+            progress=hits[known].mean().item(),
             loss=loss.item(),
-            unknown=hits[~asked.known].mean().item(),
-            teacher=right[asked.known].float().mean().item(),
+            exact=hits[known].mean().item(),
+            unknown=hits[~known].mean().item(),
+            teacher=right[known].float().mean().item(),
         )
     save(folder / "hypernet", hypernet, base, settings.steps)
     return hypernet
+
+
+def _answer_logits(base: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+    """Logits at the answers' positions, (N, vocabulary)."""
+    return base.lm_head(hidden_states(base, rows).flatten(0, 1)[rows.predicts])
 
 
 def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:

@@ -130,10 +130,7 @@ class Language:
             entities.append((kind, self.name(kind)))
         facts: dict[tuple[str, str], tuple[str, Attribute, str]] = {}
         while len(facts) < count:
-            if all(
-                sum(name == fact[0] for fact in facts.values()) >= len(_BY_KIND[kind])
-                for kind, name in entities
-            ):
+            if all(sum(name == fact[0] for fact in facts.values()) >= len(_BY_KIND[kind]) for kind, name in entities):
                 kind = draw.choice(_KINDS)
                 entities.append((kind, self.name(kind)))
             kind, name = draw.choice(entities)

@@ -1,4 +1,4 @@
-"""Muon in fp32. PyTorch's own runs Newton-Schulz in bf16, which costs a CPU without bf16 three times the model's step."""
+"""Muon in fp32. PyTorch's own runs Newton-Schulz in bf16, which costs a CPU without bf16 three model steps."""
 
 from __future__ import annotations
 

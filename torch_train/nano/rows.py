@@ -55,7 +55,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Turn:
-    """A tokenised question and its answer; `follows` as in `language.Question`, `known` if the note holds the answer."""
+    """A tokenised question and its answer; `follows` as in `language.Question`, `known`: the note holds the answer."""
 
     question: list[int]
     answer: list[int]
@@ -94,7 +94,7 @@ def tokenise(tokenizer: Tokenizer, notes: Sequence[Note]) -> list[Item]:
 
 
 def open_rows(items: Sequence[Item], line_break: int) -> Rows:
-    """Rows with the note in context: `<s>[INST]note\\n\\nquestion[/INST] answer</s>`, the note shared by its questions."""
+    r"""Rows with the note in context, shared by its questions: `<s>[INST]note\n\nquestion[/INST] answer</s>`."""
     rows = []
     for item in items:
         trunk = [BOS, INST, *item.document] if item.document else []
@@ -109,7 +109,7 @@ def closed_rows(items: Sequence[Item]) -> Rows:
 
 
 def document_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the encoder reads: `<s>[INST]note[/INST]`, right-padded; ids (B, T) and mask (B, T), False in the padding."""
+    """What the encoder reads: `<s>[INST]note[/INST]`, right-padded; ids and mask (B, T), False in the padding."""
     documents = [[BOS, INST, *item.document, END_INST] for item in items]
     length = max(map(len, documents))
     ids = torch.full((len(documents), length), PAD)

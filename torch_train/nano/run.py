@@ -34,20 +34,16 @@ class Settings:
     device: str = "cpu"
 
 
-def optimizers(
-    matrices: Sequence[nn.Parameter], rest: Sequence[nn.Parameter], learning_rate: float
-) -> list[torch.optim.Optimizer]:
+def optimizers(matrices: Sequence[nn.Parameter], rest: Sequence[nn.Parameter]) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else."""
-    muon = Muon(matrices, lr=learning_rate)
-    adam = torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
-    return [muon, adam]
+    return [Muon(matrices), torch.optim.AdamW(rest, betas=(0.9, 0.99), weight_decay=0.0)]
 
 
-def schedule(steps: Sequence[torch.optim.Optimizer], settings: Settings, step: int) -> None:
+def schedule(optimizers: Sequence[torch.optim.Optimizer], settings: Settings, step: int) -> None:
     """Warm up linearly, stay, fall linearly to zero."""
     left = (settings.steps - step) / (DECAY * settings.steps)
     rate = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
-    for optimizer in steps:
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = rate
 
@@ -72,9 +68,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.optimizers = optimizers
         self._folder, self._model, self._curriculum = folder, model, curriculum
-        self._parameters = [
-            p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]
-        ]
+        self._parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
         self._started = time.perf_counter()
         self._seconds = 0.0  # of earlier sessions of this run
         self._step = 0
@@ -106,15 +100,13 @@ class Run:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    def record(self, step: int, exact: float, **values: float) -> None:
-        """Feed the curriculum and write the mean of the last steps to the log now and then."""
-        self._curriculum.observe(step, exact)
-        self._recent.append({"exact": exact, **values})
+    def record(self, step: int, progress: float, **values: float) -> None:
+        """Feed the curriculum with `progress` and write the mean of the last steps to the log now and then."""
+        self._curriculum.observe(step, progress)
+        self._recent.append(values)
         if (step + 1) % LOG_EVERY:
             return
-        means = {
-            key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]
-        }
+        means = {key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]}
         self._recent.clear()
         entry = {
             "step": step + 1,
@@ -122,9 +114,7 @@ class Run:
             "running": self._curriculum.running,
             **means,
         }
-        entry = {key: round(value, 4) for key, value in entry.items()} | {
-            "seconds": round(self._elapsed(), 1)
-        }
+        entry = {key: round(value, 4) for key, value in entry.items()} | {"seconds": round(self._elapsed(), 1)}
         with (self._folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(entry) + "\n")
         print(" ".join(f"{key} {value:g}" for key, value in entry.items()), flush=True)
