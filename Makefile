@@ -31,7 +31,7 @@ openblas:
 setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
-	@$(BIN)/thoth ask --compare --doc examples/harbour.txt "Who is the mayor of Kelwick?"
+	@$(BIN)/thoth ask --compare --doc examples/harbour.txt "Who is the mayor of Harpool?"
 
 test: setup
 	$(BIN)/pytest

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 NOTE = Path(__file__).parent.parent / "examples" / "harbour.txt"
-QUESTION = "Who is the mayor of Kelwick?"
+QUESTION = "Who is the mayor of Harpool?"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
 

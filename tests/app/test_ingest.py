@@ -83,6 +83,19 @@ def test_pdf_is_read_whatever_its_name(tmp_path: Path, name: str) -> None:
     assert document.pages == 2
 
 
+def test_lines_broken_by_the_layout_are_joined(tmp_path: Path) -> None:
+    lines = [
+        "The Rosesta Regatta takes place on 14 June. Harpool",
+        "hosts the Rosesta Regatta. 2650 tickets were sold for the",
+        "regatta this year.",
+        "Short line",
+        "- one item that is nearly as long as the longest line is",
+        "- another item of the list",
+    ]
+    (tmp_path / "wrapped.pdf").write_bytes(make_pdf([lines]))
+    assert ingest.read(tmp_path / "wrapped.pdf").text.split("\n") == [" ".join(lines[:3]), *lines[3:]]
+
+
 def test_pdf_with_an_empty_password_is_read(tmp_path: Path) -> None:
     path = tmp_path / "open.pdf"
     path.write_bytes(encrypt(PDF, ""))

@@ -4,6 +4,7 @@ import io
 import logging
 import re
 import threading
+from itertools import pairwise
 
 from thoth.errors import DocumentError
 
@@ -15,6 +16,9 @@ _BROKEN_WORD = re.compile("[\x02\ufffe](?:\r?\n)?")
 
 # Some writers add a little after the end mark, so look for it in more than the last line.
 _END_MARK, _END_MARK_WITHIN = b"%%EOF", 4096
+
+# Letters differ in width, so a full line may have fewer of them than the page's longest.
+_FULL_LINE = 0.85
 
 
 class _Encrypted(Exception):
@@ -76,4 +80,16 @@ def _read_pypdf(data: bytes) -> list[str] | None:
 
 def _tidy(text: str) -> str:
     valid = text.encode(errors="ignore").decode()  # broken fonts yield lone surrogates
-    return _BROKEN_WORD.sub("", valid).replace("\r\n", "\n").strip()
+    return _unwrap(_BROKEN_WORD.sub("", valid).replace("\r\n", "\n").strip())
+
+
+def _unwrap(text: str) -> str:
+    """Join the lines of a sentence: a line that the next word would not have fitted on was broken by the layout."""
+    lines = text.split("\n")
+    width = _FULL_LINE * max(map(len, lines))
+    parts = [lines[0]]
+    for before, line in pairwise(lines):
+        full = len(before) + 1 + len(line.split(" ", 1)[0]) > width
+        continues = before and line and before[-1] not in ".!?:;" and line[0] not in "-*\u2022"
+        parts += [" " if full and continues else "\n", line]
+    return "".join(parts)
