@@ -64,3 +64,15 @@ def test_an_untrained_hypernetwork_changes_nothing_and_then_everything_learns(
     dead = [name for name, p in hypernet.named_parameters() if p.grad is None or not p.grad.abs().max() > 0]
     assert not dead  # B starts at zero: what lies behind its scalers learns from the second step on
     assert losses[-1] < losses[0]
+
+
+def test_where_the_teacher_misreads_the_note_its_own_answer_is_the_target() -> None:
+    ids, log_probabilities = top_log_probabilities(torch.randn(3, 50, generator=torch.Generator().manual_seed(0)))
+    targets = torch.tensor([7, 8, 9])
+    right = torch.tensor([True, False, True])
+    new_ids, new = distil._corrected(ids, log_probabilities, right, targets)
+    assert torch.equal(new_ids[right], ids[right])
+    assert torch.equal(new[right], log_probabilities[right])
+    student = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
+    loss = distillation_loss(student[1:2], new_ids[1:2], new[1:2], torch.tensor([0]), torch.tensor([0]))
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(student[1:2], targets[1:2]))

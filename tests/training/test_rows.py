@@ -8,7 +8,7 @@ from transformers import Ministral3ForCausalLM
 
 from torch_train.nano.base import exact, hidden_states
 from torch_train.nano.language import Language
-from torch_train.nano.rows import Item, Rows, closed_rows, open_rows, tokenise
+from torch_train.nano.rows import Item, Rows, closed_rows, open_rows, recall_rows, tokenise
 from torch_train.nano.tokenizer import EOS
 
 
@@ -56,3 +56,11 @@ def test_padding_changes_nothing(words: Tokenizer, model: Ministral3ForCausalLM)
     items = _items(words)
     padded, alone = _logits(model, closed_rows(items)), _logits(model, closed_rows(items[:1]))
     torch.testing.assert_close(padded[: len(alone)], alone, atol=1e-4, rtol=0)
+
+
+def test_recall_targets_every_token_of_every_note(words: Tokenizer) -> None:
+    items = _items(words)
+    rows = recall_rows(items)
+    assert torch.equal(rows.ids.flatten()[rows.predicts + 1], rows.targets)
+    for row, item in enumerate(items):
+        assert rows.targets[rows.answers == row].tolist() == item.document

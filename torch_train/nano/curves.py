@@ -6,6 +6,13 @@ import json
 from pathlib import Path
 
 
+_CURVES = {
+    "exact": "exact, note holds the answer",
+    "unknown": 'exact, "I don\'t know."',
+    "teacher": "teacher, note in context",
+}
+
+
 def draw(folder: Path) -> Path:
     """Plot the logs of both trainings into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
@@ -17,10 +24,10 @@ def draw(folder: Path) -> Path:
         lines = (folder / f"{name}-run" / "log.jsonl").read_text().splitlines()
         log = [json.loads(line) for line in lines]
         steps = [entry["step"] for entry in log]
-        axes.plot(steps, [entry["exact"] for entry in log], label="exact, note holds the answer")
-        axes.plot(steps, [entry["unknown"] for entry in log], label='exact, "I don\'t know."')
-        if name == "hypernet":
-            axes.plot(steps, [entry["teacher"] for entry in log], label="teacher, note in context", lw=0.8)
+        for key, label in _CURVES.items():
+            known = [entry for entry in log if key in entry]
+            if known:
+                axes.plot([entry["step"] for entry in known], [entry[key] for entry in known], label=label, lw=1)
         axes.set(title=title, xlabel="step", ylim=(0, 1))
         level = axes.twinx()
         level.plot(steps, [entry["facts"] for entry in log], color="grey", ls=":", label="facts per note, up to")

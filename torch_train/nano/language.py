@@ -148,13 +148,13 @@ class Language:
     def _unanswerable(self, facts: list[tuple[str, Attribute, str]]) -> str:
         """A question the note is silent about: a missing attribute of a known entity, or an unknown entity."""
         draw = self._random
-        if facts and draw.random() < 0.6:
+        if facts and draw.random() < 0.5:
             entity, attribute, _ = draw.choice(facts)
             told = {a.name for e, a, _ in facts if e == entity}
             missing = [a for a in _BY_KIND[attribute.kind] if a.name not in told]
             if missing:
                 return draw.choice(draw.choice(missing).questions).format(e=entity)
-        attribute = draw.choice(facts)[1] if facts and draw.random() < 0.6 else draw.choice(ATTRIBUTES)
+        attribute = draw.choice(facts)[1] if facts and draw.random() < 0.7 else draw.choice(ATTRIBUTES)
         return draw.choice(attribute.questions).format(e=self.name(attribute.kind))
 
     def note(self, facts: int, filler: int = 0, unanswerable: int = 1, chat: float = 0.0) -> Note:

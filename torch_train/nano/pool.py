@@ -16,11 +16,13 @@ MAX_DOCUMENT = 253  # tokens; with the template's three this is nano's chunk of 
 
 
 def draw_note(language: Language, draw: random.Random, facts: int) -> Note:
-    """One training note of up to `facts` facts; one in twelve is a needle."""
+    """One training note of up to `facts` facts; one in twelve is a needle. At one fact, nothing but that fact."""
+    if facts == 1:
+        return language.note(1, filler=0, unanswerable=0)
     if draw.random() < 1 / 12:
-        return language.needle(draw.randint(0, 2 * facts))
+        return language.needle(draw.randint(0, 20 if draw.random() < 0.3 else 2 * facts))
     filler = draw.choice((0, 0, 1, 2, 3)) if draw.random() < 0.8 else draw.randint(0, 12)
-    return language.note(draw.randint(1, facts), filler, unanswerable=draw.choice((0, 1, 1, 2)), chat=0.15)
+    return language.note(draw.randint(1, facts), filler, unanswerable=draw.choice((1, 1, 2, 3)), chat=0.15)
 
 
 class Pool:

@@ -120,6 +120,27 @@ def document_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask
 
 
+def recall_rows(items: Sequence[Item]) -> Rows:
+    """The notes themselves, `<s>[INST]note`: every token of a note is a target, for a model that has absorbed it."""
+    start = [BOS, INST]
+    length = len(start) + max(len(item.document) for item in items)
+    ids = torch.full((len(items), length), PAD)
+    for row, item in enumerate(items):
+        ids[row, : len(start) + len(item.document)] = torch.tensor([*start, *item.document])
+    row, column = (ids != PAD).nonzero(as_tuple=True)
+    inside = column >= len(start)
+    row, column = row[inside], column[inside]
+    return Rows(
+        ids=ids,
+        positions=torch.arange(length).expand_as(ids),
+        branches=torch.where(ids == PAD, _PADDING, _TRUNK),
+        predicts=row * length + column - 1,
+        targets=ids[row, column],
+        answers=row,
+        known=torch.ones(len(items), dtype=torch.bool),
+    )
+
+
 def _assemble(rows: list[tuple[list[int], list[int], list[Turn]]]) -> Rows:
     """Rows from (trunk, start of every conversation, turns)."""
     sequences: list[tuple[list[int], list[int], list[int]]] = []

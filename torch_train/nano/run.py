@@ -72,7 +72,7 @@ class Run:
         self._started = time.perf_counter()
         self._seconds = 0.0  # of earlier sessions of this run
         self._step = 0
-        self._recent: list[dict[str, float]] = []
+        self._recent: dict[str, list[float]] = {}
         state_file = folder / "state.pt"
         if state_file.exists():
             state = torch.load(state_file, weights_only=True)
@@ -101,12 +101,17 @@ class Run:
             optimizer.zero_grad(set_to_none=True)
 
     def record(self, step: int, progress: float, **values: float) -> None:
-        """Feed the curriculum with `progress` and write the mean of the last steps to the log now and then."""
+        """Feed the curriculum with `progress` and write the mean of the last steps to the log now and then.
+
+        A value that a step has not got, such as the refusals of a batch that everything is known of, is NaN and left out.
+        """
         self._curriculum.observe(step, progress)
-        self._recent.append(values)
+        for key, value in values.items():
+            if not math.isnan(value):
+                self._recent.setdefault(key, []).append(value)
         if (step + 1) % LOG_EVERY:
             return
-        means = {key: sum(entry[key] for entry in self._recent) / len(self._recent) for key in self._recent[0]}
+        means = {key: sum(recent) / len(recent) for key, recent in self._recent.items()}
         self._recent.clear()
         entry = {
             "step": step + 1,
