@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-
 _CURVES = {
     "exact": "exact, note holds the answer",
     "unknown": 'exact, "I don\'t know."',

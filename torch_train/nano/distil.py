@@ -76,7 +76,7 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
         if name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
     ]
     rest = [p for p in hypernet.parameters() if all(p is not matrix for matrix in matrices)]
-    curriculum = Curriculum(first=1, last=12, accuracy=0.75)
+    curriculum = Curriculum(first=1, last=12, accuracy=0.70)
     run = Run(folder / "hypernet-run", hypernet, optimizers(matrices, rest), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)

@@ -103,7 +103,7 @@ class Run:
     def record(self, step: int, progress: float, **values: float) -> None:
         """Feed the curriculum with `progress` and write the mean of the last steps to the log now and then.
 
-        A value that a step has not got, such as the refusals of a batch that everything is known of, is NaN and left out.
+        A value that a step has not got, such as refusals where every answer is known, is NaN and left out.
         """
         self._curriculum.observe(step, progress)
         for key, value in values.items():
