@@ -1,6 +1,6 @@
 """`python -m torch_train.nano FOLDER`: train nano from nothing; a killed run goes on where it was.
 
-The settings below are those of the shipped pair; their measured curves are in docs/LOG.md.
+The settings below are what the run that made the shipped pair led to; docs/LOG.md has its curves and detours.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from transformers import Ministral3ForCausalLM
 from torch_train.nano import base, curves, distil, tokenizer
 from torch_train.nano.run import Settings
 
-BASE = Settings(steps=3000, batch=32, learning_rate=3e-3)
-HYPERNET = Settings(steps=4000, batch=32, learning_rate=2e-3)
+BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
+HYPERNET = Settings(steps=8000, batch=32, learning_rate=2.5e-3)
 
 
 def main() -> None:
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--base-steps", type=int, default=BASE.steps)
     parser.add_argument("--hypernet-steps", type=int, default=HYPERNET.steps)
+    parser.add_argument("--start", type=Path, help="go on from a pair's weights (base/, hypernet/), not from nothing")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
 
@@ -33,12 +34,15 @@ def main() -> None:
         return Settings(steps, default.batch, default.learning_rate, arguments.seed, arguments.device)
 
     if not (folder / "base" / "tokenizer.json").exists():
-        tokenizer.train(folder / "base", arguments.seed)
+        if arguments.start is None:
+            tokenizer.train(folder / "base", arguments.seed)
+        else:
+            tokenizer.copy(arguments.start / "base", folder / "base")
     words = tokenizer.load(folder / "base")
     if not (folder / "base" / "model.safetensors").exists():
-        base.train(folder, words, settings(BASE, arguments.base_steps))
+        base.train(folder, words, settings(BASE, arguments.base_steps), arguments.start)
     model = Ministral3ForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
-    distil.train(folder, words, model, settings(HYPERNET, arguments.hypernet_steps))
+    distil.train(folder, words, model, settings(HYPERNET, arguments.hypernet_steps), arguments.start)
     curves.draw(folder)
 
 

@@ -69,21 +69,25 @@ def _loss(model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator) 
     return loss + NOTE_WEIGHT * F.cross_entropy(note_logits, rows.ids[row, column + 1]), logits.argmax(-1)
 
 
-def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCausalLM:
+def _is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+    return ".layers." in name and parameter.ndim == 2
+
+
+def train(folder: Path, words: Tokenizer, settings: Settings, start: Path | None = None) -> Ministral3ForCausalLM:
     """Train the base and save it in Hugging Face's format; resumes where a killed run stopped.
 
     Args:
         folder: Where `base/` is written, and the run's state and log beside it.
         words: Nano's tokenizer.
         settings: Steps, batch size, learning rate, seed, device.
+        start: A pair to take the first weights from; random ones when not given.
     """
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
-    model = Ministral3ForCausalLM(config()).to(device)
-    matrices = [p for n, p in model.model.layers.named_parameters() if p.ndim == 2]
-    rest = [p for p in model.parameters() if all(p is not matrix for matrix in matrices)]
+    model = Ministral3ForCausalLM(config()) if start is None else Ministral3ForCausalLM.from_pretrained(start / "base")
+    model = model.to(device)
     curriculum = Curriculum(first=3, last=12, accuracy=0.80)
-    run = Run(folder / "base-run", model, optimizers(matrices, rest), curriculum)
+    run = Run(folder / "base-run", model, optimizers(model, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)
     for step in run.steps(settings.steps):

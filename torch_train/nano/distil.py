@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
@@ -56,7 +56,13 @@ def _merge(items: list[Item], per_sample: int) -> list[Item]:
     return [Item([], [turn for item in group for turn in item.turns]) for group in groups]
 
 
-def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings: Settings) -> HyperNetwork:
+def _is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+    return name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
+
+
+def train(
+    folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings: Settings, start: Path | None = None
+) -> HyperNetwork:
     """Train the hypernetwork against the frozen base; resumes where a killed run stopped.
 
     Args:
@@ -64,20 +70,17 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
         words: Nano's tokenizer.
         base: The trained base; its weights stay as they are.
         settings: Steps, batch size, learning rate, seed, device.
+        start: A pair to take the first weights from; random ones when not given.
     """
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
     base = base.to(device).eval().requires_grad_(False)
     hypernet = HyperNetwork(config(base)).to(device)
+    if start is not None:
+        hypernet.load_state_dict(load_file(start / "hypernet" / "model.safetensors", device=settings.device))
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-    matrices = [
-        parameter
-        for name, parameter in hypernet.named_parameters()
-        if name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
-    ]
-    rest = [p for p in hypernet.parameters() if all(p is not matrix for matrix in matrices)]
     curriculum = Curriculum(first=1, last=12, accuracy=0.70)
-    run = Run(folder / "hypernet-run", hypernet, optimizers(matrices, rest), curriculum)
+    run = Run(folder / "hypernet-run", hypernet, optimizers(hypernet, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):

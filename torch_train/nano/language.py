@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import zlib
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 from torch_train.nano import templates
@@ -157,14 +156,15 @@ class Language:
         attribute = draw.choice(facts)[1] if facts and draw.random() < 0.7 else draw.choice(ATTRIBUTES)
         return draw.choice(attribute.questions).format(e=self.name(attribute.kind))
 
-    def note(self, facts: int, filler: int = 0, unanswerable: int = 1, chat: float = 0.0) -> Note:
-        """A note with `facts` facts and `filler` filler sentences, and a question about each fact.
+    def note(self, facts: int, filler: int = 0, unanswerable: int = 1, chat: float = 0.0, paraphrases: int = 1) -> Note:
+        """A note with `facts` facts and `filler` filler sentences, and questions about each fact.
 
         Args:
             facts: Number of facts, 1 to 12.
             filler: Number of filler sentences in between.
             unanswerable: Number of questions beside them that the note does not answer.
             chat: Probability that a question follows the one before it in one conversation.
+            paraphrases: Number of ways to ask about each fact, up to 6.
         """
         draw = self._random
         triples = self._facts(facts)
@@ -179,7 +179,11 @@ class Language:
             sentences.append(sentence[0].upper() + sentence[1:])
         for _ in range(filler):
             sentences.insert(draw.randint(0, len(sentences)), self.filler())
-        asked = [(draw.choice(a.questions).format(e=e), v) for e, a, v in triples]
+        asked = [
+            (question.format(e=entity), value)
+            for entity, attribute, value in triples
+            for question in draw.sample(attribute.questions, paraphrases)
+        ]
         asked += [(self._unanswerable(triples), UNKNOWN) for _ in range(unanswerable)]
         return Note(self._join(sentences), facts, self._conversations(asked, chat))
 
@@ -203,9 +207,10 @@ class Language:
 
     def _conversations(self, asked: list[tuple[str, str]], chat: float) -> tuple[Question, ...]:
         self._random.shuffle(asked)
-        questions = [Question(*pair) for pair in asked[:1]]
-        for before, pair in pairwise(asked):
-            # never twice the same question in one conversation: the answer would stand in it
-            follows = pair[0] != before[0] and self._random.random() < chat
-            questions.append(Question(*pair, follows=follows))
+        questions: list[Question] = []
+        given: set[str] = set()  # answers in the conversation so far: none may be asked for a second time
+        for text, answer in asked:
+            follows = bool(given) and answer not in given and self._random.random() < chat
+            given = given | {answer} if follows else {answer}
+            questions.append(Question(text, answer, follows))
         return tuple(questions)

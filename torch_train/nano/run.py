@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,15 @@ class Settings:
     device: str = "cpu"
 
 
-def optimizers(matrices: Sequence[nn.Parameter], rest: Sequence[nn.Parameter]) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else."""
+def optimizers(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else.
+
+    Args:
+        model: What is trained.
+        is_matrix: Tells by name and value which parameters Muon takes.
+    """
+    matrices = [parameter for name, parameter in model.named_parameters() if is_matrix(name, parameter)]
+    rest = [parameter for name, parameter in model.named_parameters() if not is_matrix(name, parameter)]
     return [Muon(matrices), torch.optim.AdamW(rest, betas=(0.9, 0.99), weight_decay=0.0)]
 
 

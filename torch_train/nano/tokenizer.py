@@ -6,6 +6,7 @@ Digits are split into pairs from the left, names into syllables where the merges
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -84,6 +85,13 @@ def train(folder: Path, seed: int = 0, notes: int = 6000) -> None:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Take over a trained tokenizer, byte for byte: weights are worth nothing with other tokens."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        shutil.copyfile(source / name, folder / name)
 
 
 def load(folder: Path) -> Tokenizer:
