@@ -44,6 +44,7 @@ class Injected:
     """
 
     def __init__(self, layers: nn.ModuleList, modules: tuple[str, ...], scale: float) -> None:
+        self._layers = layers
         self._sites: dict[str, list[LoRALinear]] = {name: [] for name in modules}
         for layer in layers:
             for path, module in list(layer.named_modules()):
@@ -55,6 +56,13 @@ class Injected:
         for name, sites in self._sites.items():
             if len(sites) != len(layers):
                 raise ValueError(f"{len(sites)} of {len(layers)} blocks have a linear module called {name}")
+
+    def remove(self) -> None:
+        """Put the plain linear maps back, as they were found."""
+        for layer in self._layers:
+            for path, module in list(layer.named_modules()):
+                if isinstance(module, LoRALinear):
+                    layer.set_submodule(path, module.linear)
 
     @contextmanager
     def adapted(self, adapters: Adapters) -> Iterator[None]:

@@ -69,7 +69,8 @@ def _loss(model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator) 
     return loss + NOTE_WEIGHT * F.cross_entropy(note_logits, rows.ids[row, column + 1]), logits.argmax(-1)
 
 
-def _is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+    """Which parameters Muon takes."""
     return ".layers." in name and parameter.ndim == 2
 
 
@@ -87,7 +88,7 @@ def train(folder: Path, words: Tokenizer, settings: Settings, start: Path | None
     model = Ministral3ForCausalLM(config()) if start is None else Ministral3ForCausalLM.from_pretrained(start / "base")
     model = model.to(device)
     curriculum = Curriculum(first=3, last=12, accuracy=0.80)
-    run = Run(folder / "base-run", model, optimizers(model, _is_matrix), curriculum)
+    run = Run(folder / "base-run", model, optimizers(model, is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)
     for step in run.steps(settings.steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -56,7 +57,8 @@ def _merge(items: list[Item], per_sample: int) -> list[Item]:
     return [Item([], [turn for item in group for turn in item.turns]) for group in groups]
 
 
-def _is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
+    """Which parameters Muon takes."""
     return name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
 
 
@@ -80,42 +82,90 @@ def train(
         hypernet.load_state_dict(load_file(start / "hypernet" / "model.safetensors", device=settings.device))
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first=1, last=12, accuracy=0.70)
-    run = Run(folder / "hypernet-run", hypernet, optimizers(hypernet, _is_matrix), curriculum)
+    run = Run(folder / "hypernet-run", hypernet, optimizers(hypernet, is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
         schedule(run.optimizers, settings, step)
         items = list(batches.batch(step, curriculum.level))
-        composing = curriculum.level >= COMPOSE_FROM and step % 4 == 3
-        per_sample = 2 if composing else 1
-        read = open_rows(items, line_break).to(device)
-        asked = closed_rows(_merge(items, per_sample)).to(device)
-        document, mask = (tensor.to(device) for tensor in document_rows(items))
         with torch.no_grad():
-            logits = _answer_logits(base, read)
-            right = exact(logits.argmax(-1), read)
-            ids, log_probabilities = _corrected(*top_log_probabilities(logits), right[read.answers], read.targets)
-        generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
-        contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
-        with adapters.adapted(generated):
-            student = _answer_logits(base, asked)
-            loss = distillation_loss(student, ids, log_probabilities, read.answers, contexts)
-            # Two notes in one adapter cannot both be recalled from the same beginning.
-            recall = torch.zeros_like(loss) if composing else _recall_loss(base, recall_rows(items).to(device))
-        run.descend(loss + RECALL_WEIGHT / curriculum.level * recall)
-        hits = exact(student.argmax(-1), asked).float()
-        known = asked.known
-        run.record(
-            step,
-            progress=hits[known].mean().item(),
-            loss=loss.item(),
-            recall=recall.item(),
-            exact=hits[known].mean().item(),
-            unknown=hits[~known].mean().item(),
-            teacher=right[known].float().mean().item(),
-        )
+            teacher = read_notes(base, items, line_break)
+        student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))
+        run.descend(student.loss + RECALL_WEIGHT / curriculum.level * student.recall)
+        run.record(step, **progress(teacher, student))
     save(folder / "hypernet", hypernet, base, settings.steps)
     return hypernet
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What the base makes of the notes in its context: rows, logits at the answers (N, vocabulary), right answers."""
+
+    rows: Rows
+    logits: torch.Tensor
+    right: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Student:
+    """What it makes of them absorbed: rows, losses, right answers."""
+
+    rows: Rows
+    loss: torch.Tensor
+    recall: torch.Tensor
+    right: torch.Tensor
+
+
+def read_notes(base: Ministral3ForCausalLM, items: list[Item], line_break: int) -> Teacher:
+    """Answer every question with its note in context."""
+    rows = open_rows(items, line_break).to(base.device)
+    logits = _answer_logits(base, rows)
+    return Teacher(rows, logits, exact(logits.argmax(-1), rows))
+
+
+def notes_per_sample(step: int, level: int) -> int:
+    """One step in four gives each sample the adapters of two notes, once single notes are known well enough."""
+    return 2 if level >= COMPOSE_FROM and step % 4 == 3 else 1
+
+
+def absorb_notes(
+    base: Ministral3ForCausalLM,
+    adapters: Injected,
+    hypernet: HyperNetwork,
+    items: list[Item],
+    teacher: Teacher,
+    per_sample: int,
+) -> Student:
+    """Answer every question from the weights that its note, or `per_sample` neighbouring notes, became."""
+    device = base.device
+    ids, log_probabilities = _corrected(
+        *top_log_probabilities(teacher.logits.detach()), teacher.right[teacher.rows.answers], teacher.rows.targets
+    )
+    asked = closed_rows(_merge(items, per_sample)).to(device)
+    document, mask = (tensor.to(device) for tensor in document_rows(items))
+    generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
+    contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
+    with adapters.adapted(generated):
+        logits = _answer_logits(base, asked)
+        loss = distillation_loss(logits, ids, log_probabilities, asked.answers, contexts)
+        # Two notes in one adapter cannot both be recalled from the same beginning.
+        recall = _recall_loss(base, recall_rows(items).to(device)) if per_sample == 1 else torch.zeros_like(loss)
+    return Student(asked, loss, recall, exact(logits.argmax(-1), asked))
+
+
+def progress(teacher: Teacher, student: Student) -> dict[str, float]:
+    """The numbers of one step for the log; `progress` drives the curriculum."""
+    known = student.rows.known
+    from_weights = student.right[known].float().mean().item()
+    return {
+        "progress": from_weights,
+        "loss": student.loss.item(),
+        "recall": student.recall.item(),
+        "exact": from_weights,
+        "unknown": student.right[~known].float().mean().item(),
+        "teacher": teacher.right[known].float().mean().item(),
+        "teacher unknown": teacher.right[~known].float().mean().item(),
+    }
 
 
 def _answer_logits(base: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:

@@ -73,7 +73,7 @@ class Language:
         split: Which half of all names to draw from: one word in ten belongs to the test split.
     """
 
-    def __init__(self, seed: int, split: Split) -> None:
+    def __init__(self, seed: int | str, split: Split) -> None:
         self._random = random.Random(f"{split}-{seed}")
         self._split = split
 
