@@ -53,6 +53,14 @@ def test_compose_adds_up_chunks_and_appends_the_bias_once() -> None:
         torch.testing.assert_close(b[sample].mT @ a[sample], sum(deltas))
 
 
+def test_remove_puts_the_model_back(model: Ministral3ForCausalLM) -> None:
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    Injected(model.model.layers, ("down_proj", "q_proj"), SCALE).remove()
+    after = model.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 def test_a_missing_module_is_named(model: Ministral3ForCausalLM) -> None:
     with pytest.raises(ValueError, match="0 of 3 blocks have a linear module called out_proj"):
         Injected(model.model.layers, ("out_proj",), SCALE)

@@ -59,7 +59,7 @@ def test_the_log_is_json_and_the_seed_counts(words: Tokenizer, tmp_path: Path) -
     name = "model.layers.0.mlp.down_proj.weight"
     assert torch.equal(first[name], again[name])
     assert not torch.equal(first[name], other[name])
-    entries = [json.loads(line) for line in (tmp_path / "a" / "base-run" / "log.jsonl").read_text().splitlines()]
+    entries = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [4, 8]
     assert all(entry["loss"] > 0 for entry in entries)
 

@@ -1,4 +1,4 @@
-"""`python -m torch_train.nano FOLDER`: train nano from nothing; a killed run goes on where it was.
+"""`python -m torch_train.nano FOLDER`: train nano from nothing, in three stages; a killed run goes on where it was.
 
 The settings below are what the run that made the shipped pair led to; docs/LOG.md has its curves and detours.
 """
@@ -6,43 +6,45 @@ The settings below are what the run that made the shipped pair led to; docs/LOG.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from transformers import Ministral3ForCausalLM
 
-from torch_train.nano import base, curves, distil, tokenizer
+from torch_train.nano import base, curves, distil, joint, tokenizer
 from torch_train.nano.run import Settings
 
 BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
-HYPERNET = Settings(steps=8000, batch=32, learning_rate=2.5e-3)
+DISTIL = Settings(steps=3000, batch=32, learning_rate=2.5e-3)
+JOINT = Settings(steps=6000, batch=24, learning_rate=1e-3)
 
 
 def main() -> None:
-    """Train tokenizer, base and hypernetwork."""
+    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/joint/base and FOLDER/joint/hypernet."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--base-steps", type=int, default=BASE.steps)
-    parser.add_argument("--hypernet-steps", type=int, default=HYPERNET.steps)
-    parser.add_argument("--start", type=Path, help="go on from a pair's weights (base/, hypernet/), not from nothing")
+    parser.add_argument(
+        "--start", type=Path, help="go on from a finished pair (base/, hypernet/): the last stage alone"
+    )
     arguments = parser.parse_args()
-    folder: Path = arguments.folder
+    folder, start = arguments.folder, arguments.start
+    here = {"seed": arguments.seed, "device": arguments.device}
 
-    def settings(default: Settings, steps: int) -> Settings:
-        return Settings(steps, default.batch, default.learning_rate, arguments.seed, arguments.device)
-
-    if not (folder / "base" / "tokenizer.json").exists():
-        if arguments.start is None:
-            tokenizer.train(folder / "base", arguments.seed)
-        else:
-            tokenizer.copy(arguments.start / "base", folder / "base")
-    words = tokenizer.load(folder / "base")
-    if not (folder / "base" / "model.safetensors").exists():
-        base.train(folder, words, settings(BASE, arguments.base_steps), arguments.start)
-    model = Ministral3ForCausalLM.from_pretrained(folder / "base", dtype=torch.float32)
-    distil.train(folder, words, model, settings(HYPERNET, arguments.hypernet_steps), arguments.start)
+    if start is not None:
+        tokenizer.copy(start / "base", folder / "tokenizer")
+    elif not (folder / "tokenizer" / "tokenizer.json").exists():
+        tokenizer.train(folder / "tokenizer", arguments.seed)
+    words = tokenizer.load(folder / "tokenizer")
+    if start is None:
+        model = base.train(folder / "base", words, replace(BASE, **here))
+        hypernet = distil.train(folder / "distil", words, model, replace(DISTIL, **here))
+    else:
+        model = base.load(start / "base")
+        hypernet = distil.load(start / "hypernet", model)
+    joint.train(folder / "joint", words, model, hypernet, replace(JOINT, **here))
+    tokenizer.copy(folder / "tokenizer", folder / "joint" / "base")
     curves.draw(folder)
 
 

@@ -74,21 +74,24 @@ def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
     return ".layers." in name and parameter.ndim == 2
 
 
-def train(folder: Path, words: Tokenizer, settings: Settings, start: Path | None = None) -> Ministral3ForCausalLM:
+def load(folder: Path) -> Ministral3ForCausalLM:
+    """A base that was saved, in fp32."""
+    return Ministral3ForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCausalLM:
     """Train the base and save it in Hugging Face's format; resumes where a killed run stopped.
 
     Args:
-        folder: Where `base/` is written, and the run's state and log beside it.
+        folder: Of this stage: its state and log, and `base/` when it is done.
         words: Nano's tokenizer.
         settings: Steps, batch size, learning rate, seed, device.
-        start: A pair to take the first weights from; random ones when not given.
     """
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
-    model = Ministral3ForCausalLM(config()) if start is None else Ministral3ForCausalLM.from_pretrained(start / "base")
-    model = model.to(device)
+    model = Ministral3ForCausalLM(config()).to(device)
     curriculum = Curriculum(first=3, last=12, accuracy=0.80)
-    run = Run(folder / "base-run", model, optimizers(model, is_matrix), curriculum)
+    run = Run(folder, model, optimizers(model, is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)
     for step in run.steps(settings.steps):

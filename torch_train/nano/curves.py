@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+_STAGES = {
+    "base": "base, note in context",
+    "distil": "hypernetwork, adapter only",
+    "joint": "both, adapter only",
+}
 _CURVES = {
-    "exact": "exact, note holds the answer",
+    "exact": "exact",
     "unknown": 'exact, "I don\'t know."',
-    "teacher": "teacher, note in context",
+    "teacher": "exact with the note in context",
 }
 
 
 def draw(folder: Path) -> Path:
-    """Plot the logs of both trainings into `folder/curves.png` and return its path."""
+    """Plot the logs of the three stages into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4), layout="constrained")
-    for axes, name, title in zip(
-        figure.subplots(1, 2), ("base", "hypernet"), ("base, note in context", "adapter only"), strict=True
-    ):
-        lines = (folder / f"{name}-run" / "log.jsonl").read_text().splitlines()
+    figure = Figure(figsize=(14, 4), layout="constrained")
+    for axes, (stage, title) in zip(figure.subplots(1, 3), _STAGES.items(), strict=True):
+        log_file = folder / stage / "log.jsonl"
+        lines = log_file.read_text().splitlines() if log_file.exists() else []
         log = [json.loads(line) for line in lines]
         steps = [entry["step"] for entry in log]
         for key, label in _CURVES.items():

@@ -62,27 +62,29 @@ def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
     return name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
 
 
-def train(
-    folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings: Settings, start: Path | None = None
-) -> HyperNetwork:
+def load(folder: Path, base: Ministral3ForCausalLM) -> HyperNetwork:
+    """A hypernetwork that was saved for `base`, as a training checkpoint or as a bundle: both name tensors alike."""
+    hypernet = HyperNetwork(config(base))
+    hypernet.load_state_dict(load_file(folder / "model.safetensors"))
+    return hypernet
+
+
+def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings: Settings) -> HyperNetwork:
     """Train the hypernetwork against the frozen base; resumes where a killed run stopped.
 
     Args:
-        folder: Where `hypernet/` (a training checkpoint), the run's state and log are written.
+        folder: Of this stage: its state and log, and `hypernet/`, a training checkpoint, when it is done.
         words: Nano's tokenizer.
         base: The trained base; its weights stay as they are.
         settings: Steps, batch size, learning rate, seed, device.
-        start: A pair to take the first weights from; random ones when not given.
     """
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
     base = base.to(device).eval().requires_grad_(False)
     hypernet = HyperNetwork(config(base)).to(device)
-    if start is not None:
-        hypernet.load_state_dict(load_file(start / "hypernet" / "model.safetensors", device=settings.device))
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first=1, last=12, accuracy=0.70)
-    run = Run(folder / "hypernet-run", hypernet, optimizers(hypernet, is_matrix), curriculum)
+    run = Run(folder, hypernet, optimizers(hypernet, is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
@@ -93,6 +95,7 @@ def train(
         student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))
         run.descend(student.loss + RECALL_WEIGHT / curriculum.level * student.recall)
         run.record(step, **progress(teacher, student))
+    adapters.remove()
     save(folder / "hypernet", hypernet, base, settings.steps)
     return hypernet
 
@@ -211,7 +214,7 @@ def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step
             "num_layers": base.config.num_hidden_layers,
             "vocab_size": base.config.vocab_size,
         },
-        "base_path": "../base",
+        "base_path": "../base",  # as the last stage leaves them
         "max_chunk_tokens": CHUNK,
         "prefix_ids": [BOS, INST],
         "suffix_ids": [END_INST],

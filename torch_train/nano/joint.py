@@ -25,28 +25,27 @@ from torch_train.nano.language import Language
 from torch_train.nano.rows import closed_rows, tokenise
 from torch_train.nano.run import Run, Settings, optimizers, schedule
 
-SILENT = 4  # questions sheets without any note, a step: the base alone must go on refusing
+SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing
 
 
 def train(
-    folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, hypernet: HyperNetwork, settings: Settings, level: int
+    folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, hypernet: HyperNetwork, settings: Settings
 ) -> None:
-    """Train both and save them again as `base/` and `hypernet/`.
+    """Train both and save them.
 
     Args:
-        folder: The run.
+        folder: Of this stage: its state and log, and the finished pair, `base/` and `hypernet/`.
         words: Nano's tokenizer.
         base: The base as its own training left it.
         hypernet: The hypernetwork as distillation left it.
         settings: Steps, batch size, learning rate, seed, device.
-        level: Facts per note to begin with.
     """
     device = torch.device(settings.device)
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
     both = nn.ModuleDict({"base": base, "hypernet": hypernet})
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-    curriculum = Curriculum(first=level, last=12, accuracy=0.70)
-    run = Run(folder / "joint-run", both, optimizers(both, _is_matrix), curriculum)
+    curriculum = Curriculum(first=2, last=12, accuracy=0.70)
+    run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 2, settings.batch)
     for step in run.steps(settings.steps):

@@ -22,7 +22,7 @@ def draw_note(language: Language, draw: random.Random, facts: int) -> Note:
     if draw.random() < 1 / 12:
         return language.needle(draw.randint(0, 20 if draw.random() < 0.3 else 2 * facts))
     filler = draw.choice((0, 0, 1, 2, 3)) if draw.random() < 0.9 else draw.randint(0, 12)
-    unanswerable = draw.choice((0, 1, 1, 2))
+    unanswerable = draw.choice((1, 1, 2, 3))
     return language.note(draw.randint(1, facts), filler, unanswerable, chat=0.15, paraphrases=2)
 
 
