@@ -14,9 +14,9 @@ import torch
 from torch_train.nano import base, curves, distil, joint, tokenizer
 from torch_train.nano.run import Settings
 
-BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
-DISTIL = Settings(steps=3000, batch=32, learning_rate=2.5e-3)
-JOINT = Settings(steps=6000, batch=24, learning_rate=1e-3)
+BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
+DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
+JOINT = Settings(steps=4000, batch=24, learning_rate=1e-3, decay=0.6)
 
 
 def main() -> None:

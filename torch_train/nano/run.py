@@ -18,18 +18,18 @@ from torch_train.nano.muon import Muon
 from torch_train.nano.pool import POOL
 
 WARM_UP = 100
-DECAY = 0.35  # share of the steps over which the learning rate falls to 0 at the end
 SAVE_EVERY = 25 * POOL
 LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one training: number of steps, notes per step, peak learning rate, seed, device."""
+    """Settings of one stage: steps, notes per step, peak learning rate and the last share of the steps it falls over."""
 
     steps: int
     batch: int
     learning_rate: float
+    decay: float = 0.35
     seed: int = 0
     device: str = "cpu"
 
@@ -48,7 +48,7 @@ def optimizers(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool])
 
 def schedule(optimizers: Sequence[torch.optim.Optimizer], settings: Settings, step: int) -> None:
     """Warm up linearly, stay, fall linearly to zero."""
-    left = (settings.steps - step) / (DECAY * settings.steps)
+    left = (settings.steps - step) / (settings.decay * settings.steps)
     rate = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
     for optimizer in optimizers:
         for group in optimizer.param_groups:
