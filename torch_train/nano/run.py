@@ -24,7 +24,7 @@ LOG_EVERY = 20
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of one stage: steps, notes per step, peak learning rate and the last share of the steps it falls over."""
+    """Settings of a stage: steps, notes per step, peak learning rate and the last share of steps it falls over."""
 
     steps: int
     batch: int
