@@ -1,0 +1,55 @@
+"""What goes wrong where nano answers from weights: refusals, wrong values, values with a wrong end (PyTorch, batched).
+
+python benchmarks/errors.py [--notes 128]
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from thoth import nano
+from torch_train.encoder import layer_features
+from torch_train.lora import Injected, compose
+from torch_train.nano import base, distil, tokenizer
+from torch_train.nano.language import UNKNOWN, Language
+from torch_train.nano.rows import closed_rows, document_rows, tokenise
+
+SEED = 20_261_124
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--notes", type=int, default=128, help="notes for each number of facts")
+    notes_each = parser.parse_args().notes
+    words = tokenizer.load(nano.folder() / "base")
+    model = base.load(nano.folder() / "base").eval()
+    hypernet = distil.load(nano.folder() / "hypernet", model)
+    adapters = Injected(model.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
+    refusal = words.encode(f" {UNKNOWN}").ids[0]
+    print(
+        "| facts | questions | exact | refused | wrong from the first token | wrong later |\n|---|---|---|---|---|---|"
+    )
+    with torch.no_grad():
+        for facts in (1, 2, 4, 8, 12):
+            language = Language(SEED, "test")
+            items = tokenise(words, [language.note(facts, 1, unanswerable=0) for _ in range(notes_each)])
+            document, mask = document_rows(items)
+            asked = closed_rows(items)
+            with adapters.adapted(compose(hypernet(layer_features(model, document, mask), mask), hypernet.bias())):
+                hidden = base.hidden_states(model, asked).flatten(0, 1)
+            predicted = model.lm_head(hidden[asked.predicts]).argmax(-1)
+            right = base.exact(predicted, asked)
+            first = torch.ones_like(asked.answers, dtype=torch.bool)
+            first[1:] = asked.answers[1:] != asked.answers[:-1]
+            begins, said = asked.targets[first], predicted[first]
+            refused = said == refusal
+            wrong = ~refused & (said != begins)
+            later = ~refused & ~wrong & ~right
+            shares = " | ".join(f"{share.float().mean():.1%}" for share in (right, refused, wrong, later))
+            print(f"| {facts} | {len(right)} | {shares} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
