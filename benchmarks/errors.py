@@ -38,8 +38,7 @@ def main() -> None:
             document, mask = document_rows(items)
             asked = closed_rows(items)
             with adapters.adapted(compose(hypernet(layer_features(model, document, mask), mask), hypernet.bias())):
-                hidden = base.hidden_states(model, asked).flatten(0, 1)
-            predicted = model.lm_head(hidden[asked.predicts]).argmax(-1)
+                predicted = base.answer_logits(model, asked).argmax(-1)
             right = base.exact(predicted, asked)
             first = torch.ones_like(asked.answers, dtype=torch.bool)
             first[1:] = asked.answers[1:] != asked.answers[:-1]

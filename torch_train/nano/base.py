@@ -50,6 +50,11 @@ def hidden_states(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
     return output.last_hidden_state
 
 
+def answer_logits(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+    """Logits at the answers' positions, (N, vocabulary)."""
+    return model.lm_head(hidden_states(model, rows).flatten(0, 1)[rows.predicts])
+
+
 def exact(predicted: torch.Tensor, rows: Rows) -> torch.Tensor:
     """Which answers are right in every token, bool (answers,)."""
     wrong = torch.zeros(len(rows.known), device=predicted.device)

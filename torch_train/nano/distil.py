@@ -18,7 +18,7 @@ from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected, compose
 from torch_train.loss import distillation_loss
 from torch_train.nano import pool
-from torch_train.nano.base import exact, hidden_states
+from torch_train.nano.base import answer_logits, exact
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, open_rows, recall_rows
 from torch_train.nano.run import Run, Settings, optimizers, schedule
@@ -122,7 +122,7 @@ class Student:
 def read_notes(base: Ministral3ForCausalLM, items: list[Item], line_break: int) -> Teacher:
     """Answer every question with its note in context."""
     rows = open_rows(items, line_break).to(base.device)
-    logits = _answer_logits(base, rows)
+    logits = answer_logits(base, rows)
     return Teacher(rows, logits, exact(logits.argmax(-1), rows))
 
 
@@ -149,7 +149,7 @@ def absorb_notes(
     generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
     contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
     with adapters.adapted(generated):
-        logits = _answer_logits(base, asked)
+        logits = answer_logits(base, asked)
         loss = distillation_loss(logits, ids, log_probabilities, asked.answers, contexts)
         # Two notes in one adapter cannot both be recalled from the same beginning.
         recall = _recall_loss(base, recall_rows(items).to(device)) if per_sample == 1 else torch.zeros_like(loss)
@@ -171,14 +171,9 @@ def progress(teacher: Teacher, student: Student) -> dict[str, float]:
     }
 
 
-def _answer_logits(base: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
-    """Logits at the answers' positions, (N, vocabulary)."""
-    return base.lm_head(hidden_states(base, rows).flatten(0, 1)[rows.predicts])
-
-
 def _recall_loss(base: Ministral3ForCausalLM, notes: Rows) -> torch.Tensor:
     """Mean cross-entropy of the notes' own tokens."""
-    return F.cross_entropy(_answer_logits(base, notes), notes.targets)
+    return F.cross_entropy(answer_logits(base, notes), notes.targets)
 
 
 def _corrected(

@@ -18,7 +18,7 @@ from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected
 from torch_train.nano import base as base_stage
 from torch_train.nano import distil, pool
-from torch_train.nano.base import hidden_states
+from torch_train.nano.base import answer_logits
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.distil import RECALL_WEIGHT, absorb_notes, notes_per_sample, progress, read_notes
 from torch_train.nano.language import Language
@@ -55,9 +55,7 @@ def train(
         student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))
         language = Language(f"{settings.seed}-silent-{step}", "train")
         silent = closed_rows(tokenise(words, [language.silence(6) for _ in range(SILENT)])).to(device)
-        refusal = F.cross_entropy(
-            base.lm_head(hidden_states(base, silent).flatten(0, 1)[silent.predicts]), silent.targets
-        )
+        refusal = F.cross_entropy(answer_logits(base, silent), silent.targets)
         reading = F.cross_entropy(teacher.logits, teacher.rows.targets)
         recall = RECALL_WEIGHT / curriculum.level * student.recall
         run.descend(student.loss + recall + reading + 0.1 * refusal)
