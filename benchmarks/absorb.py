@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.blas import preload_blas
 from torch_train.nano.language import Language
 
 

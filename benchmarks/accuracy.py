@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.blas import preload_blas
 from torch_train.nano.language import UNKNOWN, Language, Note
 
 SEED = 20_261_123

@@ -40,9 +40,7 @@ def main() -> None:
             with adapters.adapted(compose(hypernet(layer_features(model, document, mask), mask), hypernet.bias())):
                 predicted = base.answer_logits(model, asked).argmax(-1)
             right = base.exact(predicted, asked)
-            first = torch.ones_like(asked.answers, dtype=torch.bool)
-            first[1:] = asked.answers[1:] != asked.answers[:-1]
-            begins, said = asked.targets[first], predicted[first]
+            begins, said = asked.targets[asked.first], predicted[asked.first]
             refused = said == refusal
             wrong = ~refused & (said != begins)
             later = ~refused & ~wrong & ~right

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import mlx.core as mx
 from mlx import nn
+from mlx.utils import tree_flatten
 
+from mlx_hypernet import quantization
 from mlx_hypernet.base import (
     UnsupportedBaseError,
     base_linear,
@@ -59,11 +61,11 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     """
     config = read_config(path)
     weights = _read_weights(path / WEIGHTS_FILE)
-    hypernet = HyperNetwork(config.hypernet)
+    hypernet = quantization.build(config)
     check_weights(hypernet, weights, path)
-    if dtype is not None:
-        weights = {name: weight.astype(dtype) for name, weight in weights.items()}
     hypernet.load_weights(list(weights.items()))
+    if dtype is not None:
+        hypernet.set_dtype(dtype)  # of floating-point weights: packed ones stay packed
     mx.eval(hypernet.parameters())
     return Bundle(config, hypernet, _file_id(path / WEIGHTS_FILE))
 
@@ -91,16 +93,23 @@ def read_config(path: Path) -> BundleConfig:
 
 def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
     """Compare names, shapes and values with the configuration; raises `BundleError` naming every fault."""
-    expected = hypernet.parameter_shapes()
+    parameters, expected = dict(tree_flatten(hypernet.parameters())), hypernet.parameter_shapes()
     faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
     faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
     for name in sorted(expected.keys() & weights.keys()):
         if weights[name].shape != expected[name]:
             faults.append(f"{name} has shape {weights[name].shape}, expected {expected[name]}")
+        elif not _same_kind(weights[name].dtype, parameters[name].dtype):
+            faults.append(f"{name} is {weights[name].dtype}, expected {parameters[name].dtype}")
         elif not mx.isfinite(weights[name]).all().item():
             faults.append(f"{name} holds NaN or infinity")
     if faults:
         raise BundleError(f"the weights in {path} do not match their configuration: {'; '.join(faults)}")
+
+
+def _same_kind(one: mx.Dtype, other: mx.Dtype) -> bool:
+    """Both floating point, or both packed."""
+    return mx.issubdtype(one, mx.floating) == mx.issubdtype(other, mx.floating)
 
 
 def check_fits(config: BundleConfig, model: nn.Module) -> None:

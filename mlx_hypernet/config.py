@@ -111,6 +111,24 @@ class BaseInfo:
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """How a bundle's matrices are stored: affine, `bits` for each weight, scale and bias for each group of a row."""
+
+    bits: int
+    group_size: int = 64
+
+    def __post_init__(self) -> None:
+        """Check what MLX can compute with."""
+        if self.bits not in (4, 8) or self.group_size not in (32, 64, 128):
+            raise ConfigError(f"quantisation must be 8 or 4 bits in groups of 32, 64 or 128, not {self}")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Quantization:
+        """Build from JSON data; raises `ConfigError` like `HypernetConfig.from_dict`."""
+        return _build(cls, data)
+
+
+@dataclass(frozen=True)
 class BundleConfig:
     """The `config.json` of a bundle.
 
@@ -119,9 +137,10 @@ class BundleConfig:
         base: the base model it belongs to.
         max_chunk_tokens: longest chunk, before the template's ids are put around it.
         prefix_ids, suffix_ids: the chat template's ids around a document.
-        dtype: of the stored weights.
+        dtype: of the stored weights; where they are quantised, of everything that is not.
         source: where the weights came from: repository or folder, revision, step.
         tool_version: version of the program that wrote the bundle.
+        quantization: of the stored matrices; None where they are dense.
     """
 
     hypernet: HypernetConfig
@@ -132,6 +151,7 @@ class BundleConfig:
     dtype: str
     source: dict[str, Any]
     tool_version: str
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         """Bring the ids into tuples and check what no dataclass checks."""
@@ -139,6 +159,8 @@ class BundleConfig:
         object.__setattr__(self, "suffix_ids", tuple(self.suffix_ids))
         if not isinstance(self.max_chunk_tokens, int) or self.max_chunk_tokens < 1:
             raise ConfigError(f"max_chunk_tokens must be a positive integer, not {self.max_chunk_tokens!r}")
+        if not isinstance(self.quantization, Quantization | None):
+            raise ConfigError(f"quantization must be an object or null, not {self.quantization!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
         shape, base = (self.hypernet.num_layers, self.hypernet.hidden_size), self.base
@@ -153,6 +175,8 @@ class BundleConfig:
             if not isinstance(data.get(key), dict):
                 raise ConfigError(f"the bundle's configuration has no section {key!r}")
             data[key] = part.from_dict(data[key])
+        if isinstance(data.get("quantization"), dict):
+            data["quantization"] = Quantization.from_dict(data["quantization"])
         return _build(cls, data)
 
     def to_dict(self) -> dict[str, Any]:

@@ -96,18 +96,39 @@ class Perceiver(nn.Module):
         return self.norm(x)
 
 
-class LayerLinear(nn.Module):
+class LayerMatrices(nn.Module):
+    """Matrices stacked on the base's layers, (L, ..., d_in, d_out); dense, or quantised along their last axis."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.weight = mx.zeros(shape)
+
+    def matrix(self, layer: int) -> mx.array:
+        """(..., d_in, d_out) of one layer; dequantised, the same arithmetic follows whatever the storage."""
+        if "scales" not in self:
+            return self.weight[layer]
+        return mx.dequantize(
+            self.weight[layer], self.scales[layer], self.biases[layer], group_size=self.group_size, bits=self.bits
+        )
+
+    def to_quantized(self, group_size: int, bits: int, mode: str = "affine") -> LayerMatrices:
+        """What `mlx.nn.quantize` calls; changes and returns this module."""
+        self.weight, self.scales, self.biases = mx.quantize(self.weight, group_size, bits, mode)
+        self.group_size, self.bits = group_size, bits
+        return self
+
+
+class LayerLinear(LayerMatrices):
     """A linear map with weights for each base layer, or one for all of them (a layer axis of length 1)."""
 
     def __init__(self, num_layers: int, d_in: int, d_out: int) -> None:
-        super().__init__()
-        self.weight = mx.zeros((num_layers, d_in, d_out))
+        super().__init__(num_layers, d_in, d_out)
         self.bias = mx.zeros((num_layers, d_out))
 
     def __call__(self, x: mx.array, layer: int) -> mx.array:
         """(B, N, d_in) -> (B, N, d_out)."""
         layer = min(layer, self.weight.shape[0] - 1)
-        return x @ self.weight[layer] + self.bias[layer]
+        return x @ self.matrix(layer) + self.bias[layer]
 
 
 class PreHeadMLP(nn.Module):
@@ -127,17 +148,15 @@ class PreHeadMLP(nn.Module):
         return x + self.norm_out(self.down(nn.silu(self.up(self.norm_in(x), layer)), layer))
 
 
-class Head(nn.Module):
+class Head(LayerMatrices):
     """Per layer and module, a linear map without bias from a latent to one row of A and of B."""
 
     def __init__(self, config: HypernetConfig) -> None:
-        super().__init__()
-        modules = len(config.modules)
-        self.weight = mx.zeros((config.num_layers, modules, config.latent_size, config.d_lora))
+        super().__init__(config.num_layers, len(config.modules), config.latent_size, config.d_lora)
 
     def __call__(self, x: mx.array, layer: int) -> mx.array:
         """(B, M, r, D) -> (B, M, r, d_lora)."""
-        return x @ self.weight[layer]
+        return x @ self.matrix(layer)
 
 
 class HyperNetwork(nn.Module):

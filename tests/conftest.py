@@ -1,6 +1,6 @@
 """Fixtures for every test: a home of its own, no network, and a tiny random model pair made without torch."""
 
-from thoth.blas import preload_blas
+from mlx_hypernet.blas import preload_blas
 
 preload_blas()  # before anything imports MLX
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thoth.blas import preload_blas
+from mlx_hypernet.blas import preload_blas
 from thoth.errors import ModelError
 from thoth.models import Pair
 

@@ -52,6 +52,12 @@ def test_exact_means_every_token(words: Tokenizer) -> None:
     assert right.sum() == len(right) - 1
 
 
+def test_first_tokens_of_answers(words: Tokenizer) -> None:
+    items = _items(words)
+    rows = closed_rows(items)
+    assert rows.targets[rows.first].tolist() == [turn.answer[0] for item in items for turn in item.turns]
+
+
 def test_padding_changes_nothing(words: Tokenizer, model: Ministral3ForCausalLM) -> None:
     items = _items(words)
     padded, alone = _logits(model, closed_rows(items)), _logits(model, closed_rows(items[:1]))

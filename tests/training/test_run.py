@@ -66,13 +66,13 @@ def test_the_log_is_json_and_the_seed_counts(words: Tokenizer, tmp_path: Path) -
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
-    halted = run.Run(tmp_path, model, run.optimizers(model, lambda name, _: name == "weight"), Curriculum(1, 2, 0.5))
+    halted = run.Run(tmp_path, model, run.optimizers(model, lambda name, _: name == "weight"), Curriculum(1, 2, 0.5, 9))
     with pytest.raises(FloatingPointError, match="loss is nan"):
         halted.descend(model.weight.sum() * float("nan"))
 
 
 def test_curriculum_waits_for_the_model() -> None:
-    curriculum = Curriculum(first=1, last=3, accuracy=0.7)
+    curriculum = Curriculum(first=1, last=3, accuracy=0.7, until=10_000)
     for step in range(400):
         curriculum.observe(step, 0.5)
     assert curriculum.level == 1
@@ -82,6 +82,15 @@ def test_curriculum_waits_for_the_model() -> None:
         levels.append(curriculum.level)
     assert levels[-1] == 3
     assert all(after - before in (0, 1) for before, after in pairwise(levels))
+
+
+def test_curriculum_stays_where_the_learning_rate_falls() -> None:
+    curriculum = Curriculum(first=1, last=3, accuracy=0.7, until=8)
+    levels = []
+    for step in range(400):
+        curriculum.observe(step, 1.0)
+        levels.append(curriculum.level)
+    assert set(levels) == {1}
 
 
 def test_pools_fit_the_chunk_and_depend_on_seed_and_step_alone(words: Tokenizer) -> None:

@@ -16,7 +16,7 @@ from torch_train.nano.run import Settings
 
 BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
 DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
-JOINT = Settings(steps=4000, batch=24, learning_rate=1e-3, decay=0.6)
+JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
 
 
 def main() -> None:

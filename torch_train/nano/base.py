@@ -62,10 +62,23 @@ def exact(predicted: torch.Tensor, rows: Rows) -> torch.Tensor:
     return wrong == 0
 
 
+def answer_loss(logits: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Mean cross-entropy of the answers' tokens, plus that of their first ones.
+
+    The first token decides: a refusal, or whose value. The rest is spelling, of which a refusal has five tokens.
+    """
+    return F.cross_entropy(logits, rows.targets) + decision_loss(logits, rows)
+
+
+def decision_loss(logits: torch.Tensor, rows: Rows) -> torch.Tensor:
+    """Mean cross-entropy of the answers' first tokens."""
+    return F.cross_entropy(logits[rows.first], rows.targets[rows.first])
+
+
 def _loss(model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     hidden = hidden_states(model, rows).flatten(0, 1)
     logits = model.lm_head(hidden[rows.predicts])
-    loss = F.cross_entropy(logits, rows.targets)
+    loss = answer_loss(logits, rows)
     in_note = (rows.branches[:, 1:] == 0) & (rows.branches[:, :-1] == 0)
     row, column = in_note.nonzero(as_tuple=True)
     chosen = torch.randperm(len(row), generator=generator)[:NOTE_SAMPLE]
@@ -95,7 +108,7 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
     torch.manual_seed(settings.seed)
     device = torch.device(settings.device)
     model = Ministral3ForCausalLM(config()).to(device)
-    curriculum = Curriculum(first=3, last=12, accuracy=0.80)
+    curriculum = Curriculum(first=3, last=12, accuracy=0.80, until=settings.falls_from)
     run = Run(folder, model, optimizers(model, is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed, settings.batch)

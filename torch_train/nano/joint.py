@@ -18,7 +18,7 @@ from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected
 from torch_train.nano import base as base_stage
 from torch_train.nano import distil, pool
-from torch_train.nano.base import answer_logits
+from torch_train.nano.base import answer_logits, answer_loss
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.distil import RECALL_WEIGHT, absorb_notes, notes_per_sample, progress, read_notes
 from torch_train.nano.language import Language
@@ -44,7 +44,7 @@ def train(
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
     both = nn.ModuleDict({"base": base, "hypernet": hypernet})
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-    curriculum = Curriculum(first=2, last=12, accuracy=0.70)
+    curriculum = Curriculum(first=2, last=8, accuracy=0.65, until=settings.falls_from)
     run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 2, settings.batch)
@@ -56,7 +56,7 @@ def train(
         language = Language(f"{settings.seed}-silent-{step}", "train")
         silent = closed_rows(tokenise(words, [language.silence(6) for _ in range(SILENT)])).to(device)
         refusal = F.cross_entropy(answer_logits(base, silent), silent.targets)
-        reading = F.cross_entropy(teacher.logits, teacher.rows.targets)
+        reading = answer_loss(teacher.logits, teacher.rows)
         recall = RECALL_WEIGHT / curriculum.level * student.recall
         run.descend(student.loss + recall + reading + 0.1 * refusal)
         run.record(step, **progress(teacher, student), refusal=refusal.item())

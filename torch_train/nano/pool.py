@@ -23,8 +23,7 @@ def draw_note(language: Language, draw: random.Random, facts: int) -> Note:
         return language.needle(draw.randint(0, 20 if draw.random() < 0.3 else 2 * facts))
     filler = draw.choice((0, 0, 1, 2, 3)) if draw.random() < 0.9 else draw.randint(0, 12)
     told = draw.randint(1, facts)
-    # Refusals are long, so each of their tokens weighs little in a mean per answer: there must be many.
-    return language.note(told, filler, unanswerable=draw.randint(1, told + 2), chat=0.15, paraphrases=2)
+    return language.note(told, filler, unanswerable=draw.randint(1, max(2, told)), chat=0.15)
 
 
 class Pool:

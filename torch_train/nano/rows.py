@@ -48,6 +48,11 @@ class Rows:
         causal = torch.ones(length, length, dtype=torch.bool, device=self.ids.device).tril()
         return (causal & ((query == key) | ((key == _TRUNK) & (query != _PADDING))))[:, None]
 
+    @property
+    def first(self) -> torch.Tensor:
+        """Which targets begin an answer, bool (N,)."""
+        return self.answers.diff(prepend=self.answers.new_full((1,), -1)) > 0
+
     def to(self, device: torch.device) -> Rows:
         """The same rows on another device."""
         return Rows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))

@@ -33,6 +33,11 @@ class Settings:
     seed: int = 0
     device: str = "cpu"
 
+    @property
+    def falls_from(self) -> int:
+        """Step from which the learning rate falls."""
+        return round(self.steps * (1 - self.decay))
+
 
 def optimizers(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) -> list[torch.optim.Optimizer]:
     """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else.
