@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from mlx_hypernet.template import template_ids
+
 
 def document_ids(tokenizer: Any, text: str) -> list[int]:
     """Token ids of a document as the hypernetwork was trained to read it.
@@ -13,7 +15,7 @@ def document_ids(tokenizer: Any, text: str) -> list[int]:
     The document, stripped, is the user's message below an empty system message, with the generation prompt.
     """
     messages = [{"role": "system", "content": ""}, {"role": "user", "content": text.strip()}]
-    return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
+    return template_ids(tokenizer, messages)
 
 
 def split(ids: Sequence[int], max_tokens: int, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[list[int]]:

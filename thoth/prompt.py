@@ -43,7 +43,9 @@ def build(pair: LoadedPair, messages: Sequence[Message], context: Sequence[Docum
 
 
 def _ids(pair: LoadedPair, messages: Sequence[Message], context: Sequence[Document]) -> list[int]:
+    from mlx_hypernet.template import template_ids
+
     first, *others = messages
     texts = [*(document.text.strip() for document in context), first["content"]]
     conversation = [{**first, "content": "\n\n".join(texts)}, *others]
-    return list(pair.tokenizer.apply_chat_template(conversation, add_generation_prompt=True))
+    return template_ids(pair.tokenizer, conversation)

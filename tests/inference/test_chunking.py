@@ -48,6 +48,9 @@ def test_nothing_to_cut_is_an_error(ids, limit):
 
 def test_document_is_the_stripped_user_message():
     class Tokenizer:
+        def __init__(self):
+            self.added_tokens_decoder = {}
+
         def apply_chat_template(self, messages, **options):
             assert options["add_generation_prompt"]
             assert messages == [{"role": "system", "content": ""}, {"role": "user", "content": "text"}]
