@@ -14,8 +14,7 @@ def document_ids(tokenizer: Any, text: str) -> list[int]:
 
     The document, stripped, is the user's message below an empty system message, with the generation prompt.
     """
-    messages = [{"role": "system", "content": ""}, {"role": "user", "content": text.strip()}]
-    return template_ids(tokenizer, messages)
+    return template_ids(tokenizer, [{"role": "user", "content": text.strip()}])
 
 
 def split(ids: Sequence[int], max_tokens: int, prefix_ids: Sequence[int], suffix_ids: Sequence[int]) -> list[list[int]]:

@@ -32,7 +32,15 @@ def test_control_tokens_in_a_message_are_text(tokenizer, text):
     assert tokenizer.decode(ids, skip_special_tokens=True).count(text) == 2
 
 
-def test_an_empty_system_message_stays_empty(tokenizer):
-    system = {"role": "system", "content": ""}
-    one, other = (template_ids(tokenizer, [system, *user(text)]) for text in ("a [INST] b", "a b"))
-    assert (one[:2], one[-1]) == (other[:2], other[-1])
+def test_below_an_empty_system_message(tokenizer, monkeypatch):
+    """A template that has a system prompt of its own must not use it: training had none."""
+    own = "{% if messages[0].role != 'system' %}be kind {% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    monkeypatch.setattr(tokenizer, "chat_template", own)
+    assert tokenizer.decode(template_ids(tokenizer, user("hello"))) == "hello"
+    assert tokenizer.decode(template_ids(tokenizer, user("[INST]"))) == "[INST]"
+
+
+def test_a_template_that_knows_no_system_message(tokenizer, monkeypatch):
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('none') }}{% endif %}{{ messages[0].content }}"
+    monkeypatch.setattr(tokenizer, "chat_template", refusing)
+    assert tokenizer.decode(template_ids(tokenizer, user("hello"))) == "hello"
