@@ -12,6 +12,7 @@ The files are never touched. Three things are decided in memory:
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def load_tokenizer(folder: Path, eos_token_ids: int | list[int] | None = None) -
     from mlx_lm.utils import load_tokenizer as load
     from tokenizers import decoders
 
-    pattern = _tekken_pattern(folder / "tekken.json")
+    pattern = _section(folder / "tekken.json", "config").get("pattern")
     # False: transformers' fix goes by the model's name; ours goes by the file.
     wrapper = load(folder, None if pattern is None else {"fix_mistral_regex": False}, eos_token_ids)
     backend = getattr(wrapper, "backend_tokenizer", None)
@@ -60,19 +61,17 @@ def streamed(tokenizer: TokenizerWrapper, text: str) -> str:
 
 
 def _is_byte_level(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    splitter = json.loads(path.read_text("utf-8")).get("pre_tokenizer") or {}
+    splitter = _section(path, "pre_tokenizer")
     return any(step.get("type") == "ByteLevel" for step in splitter.get("pretokenizers", [splitter]))
 
 
-def _tekken_pattern(path: Path) -> str | None:
-    """The pattern of a `tekken.json`, without reading its vocabulary; None without such a file."""
+def _section(path: Path, key: str) -> dict[str, Any]:
+    """The object at `key` of a JSON file, without parsing the vocabulary of many megabytes that follows it."""
     if not path.is_file():
-        return None
+        return {}
     text = path.read_text("utf-8")
-    start = text.find("{", text.find('"config"'))
-    return json.JSONDecoder().raw_decode(text, start)[0].get("pattern") if start > 0 else None
+    found = re.search(rf'"{key}"\s*:\s*', text)
+    return (json.JSONDecoder().raw_decode(text, found.end())[0] or {}) if found else {}
 
 
 def _split_by(backend: Any, pattern: str) -> None:

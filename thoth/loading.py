@@ -60,16 +60,18 @@ def load_pair(pair: Pair) -> LoadedPair:
 
 def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:
     import mlx.core as mx
-    from mlx_lm import load
+    from mlx_lm.utils import load_model
     from transformers.utils import logging
 
     from mlx_hypernet.bundle import BundleError, check_fits
+    from mlx_hypernet.tokenizer import load_tokenizer
 
     logging.set_verbosity_error()  # it warns of keys in config.json that only mlx-lm reads
     try:
         # Lazy: a base of the wrong shape is refused before its weights are read.
-        model, tokenizer, config = load(str(folder), lazy=True, return_config=True)
+        model, config = load_model(folder, lazy=True)
         check_fits(bundle, model)
+        tokenizer = load_tokenizer(folder, config.get("eos_token_id"))
         if dtype is not None:
             model.set_dtype(dtype)
         mx.eval(model.parameters())
