@@ -1,56 +1,160 @@
-"""`convert-weights CHECKPOINT DST`."""
+"""`convert-weights SRC DST`."""
 
 from __future__ import annotations
 
 import errno
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+
+if TYPE_CHECKING:
+    from convert.base_facts import Template
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 class Dtype(StrEnum):
-    """Dtypes a bundle can be stored in."""
+    """Dtypes weights can be stored in."""
 
     float32 = "float32"
     bfloat16 = "bfloat16"
     float16 = "float16"
 
 
+class Bits(StrEnum):
+    """Bits of quantised weights."""
+
+    eight = "8"
+    six = "6"
+    four = "4"
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a list of token ids like 1,3") from None
+
+
 @app.command()
 def convert_weights(
-    checkpoint: Annotated[Path, typer.Argument(help="Folder of a training checkpoint.")],
-    dst: Annotated[Path, typer.Argument(help="Folder of the bundle to write.")],
-    base: Annotated[Path | None, typer.Option(help="Folder of the base model: lets the report compare logits.")] = None,
-    dtype: Annotated[Dtype, typer.Option(help="Dtype of the bundle's weights.")] = Dtype.float32,
-    verify: Annotated[bool, typer.Option(help="Compare torch with MLX before the bundle appears.")] = True,
-    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is at DST.")] = False,
+    src: Annotated[str, typer.Argument(help="Checkpoint or base: a folder, a pytorch_model.bin, or owner/name.")],
+    dst: Annotated[Path | None, typer.Argument(help="Folder to write; not with --inspect.")] = None,
+    base: Annotated[str | None, typer.Option(help="The checkpoint's base, folder or owner/name: logits too.")] = None,
+    dtype: Annotated[Dtype | None, typer.Option(help="Of the weights. [float32; bfloat16 for a base]")] = None,
+    q_bits: Annotated[Bits | None, typer.Option(help="Quantise; 6 for a base only.")] = None,
+    down_proj_bits: Annotated[int | None, typer.Option(help="Of a quantised base's down_proj: 8, or 16 (not).")] = None,
+    verify: Annotated[int, typer.Option(min=0, help="Seeded inputs on which torch and MLX are compared.")] = 1,
+    prefix_ids: Annotated[str | None, typer.Option(help="Token ids in front of every chunk, like 1,3.")] = None,
+    suffix_ids: Annotated[str | None, typer.Option(help="Token ids behind every chunk.")] = None,
+    max_chunk_tokens: Annotated[int | None, typer.Option(min=1, help="Longest chunk of a document.")] = None,
+    push: Annotated[str | None, typer.Option(help="Upload to this repository on the hub (new ones: private).")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace what this command wrote at DST.")] = False,
+    inspect: Annotated[bool, typer.Option("--inspect", help="Say what SRC holds, and convert nothing.")] = False,
+    to_torch: Annotated[bool, typer.Option("--to-torch", help="Turn a bundle back into a checkpoint.")] = False,
 ) -> None:
-    """Turn a training checkpoint into a bundle, and prove that torch and MLX compute the same.
+    """Turn a checkpoint or a base model into what Thoth loads, and prove that torch and MLX compute the same.
 
     The report is printed and kept in conversion.json beside the weights.
     """
+    if dst is None and not inspect:
+        raise typer.BadParameter("give a folder to write", param_hint="DST")
+    ids = [None if text is None else _ids(text) for text in (prefix_ids, suffix_ids)]
+
     # Slow imports wait until the arguments are known to be right.
-    from convert.conversion import convert
+    from mlx_hypernet.blas import preload_blas
+
+    preload_blas()
     from convert.errors import ConversionError
 
-    typer.echo(f"converting {checkpoint} to {dst} ({dtype.value})", err=True)
     try:
-        report = convert(checkpoint, dst, base=base, dtype=dtype.value, verify=verify, force=force)
+        if inspect or dst is None:
+            typer.echo(_inspect(src))
+        elif to_torch:
+            _to_torch(src, dst)
+        else:
+            from convert.base_facts import Template
+
+            bits = None if q_bits is None else int(q_bits)
+            template = Template(ids[0], ids[1], max_chunk_tokens)
+            _convert(src, dst, base, dtype, bits, down_proj_bits, verify, template, force)
+            if push:
+                _push(dst, push)
     except ConversionError as error:
         _fail(str(error), error.exit_code)
     except MemoryError:
-        _fail("not enough memory: close other programs, or pass --no-verify", 6)
+        _fail("not enough memory: close other programs, or pass --verify 0", 6)
     except OSError as error:
-        _fail(f"{error.filename or dst}: {error.strerror}", 6 if error.errno == errno.ENOSPC else 1)
+        _fail(f"{error.filename or dst or src}: {error.strerror}", 6 if error.errno == errno.ENOSPC else 1)
     except KeyboardInterrupt:
-        _fail("interrupted, nothing was written", 130)
+        _fail(f"interrupted: {dst or src} is as it was, or complete", 130)
+
+
+def _convert(
+    src: str,
+    dst: Path,
+    base: str | None,
+    dtype: Dtype | None,
+    bits: int | None,
+    down_proj_bits: int | None,
+    verify: int,
+    template: Template,
+    force: bool,
+) -> None:
+    from convert.base_facts import Template
+    from convert.conversion import Settings, convert
+    from convert.errors import UsageError
+    from convert.source import Kind, find
+
+    source = find(src, _say)
+    report: Any
+    if source.kind is Kind.BASE:
+        from convert.base.model import convert_base
+
+        if base is not None or template != Template():
+            raise UsageError("--base and what is said of chunks are for hypernetworks: this is a base model itself")
+        chosen = (dtype or Dtype.bfloat16).value
+        _say(f"converting the {source.kind} {source.path} to {dst} ({chosen})")
+        report = convert_base(
+            source.path, dst, dtype=chosen, q_bits=bits, down_proj_bits=down_proj_bits, verify=verify, force=force
+        )
     else:
-        typer.echo(report.table() if report else "not compared (--no-verify)")
-        typer.echo(f"wrote {dst}")
+        if down_proj_bits is not None or bits == 6:
+            raise UsageError("--down-proj-bits and --q-bits 6 are for base models: a hypernetwork takes 8 or 4 bits")
+        chosen = (dtype or Dtype.float32).value
+        _say(f"converting the {source.kind} {source.path} to {dst} ({chosen}{f', {bits} bits' if bits else ''})")
+        settings = Settings(chosen, bits, find(base, _say) if base else None, template, verify, force)
+        report = convert(source, dst, settings)
+    typer.echo(report.table() if report else "not compared (--verify 0)")
+    typer.echo(f"wrote {dst}")
+
+
+def _inspect(src: str) -> str:
+    from convert.inspection import inspect
+    from convert.source import find
+
+    return inspect(find(src, _say))
+
+
+def _to_torch(src: str, dst: Path) -> None:
+    from convert.source import find
+    from convert.to_torch import to_torch
+
+    to_torch(find(src, _say), dst)
+    typer.echo(f"wrote {dst}")
+
+
+def _push(folder: Path, repository: str) -> None:
+    from convert.push import push
+
+    _say(f"pushing {folder} to {repository}")
+    typer.echo(f"pushed to {push(folder, repository)}")
+
+
+def _say(message: str) -> None:
+    typer.echo(message, err=True)
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import mlx.core as mx
 from mlx import nn
 
-from convert.checkpoint import read_checkpoint
+from convert.base_facts import Template, is_fp8
+from convert.checkpoint import Checkpoint, file_hash, read_checkpoint
+from convert.destination import appearing, check_destination
 from convert.errors import CheckpointError, ConversionError, one_line
 from convert.parity import Report, compare
+from convert.reference import read_reference_checkpoint
+from convert.source import Kind, Source
 from mlx_hypernet.base import fingerprint
-from mlx_hypernet.bundle import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    Bundle,
-    BundleError,
-    check_fits,
-    load_bundle,
-    save_bundle,
-)
-from mlx_hypernet.config import BundleConfig
-from mlx_hypernet.storage import write_json
+from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
+from mlx_hypernet.config import BundleConfig, Quantization
+from mlx_hypernet.quantization import layout, store
+from mlx_hypernet.storage import DamagedFileError, write_json, write_stream
 
 REPORT_FILE = "conversion.json"
 
 
-def convert(
-    source: Path,
-    destination: Path,
-    *,
-    base: Path | None = None,
-    dtype: str = "float32",
-    verify: bool = True,
-    force: bool = False,
-) -> Report | None:
-    """Turn a training checkpoint into a bundle.
+@dataclass(frozen=True)
+class Settings:
+    """How to convert.
+
+    Attributes:
+        dtype: of the bundle's weights.
+        q_bits: quantise the matrices to 8 or 4 bits.
+        base: the base model; the one the checkpoint names, if that is still there, when not given.
+        template: what the checkpoint does not say of chunks, or says wrongly.
+        verify: how many seeded inputs are compared between torch and MLX.
+        force: whether to replace a bundle that is at the destination.
+    """
+
+    dtype: str = "float32"
+    q_bits: int | None = None
+    base: Source | None = None
+    template: Template = field(default_factory=Template)
+    verify: int = 1
+    force: bool = False
+
+
+def convert(source: Source, destination: Path, settings: Settings) -> Report | None:
+    """Turn a checkpoint, of our trainer or of the reference implementation, into a bundle.
 
     Args:
-        source: folder of the checkpoint.
+        source: the checkpoint.
         destination: folder of the bundle; appears complete or not at all.
-        base: folder of the base model; the one the checkpoint names, if that is still there, when not given.
-        dtype: of the bundle's weights.
-        verify: whether to compare torch with MLX.
-        force: whether to replace a bundle that is at `destination`.
+        settings: how.
 
     Returns:
         The parity report, None without `verify`.
@@ -58,44 +61,52 @@ def convert(
     Raises:
         ConversionError: saying what to do; `destination` is then as it was before.
     """
-    _check_destination(source, destination, force)
-    checkpoint = read_checkpoint(source, dtype, _tool_version())
-    base = base or checkpoint.base_path
-    model = None if base is None else _load_base(base)
-    config = checkpoint.config if model is None else _with_base(checkpoint.config, model)
-    weights = {name: weight.astype(getattr(mx, dtype)) for name, weight in checkpoint.weights.items()}
-    with _appearing(destination) as folder:
-        save_bundle(folder, config, weights)
-        bundle = _read_back(folder)
-        report = compare(checkpoint, bundle, model, base) if verify else None
+    check_destination(source.path, destination, settings.force, (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE))
+    if settings.base and settings.base.kind is not Kind.BASE:
+        raise CheckpointError(f"{settings.base.path} is a {settings.base.kind}: --base takes a base model")
+    checkpoint = _read(source, settings)
+    base_path = settings.base.path if settings.base else checkpoint.base_path
+    model = None if base_path is None else _load_base(base_path)
+    config = _complete(checkpoint.config, settings, model)
+    with appearing(destination) as folder:
+        stored = layout(config)
+        try:
+            write_stream(folder / WEIGHTS_FILE, stored, _stored(checkpoint, config))
+        except DamagedFileError as error:
+            raise CheckpointError(str(error)) from error
+        write_json(folder / CONFIG_FILE, config.to_dict())
+        _read_back(folder)
+        base = None if model is None or base_path is None else (model, base_path)
+        report = compare(checkpoint, folder, config, base, settings.verify) if settings.verify else None
         if report is not None and not report.passed:
             raise ConversionError(f"torch and MLX disagree ({report.summary()}): nothing was written")
-        conversion = {"source": config.source, "dtype": dtype, "tool_version": config.tool_version}
-        write_json(folder / REPORT_FILE, conversion | {"parity": report and report.to_dict()})
+        conversion = {
+            "source": config.source | {"files": {checkpoint.file.name: checkpoint.sha256}},
+            "result": {name: file_hash(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE)},
+            "dtype": config.dtype,
+            "bits": settings.q_bits,
+            "tool_version": config.tool_version,
+            "parity": report and report.to_dict(),
+        }
+        write_json(folder / REPORT_FILE, conversion)
     return report
 
 
-def _read_back(folder: Path) -> Bundle:
-    """What was written, loaded as the app loads it; fails where a value does not fit the dtype."""
-    try:
-        return load_bundle(folder)
-    except BundleError as error:
-        raise ConversionError(f"the weights do not survive the conversion, try another --dtype: {error}") from error
+def _read(source: Source, settings: Settings) -> Checkpoint:
+    if source.kind is Kind.TRAINING:
+        return read_checkpoint(source, settings.dtype, _tool_version())
+    if source.kind is Kind.REFERENCE:
+        return read_reference_checkpoint(source, settings.base, settings.template, settings.dtype, _tool_version())
+    raise CheckpointError(f"{source.path} is a {source.kind} already: convert the checkpoint it came from")
 
 
-def _load_base(path: Path) -> nn.Module:
-    from mlx_lm.utils import load_model
-
-    if not path.is_dir():
-        raise CheckpointError(f"the base {path} is not a folder: give --base a downloaded model")
-    try:
-        return load_model(path, lazy=True)[0]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise CheckpointError(f"mlx-lm cannot load the base {path}: {one_line(error)}") from error
-
-
-def _with_base(config: BundleConfig, model: nn.Module) -> BundleConfig:
-    """The configuration with the base's fingerprint, after making sure that this is the base."""
+def _complete(config: BundleConfig, settings: Settings, model: nn.Module | None) -> BundleConfig:
+    """The configuration with what the settings say, and the base's fingerprint after making sure that it fits."""
+    stated = {name: value for name, value in vars(settings.template).items() if value is not None}
+    quantization = Quantization(settings.q_bits) if settings.q_bits else None
+    config = replace(config, quantization=quantization, **stated)
+    if model is None:
+        return config
     try:
         check_fits(config, model)
     except BundleError as error:
@@ -103,32 +114,34 @@ def _with_base(config: BundleConfig, model: nn.Module) -> BundleConfig:
     return replace(config, base=replace(config.base, fingerprint=fingerprint(model)))
 
 
-def _check_destination(source: Path, destination: Path, force: bool) -> None:
-    if not destination.exists():
-        return
-    if not force:
-        raise ConversionError(f"{destination} exists: choose another place, or replace it with --force")
-    is_bundle = all((destination / name).is_file() for name in (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE))
-    if not is_bundle or destination.resolve() == source.resolve():
-        raise ConversionError(f"{destination} is not a bundle of this command: it is not replaced, remove it yourself")
+def _stored(checkpoint: Checkpoint, config: BundleConfig) -> Iterator[tuple[str, mx.array]]:
+    """The tensors of the bundle's file, one parameter in memory at a time."""
+    stored = layout(config)
+    for name, weight in checkpoint.weights.arrays():
+        if not mx.isfinite(weight).all().item():
+            raise CheckpointError(f"{name} of {checkpoint.file} holds NaN or infinity: take an earlier step")
+        yield from store(config, stored, name, weight)
+        mx.clear_cache()
 
 
-@contextmanager
-def _appearing(destination: Path) -> Iterator[Path]:
-    """A temporary folder that becomes `destination` if the block succeeds, and vanishes if not."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = (destination.with_name(f".{destination.name}-{uuid.uuid4().hex}") for _ in range(2))
-    temporary.mkdir()
+def _read_back(folder: Path) -> None:
+    """Load what was written as the app loads it; fails where a value does not fit the dtype."""
     try:
-        yield temporary
-        if destination.exists():
-            os.replace(destination, old)
-        os.replace(temporary, destination)
-    finally:
-        if old.exists() and not destination.exists():
-            os.replace(old, destination)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        load_bundle(folder)
+    except BundleError as error:
+        raise ConversionError(f"the weights do not survive the conversion, try another --dtype: {error}") from error
+    mx.clear_cache()
+
+
+def _load_base(path: Path) -> nn.Module:
+    from mlx_lm.utils import load_model
+
+    if is_fp8(path):
+        raise CheckpointError(f"the base {path} is FP8: convert it with convert-weights first, and give that as --base")
+    try:
+        return load_model(path, lazy=True)[0]
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"mlx-lm cannot load the base {path}: {one_line(error)}") from error
 
 
 def _tool_version() -> str:

@@ -7,12 +7,24 @@ class ConversionError(Exception):
     exit_code = 1
 
 
+class UsageError(ConversionError):
+    """Options that do not go together."""
+
+    exit_code = 2
+
+
 class CheckpointError(ConversionError):
     """A checkpoint or base that is missing, damaged, or does not match."""
 
     exit_code = 5
 
 
-def one_line(error: Exception) -> str:
+class ResourceError(ConversionError):
+    """Not enough memory or disk."""
+
+    exit_code = 6
+
+
+def one_line(error: BaseException) -> str:
     """The message of someone else's exception, fit for a message of ours."""
     return " ".join(str(error).split())[:300] or type(error).__name__

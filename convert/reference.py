@@ -1,61 +1,32 @@
 """Reading a checkpoint of the Doc-to-LoRA reference implementation (`pytorch_model.bin`).
 
-Its tensors come with pickled configuration objects. Nothing of a pickle is executed here: the classes on the
-list below become inert records, and any other name is refused.
+Its tensors come with pickled configuration objects (`pickles.py` opens them safely) and under other names
+(`reference_keys.py`). It names its base, and no more: vocabulary, template and chunk length come from elsewhere.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlx.core as mx
-import numpy as np
 
+from convert.base_facts import KNOWN_BASES, KnownBase, Template, base_type, template_ids
+from convert.checkpoint import Checkpoint, existing, file_hash
 from convert.errors import CheckpointError
-from mlx_hypernet.config import ConfigError, HypernetConfig
-from mlx_hypernet.hypernet import HyperNetwork
+from convert.pickles import Inert, load
+from convert.reference_keys import to_ours
+from convert.source import Source
+from mlx_hypernet.config import BaseInfo, BundleConfig, HypernetConfig
 
-# Every class a reference checkpoint may mention.
-INERT_CLASSES = (
-    "ctx_to_lora.configs.CTX_ENCODER_TYPE",
-    "ctx_to_lora.configs.CtxEncoderArguments",
-    "ctx_to_lora.modeling.aggregator.AGGREGATOR_TYPE",
-    "ctx_to_lora.modeling.aggregator.AggregatorConfig",
-    "ctx_to_lora.modeling.hypernet.HypernetConfig",
-    "ctx_to_lora.pooling.POOL_FN",
-    "peft.tuners.lora.config.LoraConfig",
-    "peft.tuners.lora.config.LoraRuntimeConfig",
-    "peft.utils.peft_types.PeftType",
-    "peft.utils.peft_types.TaskType",
-)
+if TYPE_CHECKING:
+    from torch import Tensor
 
-# The one map from the reference's names to ours: pattern, replacement.
-_PERCEIVER = r"aggregator\.perceiver\."
-_STACK, _BLOCK = _PERCEIVER + r"(encoder|decoder)\.", _PERCEIVER + r"(encoder|decoder)\.layers\.(\d+)\."
-KEY_MAP = (
-    (_PERCEIVER + r"(modality_projection\..+)", r"\1"),
-    (_STACK + r"latents_q", r"\1.latents"),
-    (_STACK + r"layernorm\.weight", r"\1.norm.weight"),
-    (_BLOCK + r"input_latents_layernorm\.weight", r"\1.blocks.\2.latents_norm.weight"),
-    (_BLOCK + r"input_context_layernorm\.weight", r"\1.blocks.\2.context_norm.weight"),
-    (_BLOCK + r"self_attn\.(.+)", r"\1.blocks.\2.attention.\3"),
-    (_BLOCK + r"post_attention_layernorm\.weight", r"\1.blocks.\2.post_attention_norm.weight"),
-    (_BLOCK + r"pre_ff_layernorm\.weight", r"\1.blocks.\2.pre_mlp_norm.weight"),
-    (_BLOCK + r"mlp\.(.+)", r"\1.blocks.\2.mlp.\3"),
-    (_BLOCK + r"post_ff_layernorm\.weight", r"\1.blocks.\2.post_mlp_norm.weight"),
-    # Pre-head MLPs: `layers` where each base layer has its own weights, `mlp` where one serves them all.
-    (r"layers\.(\d+)\.(?:layers|mlp)\.0\.(weight|bias)", r"pre_head.\1.norm_in.\2"),
-    (r"layers\.(\d+)\.(?:layers\.1|mlp\.2)\.(weight|bias)", r"pre_head.\1.up.\2"),
-    (r"layers\.(\d+)\.(?:layers\.3|mlp\.5)\.(weight|bias)", r"pre_head.\1.down.\2"),
-    (r"layers\.(\d+)\.(?:layers\.4|mlp\.6)\.(weight|bias)", r"pre_head.\1.norm_out.\2"),
-    (r"(head\.weight|(?:bias|scaler)_[AB]\..+)", r"\1"),
-)
-# Shared pre-head MLPs are torch Linears, stored (out, in).
-_TRANSPOSED = re.compile(r"layers\.\d+\.mlp\.[25]\.weight")
-
+# Longest chunk of the published checkpoints' second stage of training, where nothing says another.
+MAX_CHUNK_TOKENS = 512
 # Options of the reference that this project does not build: name -> the value a checkpoint must have.
 _HYPERNET_MUST = {
     "use_light_weight_lora": False,
@@ -74,74 +45,145 @@ _AGGREGATOR_MUST = {
 
 
 @dataclass(frozen=True)
-class ReferenceCheckpoint:
-    """What a reference checkpoint holds, in our names.
+class PickledWeights:
+    """The parameters of a reference checkpoint; each use maps the file anew, so that its pages are given back between.
+
+    Attributes:
+        file: the `pytorch_model.bin`.
+        config: what it says of the hypernetwork.
+    """
+
+    file: Path
+    config: HypernetConfig
+
+    def arrays(self) -> Iterator[tuple[str, mx.array]]:
+        """See `checkpoint.Weights`."""
+        for name, tensor in _tensors(load(self.file), self.config).items():
+            yield name, mx.array(tensor.float().numpy())
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """See `checkpoint.Weights`."""
+        return {name: tensor.float() for name, tensor in _tensors(load(self.file), self.config).items()}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a reference checkpoint says.
 
     Attributes:
         hypernet: shape of the hypernetwork.
-        weights: our parameter name -> array.
+        tensors: our parameter name -> torch tensor.
         base: name or path of the base model, as the trainer knew it.
+        max_chunk_tokens: where the checkpoint or the run beside it says so.
     """
 
     hypernet: HypernetConfig
-    weights: dict[str, mx.array]
+    tensors: dict[str, Tensor]
     base: str
+    max_chunk_tokens: int | None
 
 
-class _Inert:
-    """Keeps what a pickle says about an object, and does nothing."""
-
-    def __init__(self, *args: Any) -> None:
-        self.args = args
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-
-
-def read_reference(path: Path) -> ReferenceCheckpoint:
+def read_reference(path: Path) -> Reference:
     """Read `pytorch_model.bin`.
 
     Raises:
         CheckpointError: when it is missing or damaged, mentions a class that is not on the list, uses options
             this project does not build, or its keys or shapes are not the expected ones (all named at once).
     """
-    data = unpickle(path)
     try:
-        hypernet = hypernet_config(data["hypernet_config"], data["ctx_encoder_args"])
-        base = str(data["base_model_name_or_path"])
-    except (KeyError, AttributeError, TypeError, ConfigError) as error:
-        raise CheckpointError(f"{path} is not a checkpoint of the reference implementation: {error}") from error
-    tensors = {name: value.float().numpy() for name, value in data.items() if hasattr(value, "numpy")}
-    return ReferenceCheckpoint(hypernet, translate(tensors, hypernet), base)
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise CheckpointError(f"reading {path.name} needs torch: pip install torch") from error
+    data = load(path)
+    try:
+        base, encoder = str(data["base_model_name_or_path"]), data["ctx_encoder_args"]
+        hypernet = hypernet_config(data["hypernet_config"], encoder, base)
+        chunk = getattr(encoder, "max_ctx_chunk_len", None) or _chunk_length_beside(path)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else error
+        raise CheckpointError(f"{path} is not a checkpoint of the reference implementation: {reason}") from error
+    # -1 is the reference's "whole document".
+    chunk = chunk if isinstance(chunk, int) and chunk > 0 else None
+    return Reference(hypernet, _tensors(data, hypernet), base, chunk)
 
 
-def unpickle(path: Path) -> dict[str, Any]:
-    """Load the file with torch's restricted unpickler and inert records for the classes on the list."""
-    import pickle
-
+def _tensors(data: dict[str, Any], config: HypernetConfig) -> dict[str, Tensor]:
     import torch
 
-    records: list[Any] = [(type(name.rpartition(".")[2], (_Inert,), {}), name) for name in INERT_CLASSES]
-    try:
-        # `set` is harmless; protocol 2 calls it by its old name.
-        with torch.serialization.safe_globals([*records, (set, "__builtin__.set")]):
-            data = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist") from error
-    except pickle.UnpicklingError as error:
-        refused = re.search(r"GLOBAL (\S+)", str(error))
-        why = f"it wants to run {refused[1]}, which is not on the list" if refused else "it is damaged"
-        raise CheckpointError(f"{path} is refused: {why}") from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no checkpoint: download it again") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} is not a checkpoint of the reference implementation")
-    return data
+    return to_ours({name: value.detach() for name, value in data.items() if isinstance(value, torch.Tensor)}, config)
 
 
-def hypernet_config(config: Any, encoder: Any) -> HypernetConfig:
+def read_reference_checkpoint(
+    source: Source, base: Source | None, template: Template, dtype: str, tool_version: str
+) -> Checkpoint:
+    """Read a reference checkpoint, and complete it with what is known of its base.
+
+    Args:
+        source: its path is the `pytorch_model.bin`.
+        base: the base model; when not given, the folder the checkpoint names, if there, or `KNOWN_BASES`.
+        template: what the caller says of chunks; what it leaves open is looked up.
+        dtype: of the bundle to be.
+        tool_version: is recorded in the bundle.
+
+    Raises:
+        CheckpointError: as `read_reference`, and when nothing is known of the base.
+    """
+    reference = read_reference(source.path)
+    beside = existing(source.path.parent, reference.base)
+    base_path = base.path if base else beside
+    known = KNOWN_BASES.get(reference.base)
+    if base_path is not None:
+        model_type, vocab_size = base_type(base_path)
+    elif known is not None:
+        model_type, vocab_size = known.model_type, known.vocab_size
+    else:
+        raise CheckpointError(
+            f"the checkpoint's base is {reference.base!r}, which is not known here: give it with --base"
+        )
+    prefix, suffix = _affixes(template, known, base_path)
+    sha256 = file_hash(source.path)
+    step = re.search(r"(\d+)$", source.path.parent.name)
+    config = BundleConfig(
+        hypernet=reference.hypernet,
+        base=BaseInfo(
+            repository=reference.base if known else base.repository if base else None,
+            model_type=model_type,
+            hidden_size=reference.hypernet.hidden_size,
+            num_layers=reference.hypernet.num_layers,
+            vocab_size=vocab_size,
+        ),
+        max_chunk_tokens=template.max_chunk_tokens or reference.max_chunk_tokens or MAX_CHUNK_TOKENS,
+        prefix_ids=prefix,
+        suffix_ids=suffix,
+        dtype=dtype,
+        source={
+            "repository": source.repository or source.path.resolve().parent.name,
+            "revision": source.revision or sha256[:16],
+            "step": int(step[1]) if step else None,
+        },
+        tool_version=tool_version,
+    )
+    return Checkpoint(config, PickledWeights(source.path, config.hypernet), source.path, sha256, base_path)
+
+
+def _affixes(
+    template: Template, known: KnownBase | None, base_path: Path | None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Ids around a chunk: as given, else as the reference has them, else by the base's tokenizer, else none."""
+    found: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    if known is not None:
+        found = known.prefix_ids, known.suffix_ids
+    elif base_path is not None and None in (template.prefix_ids, template.suffix_ids):
+        # A base without a tokenizer has no template: its documents are ids already.
+        found = template_ids(base_path) or found
+    prefix, suffix = template.prefix_ids, template.suffix_ids
+    return found[0] if prefix is None else prefix, found[1] if suffix is None else suffix
+
+
+def hypernet_config(config: Any, encoder: Any, base: str | None = None) -> HypernetConfig:
     """Our configuration from the reference's `hypernet_config` and `ctx_encoder_args`."""
     lora, aggregator = config.lora_config, config.aggregator_config
+    num_layers = len(config.layer_indices)
     unsupported = [
         f"{name}={_value(getattr(record, name))!r}"
         for record, wanted in ((config, _HYPERNET_MUST), (aggregator, _AGGREGATOR_MUST))
@@ -150,13 +192,17 @@ def hypernet_config(config: Any, encoder: Any) -> HypernetConfig:
     ]
     if _value(encoder.ctx_encoder_type) != "per_layer_activations":
         unsupported.append(f"ctx_encoder_type={_value(encoder.ctx_encoder_type)!r}")
-    if config.layer_indices.tolist() != list(range(len(config.layer_indices))):
+    if getattr(encoder, "ctx_encoder_model_name_or_path", None) not in (None, base):
+        unsupported.append(f"ctx_encoder_model_name_or_path={encoder.ctx_encoder_model_name_or_path!r}")
+    if getattr(encoder, "ctx_encoder_last_layer", None) not in (None, num_layers):
+        unsupported.append(f"ctx_encoder_last_layer={encoder.ctx_encoder_last_layer!r}")
+    if config.layer_indices.tolist() != list(range(num_layers)):
         unsupported.append(f"layer_indices={config.layer_indices.tolist()}")
     if unsupported:
         raise CheckpointError(f"the checkpoint uses options that are not supported: {', '.join(unsupported)}")
     d_in, d_out = config.feature_sizes
     return HypernetConfig(
-        num_layers=len(config.layer_indices),
+        num_layers=num_layers,
         hidden_size=aggregator.feature_size,
         modules={name: (d_in[name], d_out[name]) for name in lora.target_modules},
         rank=lora.r,
@@ -170,42 +216,16 @@ def hypernet_config(config: Any, encoder: Any) -> HypernetConfig:
     )
 
 
-def translate(tensors: dict[str, np.ndarray], hypernet: HypernetConfig) -> dict[str, mx.array]:
-    """Rename the reference's tensors by `KEY_MAP` and drop its axes of length 1.
-
-    Raises:
-        CheckpointError: naming all unknown keys, missing keys and wrong shapes at once.
-    """
-    expected = HyperNetwork(hypernet).parameter_shapes()
-    weights, faults = {}, []
-    for key, tensor in tensors.items():
-        name = _rename(key)
-        if name not in expected:
-            faults.append(f"unknown {key}")
-            continue
-        tensor = tensor.T if _TRANSPOSED.fullmatch(key) else tensor
-        if _long_axes(tensor.shape) != _long_axes(expected[name]):
-            faults.append(f"{key} has shape {tensor.shape}, expected {expected[name]} for {name}")
-            continue
-        weights[name] = mx.array(tensor.reshape(expected[name]))
-    faults += [f"missing {name}" for name in expected if name not in {_rename(key) for key in tensors}]
-    if faults:
-        raise CheckpointError(f"the checkpoint's tensors do not match its configuration: {'; '.join(faults)}")
-    return weights
-
-
-def _rename(key: str) -> str | None:
-    for pattern, replacement in KEY_MAP:
-        match = re.fullmatch(pattern, key)
-        if match:
-            return match.expand(replacement)
+def _chunk_length_beside(path: Path) -> int | None:
+    """What the run's `args.yaml`, beside the checkpoint or one folder up, gives as longest chunk."""
+    for folder in (path.parent, path.parent.parent):
+        if (folder / "args.yaml").is_file():
+            text = (folder / "args.yaml").read_text("utf-8", errors="replace")
+            found = re.search(r"^max_ctx_chunk_len:\s*(-?\d+)\s*$", text, re.MULTILINE)
+            return int(found[1]) if found else None
     return None
-
-
-def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(size for size in shape if size != 1)
 
 
 def _value(value: Any) -> Any:
     """An enumeration's value, whether it was pickled as a plain string or as a member."""
-    return value.args[0] if isinstance(value, _Inert) and value.args else value
+    return value.args[0] if isinstance(value, Inert) and value.args else value

@@ -32,7 +32,7 @@ class KnownPair:
 NANO = "nano"
 KNOWN = {
     NANO: KnownPair(None, None, None, "as Thoth"),
-    # The BF16 variant: mlx-lm reads the FP8 bytes of the plain repository as if they were numbers.
+    # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
     "ministral-3-3b": KnownPair(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",
         "neopolita/doc-to-lora-ministral-3b-2512",

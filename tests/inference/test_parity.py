@@ -97,7 +97,7 @@ def test_reference_implementation():
     """Features, A, B, combined adapter and logits of SakanaAI/doc-to-lora, as the converter reads it."""
     import mlx.core as mx
 
-    from convert.reference import read_reference
+    from convert.reference import PickledWeights, read_reference
     from mlx_hypernet.absorb import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.base import describe
@@ -111,7 +111,7 @@ def test_reference_implementation():
     expected = np.load(tiny.REFERENCE / "expected.npz")
     base = tiny.load_base(tiny.REFERENCE / "base")
     hypernet = HyperNetwork(checkpoint.hypernet)
-    hypernet.load_weights(list(checkpoint.weights.items()))
+    hypernet.load_weights(list(PickledWeights(tiny.REFERENCE / "pytorch_model.bin", checkpoint.hypernet).arrays()))
     config = BundleConfig(checkpoint.hypernet, describe(base), 512, (), (), "float32", {}, "test")
     mask = expected["ctx_mask"].astype(bool)
 
@@ -144,7 +144,7 @@ def test_torch_twin_is_the_reference():
     checkpoint = read_reference(tiny.REFERENCE / "pytorch_model.bin")
     expected = np.load(tiny.REFERENCE / "expected.npz")
     network = HyperNetwork(HypernetConfig.from_dict(checkpoint.hypernet.to_dict()))
-    network.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in checkpoint.weights.items()})
+    network.load_state_dict(checkpoint.tensors)
     with torch.inference_mode():
         features, mask = torch.from_numpy(expected["features"]), torch.from_numpy(expected["ctx_mask"]).bool()
         a, b = network(features, mask)["down_proj"]

@@ -1,0 +1,190 @@
+"""Opening pickled checkpoints without running anything that is in them.
+
+Two barriers. First the pickle is walked with every global replaced by a record that does nothing: whatever it
+would import is known by name, and refused by name. Then torch's own restricted unpickler reads the file, with
+the same records in place of the configuration's classes.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+import zipfile
+from itertools import product
+from pathlib import Path
+from typing import IO, Any
+
+from convert.errors import CheckpointError
+
+# The reference's configuration classes, in the modules that have held them.
+_REFERENCE_MODULES = (
+    "ctx_to_lora.configs",
+    "ctx_to_lora.modeling",
+    "ctx_to_lora.modeling.hypernet",
+    "ctx_to_lora.modeling.aggregator",
+    "ctx_to_lora.modeling.ctx_encoder",
+    "ctx_to_lora.modeling_utils",  # before it became `modeling.hypernet`: the published checkpoints
+    "ctx_to_lora.hypernet",
+    "ctx_to_lora.aggregator",
+    "ctx_to_lora.ctx_encoder",
+    "ctx_to_lora.pooling",
+)
+_REFERENCE_CLASSES = (
+    "AGGREGATOR_TYPE",
+    "AggregatorArguments",
+    "AggregatorConfig",
+    "CTX_ENCODER_TYPE",
+    "CtxEncoderArguments",
+    "HypernetArguments",
+    "HypernetConfig",
+    "POOL_FN",
+)
+_PEFT_MODULES = ("peft", "peft.tuners.lora", "peft.tuners.lora.config", "peft.utils.config", "peft.utils.peft_types")
+_PEFT_CLASSES = (
+    "CordaConfig",
+    "EvaConfig",
+    "LoftQConfig",
+    "LoraConfig",
+    "LoraRuntimeConfig",
+    "PeftType",
+    "TaskType",
+)
+INERT_CLASSES = tuple(
+    f"{module}.{name}"
+    for modules, names in ((_REFERENCE_MODULES, _REFERENCE_CLASSES), (_PEFT_MODULES, _PEFT_CLASSES))
+    for module, name in product(modules, names)
+)
+# What tensors themselves are made of; torch's restricted unpickler knows these.
+_TENSOR_PARTS = {
+    "builtins.set",
+    "collections.OrderedDict",
+    "torch.Size",
+    "torch.device",
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_tensor_v2",
+    *(f"torch.{kind}Storage" for kind in "Float Half BFloat16 Double Long Int Short Char Byte Bool".split()),
+    *(f"torch.{kind}" for kind in "float32 float16 bfloat16 float64 int64 int32".split()),
+    "torch.storage.UntypedStorage",
+}
+_ALLOWED = _TENSOR_PARTS | set(INERT_CLASSES)
+# A pickle holds names and small objects; tensors are beside it. A larger one is meant to exhaust memory.
+_LARGEST_PICKLE = 64 << 20
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+# What unpickling of damaged bytes raises.
+_DAMAGE = (
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+class Inert:
+    """Keeps what a pickle says about an object, and does nothing."""
+
+    def __init__(self, *args: Any) -> None:
+        self.args = args
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a file of `torch.save`: tensors that stay on disk until they are used, configuration as `Inert`.
+
+    Raises:
+        CheckpointError: when the file is missing, damaged, or mentions a global that is not on the list.
+    """
+    import torch
+
+    if not path.is_file():
+        raise CheckpointError(f"{path} does not exist")
+    refused = sorted(_globals(path) - _ALLOWED)
+    if refused:
+        raise CheckpointError(f"{path} is refused: it wants to run {', '.join(refused)}, which no checkpoint needs")
+    records: list[Any] = [(type(name.rpartition(".")[2], (Inert,), {}), name) for name in INERT_CLASSES]
+    try:
+        with torch.serialization.safe_globals([*records, (set, "__builtin__.set")]):
+            # Only files of torch's zip format can be mapped.
+            data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except _DAMAGE as error:
+        if named := re.search(r"GLOBAL (\S+)", str(error)):
+            raise CheckpointError(f"{path} is refused: it wants to run {named[1]}") from error
+        raise CheckpointError(f"{path} is damaged or no checkpoint: download it again") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} is not a checkpoint of the reference implementation: it holds no dict")
+    return data
+
+
+class _Harmless(Inert):
+    """Takes the place of every class and function while names are collected, whatever is done to it."""
+
+    def __setstate__(self, state: Any) -> None: ...
+
+    def __setitem__(self, key: Any, value: Any) -> None: ...
+
+    def append(self, value: Any) -> None: ...
+
+    def extend(self, values: Any) -> None: ...
+
+    def add(self, value: Any) -> None: ...
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class _Names(pickle.Unpickler):
+    """Walks a pickle of any protocol and notes the globals it mentions."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.names: set[str] = set()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """What pickle asks for every global, by whatever opcode; nothing is imported."""
+        self.names.add(f"{module.replace('__builtin__', 'builtins')}.{name}")
+        return _Harmless
+
+    def persistent_load(self, pid: Any) -> Any:
+        """A tensor's storage; it is not read."""
+        return None
+
+
+def _globals(path: Path) -> set[str]:
+    """Every global that the file mentions, as far as it can be read."""
+    names: set[str] = set()
+    try:
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                _walk(file, names)
+            return names
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.filename.endswith(".pkl"):
+                    if entry.file_size > _LARGEST_PICKLE:
+                        raise CheckpointError(
+                            f"{path} is refused: its {entry.filename} is larger than any checkpoint's"
+                        )
+                    with archive.open(entry) as member:
+                        _walk(member, names)
+    except _DAMAGE as error:
+        if not names - _ALLOWED:
+            raise CheckpointError(f"{path} is damaged or no checkpoint: download it again") from error
+    return names
+
+
+def _walk(file: IO[bytes], names: set[str]) -> None:
+    walker = _Names(file)
+    walker.names = names
+    # torch's old format is a row of pickles: magic number, version, system, the object, storage keys.
+    if walker.load() == _LEGACY_MAGIC:
+        for _ in range(4):
+            walker.load()

@@ -1,0 +1,136 @@
+"""What the torch model computes from the seeded inputs: the expected side of the parity report.
+
+Only functions that run import torch, and nothing outlives them but arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from convert.checkpoint import Checkpoint
+from convert.probe import FeaturesProbe, Outputs, TextProbe
+from convert.torch_base import load_torch_base
+
+
+def from_features(checkpoint: Checkpoint, probes: Sequence[FeaturesProbe]) -> tuple[list[Outputs], int]:
+    """Outputs for each probe, and the number of parameters."""
+    import torch
+
+    outputs = []
+    with torch.inference_mode():
+        hypernet = _hypernet(checkpoint)
+        for probe in probes:
+            latents, pairs = _run(hypernet, torch.from_numpy(probe.features), torch.from_numpy(probe.mask))
+            outputs.append({"latents": {"": latents.numpy()}} | _adapter_rows(hypernet, pairs))
+        return outputs, _count(hypernet)
+
+
+def from_text(checkpoint: Checkpoint, probes: Sequence[TextProbe], base_path: Path) -> tuple[list[Outputs], int]:
+    """Outputs for each probe, the base in fp32, and the number of parameters.
+
+    Raises:
+        CheckpointError: when transformers cannot load the base.
+    """
+    import torch
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    outputs = []
+    with torch.inference_mode():
+        base, hypernet = load_torch_base(base_path), _hypernet(checkpoint)
+        for probe in probes:
+            features = [_features(base, chunk) for chunk in probe.chunks]
+            runs = [_run(hypernet, chunk, None) for chunk in features]
+            pairs = {m: tuple(torch.cat([p[m][side] for _, p in runs]) for side in (0, 1)) for m in runs[0][1]}
+            output: Outputs = {
+                "features": {str(i): chunk[0].numpy() for i, chunk in enumerate(features)},
+                "latents": {"": torch.cat([latents for latents, _ in runs]).numpy()},
+                **_adapter_rows(hypernet, pairs),
+            }
+            with _adapted(base, _combined(hypernet, pairs), hypernet.config.scale):
+                output["logits"] = {"": base(torch.tensor([probe.query])).logits.float().numpy()}
+            outputs.append(output)
+        return outputs, _count(hypernet)
+
+
+def _hypernet(checkpoint: Checkpoint) -> Any:
+    """The hypernetwork around the checkpoint's own tensors: nothing is initialised, nothing is copied."""
+    import torch
+
+    from torch_train.config import HypernetConfig
+    from torch_train.hypernet import HyperNetwork
+
+    with torch.device("meta"):
+        hypernet = HyperNetwork(HypernetConfig.from_dict(checkpoint.config.hypernet.to_dict()))
+    hypernet.load_state_dict(checkpoint.weights.state_dict(), assign=True)
+    return hypernet.eval()
+
+
+def _run(hypernet: Any, features: Any, mask: Any) -> tuple[Any, dict[str, Any]]:
+    """The Perceiver's output (chunks, L, queries, D), and module -> (A, B) of each chunk."""
+    seen = []
+    hook = hypernet.decoder.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    try:
+        pairs = hypernet(features, mask)
+    finally:
+        hook.remove()
+    return seen[0].unflatten(0, features.shape[:2]), pairs
+
+
+def _combined(hypernet: Any, pairs: dict[str, Any]) -> dict[str, Any]:
+    """Module -> (A, B) of all layers: chunks on the rank axis, then the bias pair once."""
+    import torch
+
+    bias = hypernet.bias()
+    return {
+        module: tuple(torch.cat([*pair[side], bias[module][side]], dim=1) for side in (0, 1))
+        for module, pair in pairs.items()
+    }
+
+
+def _adapter_rows(hypernet: Any, pairs: dict[str, Any]) -> Outputs:
+    combined = _combined(hypernet, pairs)
+    return {
+        "A": {module: a.numpy() for module, (a, _) in pairs.items()},
+        "B": {module: b.numpy() for module, (_, b) in pairs.items()},
+        "combined adapter": {
+            f"{module} {side}": tensor.numpy()
+            for module, pair in combined.items()
+            for side, tensor in zip("AB", pair, strict=True)
+        },
+    }
+
+
+@contextmanager
+def _adapted(model: Any, combined: dict[str, Any], scale: float) -> Iterator[None]:
+    """The base with the adapter, by hooks: shares no code with any LoRALinear."""
+    hooks = []
+    for layer, block in enumerate(model.get_decoder().layers):
+        for module, (a, b) in combined.items():
+            linear = next(m for path, m in block.named_modules() if path.rpartition(".")[2] == module)
+
+            def add(_: Any, inputs: tuple[Any, ...], output: Any, a: Any = a[layer], b: Any = b[layer]) -> Any:
+                return output + scale * (inputs[0] @ a.T) @ b
+
+            hooks.append(linear.register_forward_hook(add))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _features(model: Any, chunk: list[int]) -> Any:
+    """(1, L, T, hidden): the input of every block, that of the last one after the final norm."""
+    import torch
+
+    decoder = model.get_decoder()
+    states = decoder(torch.tensor([chunk]), output_hidden_states=True).hidden_states[:-1]
+    return torch.stack([*states[:-1], decoder.norm(states[-1])], dim=1)
+
+
+def _count(hypernet: Any) -> int:
+    return sum(parameter.numel() for parameter in hypernet.parameters())

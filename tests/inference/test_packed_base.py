@@ -1,0 +1,34 @@
+"""The trainer's packed base against mlx-lm on the same weights, one sample at a time, beyond YaRN's original length."""
+
+import numpy as np
+import pytest
+
+from tests import tiny
+
+# 32 positions are the original length of the toy base: rotations and llama-4's attention scale change beyond it.
+LENGTHS = (5, 130, 41)
+
+
+@pytest.mark.parametrize("model_type", ["ministral3", "mistral", "gemma2", "qwen3"])
+def test_packed_logits_agree_with_mlx_lm(tmp_path, model_type):
+    import mlx.core as mx
+    import torch
+
+    from torch_train.base import load_base
+
+    tiny.save_base(tmp_path, model_type=model_type)
+    samples = [np.random.default_rng(length).integers(0, 96, size=(1, length)) for length in LENGTHS]
+    base = load_base(tmp_path, "float32", torch.device("cpu"))
+    positions = torch.cat([torch.arange(length) for length in LENGTHS])[None]
+    numbers = torch.repeat_interleave(torch.tensor(LENGTHS))[None]
+    with torch.inference_mode():
+        x = base.embed(torch.from_numpy(np.concatenate(samples, axis=1)))
+        layout = base.layout(x, positions, numbers)
+        for layer in base.layers:
+            x = base.block(layer, x, layout)
+        packed = base.logits(base.norm(x)[0]).numpy()
+    twin, start = tiny.load_base(tmp_path), 0
+    for sample, length in zip(samples, LENGTHS, strict=True):
+        alone = np.array(twin(mx.array(sample)))[0]
+        np.testing.assert_allclose(packed[start : start + length], alone, atol=2e-4)
+        start += length
