@@ -52,3 +52,14 @@ def test_a_bundle_without_its_base(tmp_path: Path, config: str, says: str) -> No
     (tmp_path / "config.json").write_text(config)
     with pytest.raises(ModelError, match=says):
         models.resolve(str(tmp_path))
+
+
+def test_an_fp8_base_is_sent_to_the_converter(tmp_path: Path) -> None:
+    """mlx-lm would take its bytes for numbers."""
+    from tests.conversion import published
+    from thoth import nano
+    from thoth.loading import load_pair
+
+    pair = models.Pair("fp8", published.fp8(tmp_path / "base"), nano.folder() / "hypernet")
+    with pytest.raises(ModelError, match="FP8 weights, which mlx-lm misreads: run convert-weights"):
+        load_pair(pair)
