@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch_train.base import FrozenBase
 
 
 @torch.no_grad()
@@ -34,3 +38,28 @@ def layer_features(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
         features.append(x)
     features[-1] = base.norm(x)
     return torch.stack(features, dim=1)
+
+
+def packed_features(base: FrozenBase, ids: Tensor, positions: Tensor, samples: Tensor) -> Iterator[Tensor]:
+    """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
+
+    Args:
+        base: The base, or its quantised copy.
+        ids: Token ids of all chunks side by side, (1, T).
+        positions: Position ids, restarting with every chunk, (1, T).
+        samples: Chunk of each token, (1, T).
+
+    Yields:
+        (T, hidden), without gradient, for l = 0 .. L-1.
+    """
+    last = len(base.layers) - 1
+    with torch.no_grad():
+        x = base.embed(ids)
+        layout = base.layout(x, positions, samples)
+    for index, layer in enumerate(base.layers):
+        with torch.no_grad():  # not around the yield: the caller's own gradients go on
+            feature = base.norm(x) if index == last else x
+        yield feature[0]
+        if index < last:
+            with torch.no_grad():
+                x = base.block(layer, x, layout)

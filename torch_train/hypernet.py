@@ -9,12 +9,17 @@ Shapes: B contexts, L layers of the base, T tokens, M target modules, r rank, D 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from torch_train.config import HypernetConfig
+
+# Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
+recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
@@ -90,11 +95,11 @@ class Perceiver(nn.Module):
         self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(num_blocks))
         self.norm = nn.RMSNorm(config.latent_size, eps=RMS_EPS)
 
-    def forward(self, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Context (N, T, D) -> (N, num_latents, D)."""
+    def forward(self, context: Tensor, mask: Tensor | None = None, recompute: bool = False) -> Tensor:
+        """Context (N, T, D) -> (N, num_latents, D); `recompute` drops the blocks' activations until backward."""
         x = self.latents.expand(context.shape[0], -1, -1)
         for block in self.blocks:
-            x = block(x, context, mask)
+            x = recomputed(block, x, context, mask) if recompute else block(x, context, mask)
         return self.norm(x)
 
 
@@ -151,6 +156,7 @@ class HyperNetwork(nn.Module):
     def __init__(self, config: HypernetConfig) -> None:
         super().__init__()
         self.config = config
+        self.recompute = False  # gradient checkpointing of projection and Perceiver
         size, layers, rank = config.latent_size, config.num_layers, config.rank
         self.modality_projection = GatedMLP(config.hidden_size, MLP_FACTOR * config.hidden_size, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
@@ -177,13 +183,29 @@ class HyperNetwork(nn.Module):
             Module -> (A (B, L, r, d_in), B (B, L, r, d_out)), without the bias pair, in fp32.
         """
         batch, layers = features.shape[:2]
-        modules, rank = self.config.modules, self.config.rank
         mask = None if mask is None else mask.repeat_interleave(layers, dim=0)
-        # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32.
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=features.is_cuda):
-            context = self.modality_projection(features.flatten(0, 1))
-            x = self.decoder(self.encoder(context, mask)).float()
-        x = x.view(batch, layers, len(modules) * rank, -1)
+        latents = self.read(self.project(features.flatten(0, 1)), mask)
+        return self.generate(latents.unflatten(0, (batch, layers)))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Hidden states to the Perceiver's width, token by token: (..., hidden) -> (..., D)."""
+        with self._autocast(features):
+            if not features.is_cuda:
+                features = features.to(self.modality_projection.gate_proj.weight.dtype)
+            if self.recompute:  # 4 * hidden wide inside: the largest activations of all
+                return recomputed(self.modality_projection, features)
+            return self.modality_projection(features)
+
+    def read(self, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The Perceiver over projected chunks, of any layers: (N, T, D), mask (N, T) -> (N, M * r, D) in fp32."""
+        with self._autocast(context):
+            latents = self.encoder(context, mask, self.recompute)
+            return self.decoder(latents, None, self.recompute).float()
+
+    def generate(self, latents: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """From what the Perceiver read, (B, L, M * r, D), to the pairs that `forward` returns."""
+        modules, rank = self.config.modules, self.config.rank
+        x = latents
         for mlp in self.pre_head:
             x = mlp(x)
         x = x / x.norm(dim=-1, keepdim=True)
@@ -193,6 +215,11 @@ class HyperNetwork(nn.Module):
             a, b = x[:, :, i, :, : d_in + d_out].split((d_in, d_out), dim=-1)
             pairs[name] = (a * self.scaler_A[name], b * self.scaler_B[name])
         return pairs
+
+    @staticmethod
+    def _autocast(x: Tensor) -> torch.autocast:
+        # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32.
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=x.is_cuda)
 
     def bias(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The learned pair, appended once for all chunks: module -> (A (L, r, d_in), B (L, r, d_out))."""

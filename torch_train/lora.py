@@ -1,4 +1,8 @@
-"""Generated adapters inside a transformers model: one adapter per sample of the batch."""
+"""Generated adapters inside a transformers model: one for each row of a batch, or for each sample of a packed row.
+
+In a packed row the adapters of all its samples lie side by side on one rank axis, and every token sees its own rows of
+it. So samples may have different numbers of chunks, nothing is gathered or padded, and the bias pair exists once.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 Adapters = dict[str, tuple[Tensor, Tensor]]  # module -> (A (B, L, r, d_in), B (B, L, r, d_out))
 
@@ -23,6 +28,7 @@ class LoRALinear(nn.Module):
         super().__init__()
         self.linear, self.scale = linear, scale
         self.pair: tuple[Tensor, Tensor] | None = None
+        self.visible: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d_in) -> (B, T, d_out); the delta in fp32, cast to the base's dtype."""
@@ -30,8 +36,10 @@ class LoRALinear(nn.Module):
         if self.pair is None:
             return y
         a, b = self.pair  # (B, r, d_in), (B, r, d_out)
-        delta = (x.float() @ a.float().mT) @ b.float()
-        return y + (self.scale * delta).to(y.dtype)
+        inner = x.float() @ a.float().mT
+        if self.visible is not None:  # (B, T, r)
+            inner = inner * self.visible
+        return y + (self.scale * (inner @ b.float())).to(y.dtype)
 
 
 class Injected:
@@ -77,6 +85,26 @@ class Injected:
                 for site in sites:
                     site.pair = None
 
+    @contextmanager
+    def adapted_layer(self, layer: int, adapters: Adapters, visible: Tensor) -> Iterator[None]:
+        """Within this context, block `layer` runs a packed row with the adapters of its samples.
+
+        For one block alone, so that gradient checkpointing can run it again with the same adapters.
+
+        Args:
+            layer: Number of the block.
+            adapters: Module -> (A (1, L, R, d_in), B (1, L, R, d_out)), the adapters of all samples on one rank axis.
+            visible: Which of the R rows each token sees, 0 or 1, (1, T, R); see `visible_ranks`.
+        """
+        sites = [(self._sites[name][layer], a[:, layer], b[:, layer]) for name, (a, b) in adapters.items()]
+        try:
+            for site, a, b in sites:
+                site.pair, site.visible = (a, b), visible
+            yield
+        finally:
+            for site, _, _ in sites:
+                site.pair = site.visible = None
+
 
 def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
     """Concatenate each sample's chunks on the rank axis and append the bias pair once.
@@ -98,3 +126,18 @@ def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
         name: (joined(a, bias[name][0]), joined(b, bias[name][1]))
         for name, (a, b) in chunks.items()
     }  # fmt: skip
+
+
+def visible_ranks(tokens: Tensor, chunks: Tensor, rank: int) -> Tensor:
+    """Which rows of a packed row's rank axis each token sees: those of its context's chunks, and the bias.
+
+    Args:
+        tokens: Context that each token asks about, (T,).
+        chunks: Context that each chunk belongs to, (n,).
+        rank: Rank of a chunk's adapter.
+
+    Returns:
+        (1, T, rank * (n + 1)) of 0.0 and 1.0, in the order of `compose(..., per_sample=n)`.
+    """
+    own = (tokens[:, None] == chunks[None, :]).float().repeat_interleave(rank, dim=1)
+    return functional.pad(own, (0, rank), value=1.0)[None]

@@ -24,6 +24,40 @@ def group_mean(values: Tensor, groups: Tensor, count: int) -> tuple[Tensor, Tens
     return sums / sizes.clamp(min=1), sizes > 0
 
 
+def token_losses(logits: Tensor, teacher_ids: Tensor, teacher_log_probabilities: Tensor) -> Tensor:
+    """-sum p_teacher log q_student over the teacher's top tokens; q over the whole vocabulary.
+
+    Args:
+        logits: The student's, (N, vocabulary).
+        teacher_ids: The teacher's top tokens, (N, 16).
+        teacher_log_probabilities: Their log-probabilities, (N, 16), not renormalised.
+
+    Returns:
+        (N,).
+
+    Source: arXiv 2602.15902, section 3.2.
+    """
+    logits = logits.float()
+    log_q = logits.gather(-1, teacher_ids.long()) - logits.logsumexp(-1, keepdim=True)
+    return -(teacher_log_probabilities.float().exp() * log_q).sum(-1)
+
+
+def context_losses(per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tensor:
+    """Mean per answer, then mean per context: the averaging of the reference trainer.
+
+    Args:
+        per_token: Losses of the answers' tokens, (N,).
+        answers: Answer that each token belongs to, (N,).
+        contexts: Context that each answer belongs to, (answers,).
+
+    Returns:
+        One loss for each context that has answers. Answers without tokens do not count.
+    """
+    per_answer, answered = group_mean(per_token, answers, len(contexts))
+    per_context, present = group_mean(per_answer[answered], contexts[answered], int(contexts.max()) + 1)
+    return per_context[present]
+
+
 def distillation_loss(
     logits: Tensor,
     teacher_ids: Tensor,
@@ -31,25 +65,9 @@ def distillation_loss(
     answers: Tensor,
     contexts: Tensor,
 ) -> Tensor:
-    """-sum p_teacher log q_student over the teacher's top tokens; mean per answer, per context, over the contexts.
-
-    Args:
-        logits: The student's, (N, vocabulary), for the N answer tokens of a batch.
-        teacher_ids: The teacher's top tokens, (N, 16).
-        teacher_log_probabilities: Their log-probabilities, (N, 16).
-        answers: Answer that each token belongs to, (N,).
-        contexts: Context that each answer belongs to, (answers,).
-
-    Returns:
-        A scalar. Answers without tokens and contexts without answers do not count.
-
-    Source: arXiv 2602.15902, section 3.2, and the averaging of the reference trainer.
-    """
-    log_q = torch.log_softmax(logits.float(), dim=-1).gather(-1, teacher_ids.long())
-    per_token = -(teacher_log_probabilities.float().exp() * log_q).sum(-1)
-    per_answer, answered = group_mean(per_token, answers, len(contexts))
-    per_context, present = group_mean(per_answer[answered], contexts[answered], int(contexts.max()) + 1)
-    return per_context[present].mean()
+    """Mean over the contexts of one batch: `token_losses`, averaged as `context_losses` does; a scalar."""
+    per_token = token_losses(logits, teacher_ids, teacher_log_probabilities)
+    return context_losses(per_token, answers, contexts).mean()
 
 
 def magnitude(adapters: Adapters) -> Tensor:

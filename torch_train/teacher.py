@@ -1,22 +1,274 @@
-"""What the teacher says: its most probable next tokens at every answer position."""
+"""The teacher: the base answers each question with the context in its window; its top tokens are kept, in shards.
+
+`python -m torch_train.teacher ROWS FOLDER --base BASE`; a killed run goes on with the shards that are missing.
+"""
 
 from __future__ import annotations
 
+import argparse
+import hashlib
+import json
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
 import torch
-from torch import Tensor
 
-TOP = 16
+from torch_train.data.row import Row, read_rows
+from torch_train.errors import DataError, TrainingError
+from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
+from torch_train.generation import TOP, Engine, Generated, open_engine, top_log_probabilities
+from torch_train.prompt import document_ids, question_ids
+from torch_train.shards import Shards
+from torch_train.teacher_rows import TeacherRow, teacher_table
+
+__all__ = ["TOP", "Settings", "teach", "top_log_probabilities"]
+
+REFUSAL, CLOSED_BOOK = "refusal", "closed-book"
+NAMED = 3  # how many of the rows that had to be left out a message names
 
 
-def top_log_probabilities(logits: Tensor, top: int = TOP) -> tuple[Tensor, Tensor]:
-    """The teacher's `top` log-probabilities, not renormalised.
+@dataclass(frozen=True)
+class Settings:
+    """What the answers depend on, besides base and rows.
+
+    Attributes:
+        max_answer_tokens: answers are cut here.
+        max_context_tokens: longer documents (templated) are left out, and counted.
+        irrelevant_prob: for each question of a context, how often one more is asked that belongs to another context.
+        irrelevant_target: what the student shall say to these: `refusal`, what the base says to them with this
+            context in its window, or `closed-book`, what it says without any.
+        rows_per_shard: contexts in a shard.
+        seed: of the choice of these questions.
+    """
+
+    max_answer_tokens: int = 256
+    max_context_tokens: int = 2048
+    irrelevant_prob: float = 0.0
+    irrelevant_target: str = REFUSAL
+    rows_per_shard: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not 0 <= self.irrelevant_prob <= 1:
+            raise DataError(f"irrelevant_prob is a probability, not {self.irrelevant_prob}")
+        if self.irrelevant_target not in (REFUSAL, CLOSED_BOOK):
+            raise DataError(f"irrelevant_target is {REFUSAL} or {CLOSED_BOOK}, not {self.irrelevant_target!r}")
+        if min(self.max_answer_tokens, self.max_context_tokens, self.rows_per_shard) < 1:
+            raise DataError("max_answer_tokens, max_context_tokens and rows_per_shard must be at least 1")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to the teacher: its text, the teacher's prompt, and whether it is about the context."""
+
+    text: str
+    prompt: list[int]
+    relevant: bool
+
+
+def teach(
+    rows: Sequence[Row],
+    start_engine: Callable[[], Engine],
+    tokenizer: Any,
+    base: Path,
+    folder: Path,
+    settings: Settings,
+) -> Counter[str]:
+    """Answer all questions of all rows, into `folder`.
 
     Args:
-        logits: (N, vocabulary), in any float type.
-        top: How many to keep.
+        rows: Contexts with questions; those without are left out.
+        start_engine: Gives what runs the base; not called where nothing is left to do.
+        tokenizer: The base's.
+        base: The base's folder, which the shards are marked with.
+        folder: Where the shards are; what is there already is not made again.
+        settings: What the answers depend on.
 
     Returns:
-        (ids (N, top) int32, log-probabilities (N, top) fp16).
+        Counts over all shards: contexts, answers, answer tokens, and what was left out.
+
+    Raises:
+        DataError: No row has questions, or the folder was begun from another base, tokenizer, rows or settings.
     """
-    values, ids = torch.log_softmax(logits.float(), dim=-1).topk(top, dim=-1)
-    return ids.int(), values.half()
+    rows = [row for row in rows if row.questions]
+    if not rows:
+        raise DataError("no row has questions: write some first, with python -m torch_train.data questions")
+    if settings.irrelevant_prob and len(rows) < 2:
+        raise DataError("questions of another context need a second context: pass --irrelevant-prob 0")
+    manifest = {
+        "kind": "teacher",
+        "shards": math.ceil(len(rows) / settings.rows_per_shard),
+        "base": base_fingerprint(base),
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "rows": _fingerprint(rows),
+        "settings": asdict(settings),
+    }
+    shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP})
+    missing = shards.missing()
+    engine = start_engine() if missing else None
+    for index in missing:
+        assert engine is not None
+        some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
+        taught, counts, named = answer(some, rows, engine, tokenizer, settings)
+        table = teacher_table(taught)
+        shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
+        told = ", ".join(f"{count} {what}" for what, count in counts.items())
+        print(f"shard {index + 1} of {shards.count}: {told}", file=sys.stderr, flush=True)
+        for line in named:
+            print(f"  {line}", file=sys.stderr, flush=True)
+    return counted(shards)
+
+
+def counted(shards: Shards) -> Counter[str]:
+    """Counts of all shards together, from their metadata."""
+    total: Counter[str] = Counter()
+    for index in range(shards.count):
+        total.update(json.loads(pq.read_schema(shards.path(index)).metadata[b"counts"]))
+    return total
+
+
+def questions(row: Row, others: Sequence[Row], tokenizer: Any, settings: Settings) -> list[Question]:
+    """The questions of one row: its own, then some that belong to others, the same in every run."""
+    own = [Question(text, question_ids(tokenizer, text, row.context), relevant=True) for text in row.questions]
+    draw = random.Random(f"{settings.seed}-{row.id}")
+    context = row.context if settings.irrelevant_target == REFUSAL else None
+    foreign = []
+    for _ in row.questions:
+        other = others[draw.randrange(len(others))]
+        text = draw.choice(other.questions)
+        if draw.random() < settings.irrelevant_prob and other.id != row.id and text not in row.questions:
+            foreign.append(Question(text, question_ids(tokenizer, text, context), relevant=False))
+    return own + foreign
+
+
+def answer(
+    rows: Sequence[Row], others: Sequence[Row], engine: Engine, tokenizer: Any, settings: Settings
+) -> tuple[list[TeacherRow], Counter[str], list[str]]:
+    """Answer the questions of some rows.
+
+    Args:
+        rows: What is answered.
+        others: All rows, where foreign questions are taken from.
+        engine: What runs the base.
+        tokenizer: The base's.
+        settings: What the answers depend on.
+
+    Returns:
+        The rows that have answers, counts, and the first few things that were left out, by name.
+    """
+    counts: Counter[str] = Counter(contexts=0)
+    left_out: dict[str, list[str]] = {}
+
+    def leave_out(what: str, row: Row, detail: str) -> None:
+        counts[what] += 1
+        left_out.setdefault(what, []).append(f"{what}: {row.source} {row.id[:12]}, {detail}")
+
+    asked: list[tuple[Row, list[int], list[Question]]] = []
+    room = engine.context_length - settings.max_answer_tokens
+    for row in rows:
+        context = document_ids(tokenizer, row.context)
+        if len(context) > settings.max_context_tokens:
+            leave_out("contexts too long", row, f"{len(context)} tokens, the limit is {settings.max_context_tokens}")
+            continue
+        fitting = []
+        for question in questions(row, others, tokenizer, settings):
+            if len(question.prompt) > room:
+                leave_out("prompts too long", row, f"{len(question.prompt)} tokens, the base has room for {room}")
+            else:
+                fitting.append(question)
+        asked.append((row, context, fitting))
+    prompts = [question.prompt for _, _, some in asked for question in some]
+    answers = iter(engine.generate(prompts, settings.max_answer_tokens))
+    taught = []
+    for row, context, some in asked:
+        pairs: list[tuple[Question, Generated]] = []
+        for question in some:
+            said = next(answers)
+            text = tokenizer.decode(said.ids.tolist(), skip_special_tokens=True)
+            if text.strip():
+                pairs.append((question, said))
+            else:
+                leave_out("answers empty", row, question.text)
+        if pairs:
+            taught.append(_taught(row, context, pairs, tokenizer))
+            counts["answers cut"] += sum(not said.finished for _, said in pairs)
+            counts["irrelevant questions"] += sum(not question.relevant for question, _ in pairs)
+            counts["answers"] += len(pairs)
+            counts["answer tokens"] += sum(len(said.ids) for _, said in pairs)
+    counts["contexts"] = len(taught)
+    return taught, counts, [line for lines in left_out.values() for line in lines[:NAMED]]
+
+
+def _taught(row: Row, context: list[int], pairs: list[tuple[Question, Generated]], tokenizer: Any) -> TeacherRow:
+    return TeacherRow(
+        id=row.id,
+        source=row.source,
+        context_ids=np.array(context, dtype=np.int32),
+        questions=tuple(np.array(question_ids(tokenizer, q.text), dtype=np.int32) for q, _ in pairs),
+        answers=tuple(said.ids for _, said in pairs),
+        relevant=np.array([question.relevant for question, _ in pairs]),
+        top_ids=np.concatenate([said.top_ids for _, said in pairs]),
+        top_log_probabilities=np.concatenate([said.top_log_probabilities for _, said in pairs]),
+    )
+
+
+def _fingerprint(rows: Sequence[Row]) -> str:
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps([row.id, row.questions]).encode())
+    return digest.hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    defaults = Settings()
+    parser = argparse.ArgumentParser(
+        prog="python -m torch_train.teacher",
+        description="Let the base answer every question with its context in the window, and keep its top tokens.",
+    )
+    parser.add_argument("rows", type=Path, help="rows, as python -m torch_train.data writes them")
+    parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
+    parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
+    parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32", "float16"))
+    parser.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
+    parser.add_argument("--limit", type=int, help="take the first LIMIT rows only")
+    for name, default in asdict(defaults).items():
+        choices = (REFUSAL, CLOSED_BOOK) if name == "irrelevant_target" else None
+        flag = f"--{name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(default), default=default, choices=choices, help="(%(default)s)")
+    options = parser.parse_args(arguments)
+    try:
+        _run(options, Settings(**{name: getattr(options, name) for name in asdict(defaults)}))
+    except TrainingError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {error.filename or options.folder}: {error.strerror or error}\n")
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> None:
+    from transformers import AutoTokenizer
+
+    rows = read_rows(options.rows)[: options.limit]
+    base = local_folder(options.base)
+    dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    start_engine = partial(open_engine, options.engine, base, options.device, dtype, options.batch_size)
+    total = teach(rows, start_engine, tokenizer, base, options.folder, settings)
+    for what, count in sorted(total.items()):
+        print(f"{what:22} {count:>9,}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,282 @@
+"""Whole runs at toy size: what they write, how they stop, and that they go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.training import tiny_run
+from torch_train import checkpoint
+from torch_train.__main__ import main
+from torch_train.errors import TrainingError
+from torch_train.journal import read_log
+from torch_train.model import DistillationModel, Losses
+from torch_train.packing import PackedBatch
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pair(words_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base and its teacher data."""
+    folder = tmp_path_factory.mktemp("pair")
+    base = tiny_run.save_base(folder / "base", words_folder)
+    return base, tiny_run.save_teacher(folder / "teacher", base)
+
+
+@pytest.fixture(scope="module")
+def whole(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert main([str(tiny_run.config_file(folder, *pair))]) == 0
+    return folder / "run"
+
+
+def _weights(run: Path, step: int = 6) -> dict[str, torch.Tensor]:
+    return load_file(run / f"step-{step:08d}" / "model.safetensors")
+
+
+def _losses(run: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(run)]
+
+
+def _same_as(whole: Path, run: Path) -> None:
+    expected, found = _weights(whole), _weights(run)
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0, msg=lambda text, name=name: f"{name} {text}")
+    assert _losses(run) == pytest.approx(_losses(whole), abs=1e-6)
+
+
+def test_a_run_leaves_checkpoints_log_curves_and_card(whole: Path) -> None:
+    steps = ["step-00000002", "step-00000004", "step-00000006"]
+    assert [path.name for path in checkpoint.checkpoints(whole)] == steps
+    log = read_log(whole)
+    assert [entry["step"] for entry in log] == [1, 2, 3, 4, 5, 6]
+    assert log[0]["loss"] == pytest.approx(log[0]["distillation"] + 0.1 * log[0]["magnitude"])
+    assert (whole / "curves.png").read_bytes().startswith(b"\x89PNG")
+    card = (whole / "README.md").read_text()
+    assert "| notes | 12 | its own |" in card
+    assert "learning_rate: 0.003" in card
+    assert any((whole / "tensorboard").iterdir())
+    assert not list(whole.glob(".*"))
+
+
+def test_checkpoints_are_those_that_convert_weights_reads(whole: Path) -> None:
+    config = json.loads((whole / "step-00000006" / "config.json").read_text())
+    keys = {"hypernet", "base", "base_path", "max_chunk_tokens", "prefix_ids", "suffix_ids", "step"}
+    assert config.keys() == keys
+    assert (config["prefix_ids"], config["suffix_ids"]) == ([1, 3], [4])
+    assert config["max_chunk_tokens"] == 128
+    hypernet, weights = checkpoint.load_weights(whole / "step-00000006")
+    assert hypernet.scale == pytest.approx(2 * 3**1.5)
+    assert all(weight.dtype == torch.float32 for weight in weights.values())
+
+
+def test_resumed_is_uninterrupted(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    for step in (4, 6):
+        shutil.rmtree(tmp_path / "run" / f"step-{step:08d}")
+    config = tiny_run.config_file(tmp_path, *pair)
+    assert main([str(config)]) == 0
+    _same_as(whole, tmp_path / "run")
+    again = (tmp_path / "run" / "log.jsonl").stat().st_mtime_ns
+    assert main([str(config)]) == 0  # nothing is left to do
+    assert _losses(tmp_path / "run") == pytest.approx(_losses(whole), abs=1e-6)
+    assert (tmp_path / "run" / "log.jsonl").stat().st_mtime_ns >= again
+
+
+def test_other_settings_are_refused(
+    pair: tuple[Path, Path], whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+    config = tiny_run.config_file(tmp_path, *pair)
+    assert main([str(config), "optimizer.learning_rate=1", "run.seed=4", "optimizer.accumulation=1"]) == 1
+    told = capsys.readouterr().err
+    assert "optimizer.learning_rate 0.003 (now 1.0)" in told
+    assert "run.seed 0 (now 4)" in told
+    assert "run.batches per step 2 (now 1)" in told
+    assert main([str(config), "hypernet.num_latents=5"]) == 1
+    assert "another shape: num_latents 4 (here 5)" in capsys.readouterr().err
+
+
+# With OpenBLAS loaded first, as in the tests' own process: another BLAS rounds otherwise, and Adam makes that visible.
+_COMMAND = """
+import sys
+from mlx_hypernet.blas import preload_blas
+preload_blas()
+from torch_train.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def _start(config: Path, *overrides: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", _COMMAND, str(config), *overrides]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _until(process: subprocess.Popen[str], step: int) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(f"step {step} "):
+            return
+    raise AssertionError(process.communicate()[1])
+
+
+def test_killed_at_step_5(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    process = _start(config)
+    _until(process, 5)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert main([str(config)]) == 0
+    _same_as(whole, tmp_path / "run")
+
+
+def test_sigterm_saves_and_exits_0(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    process = _start(config, "run.save_every=1000", "optimizer.steps=100000")
+    _until(process, 3)
+    process.terminate()
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    (saved,) = checkpoint.checkpoints(tmp_path / "run")
+    state = checkpoint.load_trainer(saved)
+    assert state.step >= 3
+    assert read_log(tmp_path / "run")[-1]["step"] == state.step
+
+
+def test_a_loss_that_is_not_a_number(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    calls = []
+    forward = DistillationModel.forward
+
+    def breaks(self: DistillationModel, batch: PackedBatch, noise: torch.Generator | None = None) -> Losses:
+        calls.append(1)
+        losses = forward(self, batch, noise)
+        return Losses(losses.distillation * float("nan"), losses.magnitude) if len(calls) == 8 else losses
+
+    monkeypatch.setattr(DistillationModel, "forward", breaks)
+    assert main([str(config)]) == 1
+    told = capsys.readouterr().err
+    assert "step 4 is not a number, from batch " in told
+    assert "look at these rows" in told
+    last = checkpoint.checkpoints(tmp_path / "run")[-1]
+    assert last.name == "step-00000003"
+    assert all(weight.isfinite().all() for weight in load_file(last / "model.safetensors").values())
+
+
+def test_out_of_memory_names_what_to_lower(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(DistillationModel, "forward", full)
+    assert main([str(tiny_run.config_file(tmp_path, *pair))]) == 1
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if "memory" in line)
+    assert told.startswith("out of memory: set run.recompute: true, lower packing.context_tokens (160)")
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(
+    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save = checkpoint.save_file
+
+    def full(tensors: dict[str, torch.Tensor], path: Path) -> None:
+        if "00000004" in str(path):
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    assert main([str(tiny_run.config_file(tmp_path, *pair))]) == 1
+    told = capsys.readouterr().err
+    assert "No space left on device" in told
+    assert "step-00000002 is whole" in told
+    assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000002"]
+    assert not list((tmp_path / "run").glob(".*"))
+    monkeypatch.undo()
+    assert main([str(tmp_path / "config.yaml")]) == 0
+
+
+def test_old_checkpoints_and_what_a_kill_left_go(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    (tmp_path / "run" / ".step-00000004.partial").mkdir(parents=True)
+    assert main([str(config), "run.save_every=1", "run.keep=2"]) == 0
+    assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000005", "step-00000006"]
+    assert not list((tmp_path / "run").glob(".*"))
+
+
+def test_damaged_checkpoints_are_told(whole: Path, tmp_path: Path) -> None:
+    shutil.copytree(whole / "step-00000006", tmp_path / "step")
+    tensors = tmp_path / "step" / "trainer.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-100])
+    with pytest.raises(TrainingError, match="remove it to go on from the one before"):
+        checkpoint.load_trainer(tmp_path / "step")
+    (tmp_path / "step" / "config.json").unlink()
+    with pytest.raises(TrainingError, match=r"config\.json cannot be read"):
+        checkpoint.load_weights(tmp_path / "step")
+
+
+def test_stage_2_starts_from_stage_1(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    start = f"hypernet.start={whole / 'step-00000006'}"
+    chunked = ["packing.chunks=random", "packing.min_chunk_tokens=5", "packing.max_chunk_tokens=20"]
+    assert main([str(config), start, *chunked, "optimizer.steps=1", "optimizer.learning_rate=1e-30"]) == 0
+    assert torch.equal(_weights(tmp_path / "run", 1)["head.weight"], _weights(whole)["head.weight"])
+
+
+def test_held_out_contexts_are_measured_and_kept_apart(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, teacher = pair
+    config = tiny_run.config_file(tmp_path, base, teacher)
+    dev = tiny_run.save_teacher(tmp_path / "dev", base, seed=5, contexts=3)
+    assert main([str(config), f"data.dev=[{dev}]", "run.measure_every=3"]) == 0
+    measured = [entry["dev loss"] for entry in read_log(tmp_path / "run") if "dev loss" in entry]
+    assert len(measured) == 2
+    assert measured[1] < measured[0]
+    assert main([str(config), f"data.dev=[{teacher}]", f"run.folder={tmp_path / 'other'}"]) == 1
+    assert "12 contexts of data.dev are also in data.teacher" in capsys.readouterr().err
+
+
+def test_dry_run_without_data(pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tiny_run.config_file(tmp_path, pair[0], tmp_path / "nothing")
+    assert main([str(config), "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    for part in ("parameters", "AdamW, two moments", "tokens per step: 640 = 1 processes x 2 batches", "time per step"):
+        assert part in told
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_are_one_with_double_accumulation(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    one = tiny_run.config_file(tmp_path / "one", *pair)
+    two = tiny_run.config_file(tmp_path / "two", *pair)
+    run = ["-m", "torch_train"]
+    alone = [sys.executable, *run, str(one), "optimizer.steps=4"]
+    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *run, str(two)]
+    for command in (alone, [*both, "optimizer.steps=4", "optimizer.accumulation=1"]):
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+    losses = [_losses(tmp_path / name / "run") for name in ("one", "two")]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    for name, weight in _weights(tmp_path / "one" / "run", 4).items():
+        torch.testing.assert_close(_weights(tmp_path / "two" / "run", 4)[name], weight, atol=1e-5, rtol=0)
+
+
+def test_settings_that_may_change(whole: Path) -> None:
+    settings = {"run": {"seed": 0}, "optimizer": {"betas": (0.9, 0.999)}}
+    checkpoint.refuse_other_settings(json.loads(json.dumps(settings)), settings)

@@ -1,0 +1,220 @@
+"""The packed model against a slow, obvious version of itself: one chunk, one question, merged weights at a time."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, Mistral3Config, Mistral3ForConditionalGeneration
+
+from tests.training import tiny_run
+from torch_train.base import FrozenBase, load_base
+from torch_train.chunking import Chunking
+from torch_train.encoder import packed_features
+from torch_train.errors import TrainingError
+from torch_train.hypernet import HyperNetwork
+from torch_train.lora import visible_ranks
+from torch_train.model import DistillationModel, neftune_noise
+from torch_train.packing import PackedBatch
+
+CPU = torch.device("cpu")
+ROWS = [
+    tiny_run.teacher_row(0, 90, [(7, 4), (12, 1)]),  # cut into four chunks
+    tiny_run.teacher_row(1, 20, [(5, 3)]),
+    tiny_run.teacher_row(2, 41, [(9, 2), (30, 5), (6, 6)]),
+]
+
+
+@pytest.fixture
+def batch() -> PackedBatch:
+    return tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
+
+
+@pytest.fixture(params=["ministral3", "mistral", "gemma2", "qwen3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -> Path:
+    return tiny_run.save_base(tmp_path / "base", words_folder, request.param, vocabulary=96)
+
+
+def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftune: float = 0.0) -> DistillationModel:
+    base = load_base(folder, "float32", CPU)
+    return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
+
+
+def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
+    base = load_base(folder, "float32", CPU)
+    packed = list(packed_features(base, batch.context_ids, batch.context_positions, batch.context_samples))
+    assert not any(feature.requires_grad for feature in packed)
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    for chunk in range(len(batch.chunk_contexts)):
+        own = batch.context_samples[0] == chunk
+        hidden = plain(batch.context_ids[:, own], output_hidden_states=True).hidden_states
+        for layer in range(2):
+            torch.testing.assert_close(packed[layer][own], hidden[layer][0], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(packed[2][own], plain.model.norm(hidden[2])[0], atol=1e-4, rtol=1e-4)
+
+
+def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tuple[float, float]:
+    """(distillation, magnitude) with one model per context, its weights merged, and loops."""
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+    scale, bias = hypernet.config.scale, hypernet.bias()
+    frozen = load_base(folder, "float32", CPU)
+    by_context, magnitude = [], 0.0
+    for context in range(len(ROWS)):
+        merged = copy.deepcopy(plain)
+        pairs = [{name: (a[None], b[None]) for name, (a, b) in bias.items()}]
+        for chunk in (batch.chunk_contexts == context).nonzero()[:, 0].tolist():
+            ids = batch.context_ids[:, batch.context_samples[0] == chunk]
+            positions = torch.arange(ids.shape[1])[None]
+            features = torch.stack(list(packed_features(frozen, ids, positions, torch.zeros_like(ids))))
+            pairs.append(hypernet(features[None]))
+            magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pairs[-1].values()) / len(bias)
+        for pair in pairs:
+            for name, (a, b) in pair.items():
+                for layer, block in enumerate(merged.model.layers):
+                    target = block.mlp.down_proj if name == "down_proj" else block.self_attn.q_proj
+                    target.weight += scale * b[0, layer].T @ a[0, layer]
+        by_answer = []
+        for sample in (batch.input_contexts == context).nonzero()[:, 0].tolist():
+            own = (batch.input_samples[0] == sample).nonzero()[:, 0]
+            log_q = merged(batch.input_ids[:, own]).logits[0].log_softmax(-1)
+            by_token = [
+                -sum(
+                    batch.teacher_log_probabilities[n, k].float().exp() * log_q[at - own[0], batch.teacher_ids[n, k]]
+                    for k in range(16)
+                )
+                for n, at in enumerate(batch.predicts.tolist())
+                if batch.answers[n] == sample
+            ]
+            by_answer.append(sum(by_token) / len(by_token))
+        by_context.append(sum(by_answer) / len(by_answer))
+    return float(sum(by_context)), magnitude
+
+
+@torch.no_grad()
+def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch) -> None:
+    hypernet = tiny_run.hypernet()
+    distillation, magnitude = _slow_losses(folder, hypernet, batch)
+    losses = _model(folder, hypernet)(batch)
+    assert losses.distillation.item() == pytest.approx(distillation, rel=1e-4)
+    assert losses.magnitude.item() == pytest.approx(magnitude, rel=1e-4)
+    untouched = HyperNetwork(hypernet.config)
+    assert _model(folder, untouched)(batch).distillation.item() != pytest.approx(distillation, rel=1e-2)
+
+
+@pytest.fixture
+def ministral(tmp_path: Path, words_folder: Path) -> Path:
+    return tiny_run.save_base(tmp_path / "base", words_folder, vocabulary=96)
+
+
+def test_recomputing_changes_no_gradient(ministral: Path, batch: PackedBatch) -> None:
+    gradients = []
+    for recompute in (False, True):
+        hypernet = tiny_run.hypernet()
+        losses = _model(ministral, hypernet, recompute)(batch)
+        (losses.distillation + losses.magnitude).backward()
+        gradients.append({name: parameter.grad for name, parameter in hypernet.named_parameters()})
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_batches_of_a_step_weigh_every_context_alike(ministral: Path) -> None:
+    """Sums over batches, divided by the contexts of all of them, are what one large batch gives."""
+    chunking, hypernet = Chunking(25, (1, 3), (4,)), tiny_run.hypernet()
+    model = _model(ministral, hypernet)
+    together = model(tiny_run.packed(ROWS, chunking))
+    (together.distillation / 3).backward()
+    expected = {name: parameter.grad.clone() for name, parameter in hypernet.named_parameters()}
+    hypernet.zero_grad()
+    for rows in (ROWS[:2], ROWS[2:]):
+        (model(tiny_run.packed(rows, chunking)).distillation / 3).backward()
+    for name, parameter in hypernet.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_every_parameter_learns_from_the_second_step_on(ministral: Path, batch: PackedBatch) -> None:
+    torch.manual_seed(0)
+    hypernet = HyperNetwork(tiny_run.hypernet().config)
+    model = _model(ministral, hypernet, recompute=True)
+    optimizer = torch.optim.SGD(hypernet.parameters(), lr=0.1)
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(batch).distillation.backward()
+        learning = {name for name, p in hypernet.named_parameters() if p.grad is not None and p.grad.abs().max() > 0}
+        if _ == 0:  # B is zero at first, so only what makes B is reached
+            assert learning == {f"{part}_B.{name}" for part in ("scaler", "bias") for name in ("down_proj", "q_proj")}
+        optimizer.step()
+    assert learning == {name for name, _ in hypernet.named_parameters()}
+
+
+def test_noise_depends_on_its_generator_alone(ministral: Path, batch: PackedBatch) -> None:
+    model = _model(ministral, tiny_run.hypernet(), neftune=5.0)
+    with torch.no_grad():
+        one, same, other = (model(batch, torch.Generator().manual_seed(seed)).distillation for seed in (1, 1, 2))
+        silent = model(batch).distillation
+    assert one == same
+    assert len({one.item(), other.item(), silent.item()}) == 3
+    noise = neftune_noise(torch.zeros(1, 100, 64), 5.0, torch.Generator().manual_seed(0))
+    bound = 5.0 / 6400**0.5
+    assert noise.abs().max() <= bound
+    assert noise.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+def test_tokens_see_their_own_context_and_the_bias() -> None:
+    visible = visible_ranks(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), rank=2)
+    assert visible[0].int().tolist() == [[1, 1, 1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]]
+
+
+def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Path, batch: PackedBatch) -> None:
+    text = AutoModelForCausalLM.from_pretrained(ministral, dtype=torch.float32)
+    vision = {"model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
+    vision |= {"num_attention_heads": 2, "head_dim": 8, "image_size": 28, "patch_size": 14}
+    wrapped = Mistral3ForConditionalGeneration(Mistral3Config(text_config=text.config, vision_config=vision))
+    wrapped.model.language_model.load_state_dict(text.model.state_dict())
+    wrapped.tie_weights()
+    wrapped.save_pretrained(tmp_path / "wrapped")
+    base = load_base(tmp_path / "wrapped", "float32", CPU)
+    hypernet = tiny_run.hypernet()
+    with torch.no_grad():
+        losses = DistillationModel(hypernet, base, base, recompute=False)(batch)
+        expected = _model(ministral, hypernet)(batch)
+    torch.testing.assert_close(losses.distillation, expected.distillation)
+    assert base.model.model.vision_tower is None
+
+
+def test_bases_that_are_not_supported_are_named(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(TrainingError, match="a base of type gpt2 is not supported: take one of ministral3"):
+        load_base(tmp_path, "float32", CPU)
+    with pytest.raises(TrainingError, match="no base model in"):
+        load_base(tmp_path / "nothing", "float32", CPU)
+
+
+def test_four_bits_need_cuda(ministral: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("there is CUDA")
+    with pytest.raises(TrainingError, match=r"base\.encoder_bits: 4 needs CUDA"):
+        load_base(ministral, "float32", CPU, bits=4)
+
+
+def test_varlen_starts_and_windows(ministral: Path) -> None:
+    base = load_base(ministral, "float32", CPU)
+    assert isinstance(base, FrozenBase)
+    samples = torch.tensor([[0, 0, 0, 1, 1, 2]])
+    positions = torch.tensor([[0, 1, 2, 0, 1, 0]])
+    layout = base.layout(torch.zeros(1, 6, 32), positions, samples)
+    assert base._mask(layout, None, torch.float32)[0, 0].int().tolist() == [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0],
+        [0, 0, 0, 1, 1, 0],
+        [0, 0, 0, 0, 0, 1],
+    ]
+    assert base._mask(layout, 2, torch.float32)[0, 0, 2].int().tolist() == [0, 1, 1, 0, 0, 0]
+    base._flash = True
+    varlen = base.layout(torch.zeros(1, 6, 32), positions, samples).varlen
+    assert varlen is not None
+    assert varlen["cu_seq_lens_q"].tolist() == [0, 3, 5, 6]
+    assert varlen["max_length_k"] == 3

@@ -1,0 +1,136 @@
+"""Settings: every file in the package loads, every problem of a wrong one is told at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from transformers import Ministral3Config
+
+from torch_train.__main__ import main
+from torch_train.optimizer import is_decayed, learning_rate
+from torch_train.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings
+from torch_train.shape import hypernet_config, meta_base, parameter_counts
+
+CONFIGS = sorted((Path(__file__).parents[2] / "torch_train" / "configs").glob("*.yaml"))
+SMALL = "base: {path: a/b}\ndata: {teacher: [x]}\noptimizer: {steps: 3}\nrun: {folder: y}\n"
+
+
+def test_all_configurations_are_there() -> None:
+    names = {path.stem for path in CONFIGS}
+    assert names == {"ministral-3-3b", "ministral-3-3b-chunked", "gemma-2-2b", "niah", "nano"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configurations_load(path: Path) -> None:
+    settings = read_settings(path)
+    assert settings.packing.max_chunk_tokens <= settings.packing.context_tokens
+    assert settings.hypernet.modules == ("down_proj",)
+
+
+def test_the_published_run_is_what_was_published() -> None:
+    (path,) = (path for path in CONFIGS if path.stem == "ministral-3-3b")
+    settings = read_settings(path)
+    hypernet, packing, optimizer = settings.hypernet, settings.packing, settings.optimizer
+    assert (hypernet.rank, hypernet.num_latents, hypernet.num_blocks, hypernet.latent_size) == (8, 8, 9, 512)
+    assert (packing.context_tokens, packing.input_tokens, packing.chunks) == (2048, 2048, "few")
+    assert (optimizer.steps, optimizer.accumulation, optimizer.l1, optimizer.neftune) == (4000, 8, 0.1, 5.0)
+    assert (optimizer.learning_rate, optimizer.final_learning_rate, optimizer.warmup) == (4e-5, 1e-7, 100)
+    assert (optimizer.betas, optimizer.weight_decay, optimizer.clip) == ((0.9, 0.999), 0.01, 1.0)
+
+
+def test_ministral_has_the_published_number_of_parameters() -> None:
+    base = Ministral3Config(
+        vocab_size=131_072,
+        hidden_size=3072,
+        intermediate_size=9216,
+        num_hidden_layers=26,
+        num_attention_heads=32,
+        num_key_value_heads=8,
+        head_dim=128,
+        tie_word_embeddings=True,
+    )
+    model = meta_base(base)
+    config = hypernet_config(HypernetSettings(), model.model.layers[0], model.config)
+    assert sum(parameter_counts(config).values()) == 360_224_160
+    assert config.scale == pytest.approx(45.2548, abs=1e-4)
+
+
+def test_overrides_win(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    settings = read_settings(path, ["optimizer.steps=7", "run.wandb=mine", "optimizer.learning_rate=1e-3"])
+    assert (settings.optimizer.steps, settings.run.wandb, settings.optimizer.learning_rate) == (7, "mine", 1e-3)
+    assert settings.packing.chunks == "few"
+
+
+def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(
+        "base: {path: 3, dtype: float16, encoder_bits: 8}\nhypernet: {rnak: 8, per_layer_processing: 1}\n"
+        "optimizer: {steps: many, betas: [0.9]}\nrun: {folder: y}\nextra: {}\n"
+    )
+    assert main([str(path), "packing.context_tokens=yes", "nonsense"]) == 2
+    told = capsys.readouterr().err
+    for problem in (
+        "extra is unknown; known: base, data, optimizer, run, hypernet, packing",
+        "base.path must be a text, not 3",
+        "base.dtype must be bfloat16 or float32, not 'float16'",
+        "base.encoder_bits must be 4 or null, not 8",
+        "hypernet.rnak is unknown; known: modules, rank",
+        "hypernet.per_layer_processing must be true or false, not 1",
+        "optimizer.steps must be an integer, not 'many'",
+        "optimizer.betas must be a list of 2 numbers, not [0.9]",
+        "packing.context_tokens must be an integer, not True",
+        "data is missing",
+        "'nonsense' is no setting: write section.key=value",
+    ):
+        assert problem in told, problem
+    assert len(told.splitlines()) == 11
+
+
+def test_impossible_values(tmp_path: Path) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    wrong = ["optimizer.steps=0", "optimizer.l1=-1", "packing.chunks=random", "packing.max_chunk_tokens=10"]
+    with pytest.raises(SettingsError) as caught:
+        read_settings(path, [*wrong, "data.teacher=[]"])
+    assert len(str(caught.value).splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("[1]", "must hold sections"), ("a: [", "is not YAML"), (None, "No such file")]
+)
+def test_files_that_hold_no_settings(tmp_path: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(SettingsError, match=message):
+        read_settings(tmp_path / "a.yaml")
+
+
+def test_missing_folders_are_all_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    overrides = ["base.path=./nothing", "hypernet.start=step-1", "data.teacher=[one, two]"]
+    assert main([str(path), *overrides]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in told] == ["base.path", "hypernet.start", "data.teacher", "data.teacher"]
+    check_files(read_settings(path), data=False)  # a name on the hub is not looked up
+
+
+def test_schedule() -> None:
+    settings = OptimizerSettings(steps=1000, learning_rate=4e-5, warmup=100)
+    rates = [learning_rate(settings, step) for step in range(1001)]
+    assert rates[0] == pytest.approx(4e-7)
+    assert rates[99] == rates[100] == pytest.approx(4e-5)
+    assert rates[550] == pytest.approx((4e-5 + 1e-7) / 2)
+    assert rates[1000] == pytest.approx(1e-7)
+    assert rates[100:] == sorted(rates[100:], reverse=True)
+
+
+def test_what_decays() -> None:
+    decayed = ["head.weight", "pre_head.0.up.weight", "encoder.blocks.0.attention.q_proj.weight"]
+    free = ["scaler_A.down_proj", "bias_B.down_proj", "pre_head.0.up.bias", "pre_head.0.norm_in.weight"]
+    free += ["encoder.latents", "encoder.norm.weight", "encoder.blocks.0.post_mlp_norm.weight"]
+    assert all(map(is_decayed, decayed))
+    assert not any(map(is_decayed, free))

@@ -1,0 +1,54 @@
+"""`python -m torch_train CONFIG.yaml [section.key=value ...]`: train a hypernetwork; a stopped run goes on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from torch_train.errors import TrainingError
+from torch_train.settings import SettingsError, check_files, read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line: 0 when done or stopped by SIGTERM, 1 for a run that failed, 2 for settings that are wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch_train",
+        description="Train a hypernetwork against a frozen base; a run that was stopped goes on where it was. "
+        "On several GPUs: torchrun --nproc-per-node N -m torch_train CONFIG.yaml",
+    )
+    parser.add_argument("config", type=Path, help="YAML file, see torch_train/configs")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that win over the file's")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print parameters, memory, tokens, and the time of a few real steps"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        settings = read_settings(options.config, options.overrides)
+        check_files(settings, data=not options.dry_run)
+        # Imported late: settings that are wrong are told without waiting for torch.
+        if options.dry_run:
+            from torch_train.dry_run import dry_run
+
+            dry_run(settings)
+        else:
+            from torch_train.train import train
+
+            train(settings)
+    except TrainingError as error:
+        if int(os.environ.get("RANK", "0")) == 0:  # one of torchrun's processes is enough
+            print(error, file=sys.stderr)
+        return 2 if isinstance(error, SettingsError) else 1
+    except OSError as error:
+        print(f"{error.filename or options.config}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

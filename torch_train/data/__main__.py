@@ -1,0 +1,166 @@
+"""`python -m torch_train.data`: rows from data sets and documents, needles, and questions for documents."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from torch_train.data import generate, niah
+from torch_train.data.compact import check_split, compact, hold_out, leaking
+from torch_train.data.readers import READERS
+from torch_train.data.reading import Reading, read
+from torch_train.data.row import Row, read_rows, write_rows
+from torch_train.errors import DataError, TrainingError
+
+SPLITS = ("train", "dev", "test")
+NAMED = 5  # malformed rows that are named
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+    except TrainingError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+    except OSError as error:
+        parser.exit(1, f"{parser.prog}: {error.filename or 'cannot write'}: {error.strerror or error}\n")
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Read sources into `train.parquet`, `dev.parquet` and `test.parquet`."""
+    splits: dict[str, list[Row]] = {}
+    for split in SPLITS:
+        rows: list[Row] = []
+        for argument in getattr(options, split):
+            reading = read(argument, split, options.limit)
+            _report(argument, split, reading)
+            rows += reading.rows
+        splits[split] = compact(rows)
+    if options.dev_share:
+        splits["train"], held = hold_out(splits["train"], options.dev_share)
+        splits["dev"] = compact([*splits["dev"], *held])
+    held = splits["dev"] + splits["test"]
+    if options.drop_leaks:
+        leaks = {row.id for row in leaking(splits["train"], held)}
+        splits["train"] = [row for row in splits["train"] if row.id not in leaks]
+        print(f"left {len(leaks):,} contexts of dev or test out of train")
+    check_split(splits["train"], held)
+    if not splits["train"] and not held:
+        raise DataError("nothing to prepare: name a source after --train, --dev or --test")
+    for split, rows in splits.items():
+        write_rows(options.folder / f"{split}.parquet", rows)  # empty ones too: none may stay from an earlier run
+        sources = Counter(row.source.partition("/")[0] for row in rows)
+        told = ", ".join(f"{count:,} {source}" for source, count in sources.items()) or "none"
+        print(f"{split}: {len(rows):,} contexts ({told}), {sum(len(row.questions) for row in rows):,} questions")
+
+
+def needles(options: argparse.Namespace) -> None:
+    """Write needles in haystacks."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+
+    def count(text: str) -> int:
+        return len(tokenizer.encode(text, add_special_tokens=False))
+
+    if options.lengths:
+        rows = niah.grid(options.lengths, options.depths, options.rows, count, options.seed)
+    else:
+        rows = niah.scattered(options.rows, options.shortest, options.longest, count, options.seed)
+    written = compact(rows)
+    write_rows(options.file, written)
+    print(f"{len(written):,} needles")
+
+
+def questions(options: argparse.Namespace) -> None:
+    """Let a language model write questions."""
+    from transformers import AutoTokenizer
+
+    from torch_train.fingerprint import local_folder
+    from torch_train.generation import open_engine
+
+    rows = read_rows(options.rows)[: options.limit]
+    model = local_folder(options.model)
+    dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
+    start_engine = partial(open_engine, options.engine, model, options.device, dtype, options.batch_size)
+    settings = generate.Settings(
+        prompts=tuple(options.prompts),
+        count=options.count,
+        max_tokens=options.max_tokens,
+        temperature=options.temperature,
+        rows_per_shard=options.rows_per_shard,
+        seed=options.seed,
+    )
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    asked, without = generate.write_questions(rows, start_engine, tokenizer, model, options.folder, settings)
+    print(f"{asked:,} documents with questions, {without:,} left out for having none or being too long")
+
+
+def _report(argument: str, split: str, reading: Reading) -> None:
+    print(f"{split} {argument}: {len(reading.rows):,} of {reading.total:,} rows")
+    for line in reading.bad[:NAMED]:
+        print(f"  left out {line}")
+    if len(reading.bad) > NAMED:
+        print(f"  and {len(reading.bad) - NAMED} more")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m torch_train.data", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("prepare", help="read sources into train, dev and test")
+    command.set_defaults(run=prepare)
+    command.add_argument("folder", type=Path, help="where train.parquet, dev.parquet and test.parquet go")
+    for split in SPLITS:
+        command.add_argument(
+            f"--{split}",
+            nargs="+",
+            default=[],
+            metavar="SOURCE[=FILE]",
+            help=f"{', '.join(READERS)}; from the hub, or from FILE: published JSON, JSONL, parquet, folder of parquet",
+        )
+    command.add_argument("--limit", type=int, help="read no more records than this from each source")
+    command.add_argument("--dev-share", type=float, default=0.0, help="move this share of the contexts of train to dev")
+    command.add_argument("--drop-leaks", action="store_true", help="leave contexts of dev and test out of train")
+
+    command = commands.add_parser("niah", help="write needles in haystacks")
+    command.set_defaults(run=needles)
+    command.add_argument("file", type=Path, help="parquet file to write; read it with own=FILE")
+    command.add_argument("--tokenizer", required=True, help="folder of the base, or its name on the hub: counts tokens")
+    command.add_argument("--rows", type=int, default=1000, help="rows; with --lengths, rows per cell (%(default)s)")
+    command.add_argument("--shortest", type=int, default=32, help="tokens of the shortest context (%(default)s)")
+    command.add_argument("--longest", type=int, default=256, help="tokens of the longest (%(default)s)")
+    command.add_argument("--lengths", type=int, nargs="+", help="a grid of these lengths and of --depths instead")
+    command.add_argument("--depths", type=int, default=11, help="evenly spaced depths of the grid (%(default)s)")
+    command.add_argument("--seed", type=int, default=0)
+
+    defaults = generate.Settings()
+    command = commands.add_parser("questions", help="let a language model write questions for documents")
+    command.set_defaults(run=questions)
+    command.add_argument("rows", type=Path, help="documents, as prepare writes them")
+    command.add_argument("folder", type=Path, help="folder of the shards; read them with own=FOLDER")
+    command.add_argument("--model", required=True, help="folder of the language model, or its name on the hub")
+    command.add_argument("--prompts", nargs="+", default=list(defaults.prompts),
+                         help=f"{', '.join(generate.PROMPTS)}, or paths (questions)")  # fmt: skip
+    command.add_argument("--count", type=int, default=defaults.count, help="questions per prompt (%(default)s)")
+    command.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="of an answer (%(default)s)")
+    command.add_argument("--temperature", type=float, default=defaults.temperature, help="(%(default)s)")
+    command.add_argument("--rows-per-shard", type=int, default=defaults.rows_per_shard, help="(%(default)s)")
+    command.add_argument("--seed", type=int, default=defaults.seed)
+    command.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
+    command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    command.add_argument("--dtype", choices=("bfloat16", "float32", "float16"))
+    command.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
+    command.add_argument("--limit", type=int, help="take the first LIMIT documents only")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""One row per context, across all sources; nothing that is held out may be in train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from torch_train.data.row import Row
+from torch_train.errors import DataError
+
+
+def compact(rows: Iterable[Row]) -> list[Row]:
+    """Join rows of the same context, in the order of their first appearance.
+
+    The first row gives context and source; questions that several of them ask are asked once, with the reference
+    answers of all.
+    """
+    joined: dict[str, tuple[Row, dict[str, dict[str, None]]]] = {}
+    for row in rows:
+        _, asked = joined.setdefault(row.id, (row, {}))
+        for question, known in zip(row.questions, row.answers, strict=True):
+            asked.setdefault(question, {}).update(dict.fromkeys(known))
+    return [
+        Row(first.context, tuple(asked), tuple(map(tuple, asked.values())), first.source)
+        for first, asked in joined.values()
+    ]
+
+
+def hold_out(rows: Sequence[Row], share: float) -> tuple[list[Row], list[Row]]:
+    """Split rows by the hash of their contexts: what stays, and about `share` of them, the same in every run.
+
+    Raises:
+        DataError: `share` leaves nothing.
+    """
+    if not 0 <= share < 1:
+        raise DataError(f"the share to hold out is at least 0 and less than 1, not {share}")
+    border = share * 16**8
+    kept: list[Row] = []
+    held: list[Row] = []
+    for row in rows:
+        (held if int(row.id[:8], 16) < border else kept).append(row)
+    return kept, held
+
+
+def leaking(train: Sequence[Row], held: Sequence[Row]) -> list[Row]:
+    """The rows of `train` whose contexts are held out."""
+    ids = {row.id for row in held}
+    return [row for row in train if row.id in ids]
+
+
+def check_split(train: Sequence[Row], held: Sequence[Row]) -> None:
+    """Refuse contexts of dev or test in train.
+
+    Raises:
+        DataError: There are some; says how many, and which is the first.
+    """
+    leaks = leaking(train, held)
+    if leaks:
+        example = f"{leaks[0].source} {leaks[0].id[:12]} ({leaks[0].context[:60]!r})"
+        raise DataError(
+            f"{len(leaks)} contexts of dev or test are also in train, such as {example}: "
+            "remove them, or pass --drop-leaks to leave them out of train"
+        )

@@ -1,0 +1,44 @@
+"""AdamW, its parameter groups and its schedule."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from torch_train.settings import OptimizerSettings
+
+_UNDECAYED = re.compile(r"scaler_|bias|norm|latents")
+
+
+def is_decayed(name: str) -> bool:
+    """Whether weight decay takes the parameter of that name: not scalers, biases, norms and latents."""
+    return not _UNDECAYED.search(name)
+
+
+def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: OptimizerSettings) -> torch.optim.AdamW:
+    """AdamW with a decayed and an undecayed group.
+
+    Args:
+        parameters: The model's `named_parameters()`.
+        settings: Decay and betas; the learning rate is set before every step, by `learning_rate`.
+    """
+    named = list(parameters)
+    groups = [
+        {"params": [p for name, p in named if is_decayed(name)], "weight_decay": settings.weight_decay},
+        {"params": [p for name, p in named if not is_decayed(name)], "weight_decay": 0.0},
+    ]
+    fused = all(parameter.is_cuda for _, parameter in named)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=fused)
+
+
+def learning_rate(settings: OptimizerSettings, step: int) -> float:
+    """Linear warm-up, then a cosine down to the final rate; `step` counts from 0."""
+    if step < settings.warmup:
+        return settings.learning_rate * (step + 1) / settings.warmup
+    share = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    low, high = settings.final_learning_rate, settings.learning_rate
+    return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))

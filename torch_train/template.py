@@ -1,0 +1,39 @@
+"""A base's tokenizer, and what its chat template puts around every document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch_train.errors import TrainingError
+from torch_train.prompt import document_ids
+
+_MARKERS = ("Alpha 7", "yes?")  # neither their first nor their last characters are alike
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer beside a base.
+
+    Raises:
+        TrainingError: There is none.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{folder} has no tokenizer: {str(error).splitlines()[0]}") from error
+
+
+def template_ids(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids in front of and behind every templated document: those that two unlike documents share.
+
+    Ministral: (1, 3) = `<s>[INST]` and (4,) = `[/INST]`.
+    """
+    one, other = (document_ids(tokenizer, marker) for marker in _MARKERS)
+    return _shared(one, other), _shared(one[::-1], other[::-1])[::-1]
+
+
+def _shared(one: list[int], other: list[int]) -> tuple[int, ...]:
+    length = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    return tuple(one[:length])
