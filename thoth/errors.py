@@ -23,6 +23,10 @@ class DocumentError(ThothError):
     exit_code = 3
 
 
+class UnknownFormatError(DocumentError):
+    """A file is of a kind Thoth does not read; those that lie in a folder among others are no fault."""
+
+
 class NoTextError(ThothError):
     """A document was read, and there is no text in it."""
 

@@ -71,7 +71,7 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
         # Lazy: a base of the wrong shape is refused before its weights are read.
         model, config = load_model(folder, lazy=True)
         if (config.get("quantization_config") or {}).get("quant_method") == "fp8":
-            raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads: run convert-weights {folder} DST first")
+            raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads: run convert-weights {folder} DST")
         check_fits(bundle, model)
         tokenizer = load_tokenizer(folder, config.get("eos_token_id"))
         if dtype is not None:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -25,8 +24,12 @@ def ask(
         str | None, typer.Argument(help="The question; - or nothing on a pipe: standard input.")
     ] = None,
     doc: Annotated[
-        list[Path] | None,
-        typer.Option("--doc", metavar="FILE", help="A text, Markdown or PDF file; may be repeated."),
+        list[str] | None,
+        typer.Option(
+            "--doc",
+            metavar="FILE",
+            help="Text, Markdown, PDF, HTML, DOCX, EPUB or code; an address; - for standard input. May be repeated.",
+        ),
     ] = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
     in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
@@ -47,6 +50,8 @@ def ask(
         raise UsageError("--compare prints a table: with --json, ask one way at a time")
     if not doc and not no_doc:
         raise UsageError("name a document with --doc FILE, or ask without one with --no-doc")
+    if question in (None, "-") and doc and ingest.STANDARD_INPUT in doc:
+        raise UsageError("standard input is the document: write the question behind the options")
     messages = [{"role": "user", "content": _question(question)}]
     # Files first, then the model: a mistyped name should not take seconds to find.
     documents = [] if no_doc else _read(doc or [])
@@ -96,9 +101,9 @@ def _question(argument: str | None) -> str:
     return question
 
 
-def _read(files: Iterable[Path]) -> list[Document]:
-    """Read the files; the same text twice counts once, for two equal adapters would double its weight."""
-    documents = [ingest.read(path) for path in files]
+def _read(sources: Iterable[str]) -> list[Document]:
+    """Read the documents; the same text twice counts once, for two equal adapters would double its weight."""
+    documents = [ingest.read(source) for source in sources]
     return list({document.sha256: document for document in documents}.values())
 
 

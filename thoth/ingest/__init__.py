@@ -1,73 +1,70 @@
-"""File -> text, one file per format.
+"""Files, folders, web pages and standard input -> documents, one file per format.
 
-In: a path. Out: a `Document`. Read first: `read` below; it looks at the bytes before the suffix, and hands
-them to `text.py` or `pdf.py`.
+In: what people name. Out: a `Document`, its text and the blocks it consists of. Read first: `read` below; then
+`formats.py`, which looks at the bytes before the suffix and hands them to one format, and `document.py`.
 """
 
-import hashlib
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest import pdf, text
+from thoth.ingest import files, formats
+from thoth.ingest.document import Block, Document, Kind
+from thoth.ingest.names import shown
 
-_PDF_SIGNATURE = b"%PDF-"
+__all__ = ["Block", "Document", "Kind", "is_address", "read", "read_all", "shown"]
 
-
-@dataclass(frozen=True)
-class Document:
-    """A document as Thoth reads it.
-
-    Attributes:
-        name: the file's name, as shown to people.
-        text: all of its text; never empty.
-        pages: number of pages, or None for a format without pages.
-    """
-
-    name: str
-    text: str
-    pages: int | None = None
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the text, in hex: the document's identity, whatever file it came in."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+STANDARD_INPUT = "-"
 
 
-def read(path: Path) -> Document:
-    """Read a text, Markdown or PDF file.
+def read(source: Path | str) -> Document:
+    """Read a document.
+
+    Args:
+        source: a path; or, as a string, also an address (http, https) or `-` for standard input.
 
     Raises:
-        DocumentError: The file is missing, a folder, unreadable, damaged, encrypted, or not text.
-        NoTextError: The file was read and holds no text.
+        DocumentError: It is missing, a folder, unreadable, too large, damaged, encrypted, or of a kind that Thoth
+            does not read (`UnknownFormatError`).
+        NoTextError: It was read and holds no text.
     """
-    data = _bytes(path)
-    if _is_pdf(data, path):
-        pages = pdf.pages(data, path.name)
-        document = Document(path.name, "\n\n".join(pages), len(pages))
-        remedy = "it is probably a scan; run text recognition (OCR) on it first"
-    else:
-        document = Document(path.name, text.decode(data, path.name))
-        remedy = "choose a document with text"
-    if not document.text.strip():
-        raise NoTextError(f"{path.name} has no text in it: {remedy}")
-    return document
+    if source == STANDARD_INPUT:
+        return formats.read(files.read_stdin(), "standard input")
+    if isinstance(source, str) and is_address(source):
+        from thoth.ingest import web  # TLS and all that takes as long to import as the rest of the command line
+
+        page = web.fetch(source)
+        return formats.read(page.data, page.name, page.media_type, page.charset)
+    path = Path(source)
+    return formats.read(files.read_file(path), shown(path.name))
 
 
-def _is_pdf(data: bytes, path: Path) -> bool:
-    # PDF readers accept other bytes before the signature; a text that quotes it must stay a text.
-    named_so = path.suffix.lower() == ".pdf"
-    return data.lstrip().startswith(_PDF_SIGNATURE) or (named_so and _PDF_SIGNATURE in data[:1024])
+def is_address(source: str) -> bool:
+    """Tell an address (`scheme://...`) from a path."""
+    scheme, mark, _ = source.partition("://")
+    return bool(mark) and scheme.isascii() and scheme.isalpha()
 
 
-def _bytes(path: Path) -> bytes:
+def read_all(sources: Iterable[str]) -> Iterator[tuple[str, Document | DocumentError | NoTextError]]:
+    """Read documents one after the other, every file below a folder; what cannot be read stops nothing.
+
+    Yields:
+        The source, as `read` takes it (for a folder, that of each file), and its document or what is wrong with
+        it. In a folder an `UnknownFormatError` (a picture, a program) is hardly worth a line.
+    """
+    from thoth.ingest import folder
+
+    for source in sources:
+        if source == STANDARD_INPUT or is_address(source) or not os.path.isdir(source):
+            yield source, _read_or_error(source)
+            continue
+        for found in folder.files(Path(source)):
+            yield (source, found) if isinstance(found, DocumentError) else (str(found), _read_or_error(found))
+
+
+def _read_or_error(source: Path | str) -> Document | DocumentError | NoTextError:
     try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise DocumentError(f"there is no file {path}: check the name") from error
-    except IsADirectoryError as error:
-        raise DocumentError(f"{path} is a folder: name the files in it, one --doc for each") from error
-    except PermissionError as error:
-        raise DocumentError(f"{path} may not be read: change its permissions") from error
-    except (OSError, ValueError) as error:
-        raise DocumentError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        return read(source)
+    except (DocumentError, NoTextError) as error:
+        return error

@@ -1,0 +1,101 @@
+"""What every format becomes: one text, and blocks that say which part of it is what.
+
+A block is a span of the text, so nothing is stored twice and nothing between two blocks can get lost.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["heading", "paragraph", "list", "table", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a document's text that belongs together.
+
+    Attributes:
+        kind: what it is.
+        start: where it begins in the text.
+        end: where it ends, exclusive; only whitespace lies between two blocks.
+        headings: the headings it stands under, outermost first; a heading stands under itself.
+        page: its page, from 1, or None for a format without pages.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document as Thoth reads it.
+
+    Attributes:
+        name: the file's name, safe to show on a terminal.
+        text: all of its text; never empty.
+        pages: number of pages, or None for a format without pages.
+        blocks: the parts of the text in order; empty where nothing is known about them.
+    """
+
+    name: str
+    text: str
+    pages: int | None = None
+    blocks: tuple[Block, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the text, in hex: the document's identity, whatever file it came in."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class Headings:
+    """The headings in force at one place of a document."""
+
+    def __init__(self) -> None:
+        self._levels: list[int] = []
+        self.path: tuple[str, ...] = ()
+
+    def enter(self, level: int, title: str) -> tuple[str, ...]:
+        """Enter the section of a heading and return its path; a smaller level is further out."""
+        while self._levels and self._levels[-1] >= level:
+            self._levels.pop()
+        self.path = (*self.path[: len(self._levels)], " ".join(title.split()))
+        self._levels.append(level)
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block before it has its place in a text; `level` is that of a heading, from 1."""
+
+    kind: Kind
+    text: str
+    level: int = 0
+
+
+def assemble(name: str, parts: Iterable[Part]) -> Document:
+    """Write the parts one below the other, an empty line between them."""
+    texts: list[str] = []
+    blocks: list[Block] = []
+    headings, at = Headings(), 0
+    for part in parts:
+        if not part.text.strip():
+            continue
+        if part.kind == "heading":
+            headings.enter(part.level, part.text)
+        blocks.append(Block(part.kind, at, at + len(part.text), headings.path))
+        texts.append(part.text)
+        at += len(part.text) + 2
+    return Document(name, "\n\n".join(texts), blocks=tuple(blocks))
+
+
+def table(rows: Iterable[Iterable[str]]) -> str:
+    """Write a table as lines of `cell | cell`; empty rows are left out."""
+    lines = [[" ".join(cell.split()) for cell in row] for row in rows]
+    return "\n".join(" | ".join(cells) for cells in lines if any(cells))
