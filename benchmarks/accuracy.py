@@ -1,6 +1,6 @@
 """What the built-in pair knows: exact answers on notes it never met, in MLX, along the way the app takes.
 
-    python benchmarks/accuracy.py [--questions 1000] [--pair FOLDER] [--json FILE]
+    python benchmarks/accuracy.py [--questions 1000] [--pair FOLDER] [--rows WORDS ...] [--json FILE]
 
 Notes come from the language's test split (its names never occur in training) and from seeds that training does not use.
 "Exact" is the whole answer, character for character.
@@ -70,13 +70,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=1000, help="at least so many in every row")
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
+    parser.add_argument("--rows", nargs="+", default=[""], metavar="WORDS", help="only rows named so")
     parser.add_argument("--json", type=Path, help="write the numbers there as well")
     arguments = parser.parse_args()
     preload_blas()
     model = Model(arguments.pair)
     results = []
     print("| | questions | exact | must reach |\n|---|---|---|---|")
-    for row in ROWS:
+    for row in (row for row in ROWS if any(words in row.name for words in arguments.rows)):
         started = time.perf_counter()
         asked, right = model.score(row, arguments.questions)
         share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"

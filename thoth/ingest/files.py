@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,8 @@ def read_file(path: Path) -> bytes:
             with path.open("rb") as file:
                 before = os.fstat(file.fileno())
                 data = bounded(file.read, shown(path.name), before.st_size)
-                if _version(before) == _version(os.fstat(file.fileno())):
+                is_pipe = not stat.S_ISREG(before.st_mode)  # it can be read once, and nobody writes over it
+                if is_pipe or _version(before) == _version(os.fstat(file.fileno())):
                     return data
     except FileNotFoundError as error:
         raise DocumentError(f"there is no file {name}: check the name") from error
@@ -75,5 +77,5 @@ def bounded(read: Callable[[int], bytes], name: str, size: int = 0) -> bytes:
     return b"".join(blocks)
 
 
-def _version(stat: os.stat_result) -> tuple[int, int]:
-    return stat.st_size, stat.st_mtime_ns
+def _version(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_size, facts.st_mtime_ns
