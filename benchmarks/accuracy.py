@@ -99,7 +99,7 @@ class Model:
 
         self.base, self.tokenizer = load(str(folder / "base"))
         self.base.set_dtype(mx.float32)
-        self.bundle = load_bundle(folder / "hypernet")
+        self.bundle = load_bundle(folder / "hypernet", mx.float32)
 
     def score(self, row: Row, questions: int) -> tuple[int, int]:
         """(questions asked, exact answers)."""

@@ -54,7 +54,8 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
 
     Args:
         path: the folder.
-        dtype: brings the weights into another dtype; fp32 is the fast one on a CPU.
+        dtype: makes the weights dense and brings them into this dtype: a CPU is fast in fp32 alone, and slowest with
+            quantised matrices. None leaves them as they are stored.
 
     Raises:
         BundleError: when files are missing or damaged, or names, shapes or values of weights are wrong.
@@ -63,9 +64,12 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     weights = _read_weights(path / WEIGHTS_FILE)
     hypernet = quantization.build(config)
     check_weights(hypernet, weights, path)
+    if dtype is not None and config.quantization is not None:
+        hypernet = HyperNetwork(config.hypernet)
+        weights = quantization.dense(weights, config.quantization)
     hypernet.load_weights(list(weights.items()))
     if dtype is not None:
-        hypernet.set_dtype(dtype)  # of floating-point weights: packed ones stay packed
+        hypernet.set_dtype(dtype)
     mx.eval(hypernet.parameters())
     return Bundle(config, hypernet, _file_id(path / WEIGHTS_FILE))
 

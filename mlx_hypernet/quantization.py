@@ -59,3 +59,16 @@ def store(config: BundleConfig, stored: Layout, name: str, weight: mx.array) -> 
         return
     parts = mx.quantize(weight, config.quantization.group_size, config.quantization.bits)
     yield from zip((name, f"{path}.scales", f"{path}.biases"), parts, strict=True)
+
+
+def dense(stored: dict[str, mx.array], quantization: Quantization) -> dict[str, mx.array]:
+    """The parameters whose values a file holds, every matrix dequantised."""
+    weights = {}
+    for name, tensor in stored.items():
+        path, _, kind = name.rpartition(".")
+        if kind == "weight" and f"{path}.scales" in stored:
+            parts = (tensor, stored[f"{path}.scales"], stored[f"{path}.biases"])
+            weights[name] = mx.dequantize(*parts, group_size=quantization.group_size, bits=quantization.bits)
+        elif not (kind in ("scales", "biases") and f"{path}.weight" in stored):
+            weights[name] = tensor
+    return weights
