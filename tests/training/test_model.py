@@ -130,7 +130,8 @@ def test_batches_of_a_step_weigh_every_context_alike(ministral: Path) -> None:
     for rows in (ROWS[:2], ROWS[2:]):
         (model(tiny_run.packed(rows, chunking)).distillation / 3).backward()
     for name, parameter in hypernet.named_parameters():
-        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
+        apart = (parameter.grad - expected[name]).norm() / expected[name].norm()
+        assert apart < 1e-4, name  # rounding: 2e-5; a context that weighs twice: 0.3
 
 
 def test_every_parameter_learns_from_the_second_step_on(ministral: Path, batch: PackedBatch) -> None:
