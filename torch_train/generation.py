@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from torch_train.base import load_base
 from torch_train.errors import TrainingError
 
 TOP = 16
@@ -70,16 +71,7 @@ def open_engine(name: str, base: Path, device: str, dtype: str, batch_size: int)
         raise TrainingError("vLLM is not installed: pip install vllm, or choose --engine transformers")
     if name == "vllm" or (name == "auto" and installed and torch.cuda.is_available()):
         return VLLM(base, dtype)
-    return Transformers(load_base(base, device, dtype), batch_size)
-
-
-def load_base(folder: Path, device: str, dtype: str) -> Any:
-    """A base for inference. Ministral-3 is packaged with an image encoder, which stays idle."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
-
-    multimodal = hasattr(AutoConfig.from_pretrained(folder), "vision_config")
-    auto = AutoModelForImageTextToText if multimodal else AutoModelForCausalLM
-    return auto.from_pretrained(folder, dtype=getattr(torch, dtype)).to(device).eval().requires_grad_(False)
+    return Transformers(load_base(base, dtype, torch.device(device)).model, batch_size)
 
 
 class Transformers:

@@ -62,18 +62,6 @@ class PackedBatch:
         return PackedBatch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
 
 
-def attention_mask(samples: Tensor) -> Tensor:
-    """Who attends to whom under SDPA: causal within each sample. (1, T) -> bool (1, 1, T, T)."""
-    causal = torch.ones(samples.shape[1], samples.shape[1], dtype=torch.bool, device=samples.device).tril()
-    return (causal & (samples[:, :, None] == samples[:, None, :]))[:, None]
-
-
-def cumulative_lengths(samples: Tensor) -> Tensor:
-    """Where the samples begin and end, for flash-attention's varlen kernels. (1, T) -> int32 (samples + 1,)."""
-    lengths = torch.bincount(samples[0])
-    return torch.cat([lengths.new_zeros(1), lengths.cumsum(0)]).int()
-
-
 @dataclass(frozen=True)
 class Unit:
     """What is packed as a whole: a context and some of its inputs; `tokens` counts (context, inputs)."""

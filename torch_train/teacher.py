@@ -241,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
     parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32", "float16"))
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"))
     parser.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
     parser.add_argument("--limit", type=int, help="take the first LIMIT rows only")
     for name, default in asdict(defaults).items():

@@ -13,7 +13,7 @@ from transformers import Ministral3ForCausalLM
 from torch_train.chunking import STAGE_2_COUNTS, Chunking
 from torch_train.errors import DataError
 from torch_train.loss import distillation_loss
-from torch_train.packing import Packer, attention_mask, cumulative_lengths
+from torch_train.packing import Packer
 from torch_train.teacher_rows import TeacherRow
 
 PREFIX, SUFFIX = (1, 3), (4,)
@@ -143,9 +143,9 @@ def test_packed_samples_do_not_see_each_other(model: Ministral3ForCausalLM) -> N
         for ids in (row.context_ids, *row.questions, *row.answers):
             ids %= 2048
     (batch, *_) = Packer(rows, 2048, 2048, WHOLE, seed=0).batches(0)
-    logits = model(
-        batch.input_ids, attention_mask=attention_mask(batch.input_samples), position_ids=batch.input_positions
-    ).logits[0]
+    samples = batch.input_samples
+    mask = (samples[:, :, None] == samples[:, None, :]).tril()[:, None]
+    logits = model(batch.input_ids, attention_mask=mask, position_ids=batch.input_positions).logits[0]
     for sample in range(len(batch.input_contexts)):
         inside = batch.input_samples[0] == sample
         alone = model(batch.input_ids[:, inside]).logits[0]
@@ -158,35 +158,6 @@ def test_packed_samples_do_not_see_each_other(model: Ministral3ForCausalLM) -> N
         batch.input_contexts,
     )
     assert loss.isfinite()
-
-
-def test_cumulative_lengths() -> None:
-    samples = torch.tensor([[0, 0, 0, 1, 2, 2]])
-    assert cumulative_lengths(samples).tolist() == [0, 3, 4, 6]
-    assert cumulative_lengths(samples).dtype == torch.int32
-    assert attention_mask(samples)[0, 0].int().tolist() == [
-        [1, 0, 0, 0, 0, 0],
-        [1, 1, 0, 0, 0, 0],
-        [1, 1, 1, 0, 0, 0],
-        [0, 0, 0, 1, 0, 0],
-        [0, 0, 0, 0, 1, 0],
-        [0, 0, 0, 0, 1, 1],
-    ]
-
-
-@pytest.mark.parametrize("tokens", [1, 24, 25, 49, 50, 199, 512, 513, 2000, 4096, 4097, 9000])
-def test_random_chunks_lose_no_token(tokens: int) -> None:
-    chunking = Chunking(512, PREFIX, SUFFIX, STAGE_2_COUNTS)
-    document = list(range(50, 50 + tokens))
-    for seed in range(30):
-        chunks = chunking.chunks(document, random.Random(seed))
-        inner = [chunk[2:-1] for chunk in chunks]
-        assert [token for chunk in inner for token in chunk] == document
-        assert all(chunk[:2] == [1, 3] and chunk[-1] == 4 for chunk in chunks)
-        assert all(len(chunk) <= 512 for chunk in inner)
-        if 25 <= tokens <= 8 * 512:
-            assert all(len(chunk) >= 25 for chunk in inner)
-            assert len(inner) <= 8
 
 
 def test_the_number_of_chunks_follows_the_table() -> None:

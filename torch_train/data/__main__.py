@@ -156,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=defaults.seed)
     command.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
     command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    command.add_argument("--dtype", choices=("bfloat16", "float32", "float16"))
+    command.add_argument("--dtype", choices=("bfloat16", "float32"))
     command.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
     command.add_argument("--limit", type=int, help="take the first LIMIT documents only")
     return parser
