@@ -21,7 +21,7 @@ from mlx_hypernet.base import fingerprint
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
 from mlx_hypernet.config import BundleConfig, Quantization
 from mlx_hypernet.quantization import layout, store
-from mlx_hypernet.storage import DamagedFileError, write_json, write_stream
+from mlx_hypernet.storage import DamagedFileError, Layout, write_json, write_stream
 
 REPORT_FILE = "conversion.json"
 
@@ -71,7 +71,7 @@ def convert(source: Source, destination: Path, settings: Settings) -> Report | N
     with appearing(destination) as folder:
         stored = layout(config)
         try:
-            write_stream(folder / WEIGHTS_FILE, stored, _stored(checkpoint, config))
+            write_stream(folder / WEIGHTS_FILE, stored, _stored(checkpoint, config, stored))
         except DamagedFileError as error:
             raise CheckpointError(str(error)) from error
         write_json(folder / CONFIG_FILE, config.to_dict())
@@ -114,9 +114,8 @@ def _complete(config: BundleConfig, settings: Settings, model: nn.Module | None)
     return replace(config, base=replace(config.base, fingerprint=fingerprint(model)))
 
 
-def _stored(checkpoint: Checkpoint, config: BundleConfig) -> Iterator[tuple[str, mx.array]]:
+def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:
     """The tensors of the bundle's file, one parameter in memory at a time."""
-    stored = layout(config)
     for name, weight in checkpoint.weights.arrays():
         if not mx.isfinite(weight).all().item():
             raise CheckpointError(f"{name} of {checkpoint.file} holds NaN or infinity: take an earlier step")

@@ -7,7 +7,6 @@ are copied as they are. Arrays stay lazy until they are written, so that one ten
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -23,6 +22,7 @@ from convert.base.fp8 import dequantise
 from convert.base.parity import BaseReport, compare
 from convert.base.shards import INDEX_FILE, SINGLE_FILE, Shards, find_shards, listed
 from convert.base.tokenizer import check_streaming, copy_tokenizer
+from convert.checkpoint import file_hash
 from convert.destination import appearing, check_destination
 from convert.errors import CheckpointError, ConversionError, one_line
 from mlx_hypernet.storage import write_json, write_stream
@@ -213,11 +213,6 @@ def _record(source: Path, folder: Path, shards: Shards, report: BaseReport) -> d
     read = [source / CONFIG_FILE, *shards.files]
     written = sorted(path for path in folder.iterdir() if path.is_file())
     return report.to_dict() | {
-        "source": {path.name: _sha256(path) for path in read},
-        "result": {path.name: _sha256(path) for path in written},
+        "source": {path.name: file_hash(path) for path in read},
+        "result": {path.name: file_hash(path) for path in written},
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
