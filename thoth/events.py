@@ -4,10 +4,59 @@ A stream is any number of `Progress` and `Token`, then a last event: `Absorbed`,
 a model ends with its last `Progress`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from thoth.errors import ThothError
-from thoth.library import StoredDocument
+
+if TYPE_CHECKING:
+    from thoth.library import StoredDocument
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A chunk whose adapter was attached.
+
+    Attributes:
+        document: id of its document.
+        name: name of its document.
+        number: which chunk of the document, from 0.
+        pages: first and last page, or None for a format without pages.
+        headings: the headings it stands under, outermost first.
+        score: the router's score, higher is better; 0 where nothing was routed.
+    """
+
+    document: str
+    name: str
+    number: int
+    pages: tuple[int, int] | None
+    headings: tuple[str, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A place in the stored text that supports an answer.
+
+    Attributes:
+        document: id of the document.
+        name: name of the document.
+        chunk: number of the chunk, from 0.
+        page: page, from 1, or None for a format without pages.
+        headings: the headings it stands under, outermost first.
+        quote: the passage, word for word.
+        score: how well it supports the answer, 0 to 1.
+    """
+
+    document: str
+    name: str
+    chunk: int
+    page: int | None
+    headings: tuple[str, ...]
+    quote: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -24,6 +73,9 @@ class Stats:
         active_documents: number of documents whose adapters were attached.
         rank: rank of the attached adapter over all documents and chunks, 0 without one.
         peak_memory_bytes: most memory MLX held since the engine started.
+        attach_seconds: choosing the chunks and attaching their adapters.
+        cached_tokens: tokens of the prompt that were found in a key/value cache.
+        chunks: the chunks whose adapters were attached, best first.
     """
 
     document_tokens_in_context: int
@@ -35,15 +87,30 @@ class Stats:
     active_documents: int
     rank: int
     peak_memory_bytes: int
+    attach_seconds: float = 0.0
+    cached_tokens: int = 0
+    chunks: tuple[Chosen, ...] = ()
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` steps of a stage ("load", "absorb") are finished."""
+    """`done` of `total` steps of a stage ("load", "read", "absorb") are finished.
+
+    Attributes:
+        stage: which stage.
+        done: finished steps; for "absorb", chunks.
+        total: all of them.
+        tokens_per_second: rate so far, 0 where none is known yet.
+        seconds_left: estimate, None where none is known yet.
+        pages: pages of the document, None without any.
+    """
 
     stage: str
     done: int
     total: int
+    tokens_per_second: float = 0.0
+    seconds_left: float | None = None
+    pages: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +129,11 @@ class Absorbed:
 
 @dataclass(frozen=True)
 class Answer:
-    """The whole answer."""
+    """The whole answer; `sources` support it, none of them where it is not found in the documents."""
 
     text: str
     stats: Stats
+    sources: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`python -m torch_train.nano FOLDER`: train nano from nothing, in three stages; a killed run goes on where it was.
+"""`python -m torch_train.nano FOLDER`: train nano from nothing, in four stages; a killed run goes on where it was.
 
 The settings below are what the run that made the shipped pair led to; docs/LOG.md has its curves and detours.
 """
@@ -13,14 +13,18 @@ import torch
 
 from torch_train.nano import base, curves, distil, joint, tokenizer
 from torch_train.nano.run import Settings
+from torch_train.nano.widen import widen
 
 BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
 DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
 JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
+WIDE = Settings(steps=2000, batch=24, learning_rate=7e-4, decay=0.9)
+OTHER_NOTES = 7  # added to its seed: not those of the stage before
+RANK, LATENTS = 16, 32  # of the last stage and of what is shipped
 
 
 def main() -> None:
-    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/joint/base and FOLDER/joint/hypernet."""
+    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/wide/base and FOLDER/wide/hypernet."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
     parser.add_argument("--seed", type=int, default=0)
@@ -40,11 +44,14 @@ def main() -> None:
     if start is None:
         model = base.train(folder / "base", words, replace(BASE, **here))
         hypernet = distil.train(folder / "distil", words, model, replace(DISTIL, **here))
+        joint.train(folder / "joint", words, model, hypernet, replace(JOINT, **here), first=2)
     else:
         model = base.load(start / "base")
-        hypernet = distil.load(start / "hypernet", model)
-    joint.train(folder / "joint", words, model, hypernet, replace(JOINT, **here))
-    tokenizer.copy(folder / "tokenizer", folder / "joint" / "base")
+        hypernet = distil.load(start / "hypernet")
+    wide = widen(hypernet, RANK, LATENTS, arguments.seed)
+    here["seed"] += OTHER_NOTES
+    joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=joint.FACTS)
+    tokenizer.copy(folder / "tokenizer", folder / "wide" / "base")
     curves.draw(folder)
 
 

@@ -9,6 +9,7 @@ _STAGES = {
     "base": "base, note in context",
     "distil": "hypernetwork, adapter only",
     "joint": "both, adapter only",
+    "wide": "both, wider hypernetwork, adapter only",
 }
 _CURVES = {
     "exact": "exact",
@@ -18,11 +19,11 @@ _CURVES = {
 
 
 def draw(folder: Path) -> Path:
-    """Plot the logs of the three stages into `folder/curves.png` and return its path."""
+    """Plot the logs of the four stages into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(14, 4), layout="constrained")
-    for axes, (stage, title) in zip(figure.subplots(1, 3), _STAGES.items(), strict=True):
+    figure = Figure(figsize=(18, 4), layout="constrained")
+    for axes, (stage, title) in zip(figure.subplots(1, 4), _STAGES.items(), strict=True):
         log_file = folder / stage / "log.jsonl"
         lines = log_file.read_text().splitlines() if log_file.exists() else []
         log = [json.loads(line) for line in lines]

@@ -62,9 +62,9 @@ def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
     return name.endswith("proj.weight") or (name.startswith("pre_head") and parameter.ndim == 3)
 
 
-def load(folder: Path, base: Ministral3ForCausalLM) -> HyperNetwork:
-    """A hypernetwork that was saved for `base`, as a training checkpoint or as a bundle: both name tensors alike."""
-    hypernet = HyperNetwork(config(base))
+def load(folder: Path) -> HyperNetwork:
+    """A hypernetwork that was saved as a training checkpoint or as a bundle: both name tensors alike."""
+    hypernet = HyperNetwork(HypernetConfig.from_dict(json.loads((folder / "config.json").read_text())["hypernet"]))
     hypernet.load_state_dict(load_file(folder / "model.safetensors"))
     return hypernet
 

@@ -1,7 +1,8 @@
-"""The last stage: base and hypernetwork learn together, so that questions alone leave keys an adapter can be found by.
+"""The last two stages: base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
 
 The base that has only ever read notes in its context need not tell, from a question alone, which entity is meant; asked
-from weights it must. Afterwards both are fixed, and the pair is what it was trained as.
+from weights it must. The second time the hypernetwork is wider (`widen.py`) and notes have all their facts from the
+start. Afterwards both are fixed, and the pair is what it was trained as.
 """
 
 from __future__ import annotations
@@ -28,23 +29,32 @@ from torch_train.nano.run import Run, Settings, optimizers, schedule
 SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing
 
 
+FACTS = 8  # most facts of a note
+
+
 def train(
-    folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, hypernet: HyperNetwork, settings: Settings
+    folder: Path,
+    words: Tokenizer,
+    base: Ministral3ForCausalLM,
+    hypernet: HyperNetwork,
+    settings: Settings,
+    first: int,
 ) -> None:
-    """Train both and save them.
+    """Train both where they are and save them.
 
     Args:
         folder: Of this stage: its state and log, and the finished pair, `base/` and `hypernet/`.
         words: Nano's tokenizer.
-        base: The base as its own training left it.
-        hypernet: The hypernetwork as distillation left it.
+        base: The base as the stage before left it.
+        hypernet: The hypernetwork as the stage before left it.
         settings: Steps, batch size, learning rate, seed, device.
+        first: Facts of a note at the beginning, up to `FACTS`.
     """
     device = torch.device(settings.device)
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
     both = nn.ModuleDict({"base": base, "hypernet": hypernet})
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-    curriculum = Curriculum(first=2, last=8, accuracy=0.65, until=settings.falls_from)
+    curriculum = Curriculum(first, FACTS, accuracy=0.65, until=settings.falls_from)
     run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 2, settings.batch)

@@ -1,0 +1,25 @@
+"""How the chunks for a question are chosen: what people may set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Route = Literal["auto", "all", "none"]
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What is attached for one question.
+
+    Attributes:
+        route: "auto" chooses the chunks that fit the question, "all" attaches every chunk, "none" no adapter at all.
+        top_k: most chunks that "auto" attaches.
+        rank_budget: most rank that "auto" attaches, whatever `top_k` says; at least one chunk is attached.
+        with_text: this many of the best passages are also put into the context, at the price of their tokens.
+    """
+
+    route: Route = "auto"
+    top_k: int = 4
+    rank_budget: int = 128
+    with_text: int = 0
