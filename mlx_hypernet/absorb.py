@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import mlx.core as mx
+import numpy as np
 from mlx import nn
+from numpy.typing import NDArray
 
 from mlx_hypernet.adapter import ChunkAdapters
 from mlx_hypernet.bundle import Bundle
-from mlx_hypernet.encoder import layer_features
+from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.encoder import last_features, layer_features, pooled
 from mlx_hypernet.live import bare
+
+BATCH_CHUNKS = 4
 
 
 class Stopped(Exception):
     """Absorbing was stopped from outside; nothing was kept."""
+
+
+@dataclass(frozen=True)
+class AbsorbedChunks:
+    """What some chunks of a document became.
+
+    Attributes:
+        adapters: of these chunks, in the dtype of the base's hidden states.
+        features: (chunks, D) float32, the mean of what the encoder read in each, to find it again; see
+            `encoder.pooled`.
+    """
+
+    adapters: ChunkAdapters
+    features: NDArray[np.float32]
 
 
 def absorb(
@@ -22,14 +42,11 @@ def absorb(
     bundle: Bundle,
     chunks: Sequence[Sequence[int]],
     *,
-    batch_size: int = 4,
+    batch_size: int = BATCH_CHUNKS,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> ChunkAdapters:
-    """Read a document with the base and write its adapters, layer by layer.
-
-    An adapter that is attached is taken off meanwhile. Peak memory is that of one batch of chunks in one
-    layer, plus the adapters themselves.
+    """Read a whole document with the base and keep its adapters in memory, batch by batch.
 
     Args:
         model: the base.
@@ -39,9 +56,6 @@ def absorb(
         on_progress: is told (chunks done, all chunks) after each batch.
         should_stop: is asked before each layer.
 
-    Returns:
-        The adapters in the dtype of the base's hidden states.
-
     Raises:
         Stopped: as soon as `should_stop` says so.
         ValueError: for a document without chunks.
@@ -49,42 +63,79 @@ def absorb(
     if not chunks:
         raise ValueError("a document needs at least one chunk")
     batches = []
-    with bare(model):
-        for start in range(0, len(chunks), batch_size):
-            batches.append(_absorb_batch(model, bundle, chunks[start : start + batch_size], should_stop))
-            if on_progress is not None:
-                on_progress(min(start + batch_size, len(chunks)), len(chunks))
-    hypernet = bundle.hypernet
-    modules, dtype = hypernet.config.modules, next(iter(batches[0][0].values()))[0].dtype
+    for start in range(0, len(chunks), batch_size):
+        batches.append(absorb_batch(model, bundle, chunks[start : start + batch_size], should_stop).adapters)
+        if on_progress is not None:
+            on_progress(min(start + batch_size, len(chunks)), len(chunks))
+    first = batches[0]
     adapters = ChunkAdapters(
-        # (batch, layer, chunk) -> (chunks, L, r, d)
-        A={m: mx.concatenate([mx.stack([pairs[m][0] for pairs in b], 1) for b in batches]) for m in modules},
-        B={m: mx.concatenate([mx.stack([pairs[m][1] for pairs in b], 1) for b in batches]) for m in modules},
-        bias_A={m: hypernet.bias_A[m].astype(dtype) for m in modules},
-        bias_B={m: hypernet.bias_B[m].astype(dtype) for m in modules},
-        scale=hypernet.config.scale,
+        A={name: mx.concatenate([batch.A[name] for batch in batches]) for name in first.A},
+        B={name: mx.concatenate([batch.B[name] for batch in batches]) for name in first.B},
+        bias_A=first.bias_A,
+        bias_B=first.bias_B,
+        scale=first.scale,
     )
-    mx.eval(adapters.A, adapters.B, adapters.bias_A, adapters.bias_B)
+    mx.eval(adapters.A, adapters.B)
     return adapters
 
 
-def _absorb_batch(
+def absorb_batch(
     model: nn.Module,
     bundle: Bundle,
     chunks: Sequence[Sequence[int]],
-    should_stop: Callable[[], bool] | None,
-) -> list[dict[str, tuple[mx.array, mx.array]]]:
-    """For each layer, module -> (A (B, r, d_in), B (B, r, d_out))."""
+    should_stop: Callable[[], bool] | None = None,
+) -> AbsorbedChunks:
+    """Read some chunks at once with the base and write their adapters, layer by layer.
+
+    An adapter that is attached is taken off meanwhile. Peak memory is that of these chunks in one layer, plus
+    their adapters: whoever stores them after each batch can absorb a document of any length.
+
+    Args:
+        model: the base.
+        bundle: the hypernetwork that belongs to it.
+        chunks: token ids with the template's around them, one or more chunks.
+        should_stop: is asked before each layer.
+
+    Raises:
+        Stopped: as soon as `should_stop` says so.
+    """
     ids, mask = pad(chunks)
     layers = []
-    for layer, features in layer_features(model, ids):
-        if should_stop is not None and should_stop():
-            raise Stopped
-        pairs = bundle.hypernet(features, layer, mask)
-        pairs = {m: (a.astype(features.dtype), b.astype(features.dtype)) for m, (a, b) in pairs.items()}
-        mx.eval(pairs)
-        layers.append(pairs)
-    return layers
+    with bare(model):
+        for layer, features in layer_features(model, ids):
+            if should_stop is not None and should_stop():
+                raise Stopped
+            pairs = bundle.hypernet(features, layer, mask)
+            pairs = {name: (a.astype(features.dtype), b.astype(features.dtype)) for name, (a, b) in pairs.items()}
+            mx.eval(pairs)
+            layers.append(pairs)
+    hypernet, dtype = bundle.hypernet, features.dtype
+    adapters = ChunkAdapters(
+        # (layer, chunk) -> (chunks, L, r, d)
+        A={name: mx.stack([pairs[name][0] for pairs in layers], 1) for name in hypernet.config.modules},
+        B={name: mx.stack([pairs[name][1] for pairs in layers], 1) for name in hypernet.config.modules},
+        bias_A={name: bias.astype(dtype) for name, bias in hypernet.bias_A.items()},
+        bias_B={name: bias.astype(dtype) for name, bias in hypernet.bias_B.items()},
+        scale=hypernet.config.scale,
+    )
+    mx.eval(adapters.A, adapters.B, adapters.bias_A, adapters.bias_B)
+    return AbsorbedChunks(adapters, pooled(features, _own_tokens(bundle.config, chunks)))
+
+
+def embed(model: nn.Module, bundle: Bundle, ids: Sequence[int]) -> NDArray[np.float32]:
+    """The pooled features of a text, to be compared with those of chunks; no adapter is made.
+
+    Args:
+        model: the base.
+        bundle: whose template is around the ids.
+        ids: the text's token ids, the template's around them as around a chunk's.
+
+    Returns:
+        (D,) float32.
+    """
+    with bare(model):
+        features = last_features(model, mx.array([ids]))
+    return np.asarray(pooled(features, _own_tokens(bundle.config, [ids]))[0])
 
 
 def pad(chunks: Sequence[Sequence[int]]) -> tuple[mx.array, mx.array | None]:
@@ -94,3 +145,12 @@ def pad(chunks: Sequence[Sequence[int]]) -> tuple[mx.array, mx.array | None]:
     if all(len(chunk) == longest for chunk in chunks):
         return ids, None
     return ids, mx.arange(longest) < mx.array([[len(chunk)] for chunk in chunks])
+
+
+def _own_tokens(config: BundleConfig, chunks: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """For each chunk, where what it says begins and ends between the template's ids."""
+    first, behind = len(config.prefix_ids), len(config.suffix_ids)
+    return [
+        (first, len(chunk) - behind) if len(chunk) > first + behind else (0, len(chunk))  # an empty text
+        for chunk in chunks
+    ]

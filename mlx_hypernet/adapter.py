@@ -79,6 +79,69 @@ class Adapter:
         """Total rank: r · (chunks + 1)."""
         return int(next(iter(self.A.values())).shape[1])
 
+    def shape(self, name: str) -> tuple[int, int]:
+        """(d_in, d_out) of a module."""
+        return int(self.A[name].shape[-1]), int(self.B[name].shape[-1])
+
+    def pair(self, name: str, layer: int) -> tuple[mx.array, mx.array]:
+        """A (r_total, d_in) and B (r_total, d_out) of a module in one layer."""
+        return self.A[name][layer], self.B[name][layer]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """Documents that become one adapter layer by layer, whenever a layer is asked for: every chunk, the bias pair once.
+
+    What is attached from it never exists twice, as it would if it were composed first and brought into fp32 then.
+    """
+
+    documents: Sequence[ChunkAdapters]
+
+    def __post_init__(self) -> None:
+        """Check that all documents come from one hypernetwork.
+
+        Raises:
+            AdapterError: for no document, or documents of different hypernetworks.
+        """
+        if not self.documents:
+            raise AdapterError("nothing to compose: no document given")
+        first, *others = self.documents
+        if not all(_same_bias(first, other) for other in others):
+            raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Names of the target modules."""
+        return tuple(self.documents[0].bias_A)
+
+    @property
+    def num_layers(self) -> int:
+        """Layers of the base it is made for."""
+        return int(next(iter(self.documents[0].bias_A.values())).shape[0])
+
+    @property
+    def rank(self) -> int:
+        """Total rank: r · (chunks + 1)."""
+        rank = next(iter(self.documents[0].bias_A.values())).shape[1]
+        return int(rank * (1 + sum(document.num_chunks for document in self.documents)))
+
+    @property
+    def scale(self) -> float:
+        """Factor of the adapter, as it is."""
+        return self.documents[0].scale
+
+    def shape(self, name: str) -> tuple[int, int]:
+        """(d_in, d_out) of a module."""
+        first = self.documents[0]
+        return int(first.bias_A[name].shape[-1]), int(first.bias_B[name].shape[-1])
+
+    def pair(self, name: str, layer: int) -> tuple[mx.array, mx.array]:
+        """A (r_total, d_in) and B (r_total, d_out) of a module in one layer."""
+        first = self.documents[0]
+        a = [document.A[name][:, layer].flatten(0, 1) for document in self.documents]
+        b = [document.B[name][:, layer].flatten(0, 1) for document in self.documents]
+        return mx.concatenate([*a, first.bias_A[name][layer]]), mx.concatenate([*b, first.bias_B[name][layer]])
+
 
 def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
     """Join documents to one adapter on the rank axis: every chunk in its order, then the bias pair once.
@@ -86,21 +149,12 @@ def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
     Raises:
         AdapterError: for no document, or documents of different hypernetworks.
     """
-    if not documents:
-        raise AdapterError("nothing to compose: no document given")
-    first = documents[0]
-    for other in documents[1:]:
-        if not _same_bias(first, other):
-            raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
-
-    def join(side: str) -> dict[str, mx.array]:
-        bias: dict[str, mx.array] = getattr(first, f"bias_{side}")
-        return {
-            name: mx.concatenate([chunk for doc in documents for chunk in getattr(doc, side)[name]] + [bias[name]], 1)
-            for name in bias
-        }
-
-    return Adapter(join("A"), join("B"), first.scale)
+    composition = Composition(documents)
+    a, b = {}, {}
+    for name in composition.modules:
+        pairs = [composition.pair(name, layer) for layer in range(composition.num_layers)]
+        a[name], b[name] = (mx.stack(side) for side in zip(*pairs, strict=True))
+    return Adapter(a, b, composition.scale)
 
 
 def _same_bias(one: ChunkAdapters, other: ChunkAdapters) -> bool:
@@ -108,7 +162,7 @@ def _same_bias(one: ChunkAdapters, other: ChunkAdapters) -> bool:
         return False
     pairs = [(one.bias_A[name], other.bias_A[name]) for name in one.bias_A]
     pairs += [(one.bias_B[name], other.bias_B[name]) for name in one.bias_A]
-    return all(mx.array_equal(x, y).item() for x, y in pairs)
+    return all(x is y or mx.array_equal(x, y).item() for x, y in pairs)
 
 
 def save_adapter(folder: Path, adapter: Adapter, model: nn.Module, info: dict[str, Any]) -> None:

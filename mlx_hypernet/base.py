@@ -40,26 +40,34 @@ def text_model(model: nn.Module) -> Any:
     return module
 
 
-def target_path(layer: nn.Module, name: str) -> str:
-    """Path inside a block of the one module called `name`: `down_proj` -> `mlp.down_proj`.
+def target(layer: nn.Module, name: str) -> tuple[str, nn.Module]:
+    """The one module of a block called `name`, and its path there: `down_proj` -> `mlp.down_proj`.
 
     Raises:
         UnsupportedBaseError: when the block has no such module, or several.
     """
-    paths = [path for path, _ in layer.named_modules() if path.rpartition(".")[2] == name]
-    if len(paths) != 1:
-        what = f"has {len(paths)} modules {name!r} in one block" if paths else f"has no module {name!r}"
+    found = [(path, module) for path, module in layer.named_modules() if path.rpartition(".")[2] == name]
+    if len(found) != 1:
+        what = f"has {len(found)} modules {name!r} in one block" if found else f"has no module {name!r}"
         raise UnsupportedBaseError(f"the base model {what}: this hypernetwork was not made for it")
-    return paths[0]
+    return found[0]
 
 
-def base_linear(layer: nn.Module, path: str) -> nn.Module:
-    """The base's own linear at `path` of a block, whether or not an adapter is around it.
+def target_path(layer: nn.Module, name: str) -> str:
+    """Path inside a block of the one module called `name`; raises as `target` does."""
+    return target(layer, name)[0]
+
+
+def base_linear(module: nn.Module, path: str) -> nn.Module:
+    """The base's own linear of a target, whether or not an adapter is around it.
+
+    Args:
+        module: the target.
+        path: where it is, for the error.
 
     Raises:
-        UnsupportedBaseError: when something else is there.
+        UnsupportedBaseError: when it is something else.
     """
-    module = dict(layer.named_modules())[path]
     linear = getattr(module, "linear", module)
     if not isinstance(linear, nn.Linear | nn.QuantizedLinear):
         raise UnsupportedBaseError(f"{path} is a {type(linear).__name__}: only linear layers carry an adapter")

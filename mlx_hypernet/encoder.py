@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 from mlx import nn
+from numpy.typing import NDArray
 
 from mlx_hypernet.base import text_model
 
@@ -61,3 +63,30 @@ def layer_features(model: nn.Module, ids: mx.array) -> Iterator[tuple[int, mx.ar
         features = inputs.pop()
         mx.eval(features)
         yield layer, features
+
+
+def last_features(model: nn.Module, ids: mx.array) -> mx.array:
+    """The last layer's features alone (B, T, hidden); arguments as of `layer_features`."""
+    for _, features in layer_features(model, ids):
+        last = features
+    return last
+
+
+def pooled(features: mx.array, spans: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
+    """The mean of each chunk's features over its own tokens: what the chunk is about, in one vector.
+
+    Pooled are the features of the last layer, behind the final norm, which are computed anyway. The template's tokens
+    stay out: they are the same in every chunk, and among them is the first, whose features dwarf all others in many
+    bases.
+
+    Args:
+        features: (B, T, hidden) of the last layer.
+        spans: for each chunk, the first of its own tokens and the one after the last.
+
+    Returns:
+        (B, hidden) float32.
+    """
+    at = mx.arange(features.shape[1])
+    first, after = mx.array(spans).T[..., None]  # (B, 1) each
+    weights = ((first <= at) & (at < after)) / (after - first)  # (B, T)
+    return np.array((weights[:, None] @ features.astype(mx.float32))[:, 0])

@@ -1,8 +1,12 @@
 """The one thread that owns MLX: requests in, events out.
 
 MLX's streams are thread-local, so the model, its adapters and its generators are made, used and dropped on
-one worker thread. `load`, `absorb` and `ask` return at once with an iterator of events; the command line, and
-any other view, is a loop over it.
+one worker thread. `load`, `absorb` and `ask` return at once with the events of their request; the command line, and
+any other view, is a loop over them.
+
+The worker takes turns: a model or a question is one turn, a document is one turn for each batch of its chunks, and
+what is not done queues again behind whatever came meanwhile. So a question is answered while a book is absorbed. What
+needs no model, reading a document and cutting it, is done on the thread that reads the events.
 """
 
 from __future__ import annotations
@@ -10,21 +14,32 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-from thoth import ingest, prompt
+from thoth import absorbing
+from thoth.absorbing import Absorber, Cutter, Prepared
+from thoth.answering import Answerer, Question
 from thoth.errors import ResourceError, Stopped, ThothError
-from thoth.events import Absorbed, Answer, Event, Failed, Progress, Stats, Token
+from thoth.events import Absorbed, Event, Failed, Progress
 from thoth.ingest import Document
 from thoth.library import Library, StoredDocument, document_id
 from thoth.loading import LoadedPair, is_out_of_memory, load_pair
 from thoth.models import Pair
 from thoth.prompt import Message
+from thoth.routing import Routing
+
+if TYPE_CHECKING:
+    from thoth.chunks import Chunking
+
+_KV_CACHE_BYTES = 512 << 20
+_DEFAULT_ROUTING = Routing()
+
+_Turns = Generator[None, None, None]
 
 
 class _Request:
@@ -33,26 +48,53 @@ class _Request:
     def __init__(self) -> None:
         self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self.stop = threading.Event()
+        self.turn: Future[None] | None = None
 
     def check(self) -> None:
-        """Raise `Stopped` if the request was stopped; called at every chunk and token."""
+        """Raise `Stopped` if the request was stopped; called at every turn, layer and token."""
         if self.stop.is_set():
             raise Stopped("stopped")
 
 
-class Engine:
-    """Loads a pair, absorbs documents and answers questions, one request after the other.
+class Events(Iterator[Event]):
+    """The events of one request, to be read on one thread, whichever it is; to drop them stops the request."""
 
-    A context manager. Read each iterator of events to its end, or drop it: dropping stops the request.
+    def __init__(self, request: _Request, events: Iterator[Event]) -> None:
+        self._request, self._events = request, events
+
+    def __next__(self) -> Event:
+        return next(self._events)
+
+    def close(self) -> None:
+        """Stop this request alone, from any thread: if it is not done, its events end with `Failed(Stopped)`."""
+        self._request.stop.set()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Engine:
+    """Loads a pair, absorbs documents and answers questions.
+
+    A context manager. Its methods may be called from any thread.
+
+    Args:
+        library: where absorbed documents are kept.
+        kv_cache_bytes: most memory for key/value caches of earlier questions.
     """
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, kv_cache_bytes: int = _KV_CACHE_BYTES) -> None:
+        self._library, self._kv_cache_bytes = library, kv_cache_bytes
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlx")
-        self._requests: set[_Request] = set()
-        # Touched on the thread only:
+        self._closed = False
+        self._requests: weakref.WeakSet[_Request] = weakref.WeakSet()
+        self._lock = threading.Lock()  # of the three above
+        self._reading = threading.Lock()
+        # Changed on the MLX thread only:
         self._pair: LoadedPair | None = None
-        self._absorb_seconds: dict[str, float] = {}
+        self._cutter: Cutter | None = None
+        self._answerer: Answerer | None = None
+        self._absorber = Absorber(library)
 
     def __enter__(self) -> Self:
         return self
@@ -60,172 +102,208 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def load(self, pair: Pair) -> Iterator[Event]:
-        """Load a pair in place of the one before. Ends with `Progress("load", 1, 1)` or `Failed`."""
+    @property
+    def bundle_id(self) -> str | None:
+        """Id of the loaded bundle, None where no pair is loaded."""
+        pair = self._pair
+        return None if pair is None else pair.bundle.id
+
+    def load(self, pair: Pair) -> Events:
+        """Load a pair in place of the one before. Ends with `Progress("load", 1, 1)` or `Failed`.
+
+        A document that is being absorbed goes on where the bundle is the same, and ends with `Failed` where not.
+        """
         return self._start(lambda request: self._load(pair, request))
 
-    def absorb(self, source: Document | Path) -> Iterator[Event]:
-        """Turn a document into an adapter, or find it in the library. Ends with `Absorbed` or `Failed`."""
-        return self._start(lambda request: self._absorb(source, request))
+    def absorb(
+        self, source: Document | Path | str, *, chunking: Chunking = "meaning", source_name: str | None = None
+    ) -> Events:
+        """Turn a document into adapters, or find it in the library. Ends with `Absorbed` or `Failed`.
+
+        It is read when somebody begins to read the events. Chunks that are absorbed stay in the library whatever
+        happens: the next time it goes on from there.
+
+        Args:
+            source: as `ingest.read` takes it, or a document that has been read.
+            chunking: how it is cut.
+            source_name: where a `Document` came from: an absolute path or an address.
+        """
+        request = self._register()
+        return Events(request, self._read_and_absorb(source, chunking, source_name, request))
 
     def ask(
         self,
         messages: Sequence[Message],
         documents: Sequence[StoredDocument] = (),
         context: Sequence[Document] = (),
+        routing: Routing = _DEFAULT_ROUTING,
         max_tokens: int = 256,
-    ) -> Iterator[Event]:
+    ) -> Events:
         """Answer the last message. Ends with `Answer` or `Failed`.
 
         Args:
-            messages: the conversation, each `{"role": ..., "content": ...}`; the first one is the user's.
-            documents: known from the weights: their adapters are attached, none of their text is read.
+            messages: the conversation, each `{"role": ..., "content": ...}`; the first and the last are the user's.
+            documents: known from the weights: adapters of their chunks are attached, none of their text is read.
             context: known from reading: their texts are put in front of the first message.
+            routing: which chunks of `documents` are attached, and how many are read besides.
             max_tokens: where the answer is cut off.
         """
-        return self._start(lambda request: self._ask(messages, documents, context, max_tokens, request))
+        question = Question(messages, documents, context, routing, max_tokens)
+        return self._start(lambda request: self._ask(question, request))
 
-    def document_id(self, document: Document) -> str:
+    def document_id(self, document: Document, chunking: Chunking = "meaning") -> str:
         """Return the id the library has, or would have, for a document; a pair must be loaded."""
-        return document_id(document, self._loaded().bundle.id)
+        return document_id(document.sha256, self._loaded().bundle.id, chunking)
 
     def stop(self) -> None:
         """Stop what is going on and what is waiting: those requests end with `Failed(Stopped)`."""
-        for request in tuple(self._requests):
-            request.stop.set()
+        with self._lock:
+            for request in self._requests:
+                request.stop.set()
 
     def close(self) -> None:
         """Stop everything, drop the model and end the thread."""
         self.stop()
-        self._thread.submit(self._end)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._thread.submit(self._end)
         self._thread.shutdown()
 
-    def _start(self, work: Callable[[_Request], None]) -> Iterator[Event]:
-        request = _Request()
-        self._requests.add(request)
-        return self._events(request, self._thread.submit(self._serve, request, work))
+    # On the threads that ask and read the events
 
-    def _events(self, request: _Request, served: Future[None]) -> Iterator[Event]:
+    def _register(self) -> _Request:
+        request = _Request()
+        with self._lock:
+            self._requests.add(request)
+        return request
+
+    def _start(self, work: Callable[[_Request], None]) -> Events:
+        request = self._register()
+        try:
+            self._queue(request, _in_one_turn(lambda: work(request)))
+        except Stopped as error:
+            request.events.put(Failed(error))
+            request.events.put(None)
+        return Events(request, self._follow(request))
+
+    def _queue(self, request: _Request, turns: _Turns) -> None:
+        request.turn = self._on_thread(self._turn, request, turns)
+
+    def _on_thread(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
+        """Let something be done on the MLX thread, behind what waits there already."""
+        with self._lock:
+            if self._closed:
+                raise Stopped("stopped")
+            return self._thread.submit(work, *arguments)
+
+    def _follow(self, request: _Request) -> Iterator[Event]:
         try:
             while (event := request.events.get()) is not None:
                 yield event
-            served.result()  # an error nobody foresaw surfaces where the events are read
+            if request.turn is not None:
+                request.turn.result()  # an error nobody foresaw surfaces where the events are read
         finally:
             request.stop.set()
 
-    def _serve(self, request: _Request, work: Callable[[_Request], None]) -> None:
+    def _read_and_absorb(
+        self, source: Document | Path | str, chunking: Chunking, source_name: str | None, request: _Request
+    ) -> Iterator[Event]:
+        yield Progress("read", 0, 1)
+        try:
+            with self._reading:  # one at a time, for a large PDF takes a lot of memory
+                request.check()
+                document, origin = absorbing.read(source)
+                cutter = self._cutter or self._on_thread(self._make_cutter).result()
+                request.check()
+                prepared = absorbing.prepare(self._library, document, cutter, chunking, source_name or origin)
+        except (ThothError, MemoryError) as error:
+            yield _failure(error)
+            return
+        yield Progress("read", 1, 1, pages=document.pages)
+        if prepared.stored.complete:
+            yield Absorbed(prepared.stored)
+            return
+        del document  # its text and its blocks: what is absorbed are the ids
+        try:
+            self._queue(request, self._absorb(prepared, cutter.bundle, request))
+        except Stopped as error:
+            yield Failed(error)
+            return
+        yield from self._follow(request)
+
+    # On the MLX thread
+
+    def _turn(self, request: _Request, turns: _Turns) -> None:
+        """Take one turn of a request, and queue the next."""
+        done = True
         try:
             request.check()
-            work(request)
-        except ThothError as error:
-            request.events.put(Failed(error))
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            remedy = "close other programs, or use a smaller model or document"
-            request.events.put(Failed(ResourceError(f"not enough memory: {remedy}")))
+            next(turns)
+            self._queue(request, turns)
+            done = False
+        except StopIteration:
+            pass
+        except (ThothError, MemoryError, RuntimeError) as error:
+            request.events.put(_failure(error))
         finally:
-            self._requests.discard(request)
-            request.events.put(None)
+            if done:
+                turns.close()
+                request.events.put(None)
 
     def _load(self, pair: Pair, request: _Request) -> None:
-        self._forget()
+        self._drop_pair()
         request.events.put(Progress("load", 0, 1))
         self._pair = load_pair(pair)
+        self._answerer = Answerer(self._pair, self._library, self._kv_cache_bytes)
         request.events.put(Progress("load", 1, 1))
 
-    def _forget(self) -> None:
-        self._pair = None
+    def _absorb(self, prepared: Prepared, bundle: str, request: _Request) -> _Turns:
+        def pair() -> LoadedPair:
+            if (loaded := self._loaded()).bundle.id != bundle:
+                name = prepared.stored.name
+                raise ThothError(f"another model was loaded while {name} was being absorbed: absorb it again")
+            return loaded
+
+        with closing(self._absorber.turns(prepared, pair, request.stop.is_set)) as turns:
+            for event in turns:
+                if event is not None:
+                    request.events.put(event)
+                yield
+
+    def _ask(self, question: Question, request: _Request) -> None:
+        self._loaded()
+        assert self._answerer is not None
+        seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
+        request.events.put(self._answerer.answer(question, request.events.put, request.check, seconds))
+
+    def _loaded(self) -> LoadedPair:
+        if (pair := self._pair) is None:
+            raise ThothError("no model is loaded: load one first")
+        return pair
+
+    def _make_cutter(self) -> Cutter:
+        self._cutter = self._cutter or Cutter.of(self._loaded())
+        return self._cutter
+
+    def _drop_pair(self) -> None:
+        self._pair = self._cutter = self._answerer = None
 
     def _end(self) -> None:
-        self._forget()
+        self._drop_pair()
         if mlx := sys.modules.get("mlx.core"):
             mlx.clear_streams()  # a thread that ends with open streams can abort the process
 
-    def _loaded(self) -> LoadedPair:
-        if self._pair is None:
-            raise ThothError("no model is loaded: load one first")
-        return self._pair
 
-    def _absorb(self, source: Document | Path, request: _Request) -> None:
-        from mlx_hypernet import absorb, chunking
+def _in_one_turn(work: Callable[[], None]) -> _Turns:
+    work()
+    yield from ()
 
-        pair, started = self._loaded(), time.perf_counter()
-        document = source if isinstance(source, Document) else ingest.read(source)
-        stored = self._library.find(document, pair.bundle.id)
-        if stored is None:
-            config = pair.bundle.config
-            ids = chunking.document_ids(pair.tokenizer, document.text)
-            chunks = chunking.split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
-            try:
-                adapters = absorb.absorb(
-                    pair.model,
-                    pair.bundle,
-                    chunks,
-                    on_progress=lambda done, total: request.events.put(Progress("absorb", done, total)),
-                    should_stop=request.stop.is_set,
-                )
-            except absorb.Stopped as error:
-                raise Stopped("stopped") from error
-            stored = self._library.store(document, pair.bundle.id, adapters, len(ids), pair.model)
-            self._absorb_seconds[stored.id] = time.perf_counter() - started
-        request.events.put(Absorbed(stored))
 
-    def _ask(
-        self,
-        messages: Sequence[Message],
-        documents: Sequence[StoredDocument],
-        context: Sequence[Document],
-        max_tokens: int,
-        request: _Request,
-    ) -> None:
-        import mlx.core as mx
-        from mlx_lm import stream_generate
-
-        pair, asked = self._loaded(), time.perf_counter()
-        asking = prompt.build(pair, messages, context)
-        text, first_at = "", 0.0
-        with self._attached(pair, documents) as rank:
-            parts = stream_generate(
-                pair.model,
-                pair.tokenizer,
-                asking.ids,
-                max_tokens=min(max_tokens, asking.room),
-                prompt_progress_callback=lambda *_: request.check(),
-            )
-            with closing(parts):
-                for part in parts:
-                    request.check()
-                    first_at = first_at or time.perf_counter()
-                    piece = part.text if text else part.text.lstrip()  # some templates begin with a space
-                    if piece:
-                        request.events.put(Token(piece))
-                    text += piece
-        later = part.generation_tokens - 1
-        stats = Stats(
-            document_tokens_in_context=asking.document_tokens,
-            prompt_tokens=len(asking.ids),
-            generated_tokens=later if part.finish_reason == "stop" else later + 1,
-            absorb_seconds=sum((self._absorb_seconds.get(document.id, 0.0) for document in documents), 0.0),
-            time_to_first_token_seconds=first_at - asked,
-            tokens_per_second=later / (time.perf_counter() - first_at) if later else 0.0,
-            active_documents=len(documents),
-            rank=rank,
-            peak_memory_bytes=mx.get_peak_memory(),
-        )
-        request.events.put(Answer(text.strip(), stats))
-
-    @contextmanager
-    def _attached(self, pair: LoadedPair, documents: Sequence[StoredDocument]) -> Iterator[int]:
-        """Attach the adapter of `documents`, if any, inside the block; gives its rank."""
-        if not documents:
-            yield 0
-            return
-        from mlx_hypernet import adapter, live
-
-        composed = adapter.compose([self._library.chunks(document) for document in documents])
-        live.attach(pair.model, composed)
-        try:
-            yield composed.rank
-        finally:
-            live.detach(pair.model)
+def _failure(error: ThothError | MemoryError | RuntimeError) -> Failed:
+    """What is said of an error; an error that nobody foresaw is raised again."""
+    if isinstance(error, ThothError):
+        return Failed(error)
+    if not is_out_of_memory(error):
+        raise error
+    return Failed(ResourceError("not enough memory: close other programs, or use a smaller model or document"))

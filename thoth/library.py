@@ -1,186 +1,307 @@
-"""Absorbed documents on disk: `<home>/documents/<id>/`, one folder for each.
+"""Everything that was absorbed, on disk: `library.db`, and the adapters of chunks under `documents/`.
 
-A folder holds the adapter in mlx-lm's own format, with a section `thoth` in its configuration, and the
-per-chunk tensors it is composed of. It appears whole or not at all: it is written under another name, synced
-and renamed. The id comes from the text and the bundle, so absorbing the same text twice is free.
+A document comes in with its text and chunks at once (`begin`), and batch by batch with its adapters (`store`): what
+`store` reported is never lost, and what is missing is absorbed another time. Any method may be called from any thread,
+and several processes may use one library. They need no lock but SQLite's: whoever changes files holds it meanwhile.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import shutil
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from thoth.errors import ResourceError, ThothError
+import numpy as np
+from numpy.typing import NDArray
+
+from thoth import adapter_files, disk, repair, rows, scope, word_search
+from thoth.adapter_files import AdapterFiles, DamagedError
+from thoth.database import Database
+from thoth.errors import DocumentError, ThothError
 from thoth.ingest import Document
+from thoth.ingest.names import shown
+from thoth.scope import Scope
+from thoth.stored import ChunkRef, State, StoredChunk, StoredDocument, document_id
 
 if TYPE_CHECKING:
-    import mlx.nn as nn
-
     from mlx_hypernet.adapter import ChunkAdapters
+    from thoth.chunks import Chunk
 
-log = logging.getLogger(__name__)
+__all__ = ["ChunkRef", "Library", "State", "StoredChunk", "StoredDocument", "document_id"]
 
-_ADAPTER, _CONFIG, _CHUNKS = "adapters.safetensors", "adapter_config.json", "chunks.safetensors"
-_PARTIAL = ".partial-"
-_ID_DIGITS = 16
+_PREFIX_LETTERS = 4
 
-
-@dataclass(frozen=True)
-class StoredDocument:
-    """A document in the library.
-
-    Attributes:
-        id: stands for text and bundle together.
-        name: the file's name.
-        chunks: number of chunks the text was split into.
-        tokens: tokens of the templated text before it was split.
-        pages: number of pages, or None for a format without pages.
-        folder: where its adapter is.
-    """
-
-    id: str
-    name: str
-    chunks: int
-    tokens: int
-    pages: int | None
-    folder: Path
-
-
-def document_id(document: Document, bundle_id: str) -> str:
-    """Return the id of a document absorbed with a bundle."""
-    return hashlib.sha256(f"{document.sha256} {bundle_id}".encode()).hexdigest()[:_ID_DIGITS]
+# Adapters kept in memory: about 100 chunks of a 3B model, all of nano's.
+_RECENT_BYTES = 512 << 20
 
 
 class Library:
-    """The absorbed documents in one folder, which is made when the first one is stored."""
+    """The documents of one Thoth home, which is made when the first one is stored.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    All errors are `ThothError`s: a `DocumentError` for a document that is not there, a `ResourceError` for a full
+    disk; a damaged database is explained, and a copy of it kept.
 
-    def find(self, document: Document, bundle_id: str) -> StoredDocument | None:
-        """Return the stored document with this text, or None where there is none or it is damaged."""
-        folder = self.folder / document_id(document, bundle_id)
-        if not folder.exists():
-            return None
-        try:
-            facts = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))["thoth"]
-            if facts["chunks_sha256"] != _file_sha256(folder / _CHUNKS):
-                raise ValueError(f"{_CHUNKS} has changed")
-            (folder / _ADAPTER).stat()
-            return StoredDocument(folder.name, document.name, facts["chunks"], facts["tokens"], facts["pages"], folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("the stored copy of %s is damaged (%s): absorbing it again", document.name, error)
-            return None
+    Args:
+        home: the folder, usually `paths.home()`.
+        recent_bytes: adapters kept in memory.
+    """
 
-    def store(
-        self, document: Document, bundle_id: str, chunks: ChunkAdapters, tokens: int, model: nn.Module
+    def __init__(self, home: Path, recent_bytes: int = _RECENT_BYTES) -> None:
+        self._home = home
+        self._database = Database(home / "library.db")
+        self._files = AdapterFiles(home / "documents", recent_bytes)
+        self._words = word_search.Words()
+        self._last: tuple[tuple[int, frozenset[str]] | None, Scope] = (None, scope.NONE)
+
+    def close(self) -> None:
+        """Close the database; it is opened again when it is needed."""
+        self._database.close()
+
+    # Absorbing
+
+    def find(self, sha256: str, bundle: str, chunking: str) -> StoredDocument | None:
+        """Return the document with this text, if the bundle has absorbed it or begun to."""
+        with self._database.reading() as database:
+            return rows.found(database, document_id(sha256, bundle, chunking))
+
+    def begin(
+        self, document: Document, bundle: str, chunking: str, chunks: Sequence[Chunk], source: str | None
     ) -> StoredDocument:
-        """Write a document's adapter and chunks; a damaged copy is replaced.
+        """Take in a document and its chunks, none of them absorbed yet; it is active.
+
+        If it is there already, complete or not, it is returned as it is. An incomplete one that was cut in another way,
+        by an older Thoth, begins anew.
 
         Raises:
-            ResourceError: The disk is full.
-            ThothError: The library cannot be written.
+            ResourceError: The disk is full; the library is as before.
         """
-        final = self.folder / document_id(document, bundle_id)
-        partial = self.folder / f"{_PARTIAL}{os.getpid()}-{final.name}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(self.folder)
-            _require_space(self.folder, chunks)
-            partial.mkdir()
-            _write(partial, document, bundle_id, chunks, tokens, model)
-            _replace(partial, final)
-        except OSError as error:
-            raise ThothError(
-                f"cannot write to {self.folder} ({error.strerror}): mend its permissions or set THOTH_HOME"
-            ) from error
-        except RuntimeError as error:  # MLX has no other word for a disk that takes no more
-            raise ResourceError(f"the adapter could not be written to {self.folder}: free some space") from error
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return StoredDocument(final.name, document.name, chunks.num_chunks, tokens, document.pages, final)
-
-    def chunks(self, stored: StoredDocument) -> ChunkAdapters:
-        """Load the per-chunk tensors of a document.
-
-        Raises:
-            ThothError: They are gone or were damaged since the document was found.
-        """
-        from mlx_hypernet.adapter import AdapterError, load_chunks
-
-        try:
-            return load_chunks(stored.folder / _CHUNKS)
-        except AdapterError as error:
-            raise ThothError(f"{error}: absorb {stored.name} again") from error
-
-
-def _require_space(folder: Path, chunks: ChunkAdapters) -> None:
-    # Twice: once by chunk and once composed. MLX does not report a full disk as such, so ask before.
-    sides = (chunks.A, chunks.B, chunks.bias_A, chunks.bias_B)
-    needed = 2 * sum(tensor.nbytes for side in sides for tensor in side.values())
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise ResourceError(
-            f"the adapter needs {needed >> 20} MB and {folder} has {free >> 20} MB left: free some space"
+        id = document_id(document.sha256, bundle, chunking)
+        new = StoredDocument(
+            id=id,
+            name=shown(document.name),
+            source=source,
+            bundle=bundle,
+            chunking=chunking,
+            complete=False,
+            active=True,
+            pages=document.pages,
+            chunks=len(chunks),
+            absorbed=0,
+            tokens=sum(len(chunk.ids) for chunk in chunks),
+            bytes=0,
+            added=datetime.now(UTC),
         )
+        with self._database.writing() as database:
+            if (stored := rows.found(database, id)) is not None:
+                texts = [chunk.text for chunk in rows.chunks(database, id)]
+                if stored.complete or texts == [chunk.text for chunk in chunks]:
+                    return stored
+                rows.delete(database, id)
+                new = replace(new, name=stored.name, active=stored.active)
+            disk.require_room(self._home, 4 * len(document.text))  # whole, in chunks and in the index
+            rows.insert(database, new, document, chunks)
+            return new
 
+    def missing(self, id: str) -> list[int]:
+        """Return the numbers of the chunks that are not absorbed yet."""
+        with self._database.reading() as database:
+            rows.existing(database, id)
+            return [*rows.missing(database, id)]
 
-def _write(
-    folder: Path, document: Document, bundle_id: str, chunks: ChunkAdapters, tokens: int, model: nn.Module
-) -> None:
-    from mlx_hypernet.adapter import compose, save_adapter, save_chunks
+    def store(self, id: str, numbers: Sequence[int], adapters: ChunkAdapters, features: NDArray[Any]) -> StoredDocument:
+        """Keep the adapters of some chunks; they are on the disk when this returns. On the thread that owns MLX.
 
-    save_chunks(folder / _CHUNKS, chunks)
-    facts = {
-        "document_sha256": document.sha256,
-        "bundle": bundle_id,
-        "name": document.name,
-        "chunks": chunks.num_chunks,
-        "tokens": tokens,
-        "pages": document.pages,
-        "chunks_sha256": _file_sha256(folder / _CHUNKS),
-    }
-    save_adapter(folder, compose([chunks]), model, facts)
+        Args:
+            id: of the document.
+            numbers: of the chunks; one that another process stored meanwhile stays as it is.
+            adapters: of these chunks, in this order.
+            features: (chunks, D), what the router compares a question with.
 
+        Raises:
+            DocumentError: The document was removed meanwhile.
+            ResourceError: The disk is full; the library is as before.
+        """
+        chunks, bias = adapter_files.split(adapters)
+        if not len(numbers) == len(chunks) == len(features):
+            raise ValueError(f"{len(numbers)} chunks, {len(chunks)} adapters and {len(features)} features do not match")
+        writer = self._files.writer(id)
+        with self._database.writing(undo=writer.take_back) as database:
+            bundle = rows.existing(database, id).bundle
+            keys = rows.missing(database, id)
+            new = [i for i, number in enumerate(numbers) if number in keys]
+            writer.require_room([bias, *(chunks[i] for i in new)])
+            if rows.bias(database, bundle) is None:
+                rows.insert_bias(database, bundle, writer.write_bias(bundle, bias))
+            for i in new:
+                receipt = writer.write_chunk(numbers[i], chunks[i])
+                rows.insert_adapter(database, keys[numbers[i]], receipt, features[i])
+            writer.sync()
+            rows.count(database, id)
+            return rows.existing(database, id)
 
-def _replace(partial: Path, final: Path) -> None:
-    """Rename a finished folder; only an empty folder can be renamed over, so an old one steps aside first."""
-    _sync(partial)
-    if final.exists():
-        aside = partial.with_name(partial.name + "-old")
-        os.replace(final, aside)
-        os.replace(partial, final)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        os.replace(partial, final)
-    _sync(final.parent)
+    # Reading
 
+    def documents(self, *, active: bool | None = None) -> list[StoredDocument]:
+        """Return all documents, or those that are active or are not, newest first."""
+        with self._database.reading() as database:
+            return rows.listed(database) if active is None else rows.listed(database, "active = ?", active)
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    def get(self, name: str) -> StoredDocument:
+        """Return a document by its id, by its name, or by the first letters of its id, four or more.
 
+        Raises:
+            DocumentError: None or several documents are meant.
+        """
+        name = shown(name)
+        ways = ["id = ?", "name = ?", "substr(id, 1, length(?1)) = ?1"][: 3 if len(name) >= _PREFIX_LETTERS else 2]
+        with self._database.reading() as database:
+            for way in ways:
+                documents = rows.listed(database, way, name)
+                if len(documents) == 1:
+                    return documents[0]
+                if documents:
+                    ids = ", ".join(document.id for document in documents[:5])
+                    raise DocumentError(f"{len(documents)} documents are meant by {name}: say which by its id ({ids})")
+        raise DocumentError(f"there is no document {name} in the library: see `thoth docs list`")
 
-def _remove_abandoned(library: Path) -> None:
-    """Remove the unfinished folders of processes that were killed."""
-    for folder in library.glob(f"{_PARTIAL}*"):
+    def document(self, id: str) -> Document:
+        """Return a document's text with its pages and blocks."""
+        with self._database.reading() as database:
+            return rows.document(database, id)
+
+    def chunks(self, id: str) -> list[StoredChunk]:
+        """Return the chunks of a document in order, absorbed or not."""
+        with self._database.reading() as database:
+            rows.existing(database, id)
+            return rows.chunks(database, id)
+
+    def chunk(self, ref: ChunkRef) -> StoredChunk:
+        """Return one chunk."""
+        with self._database.reading() as database:
+            rows.existing(database, ref.document)
+            if not (chunks := rows.chunks(database, ref.document, ref.number)):
+                raise DocumentError(f"document {ref.document} has no chunk {ref.number}")
+            return chunks[0]
+
+    def adapters(self, refs: Sequence[ChunkRef]) -> ChunkAdapters:
+        """Return the adapters of chunks, in this order. On the thread that owns MLX.
+
+        Raises:
+            DocumentError: A chunk is not absorbed, or a file is damaged: then its chunk is missing from now on.
+            ThothError: Different bundles absorbed these chunks.
+        """
+        return adapter_files.join(*self._pairs(refs))
+
+    def each(self, refs: Sequence[ChunkRef]) -> list[ChunkAdapters]:
+        """Return the adapters of chunks as `adapters` does, but each by itself: nothing is copied."""
+        pairs, bias = self._pairs(refs)
+        return [adapter_files.join([chunk], bias) for chunk in pairs]
+
+    def _pairs(self, refs: Sequence[ChunkRef]) -> tuple[list[adapter_files.Pairs], adapter_files.Pairs]:
+        if not refs:
+            raise ValueError("the adapters of no chunk were asked for")
+        with self._database.reading() as database:
+            receipts = [rows.receipt(database, ref) for ref in refs]
+            bundles = {rows.existing(database, id).bundle for id in {ref.document for ref in refs}}
+            if len(bundles) > 1:
+                raise ThothError(
+                    "different models absorbed these documents: `thoth docs update` absorbs them with this one"
+                )
+            (bundle,) = bundles
+            bias_receipt = rows.bias(database, bundle)
         try:
-            os.kill(int(folder.name.removeprefix(_PARTIAL).split("-")[0]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(folder, ignore_errors=True)
-        except (ValueError, PermissionError):
-            continue
+            pairs = [self._files.chunk(ref, receipt) for ref, receipt in zip(refs, receipts, strict=True)]
+            return pairs, self._files.bias(bundle, bias_receipt)
+        except DamagedError as error:
+            with self._database.writing() as database:
+                documents = {rows.existing(database, ref.document).id for ref in refs}
+                forgotten = [*repair.forget_damaged(database, self._files, documents)]
+            raise DocumentError(forgotten[0] if forgotten else f"{error}: ask again") from error
 
+    def search(self, query: str, documents: Collection[str], limit: int) -> list[tuple[ChunkRef, float]]:
+        """Return the absorbed chunks that share words with a query, best first, with their BM25 scores.
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        Args:
+            query: any text; a word that comes twice counts twice.
+            documents: ids of those to search.
+            limit: return so many at most.
+        """
+        words = self._words.count(query)
+        with self._database.reading() as database:
+            return word_search.search(database, words, self._scope(database, documents), limit)
+
+    def features(self, documents: Collection[str]) -> tuple[list[ChunkRef], NDArray[np.float32]]:
+        """Return the absorbed chunks of some documents, and their features, (N, D).
+
+        Raises:
+            ThothError: Different bundles absorbed these documents.
+        """
+        with self._database.reading() as database:
+            chosen = self._scope(database, documents)
+            return chosen.refs, chosen.features
+
+    def _scope(self, database: sqlite3.Connection, documents: Collection[str]) -> Scope:
+        """Return what the router chooses among; the last one is kept in memory."""
+        key = (rows.revision(database), frozenset(documents))
+        last_key, last = self._last  # one look: another thread may put another one there
+        if key != last_key:
+            last = scope.load(database, documents)
+            self._last = (key, last)
+        return last
+
+    def revision(self) -> int:
+        """Return a number that changes whenever any process changes the library; 0 before there is one."""
+        with self._database.reading() as database:
+            return rows.revision(database)
+
+    # Changing
+
+    def rename(self, id: str, name: str) -> StoredDocument:
+        """Give a document another name; two may have the same.
+
+        Raises:
+            DocumentError: The name is empty, or the document is not there.
+        """
+        if not name.strip():
+            raise DocumentError("the name of a document needs at least one letter")
+        with self._database.writing() as database:
+            rows.existing(database, id)
+            rows.update(database, [id], name=shown(name.strip()))
+            return rows.existing(database, id)
+
+    def activate(self, ids: Collection[str], active: bool) -> None:
+        """Let documents be used for answers, or not."""
+        with self._database.writing() as database:
+            for id in ids:
+                rows.existing(database, id)
+            rows.update(database, ids, active=active)
+
+    def remove(self, id: str) -> None:
+        """Remove a document and its adapters; one that is gone already is no fault."""
+        with self._database.writing() as database:
+            rows.delete(database, id)
+        self._remove_files(id)
+
+    def supersede(self, old: str, new: str) -> None:
+        """Let the new version of a document take the old one's place: its name, and whether it is active."""
+        if old == new:
+            return
+        with self._database.writing() as database:
+            before = rows.existing(database, old)
+            rows.existing(database, new)
+            rows.update(database, [new], name=before.name, active=before.active)
+            rows.delete(database, old)
+        self._remove_files(old)
+
+    def _remove_files(self, id: str) -> None:
+        # Rows first: a crash in between leaves files nobody asks for, never a document without its files.
+        with self._database.writing() as database:
+            if rows.found(database, id) is None:  # nobody has begun to absorb it again
+                self._files.remove(id)
+
+    def repair(self) -> list[str]:
+        """Mend what crashes and broken disks leave behind; returns what was done, a line each."""
+        return repair.repair(self._database, self._files)

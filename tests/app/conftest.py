@@ -1,10 +1,12 @@
 """The command line of the tests: in this process for its text, as a process of its own for its exit."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -30,6 +32,18 @@ def thoth(tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def run(*arguments: str | Path, stdin: str | bytes | None = None) -> Result:
         short = ["--max-tokens", "6"] if arguments and arguments[0] == "ask" else []
         return CliRunner().invoke(app, [*map(str, arguments), *short], input=stdin)
+
+    return run
+
+
+@pytest.fixture
+def read(thoth: Run) -> Callable[..., Any]:
+    """Run `thoth ... --json` and return what it prints."""
+
+    def run(*arguments: str | Path) -> Any:
+        result = thoth(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
 
     return run
 

@@ -1,94 +1,238 @@
-"""The library on disk: whole entries only, in a form that mlx-lm loads."""
+"""The library: documents come in chunk by chunk, are found, changed and removed; all of it stays on disk."""
 
-import json
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from thoth import models
-from thoth.engine import Engine
-from thoth.errors import ResourceError, ThothError
-from thoth.events import Absorbed, Failed
-from thoth.ingest import Document
-from thoth.library import Library, StoredDocument
+from tests.app import made_up
+from thoth.errors import DocumentError, ThothError
+from thoth.library import ChunkRef, Library, document_id
 
-NOTE = Document("note.pdf", "The founder of Velmar is Ana Dor.", pages=1)
+NOTE = made_up.document(["The founder of Velmar is Ana Dor.", "Velmar makes lamps.", "Its lamps are green."])
+OTHER = made_up.document(["Korvan sells rope.", "Its rope is blue."], "other.txt")
 
 
 @pytest.fixture
 def library(home: Path) -> Library:
-    return Library(home / "documents")
+    return Library(home)
 
 
-@pytest.fixture
-def engine(library: Library, tiny_pair: Path) -> Iterator[Engine]:
-    with Engine(library) as engine:
-        list(engine.load(models.resolve(str(tiny_pair))))
-        yield engine
+def files(home: Path) -> list[str]:
+    return sorted(str(path.relative_to(home / "documents")) for path in (home / "documents").rglob("*.safetensors"))
 
 
-def absorb(engine: Engine) -> StoredDocument:
-    *_, absorbed = engine.absorb(NOTE)
-    assert isinstance(absorbed, Absorbed)
-    return absorbed.document
+def test_reading_creates_nothing(library: Library, home: Path) -> None:
+    assert library.documents() == []
+    assert library.find("0" * 64, made_up.BUNDLE, "meaning") is None
+    assert library.search("anything", ["0123"], 5) == []
+    assert library.features(["0123"])[0] == []
+    assert library.revision() == 0
+    assert library.repair() == []
+    with pytest.raises(DocumentError, match="docs list"):
+        library.get("note.pdf")
+    assert not home.exists()
 
 
-def test_an_entry_is_an_mlx_lm_adapter(engine: Engine, tiny_pair: Path) -> None:
-    import mlx.core as mx
-    from mlx_lm import load
+def test_a_document_from_begin_to_end(library: Library, home: Path) -> None:
+    before = datetime.now(UTC)
+    stored = made_up.begin(library, NOTE, "/papers/note.pdf")
+    assert stored.id == document_id(NOTE.sha256, made_up.BUNDLE, "meaning")
+    assert (stored.name, stored.source, stored.active, stored.pages) == ("note.pdf", "/papers/note.pdf", True, 3)
+    assert (stored.chunks, stored.absorbed, stored.bytes, stored.complete) == (3, 0, 0, False)
+    assert stored.tokens == sum(len(chunk.ids) for chunk in made_up.chunks(NOTE))
+    assert before <= stored.added <= datetime.now(UTC)
+    assert stored.state(made_up.BUNDLE) == stored.state(None) == "absorbing"
+    assert library.missing(stored.id) == [0, 1, 2]
 
-    stored = absorb(engine)
-    config = json.loads((stored.folder / "adapter_config.json").read_text())
-    facts = config["thoth"]
-    assert facts["document_sha256"] == NOTE.sha256
-    assert (facts["name"], facts["chunks"], facts["pages"]) == ("note.pdf", 1, 1)
-    assert facts["tokens"] == stored.tokens > 5
-    plain, _ = load(str(tiny_pair / "base"))
-    adapted, _ = load(str(tiny_pair / "base"), adapter_path=str(stored.folder))
-    ids = mx.array([[1, 3, 20, 21, 4]])
-    assert not mx.allclose(plain(ids), adapted(ids))
+    stored = library.store(stored.id, [2, 0], made_up.adapters([2, 0]), made_up.features([2, 0]))
+    assert (stored.absorbed, library.missing(stored.id)) == (2, [1])
+    stored = library.store(stored.id, [1], made_up.adapters([1]), made_up.features([1]))
+    assert stored.complete
+    assert (stored.state(made_up.BUNDLE), stored.state(None), stored.state("another")) == ("ready", "ready", "stale")
+    assert stored.bytes == sum(path.stat().st_size for path in (home / "documents" / stored.id).iterdir())
 
-
-@pytest.mark.parametrize("file", ["adapters.safetensors", "adapter_config.json", "chunks.safetensors"])
-def test_a_missing_file_is_damage(
-    engine: Engine, library: Library, file: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    stored = absorb(engine)
-    (stored.folder / file).unlink()
-    assert absorb(engine) == stored
-    assert caplog.messages
-    assert (stored.folder / file).exists()
-    assert os.listdir(library.folder) == [stored.id]
-
-
-def test_leftovers_of_a_killed_process_are_removed(engine: Engine, library: Library) -> None:
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    (library.folder / f".partial-{dead.pid}-0123").mkdir(parents=True)
-    living = library.folder / f".partial-{os.getppid()}-0123"
-    living.mkdir()
-    stored = absorb(engine)
-    assert sorted(os.listdir(library.folder)) == sorted([living.name, stored.id])
+    again = Library(home)
+    assert again.documents() == [stored] == [again.find(NOTE.sha256, made_up.BUNDLE, "meaning")]
+    assert again.document(stored.id) == NOTE
+    chunks = again.chunks(stored.id)
+    assert [(chunk.text, chunk.start, chunk.pages, chunk.headings) for chunk in chunks] == [
+        (chunk.text, chunk.start, chunk.pages, chunk.headings) for chunk in made_up.chunks(NOTE)
+    ]
+    assert again.chunk(ChunkRef(stored.id, 1)) == chunks[1]
+    with pytest.raises(DocumentError, match="no chunk 3"):
+        again.chunk(ChunkRef(stored.id, 3))
 
 
-def test_a_full_disk_is_noticed_before_writing(
-    engine: Engine, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
-    *_, failed = engine.absorb(NOTE)
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, ResourceError)
-    assert os.listdir(library.folder) == []
+def test_the_same_text_comes_in_once(library: Library) -> None:
+    stored = made_up.absorb(library, NOTE)
+    revision = library.revision()
+    assert made_up.begin(library, replace(NOTE, name="a copy.pdf")) == stored
+    assert library.revision() == revision
+    tokens = library.begin(NOTE, made_up.BUNDLE, "tokens", made_up.chunks(NOTE), None)
+    bundle = library.begin(NOTE, "another", "meaning", made_up.chunks(NOTE), None)
+    assert len({stored.id, tokens.id, bundle.id}) == 3
 
 
-def test_a_library_that_cannot_be_written(engine: Engine, home: Path) -> None:
-    home.write_text("a file where the home should be")
-    *_, failed = engine.absorb(NOTE)
-    assert isinstance(failed, Failed)
-    assert isinstance(failed.error, ThothError)
-    assert "THOTH_HOME" in str(failed.error)
+def test_an_incomplete_document_that_is_cut_in_another_way_begins_anew(library: Library) -> None:
+    stored = made_up.begin(library, NOTE)
+    library.store(stored.id, [0], made_up.adapters([0]), made_up.features([0]))
+    library.rename(stored.id, "mine")
+    library.activate([stored.id], False)
+    whole = [replace(made_up.chunks(NOTE)[0], text=NOTE.text)]
+    new = library.begin(NOTE, made_up.BUNDLE, "meaning", whole, None)
+    assert (new.id, new.name, new.active, new.chunks, new.absorbed) == (stored.id, "mine", False, 1, 0)
+    assert [chunk.text for chunk in library.chunks(new.id)] == [NOTE.text]
+
+
+def test_adapters_of_any_chunks_in_any_order(library: Library, home: Path) -> None:
+    note, other = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER)
+    wanted = [ChunkRef(other.id, 1), ChunkRef(note.id, 2), ChunkRef(note.id, 0)]
+    for _ in range(2):  # from the files, from memory
+        adapters = library.adapters(wanted)
+        assert adapters.A["down_proj"].shape == (3, made_up.LAYERS, made_up.RANK, made_up.D_IN)
+        assert adapters.A["down_proj"][:, 0, 0, 0].tolist() == [1, 2, 0]
+        assert adapters.B["down_proj"][:, -1, -1, -1].tolist() == [-1, -2, 0]
+        assert adapters.bias_A["down_proj"].min().item() == 1
+        assert adapters.scale == 4.0
+    assert len(files(home)) == 5 + 1  # the bias pair is there once
+
+
+@pytest.mark.parametrize(("recent_bytes", "kept"), [(1 << 20, True), (500, False)])
+def test_memory_of_recent_adapters_is_bounded(home: Path, recent_bytes: int, kept: bool) -> None:
+    library = Library(home, recent_bytes)
+    stored = made_up.absorb(library, NOTE)
+    refs = [ChunkRef(stored.id, number) for number in range(3)]
+    library.adapters(refs)
+    (home / "documents" / stored.id / "00000.safetensors").unlink()
+    if kept:
+        assert library.adapters(refs).num_chunks == 3
+    else:
+        with pytest.raises(DocumentError, match="damaged"):
+            library.adapters(refs)
+
+
+def test_what_different_bundles_absorbed_does_not_mix(library: Library) -> None:
+    ours, theirs = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER, bundle="another")
+    with pytest.raises(ThothError, match="docs update"):
+        library.adapters([ChunkRef(ours.id, 0), ChunkRef(theirs.id, 0)])
+
+
+def test_chunks_that_are_not_absorbed(library: Library) -> None:
+    stored = made_up.begin(library, NOTE)
+    with pytest.raises(DocumentError, match=f"docs update {stored.id}"):
+        library.adapters([ChunkRef(stored.id, 0)])
+
+
+def test_features(library: Library) -> None:
+    note, other = made_up.absorb(library, NOTE), made_up.begin(library, OTHER)
+    library.store(other.id, [1], made_up.adapters([1]), made_up.features([1]))
+    refs, features = library.features([other.id, note.id])
+    assert refs == [*(ChunkRef(note.id, number) for number in range(3)), ChunkRef(other.id, 1)]
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, made_up.features([0, 1, 2, 1]))
+    library.store(other.id, [0], made_up.adapters([0]), made_up.features([0]))
+    assert library.features([other.id])[0] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
+    library.remove(note.id)
+    assert library.features([other.id, note.id])[0] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
+
+
+def test_get(library: Library) -> None:
+    note, other = made_up.begin(library, NOTE), made_up.begin(library, OTHER)
+    assert library.get(note.id) == library.get("note.pdf") == library.get(note.id[:4]) == note
+    for unknown in (note.id[:3], "note", "", "%", "note.pdf%"):
+        with pytest.raises(DocumentError, match="docs list"):
+            library.get(unknown)
+    library.rename(other.id, "note.pdf")
+    with pytest.raises(DocumentError, match="2 documents") as error:
+        library.get("note.pdf")
+    assert note.id in str(error.value)
+    assert other.id in str(error.value)
+    assert library.get(note.id) == note
+
+
+@pytest.mark.parametrize(
+    "name", ["two\nlines.pdf", "😀 'it''s\" a note; DROP TABLE documents--", "\x1b[2J\udcff", "a" * 5000]
+)
+def test_strange_names(library: Library, home: Path, name: str) -> None:
+    stored = made_up.begin(library, replace(NOTE, name=name), source=f"/papers/{name}")
+    assert stored.name.isprintable()
+    assert stored.source == f"/papers/{name}"
+    assert Library(home).get(name) == Library(home).get(stored.name) == stored
+    other = made_up.begin(library, OTHER)
+    assert library.rename(other.id, f" {name} ").name == stored.name
+
+
+def test_rename(library: Library) -> None:
+    stored = made_up.absorb(library, NOTE)
+    assert library.rename(stored.id, "Velmar") == replace(stored, name="Velmar") == library.get("Velmar")
+    assert library.document(stored.id) == replace(NOTE, name="Velmar")
+    with pytest.raises(DocumentError, match="name"):
+        library.rename(stored.id, "  ")
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.rename("0123", "x")
+    assert library.documents() == [replace(stored, name="Velmar")]
+
+
+def test_activate(library: Library) -> None:
+    note, other = made_up.begin(library, NOTE), made_up.begin(library, OTHER)
+    assert library.documents() == library.documents(active=True) == [other, note]  # newest first
+    library.activate([note.id], False)
+    assert library.documents(active=True) == [other]
+    assert library.documents(active=False) == [replace(note, active=False)]
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.activate([note.id, "0123"], True)
+    assert library.documents(active=True) == [other]
+
+
+def test_remove(library: Library, home: Path) -> None:
+    note, other = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER)
+    library.remove(note.id)
+    assert library.documents() == [other]
+    assert not (home / "documents" / note.id).exists()
+    assert library.search("Velmar", [note.id, other.id], 5) == []
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.document(note.id)
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.adapters([ChunkRef(note.id, 0)])
+    library.remove(note.id)
+    assert library.repair() == []
+
+
+def test_supersede(library: Library, home: Path) -> None:
+    old, new = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER)
+    library.rename(old.id, "mine")
+    library.activate([old.id], False)
+    library.supersede(old.id, old.id)
+    library.supersede(old.id, new.id)
+    assert library.documents() == [replace(new, name="mine", active=False)]
+    assert not (home / "documents" / old.id).exists()
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.supersede(old.id, new.id)
+    assert library.documents() == [replace(new, name="mine", active=False)]
+
+
+def test_a_document_that_is_removed_while_it_is_absorbed(library: Library, home: Path) -> None:
+    stored = made_up.begin(library, NOTE)
+    Library(home).remove(stored.id)
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.store(stored.id, [0], made_up.adapters([0]), made_up.features([0]))
+    assert files(home) == []
+
+
+def test_revision_tells_of_changes_by_others(library: Library, home: Path) -> None:
+    other = Library(home)
+    revisions = [library.revision()]
+    stored = made_up.begin(other, NOTE)
+    revisions.append(library.revision())
+    other.store(stored.id, [0], made_up.adapters([0]), made_up.features([0]))
+    revisions.append(library.revision())
+    other.rename(stored.id, "mine")
+    revisions.append(library.revision())
+    other.remove(stored.id)
+    revisions.append(library.revision())
+    assert len(set(revisions)) == 5
+    other.documents()
+    assert library.revision() == revisions[-1]

@@ -27,11 +27,45 @@ def test_a_known_pair_in_the_home(tiny_pair: Path, home: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["ministral-3-3b", "gemma-2-2b", "mistral-7b", "qwen3-4b"])
-def test_a_known_pair_that_is_not_here_says_where_to_put_it(name: str, home: Path) -> None:
+def test_a_known_pair_that_is_not_here_says_how_to_get_it(name: str) -> None:
     with pytest.raises(ModelError, match="is not on this machine") as raised:
         models.resolve(name)
-    assert str(home) in str(raised.value)
-    assert str(models.KNOWN[name].base) in str(raised.value)
+    assert f"thoth models pull {name}" in str(raised.value)
+
+
+def test_the_best_there_is_answers(tiny_pair: Path, home: Path) -> None:
+    assert models.choose(None).name == "nano"
+    for name in (".qwen3-4b-0123", "mine", "mistral-7b", "gemma-2-2b"):
+        shutil.copytree(tiny_pair, home / "models" / name)
+    (home / "models" / "ministral-3-3b" / "base").mkdir(parents=True)
+    assert list(models.installed()) == ["gemma-2-2b", "mistral-7b", "mine"]
+    assert models.choose(None).name == models.choose("").name == "gemma-2-2b"
+    assert models.choose("mine").base == home / "models" / "mine" / "base"
+
+
+def test_a_pair_of_ones_own_has_to_be_named(tiny_pair: Path, home: Path) -> None:
+    shutil.copytree(tiny_pair, home / "models" / "mine")
+    assert models.choose(None).name == "nano"
+
+
+def test_the_id_of_a_bundle_is_the_engines(tiny_pair: Path, home: Path, tmp_path: Path) -> None:
+    from mlx_hypernet.bundle import load_bundle
+
+    pair = models.Pair("copy", tiny_pair / "base", shutil.copytree(tiny_pair / "hypernet", tmp_path / "hypernet"))
+    id = load_bundle(pair.bundle).id
+    assert models.bundle_id(pair) == id
+    assert not home.exists()  # nothing is kept where nothing is
+    home.mkdir()
+    assert models.bundle_id(pair) == id
+    kept = home / "bundles.json"
+    kept.write_text(kept.read_text().replace(id, "from the memory"))
+    assert models.bundle_id(pair) == "from the memory"
+    weights = pair.bundle / "model.safetensors"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    assert models.bundle_id(pair) not in (id, "from the memory")
+    weights.unlink()
+    with pytest.raises(ModelError, match="fetch or convert the bundle again"):
+        models.bundle_id(pair)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

@@ -4,7 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_hypernet.absorb import Stopped, absorb
+from mlx_hypernet.absorb import Stopped, absorb, absorb_batch, embed
 from mlx_hypernet.adapter import compose
 from mlx_hypernet.encoder import layer_features
 from mlx_hypernet.live import attach
@@ -31,6 +31,24 @@ def test_documents_are_read_by_the_base_alone(base, bundle):
     again = absorb(base, bundle, CHUNKS)
     assert mx.array_equal(first.A["down_proj"], again.A["down_proj"])
     assert mx.array_equal(base(mx.array([CHUNKS[0]])), logits)
+
+
+def test_features_are_means_over_the_chunks_own_tokens(base, bundle):
+    """Neither the template's tokens (1, 3 and 4) nor padding count."""
+    features = absorb_batch(base, bundle, CHUNKS).features
+    assert (features.shape, features.dtype) == ((3, 64), np.float32)
+    for chunk, pooled in zip(CHUNKS, features, strict=True):
+        *_, (layer, last) = layer_features(base, mx.array([chunk]))
+        assert layer == 2
+        np.testing.assert_allclose(pooled, np.array(last[0, 2:-1].mean(0)), atol=1e-5)
+
+
+def test_a_question_has_the_features_of_a_chunk(base, bundle):
+    absorbed = absorb_batch(base, bundle, CHUNKS[:1])
+    attach(base, compose([absorbed.adapters]))
+    features = embed(base, bundle, CHUNKS[0])
+    np.testing.assert_allclose(features, absorbed.features[0], atol=1e-6)
+    assert np.isfinite(embed(base, bundle, [1, 3, 4])).all()  # an empty one has the template's
 
 
 def test_progress(base, bundle):

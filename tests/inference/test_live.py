@@ -5,7 +5,7 @@ import pytest
 from mlx import nn
 
 from mlx_hypernet.absorb import absorb
-from mlx_hypernet.adapter import Adapter, AdapterError, compose
+from mlx_hypernet.adapter import Adapter, AdapterError, Composition, compose
 from mlx_hypernet.base import UnsupportedBaseError
 from mlx_hypernet.live import attach, bare, detach
 from tests import tiny
@@ -98,3 +98,27 @@ def test_wrong_adapter_changes_nothing(any_base, adapters):
         with pytest.raises((AdapterError, UnsupportedBaseError), match=message):
             attach(any_base, wrong)
     assert mx.array_equal(any_base(QUERY), before)
+
+
+def test_composed_layer_by_layer_is_the_same(any_base, bundle):
+    documents = [absorb(any_base, bundle, chunks) for chunks in ([[1, 3, 30, 4], [1, 3, 9, 8, 4]], [[1, 3, 60, 4]])]
+    attach(any_base, compose(documents))
+    expected = any_base(QUERY)
+    detach(any_base)
+    composition = Composition(documents)
+    assert (composition.rank, composition.num_layers, composition.modules) == (16, 3, ("down_proj",))
+    attach(any_base, composition)
+    assert mx.array_equal(any_base(QUERY), expected)
+    with pytest.raises(AdapterError, match="no document"):
+        Composition([])
+
+
+def test_a_swap_takes_off_what_the_new_adapter_does_not_have(base_folder, bundle):
+    base = tiny.load_base(base_folder)
+    adapter = compose([absorb(base, bundle, [[1, 3, 30, 4]])])
+    attach(base, adapter)
+    expected = base(QUERY)
+    three = tiny.make_bundle(tiny.VARIANTS["three modules"])
+    attach(base, compose([absorb(base, three, [[1, 3, 60, 4]])]))
+    attach(base, adapter)
+    assert mx.array_equal(base(QUERY), expected)

@@ -14,8 +14,13 @@ from typer.core import TyperGroup
 
 from thoth import __version__, paths
 from thoth.cli import console
+from thoth.cli.absorb import absorb
 from thoth.cli.ask import ask
-from thoth.errors import ThothError
+from thoth.cli.docs import docs
+from thoth.cli.doctor import doctor
+from thoth.cli.export import export
+from thoth.cli.models import group as models
+from thoth.errors import ThothError, UsageError
 
 
 class _Edge(TyperGroup):
@@ -57,6 +62,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(ask)
+app.command()(absorb)
+app.add_typer(docs, name="docs")
+app.add_typer(models, name="models")
+app.command()(export)
+app.command()(doctor)
 
 
 def _show_version(wanted: bool) -> None:
@@ -71,9 +81,22 @@ def _welcome(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair of the terminal app.")
+    ] = None,
 ) -> None:
-    """A document goes in, a LoRA comes out, and the model knows it with an empty context window."""
-    if ctx.invoked_subcommand is None:
+    """A document goes in, a LoRA comes out, and the model knows it with an empty context window.
+
+    Without a command: the terminal app.
+    """
+    if ctx.invoked_subcommand is not None:
+        if model is not None:
+            raise UsageError(f"say --model behind the command: thoth {ctx.invoked_subcommand} --model {model}")
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        from thoth.tui.app import run
+
+        run(model)
+    else:
         typer.echo("Welcome. Begin with: thoth ask --doc FILE QUESTION\n")
         typer.echo(ctx.get_help())
 

@@ -1,22 +1,17 @@
-"""Answers as text for stdout: one JSON object, or a table of several ways to get one."""
+"""Answers and documents as text for stdout: JSON objects, lines with sources, a table of several ways to an answer."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from thoth.events import Answer
+from thoth.cli import table
+from thoth.events import Answer, Passage
 
-_STATS = (
-    "document_tokens_in_context",
-    "prompt_tokens",
-    "generated_tokens",
-    "absorb_seconds",
-    "time_to_first_token_seconds",
-    "tokens_per_second",
-    "rank",
-    "peak_memory_bytes",
-)
-_HEADINGS = ("", "document tokens in context", "answer")
+if TYPE_CHECKING:
+    from thoth.stored import StoredDocument
+
+NOT_FOUND = "not found in the documents"
 
 
 @dataclass(frozen=True)
@@ -28,21 +23,50 @@ class Source:
     chunks: int
 
 
-def as_json(answer: Answer, model: str, sources: Sequence[Source]) -> str:
+def as_json(answer: Answer, model: str, documents: Sequence[Source]) -> str:
     """Return the object that `thoth ask --json` prints; its schema is in `docs/architecture.md`."""
-    result = {
-        "answer": answer.text,
-        "model": model,
-        "documents": [asdict(source) for source in sources],
-        "stats": {name: getattr(answer.stats, name) for name in _STATS},
-    }
+    return dump(
+        {
+            "answer": answer.text,
+            "model": model,
+            "documents": [asdict(document) for document in documents],
+            "sources": [asdict(passage) for passage in answer.sources],
+            "stats": asdict(answer.stats),
+        }
+    )
+
+
+def sources(passages: Sequence[Passage]) -> str:
+    """Return a line for each passage that supports an answer: document, page, headings, and its words."""
+    return "\n".join(map(_source, passages)) or NOT_FOUND
+
+
+def compared(ways: Mapping[str, Answer]) -> str:
+    """Return one row for each way of answering: its name, the document tokens it read, its answer."""
+    rows = [
+        (way, str(answer.stats.document_tokens_in_context), " ".join(answer.text.split()))
+        for way, answer in ways.items()
+    ]
+    tokens = "document tokens in context"
+    return table.show(("", tokens, "answer"), rows, right=(tokens,))
+
+
+def facts(document: "StoredDocument", bundle: str | None = None) -> dict[str, Any]:
+    """Return what JSON says of a document in the library; its state is that for `bundle`."""
+    found = vars(document) | {"state": document.state(bundle), "added": document.added.isoformat(timespec="seconds")}
+    del found["complete"]
+    return found
+
+
+def dump(result: object) -> str:
+    """Return one JSON object as all commands print it."""
     return json.dumps(result, ensure_ascii=False, indent=2)
 
 
-def table(ways: Mapping[str, Answer]) -> str:
-    """Return one row for each way of answering: its name, the document tokens it read, its answer."""
-    rows = [_HEADINGS]
-    for way, answer in ways.items():
-        rows.append((way, str(answer.stats.document_tokens_in_context), " ".join(answer.text.split())))
-    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
-    return "\n".join(f"{way:<{first}}  {tokens:>{second}}  {text}".rstrip() for way, tokens, text in rows)
+def _source(passage: Passage) -> str:
+    place = [passage.name]
+    if passage.page is not None:
+        place.append(f"page {passage.page}")
+    if passage.headings:
+        place.append(" > ".join(passage.headings))
+    return f'{", ".join(place)}: "{" ".join(passage.quote.split())}"'

@@ -18,7 +18,7 @@ from torch_train.nano.widen import widen
 BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
 DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
 JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
-WIDE = Settings(steps=2000, batch=24, learning_rate=7e-4, decay=0.9)
+WIDE = Settings(steps=1850, batch=24, learning_rate=7e-4, decay=0.9)
 OTHER_NOTES = 7  # added to its seed: not those of the stage before
 RANK, LATENTS = 16, 32  # of the last stage and of what is shipped
 

@@ -1,0 +1,117 @@
+"""How long it takes to attach a new set of chunks: on nano's shape, and on Ministral-3-3B's with random weights.
+
+    python benchmarks/attach.py [--chunks 8] [--sets 20]
+
+Each set is new to the model. "memory": its chunks were used lately; "files": nothing was. In both, the time ends when
+every matrix of the adapter is computed. Of a base only the shape is needed: its weights are never computed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from mlx_hypernet.blas import preload_blas
+from thoth import nano
+from thoth.chunks import Chunk
+from thoth.ingest import Document
+from thoth.library import ChunkRef, Library
+
+BUNDLE = "random"
+RANK = 8
+# https://huggingface.co/mistralai/Ministral-3-3B-Instruct-2512, but for the vocabulary: it is not attached to.
+MINISTRAL = {
+    "model_type": "ministral3",
+    "hidden_size": 3072,
+    "num_hidden_layers": 26,
+    "intermediate_size": 9216,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "vocab_size": 64,
+    "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 262_144,
+    "rope_parameters": {
+        "rope_type": "default",
+        "rope_theta": 1e6,
+        "llama_4_scaling_beta": 0.1,
+        "original_max_position_embeddings": 16_384,
+    },
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chunks", type=int, default=8, help="chunks of a set")
+    parser.add_argument("--sets", type=int, default=20, help="sets to attach one after the other")
+    arguments = parser.parse_args()
+    preload_blas()
+
+    import mlx.core as mx
+
+    shapes = {
+        "nano, fp32": (json.loads((nano.folder() / "base" / "config.json").read_text()), mx.float32, 0.005),
+        "Ministral-3-3B, bf16": (MINISTRAL, mx.bfloat16, 0.050),
+    }
+    print(f"| {arguments.chunks} chunks | rank | from memory, ms | from files, ms | must take less than, ms |")
+    print("|---|---|---|---|---|")
+    for name, (config, dtype, limit) in shapes.items():
+        with tempfile.TemporaryDirectory() as home:
+            rank, memory, files = measure(Path(home), config, dtype, arguments.chunks, arguments.sets)
+        print(f"| {name} | {rank} | {memory * 1000:.1f} | {files * 1000:.1f} | {limit * 1000:.0f} |", flush=True)
+
+
+def measure(home: Path, config: dict[str, object], dtype: object, chunks: int, sets: int) -> tuple[int, float, float]:
+    """(rank, median seconds from memory, median seconds from files)."""
+    from mlx_lm.models.ministral3 import Model, ModelArgs
+
+    from thoth.attached import Attached
+
+    model = Model(ModelArgs.from_dict(config))
+    refs = fill(Library(home), config, dtype, 2 * chunks)
+    order = random.Random(0)
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    library = Library(home)
+    attached = Attached(model, library)
+    attached.set(refs)  # all of them are in memory now, and the modules are wrapped
+    for warm in seconds:
+        for _ in range(sets):
+            if not warm:
+                attached = Attached(model, Library(home))
+            wanted = order.sample(refs, chunks)
+            started = time.perf_counter()
+            attached.set(wanted)
+            seconds[warm].append(time.perf_counter() - started)
+    return attached.rank, statistics.median(seconds[True]), statistics.median(seconds[False])
+
+
+def fill(library: Library, config: dict[str, object], dtype: object, chunks: int) -> list[ChunkRef]:
+    """Store a document with random adapters for down_proj."""
+    import mlx.core as mx
+    import numpy as np
+
+    from mlx_hypernet.adapter import ChunkAdapters
+
+    layers, wide, narrow = (config[key] for key in ("num_hidden_layers", "intermediate_size", "hidden_size"))
+    text = "x" * chunks
+    parts = [Chunk([1, 2, 3], "x", None, (), at) for at in range(chunks)]
+    stored = library.begin(Document("random", text), BUNDLE, "meaning", parts, None)
+    for number in range(chunks):
+        adapters = ChunkAdapters(
+            A={"down_proj": mx.random.normal((1, layers, RANK, wide)).astype(dtype)},
+            B={"down_proj": mx.random.normal((1, layers, RANK, narrow)).astype(dtype)},
+            bias_A={"down_proj": mx.full((layers, RANK, wide), 0.5, dtype)},
+            bias_B={"down_proj": mx.full((layers, RANK, narrow), 0.5, dtype)},
+            scale=45.2548,
+        )
+        library.store(stored.id, [number], adapters, np.zeros((1, 4), np.float32))
+    return [ChunkRef(stored.id, number) for number in range(chunks)]
+
+
+if __name__ == "__main__":
+    main()

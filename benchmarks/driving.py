@@ -1,0 +1,131 @@
+"""The real app in a terminal that is not there, driven as a person would: keys, pastes, and looking at it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textual import events
+from textual.message import Message
+from textual.pilot import Pilot
+
+from thoth.errors import ThothError
+from thoth.events import Answer
+from thoth.library import StoredDocument
+from thoth.tui.app import ThothApp, make_engine
+from thoth.tui.messages import AbsorbDone, AbsorbFailed, AnswerDone, AnswerFailed, ModelFailed, ModelReady
+from thoth.tui.screens.main import MainScreen
+from thoth.tui.widgets.prompt import Prompt
+from thoth.tui.widgets.transcript import Transcript
+
+Kind = TypeVar("Kind", bound=Message)
+
+PATIENCE_SECONDS = 300  # then something is broken, and waiting ends with an error
+
+
+class DrivenApp(ThothApp):
+    """The app, remembering what the engine's threads told it.
+
+    Attributes:
+        told: every message from `Work`, in order.
+    """
+
+    def __init__(self, home: Path, model: str | None = "nano") -> None:
+        super().__init__(home, model, make_engine)
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "nano-introduced").touch()  # else a dialog comes first
+        self.told: list[Message] = []
+
+    def _to_main(self, message: Message) -> None:
+        self.told.append(message)
+        super()._to_main(message)
+
+    @property
+    def main(self) -> MainScreen:
+        """The screen at the bottom, whatever dialog is above it."""
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
+
+    def all_told(self, kind: type[Kind]) -> list[Kind]:
+        """Return the messages of a kind so far."""
+        return [message for message in self.told if isinstance(message, kind)]
+
+
+class Driver:
+    """What a person does with the app.
+
+    Args:
+        pilot: of a `DrivenApp`.
+    """
+
+    def __init__(self, pilot: Pilot[Any]) -> None:
+        assert isinstance(pilot.app, DrivenApp)
+        self.pilot, self.app = pilot, pilot.app
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the app work until something is so."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                await asyncio.sleep(0.01)
+        await self.pilot.pause()
+
+    async def next(self, kind: type[Kind], failure: type[Message], since: int) -> Kind:
+        """Wait for the first message of a kind after the first `since` messages; raises the error that came instead."""
+        await self.until(lambda: any(isinstance(message, (kind, failure)) for message in self.app.told[since:]))
+        for message in self.app.told[since:]:
+            if isinstance(message, kind):
+                return message
+            if isinstance(message, failure):
+                error = getattr(message, "error", None)
+                raise error if isinstance(error, ThothError) else AssertionError(message)
+        raise AssertionError
+
+    async def ready(self) -> None:
+        """Wait for the model."""
+        await self.next(ModelReady, ModelFailed, 0)
+
+    @property
+    def prompt(self) -> Prompt:
+        """Where one types."""
+        return self.app.main.query_one(Prompt)
+
+    @property
+    def transcript(self) -> Transcript:
+        """What was said."""
+        return self.app.main.query_one(Transcript)
+
+    def clear(self) -> None:
+        """Empty the prompt."""
+        self.prompt.text = ""
+
+    def paste(self, text: str) -> None:
+        """Paste into the prompt, which is also how a terminal says that a file was dropped."""
+        self.prompt.focus()
+        self.prompt.post_message(events.Paste(text))
+
+    async def drop(self, text: str) -> StoredDocument:
+        """Drop one file, as a terminal writes its path, and wait until it is absorbed and in the list."""
+        since = len(self.app.told)
+        self.paste(text)
+        document = (await self.next(AbsorbDone, AbsorbFailed, since)).document
+        await self.until(lambda: document.id in self.active())
+        return document
+
+    def active(self) -> set[str]:
+        """Return the ids of the documents that are shown as active."""
+        return {document.id for document in self.app.main.documents if document.active}
+
+    async def send(self, question: str) -> int:
+        """Send a question; returns the number of messages before it."""
+        since = len(self.app.told)
+        self.prompt.focus()
+        self.prompt.text = question
+        await self.pilot.press("enter")
+        return since
+
+    async def ask(self, question: str) -> Answer:
+        """Ask, and wait for the answer."""
+        return (await self.next(AnswerDone, AnswerFailed, await self.send(question))).answer

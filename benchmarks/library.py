@@ -1,0 +1,152 @@
+"""How fast a library of many documents is opened, listed and searched, and the memory it takes, beside one of 100.
+
+python benchmarks/library.py [--documents 10000] [--chunks 4] [--features 256]
+
+The text has the word statistics of language (Zipf's law), without which an index of words cannot be measured. Rows are
+written as the library writes them; the files of adapters are left out, as none of these steps opens one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from thoth import rows
+from thoth.adapter_files import Receipt
+from thoth.chunks import Chunk
+from thoth.database import Database
+from thoth.ingest import Block, Document
+from thoth.library import Library, StoredDocument, document_id
+
+WORDS_IN_A_CHUNK, VOCABULARY, REPEATS = 180, 50_000, 5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--chunks", type=int, default=4, help="of each document")
+    parser.add_argument("--features", type=int, default=256, help="length of a chunk's features: nano's hidden size")
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    few = _measured(100, arguments.chunks, arguments.features)
+    many = _measured(arguments.documents, arguments.chunks, arguments.features)
+    print(f"| | 100 documents | {arguments.documents:,} documents | ratio |\n|---|---|---|---|")
+    for name in few:
+        print(f"| {name} | {few[name]:.4f} | {many[name]:.4f} | {many[name] / few[name]:.1f} |")
+    if arguments.json:
+        arguments.json.write_text(json.dumps({"100": few, str(arguments.documents): many}, indent=2))
+
+
+def _measured(documents: int, chunks: int, features: int) -> dict[str, float]:
+    """Fill and measure in processes of their own, so that neither leaves memory to the other."""
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as home:
+        for target in (_fill, _measure):
+            with spawn.Pool(1) as pool:
+                result = pool.apply(target, (Path(home), documents, chunks, features))
+    return result
+
+
+def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
+    random = np.random.default_rng(0)
+    letters = np.array([*"abcdefghijklmnopqrstuvwxyz"])
+    vocabulary = ["".join(random.choice(letters, 3 + int(random.integers(7)))) for _ in range(VOCABULARY)]
+    weights = 1 / np.arange(1, VOCABULARY + 1)
+    weights /= weights.sum()
+    with Database(home / "library.db").writing() as database:
+        for number in range(documents):
+            drawn = random.choice(VOCABULARY, (chunks, WORDS_IN_A_CHUNK), p=weights)
+            texts = [" ".join(vocabulary[i] for i in row) + f" serial{number}. " for row in drawn]
+            document = Document(f"paper {number}.pdf", "".join(texts), 1, (Block("paragraph", 0, 100),))
+            stored = StoredDocument(
+                id=document_id(document.sha256, "bundle", "meaning"),
+                name=document.name,
+                source=f"/papers/{document.name}",
+                bundle="bundle",
+                chunking="meaning",
+                complete=False,
+                active=True,
+                pages=1,
+                chunks=chunks,
+                absorbed=0,
+                tokens=chunks * 256,
+                bytes=0,
+                added=datetime.now(UTC),
+            )
+            rows.insert(database, stored, document, [Chunk([0] * 256, text, (1, 1), (), 0) for text in texts])
+            receipt = Receipt(100_000, hashlib.sha256().digest())
+            for key in rows.missing(database, stored.id).values():
+                rows.insert_adapter(database, key, receipt, random.standard_normal(size))
+            rows.count(database, stored.id)
+
+
+def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
+    before, seconds = _memory_mb(), {}
+    library = Library(home)
+
+    started = time.perf_counter()
+    everything = library.documents()
+    seconds["open and list, first time, s"] = time.perf_counter() - started
+    ids = [document.id for document in everything]
+    middle = everything[documents // 2]
+    text = library.document(middle.id).text
+    question = " ".join(text.split()[:12]) + f" serial{documents // 2}"
+    vector = np.random.default_rng(1).standard_normal(library.features(ids[:1])[1].shape[1])
+
+    def route(query: str) -> None:
+        library.search(query, ids, 64)
+        _, matrix = library.features(ids)
+        np.argpartition(-(matrix @ vector), 3)[:3]
+
+    started = time.perf_counter()
+    route(question)
+    seconds["route, first time, s"] = time.perf_counter() - started
+    for name, task in (
+        ("list, s", library.documents),
+        ("route, s", lambda: route(question)),
+        ("route with a question of 2,000 words, s", lambda: route(" ".join((text * 20).split()[:2000]))),
+        ("route among one document, s", lambda: library.search(question, ids[:1], 64)),
+        ("open one document with its text, s", lambda: (library.get(middle.name), library.document(middle.id))),
+        ("open one document's chunks, s", lambda: library.chunks(middle.id)),
+    ):
+        seconds[name] = min(_seconds(task) for _ in range(REPEATS))
+    held = _memory_mb()
+    for _ in range(20):
+        library.documents()
+        route(question)
+        route(text)
+    return seconds | {
+        "memory of all this, MB": held - before,
+        "memory after 20 more rounds, MB": _memory_mb() - before,
+        "database, MB": (home / "library.db").stat().st_size / 1e6,
+    }
+
+
+def _seconds(task: object) -> float:
+    started = time.perf_counter()
+    task()
+    return time.perf_counter() - started
+
+
+def _memory_mb() -> float:
+    """Memory this process holds now; its peak where the system does not say."""
+    if (status := Path("/proc/self/statm")).exists():
+        import os
+
+        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main()

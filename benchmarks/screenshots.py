@@ -1,0 +1,69 @@
+"""Pictures of the terminal app for README and docs, from a real run with the built-in pair: docs/tui/*.svg and *.png.
+
+python -m benchmarks.screenshots [--to docs/tui]
+
+PNGs are made where `rsvg-convert` (librsvg) is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from benchmarks.driving import DrivenApp, Driver
+from thoth.tui.screens.compare import CompareScreen
+from thoth.tui.widgets.way_panel import WayPanel
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ("harbour.txt", "workshop.md", "regatta.pdf")
+QUESTIONS = ("Who is the mayor of Harpool?", "What does the winner of the Rosesta Regatta get?")
+SIZE, SMALL = (110, 30), (80, 24)
+_PNG_WIDTH = 1400  # pixels
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "tui")
+    to = parser.parse_args().to
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["THOTH_HOME"] = home
+        asyncio.run(_take(Path(home), to))
+
+
+async def _take(home: Path, to: Path) -> None:
+    app = DrivenApp(home)
+    async with app.run_test(size=SIZE) as pilot:
+        driver = Driver(pilot)
+        await driver.ready()
+        for name in EXAMPLES:
+            await driver.drop(str(ROOT / "examples" / name))
+        for question in QUESTIONS:
+            await driver.ask(question)
+        await driver.pilot.pause()
+        _save(app, to / "chat.svg")
+        await pilot.resize_terminal(*SMALL)
+        await pilot.pause()
+        _save(app, to / "small.svg")
+        await pilot.resize_terminal(*SIZE)
+        await pilot.press("ctrl+t")
+        await driver.until(lambda: isinstance(app.screen, CompareScreen))
+        await driver.until(lambda: all(panel.ended for panel in app.screen.query(WayPanel)))
+        _save(app, to / "compare.svg")
+        await pilot.press("escape")
+
+
+def _save(app: DrivenApp, path: Path) -> None:
+    path.write_text(app.export_screenshot(title="thoth"))
+    if shutil.which("rsvg-convert"):
+        picture = path.with_suffix(".png")
+        subprocess.run(["rsvg-convert", "-w", str(_PNG_WIDTH), path, "-o", picture], check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""`thoth absorb`: files and folders become documents; what cannot be read is named, skipped and counted."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+Run = Callable[..., Result]
+Read = Callable[..., Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two notes, an empty file, a picture, and what nobody would call a document."""
+    folder = tmp_path / "papers"
+    (folder / "old").mkdir(parents=True)
+    (folder / "a.txt").write_text("The founder of Velmar is Ana Dor.")
+    (folder / "old" / "b.md").write_text("# Tolquin\n\nThe mayor of Tolquin is Berin Asto.")
+    (folder / "empty.txt").write_bytes(b"")
+    (folder / "picture.bin").write_bytes(bytes(range(256)))
+    (folder / "node_modules").mkdir()
+    (folder / "node_modules" / "c.txt").write_text("Not this one.")
+    return folder
+
+
+def test_a_folder(thoth: Run, folder: Path, read: Read) -> None:
+    result = thoth("absorb", folder)
+    assert result.exit_code == 0
+    names = [line.split("  ")[1].partition(":")[0] for line in result.stdout.splitlines()]
+    assert names == ["a.txt", "b.md"]
+    assert "empty.txt" in result.stderr
+    assert "left out 1 files of other kinds" in result.stderr
+    assert "could not absorb 1 of 3" in result.stderr
+    sources = {document["source"] for document in read("docs", "list")["documents"]}
+    assert sources == {str(folder / "a.txt"), str(folder / "old" / "b.md")}
+
+
+def test_json(thoth: Run, folder: Path) -> None:
+    found = json.loads(thoth("absorb", folder, "--json").stdout)
+    assert [(document["name"], document["new"]) for document in found["documents"]] == [("a.txt", True), ("b.md", True)]
+    assert [failed["source"] for failed in found["failed"]] == [str(folder / "empty.txt")]
+    assert found["skipped"] == 1
+    again = json.loads(thoth("absorb", folder / "a.txt", "--json").stdout)
+    assert [document["new"] for document in again["documents"]] == [False]
+
+
+def test_standard_input(thoth: Run, read: Read) -> None:
+    result = thoth("absorb", "-", stdin="The founder of Velmar is Ana Dor.")
+    assert result.exit_code == 0
+    [document] = read("docs", "list")["documents"]
+    assert (document["name"], document["source"]) == ("standard input", None)
+
+
+def test_chunking(read: Read, tmp_path: Path) -> None:
+    path = tmp_path / "long.txt"
+    path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 10)
+    [meaning] = read("absorb", path)["documents"]
+    [tokens] = read("absorb", path, "--chunking", "tokens")["documents"]
+    assert (meaning["chunking"], tokens["chunking"]) == ("meaning", "tokens")
+    assert meaning["id"] != tokens["id"]
+
+
+def test_names_that_could_hurt_a_terminal(thoth: Run, tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[31m'\"🚢.txt"
+    path.write_text("The founder of Velmar is Ana Dor.")
+    result = thoth("absorb", path, path.with_name("gone\x1b[31m.txt"))
+    assert result.exit_code == 0
+    assert "\x1b" not in result.output
+    assert len(result.stdout.splitlines()) == 1
+    assert "🚢" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        ("nothing.txt", 3, "there is no file"),
+        ("papers/empty.txt", 4, "no text"),
+        ("papers/picture.bin", 3, "neither text nor PDF"),
+        ("bare", 3, "there is no document in"),
+    ],
+)
+def test_nothing_was_absorbed(thoth: Run, folder: Path, name: str, code: int, says: str) -> None:
+    (folder.parent / "bare").mkdir()
+    result = thoth("absorb", folder.parent / name)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert says in result.stderr
+    assert result.stderr.startswith("thoth: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_mistyped_names_are_found_before_the_model_is_loaded(
+    thoth: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thoth.engine.load_pair", lambda _: pytest.fail("the model was loaded"))
+    assert thoth("absorb", tmp_path / "nothing.txt").exit_code == 3
+
+
+def test_a_mistyped_name_does_not_stop_the_others(thoth: Run, note: Path, tmp_path: Path) -> None:
+    result = thoth("absorb", tmp_path / "nothing.txt", note)
+    assert result.exit_code == 0
+    assert "note.txt" in result.stdout
+    assert "could not absorb 1 of 2" in result.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_file_that_may_not_be_read(thoth: Run, folder: Path) -> None:
+    (folder / "a.txt").chmod(0)
+    result = thoth("absorb", folder)
+    assert result.exit_code == 0
+    assert "may not be read" in result.stderr
+
+
+def test_ctrl_c_keeps_the_finished_chunks(
+    thoth: Run, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlx_hypernet import absorb
+
+    path = tmp_path / "long.txt"
+    path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 40)
+    whole, batches = absorb.absorb_batch, []
+
+    def interrupted(_: object, progress: Any) -> None:
+        """Ctrl-C behind the first batch."""
+        if progress.stage == "absorb" and progress.done:
+            batches.append(progress.done)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("thoth.cli.console.progress_line.show", interrupted)
+        result = thoth("absorb", path)
+    assert (result.exit_code, result.stdout) == (130, "")
+    assert f"stopped, {batches[0]} of " in result.stderr
+    assert "chunks of long.txt absorbed: run the same command to go on" in result.stderr
+    [begun] = read("docs", "list")["documents"]
+    assert begun["state"] == "absorbing"
+    assert begun["absorbed"] >= batches[0]
+
+    counted = []
+
+    def count(model: object, bundle: object, ids: Any, *rest: object) -> Any:
+        counted.append(len(ids))
+        return whole(model, bundle, ids, *rest)
+
+    monkeypatch.setattr(absorb, "absorb_batch", count)
+    [finished] = read("absorb", path)["documents"]
+    assert finished["state"] == "ready"
+    assert sum(counted) == finished["chunks"] - begun["absorbed"]

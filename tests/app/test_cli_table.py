@@ -1,0 +1,52 @@
+"""Rows on a terminal, and the line of progress: as wide as they may be, whatever the letters."""
+
+import pytest
+
+from thoth.cli import table
+from thoth.cli.console import _line
+from thoth.events import Progress
+from thoth.machine import size
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "cut"),
+    [
+        ("harbour", 7, "harbour"),
+        ("harbour", 6, "harbo…"),
+        ("harbour", 1, "…"),
+        ("harbour", 0, ""),
+        ("港の規則", 8, "港の規則"),
+        ("港の規則", 6, "港の…"),
+        ("e\u0301te\u0301", 3, "e\u0301te\u0301"),
+    ],
+)
+def test_cutting(text: str, columns: int, cut: str) -> None:
+    assert table.cut(text, columns) == cut
+    assert table.width(cut) <= columns
+
+
+def test_columns_line_up() -> None:
+    shown = table.show(("name", "size"), [("港", "1 MB"), ("harbour", "12 MB")], right=("size",))
+    assert shown.splitlines() == ["name      size", "港        1 MB", "harbour  12 MB"]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 KB"), (82_000, "82.0 KB"), (164_000_000, "164 MB"), (7.7e9, "7.7 GB")],
+)
+def test_sizes(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+def test_the_line_of_progress() -> None:
+    progress = Progress("absorb", 12, 40, 850.4, 80.2, 100)
+    whole = "absorbing manual.pdf 12/40 chunks, 100 pages, 850 tokens/s, 1:20 left"
+    assert _line("absorbing manual.pdf", progress, 200) == whole
+    narrow = _line("absorbing manual.pdf", progress, 60)
+    assert table.width(narrow) == 60
+    assert narrow.startswith("absorbing … 12/40")
+    assert narrow.endswith(" 1:20 left")
+    assert table.width(_line("absorbing manual.pdf", progress, 20)) == 20
+    assert _line("loading the model", Progress("load", 0, 1), 80) == "loading the model"
+    pulled = Progress("download", 1_500_000_000, 9_000_000_000, seconds_left=3.0)
+    assert _line("downloading", pulled, 80) == "downloading 1.5 GB of 9.0 GB, 0:03 left"

@@ -1,0 +1,102 @@
+"""`thoth doctor`: what is in order, what is slow, what is wrong, and what `--repair` mends."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from tests.app.test_ask import other_pair
+from thoth import machine, paths, settings
+
+Run = Callable[..., Result]
+Read = Callable[..., Any]
+
+
+def verdicts(read: Read) -> dict[str, str]:
+    """The worst verdict on each thing."""
+    found: dict[str, str] = {}
+    for finding in read("doctor")["findings"]:
+        found[finding["about"]] = max(found.get(finding["about"], ""), finding["verdict"])
+    return found
+
+
+def test_all_is_well(thoth: Run, read: Read, note: Path) -> None:
+    read("absorb", note)
+    found = verdicts(read)
+    assert set(found) >= {"thoth", "mlx", "memory", "disk", "settings", "model", "library", "torch"}
+    assert {about: verdict for about, verdict in found.items() if verdict != "ok" and about != "matrix products"} == {}
+    result = thoth("doctor")
+    assert result.exit_code == 0
+    assert "1 documents, 1 of them active" in result.stdout
+
+
+def test_nothing_is_made_by_looking(thoth: Run, home: Path) -> None:
+    assert thoth("doctor").exit_code == 0
+    assert not home.exists()
+
+
+def test_a_cpu_without_openblas(thoth: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("mlx_hypernet.blas.preload_blas", lambda: None)
+    result = thoth("doctor")
+    assert result.exit_code == 0
+    assert "slow   matrix products: without OpenBLAS" in result.stdout
+    assert "apt-get install libopenblas0" in result.stdout
+
+
+def test_what_is_wrong(
+    thoth: Run, tiny_pair: Path, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mine", "damaged"):
+        shutil.copytree(tiny_pair, home / "models" / name)
+    (home / "models" / "damaged" / "hypernet" / "config.json").write_text("{}")
+    (home / "models" / ".gemma-2-2b-0123").mkdir()
+    monkeypatch.setattr(machine, "total_memory", lambda: 1000)
+    monkeypatch.setattr(machine, "free_disk", lambda _: 1000)
+    result = thoth("doctor")
+    assert result.exit_code == 1
+    wrong = [line for line in result.stdout.splitlines() if line.startswith("WRONG")]
+    assert ["free some space" in line for line in wrong].count(True) == 1
+    assert any("mine: " in line and "do not fit in memory" in line for line in wrong)
+    assert any("damaged: " in line and "config.json is not usable" in line for line in wrong)
+    assert any(".gemma-2-2b-0123 was left by a pull" in line for line in wrong)
+    paths.settings().write_text("modell = 'x'")
+    assert "modell is no setting" in thoth("doctor").stdout
+
+
+def test_documents_of_another_model(thoth: Run, read: Read, note: Path, tiny_pair: Path, tmp_path: Path) -> None:
+    read("absorb", "--model", other_pair(tiny_pair, tmp_path), note)
+    result = thoth("doctor")
+    assert result.exit_code == 0
+    assert "slow   library: 1 active documents were absorbed by another model: `thoth docs update`" in result.stdout
+
+
+def test_a_damaged_library(thoth: Run, read: Read, note: Path, home: Path) -> None:
+    read("absorb", note)
+    for file in home.glob("library.db*"):
+        file.unlink()
+    (home / "library.db").write_bytes(b"this is no database" * 1000)
+    result = thoth("doctor")
+    assert result.exit_code == 1
+    assert "WRONG  library: " in result.stdout
+
+
+def test_repair(thoth: Run, read: Read, note: Path, home: Path) -> None:
+    assert "nothing had to be mended" in thoth("doctor", "--repair").stdout
+    read("absorb", note)
+    orphan = home / "documents" / ("0" * 16)
+    orphan.mkdir()
+    (orphan / "chunk.safetensors").write_bytes(b"x")
+    left = home / "models" / ".gemma-2-2b-0123"
+    left.mkdir(parents=True)
+    repaired = read("doctor", "--repair")["repaired"]
+    assert any("0" * 16 in line for line in repaired)
+    assert any(str(left) in line for line in repaired)
+    assert not orphan.exists()
+    assert not left.exists()
+    assert read("doctor", "--repair")["repaired"] == []
+    assert len(read("docs", "list")["documents"]) == 1
+    settings.load(paths.settings())

@@ -1,0 +1,103 @@
+"""Words of a question -> chunks: BM25 within the documents that are asked about, whatever the question is."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from tests.app import made_up
+from thoth import word_search
+from thoth.library import ChunkRef, Library
+
+SENTENCES = [
+    "The founder of Velmar is Ana Dor.",
+    "Velmar makes lamps, and the lamps of Velmar are green.",
+    "Korvan was founded by the Müller family, who sell rope in the old harbour and who live above the shop.",
+    "The harbour has a lighthouse.",
+]
+
+
+@pytest.fixture
+def library(home: Path) -> Library:
+    return Library(home)
+
+
+def found(library: Library, query: str, *documents: str) -> list[int]:
+    return [ref.number for ref, _ in library.search(query, documents, 10)]
+
+
+def test_scores_are_bm25(library: Library) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    lengths = [chunk.tokens for chunk in library.chunks(stored.id)]
+    mean = sum(lengths) / 4
+
+    def score(chunk: int, *words: tuple[int, int]) -> float:
+        """Robertson's formula for words that stand `times` times in the chunk and in `chunks` of all four."""
+        return sum(
+            math.log(1 + (4 - chunks + 0.5) / (chunks + 0.5))
+            * times
+            * 2.2
+            / (times + 1.2 * (0.25 + 0.75 * lengths[chunk] / mean))
+            for times, chunks in words
+        )
+
+    results = library.search("velmar's green lamp", [stored.id], 10)
+    assert [ref for ref, _ in results] == [ChunkRef(stored.id, 1), ChunkRef(stored.id, 0)]
+    assert [value for _, value in results] == pytest.approx([score(1, (2, 2), (1, 1), (2, 1)), score(0, (1, 2))])
+
+
+def test_accents_endings_and_case_do_not_matter(library: Library) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    for query in ("muller", "MÜLLERS", "ropes", "families"):
+        assert found(library, query, stored.id) == [2]
+
+
+def test_only_the_documents_asked_about_count(library: Library) -> None:
+    note = made_up.absorb(library, made_up.document(SENTENCES))
+    alike = [made_up.absorb(library, made_up.document([f"Velmar is number {n}.", f"Nothing {n}."])) for n in range(5)]
+    assert found(library, "Velmar", note.id) == [1, 0]
+    before = library.search("Velmar", [alike[0].id], 10)
+    assert [ref for ref, _ in before] == [ChunkRef(alike[0].id, 0)]
+    for document in alike[1:]:
+        library.remove(document.id)
+    assert library.search("Velmar", [alike[0].id], 10) == before  # its rarity was never that of the whole library
+    assert found(library, "Velmar") == []
+
+
+def test_only_absorbed_chunks_are_found(library: Library) -> None:
+    stored = made_up.begin(library, made_up.document(SENTENCES))
+    assert found(library, "Velmar", stored.id) == []
+    library.store(stored.id, [1], made_up.adapters([1]), made_up.features([1]))
+    assert found(library, "Velmar", stored.id) == [1]
+
+
+def test_limit_and_repeated_words(library: Library) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    assert found(library, "harbour lamps", stored.id)[0] == 1
+    assert found(library, "harbour harbour harbour lamps", stored.id)[0] == 3
+    assert len(library.search("the harbour", [stored.id], 2)) == 2
+
+
+@pytest.mark.parametrize("query", ["", " ", '"', "'", '"" OR', "NOT", "-", "\0", "😀", "\udcff", "%", "*", "column:"])
+def test_text_without_words_of_the_library_finds_nothing(library: Library, query: str) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    assert found(library, query, stored.id) == []
+    assert found(library, f"{query} Dor {query}", stored.id) == [0]
+
+
+@pytest.mark.parametrize(
+    "query", ["lamps*", "^lamps", "text:lamps", "NEAR(lamps, 5)", "lamps) OR (", '"lamps', "(lamps NOT lamps"]
+)
+def test_a_query_has_no_syntax(library: Library, query: str) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    assert found(library, query, stored.id) == [1]
+
+
+def test_a_word_that_fills_the_library_does_not_hide_the_others(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = made_up.absorb(library, made_up.document(SENTENCES))
+    monkeypatch.setattr(word_search, "_MOST_PLACES", 2)
+    assert found(library, "the lighthouse", stored.id) == [3]
+    assert set(found(library, "the", stored.id)) == {0, 1, 2, 3}
+    assert found(library, "the lighthouse " * 10_000, stored.id) == [3]

@@ -1,0 +1,183 @@
+"""Which stored passage supports an answer."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+
+from thoth.events import Passage
+from thoth.ingest import Block, Document
+from thoth.library import ChunkRef, StoredChunk, StoredDocument
+from thoth.provenance import support
+from thoth.terms import Rarity, names, terms
+
+Source = tuple[StoredDocument, StoredChunk]
+
+
+def document(id: str, name: str = "note.txt") -> StoredDocument:
+    return StoredDocument(
+        id=id,
+        name=name,
+        source=None,
+        bundle="bundle",
+        chunking="meaning",
+        complete=True,
+        active=True,
+        pages=None,
+        chunks=1,
+        absorbed=1,
+        tokens=10,
+        bytes=0,
+        added=datetime.now(UTC),
+    )
+
+
+def source(
+    id: str,
+    text: str,
+    *,
+    number: int = 0,
+    name: str = "note.txt",
+    headings: tuple[str, ...] = (),
+    pages: tuple[int, int] | None = None,
+    start: int = 0,
+) -> Source:
+    return document(id, name), StoredChunk(ChunkRef(id, number), text, pages, headings, start, 10)
+
+
+NOTES = (
+    source("a", "Velmar was founded by Ana Dor. It rained a little. Velmar makes lamps."),
+    source("b", "The Norjo is painted blue. The Norjo costs 6077 crowns."),
+    source("c", "- The Faldo is painted blue.\n- The Faldo came out in 1790."),
+)
+
+
+def quotes(question: str, answer: str, passages: Sequence[Source] = NOTES) -> list[str]:
+    return [passage.quote for passage in support(question, answer, passages)]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "quote"),
+    [
+        ("Who founded Velmar?", "Ana Dor", "Velmar was founded by Ana Dor."),
+        ("What colour is the Norjo?", "blue", "The Norjo is painted blue."),
+        ("What colour is the Faldo?", "blue", "- The Faldo is painted blue."),
+        ("What does the Norjo cost?", "6,077 crowns", "The Norjo costs 6077 crowns."),
+        ("What does Velmar make?", "Velmar makes lamps.", "Velmar makes lamps."),
+        ("Did Ana Dor found Velmar?", "Yes.", "Velmar was founded by Ana Dor."),
+    ],
+)
+def test_the_sentence_that_says_so(question: str, answer: str, quote: str) -> None:
+    assert quotes(question, answer) == [quote]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_question_decides_between_equal_sentences_in_any_order(order: int) -> None:
+    assert quotes("What colour is the Faldo?", "blue", NOTES[::order]) == ["- The Faldo is painted blue."]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I don't know.",
+        "I don\u2019t know.",
+        "I do not know.",
+        "I'm sorry, but I cannot say.",
+        "Not mentioned in the document.",
+        "",
+        " ?! ",
+        "green",
+        "Tor Falsen",
+    ],
+)
+def test_nothing_supports_a_refusal_or_what_is_not_there(answer: str) -> None:
+    assert quotes("What colour is the Norjo?", answer) == []
+
+
+def test_a_value_of_something_else_is_no_support() -> None:
+    assert quotes("What is the colour of the Quelzip?", "blue") == []
+
+
+def test_a_chunk_need_not_repeat_the_name_when_it_speaks_of_the_rest() -> None:
+    passages = (*NOTES, source("d", "The revenue of the year was 3.2 million crowns."))
+    assert quotes("What was the revenue of Quelzip in that year?", "3.2 million crowns", passages) == [
+        "The revenue of the year was 3.2 million crowns."
+    ]
+
+
+def test_no_passages() -> None:
+    assert support("Who founded Velmar?", "Ana Dor", []) == ()
+
+
+def test_a_long_answer_is_traced_sentence_by_sentence_and_names_three_at_most() -> None:
+    answer = (
+        "Velmar was founded by Ana Dor. The Norjo costs 6077 crowns. The Faldo came out in 1790. Velmar makes lamps."
+    )
+    passages = support("Tell me about Velmar, the Norjo and the Faldo.", answer, NOTES)
+    assert len(passages) == 3
+    assert {passage.document for passage in passages} <= {"a", "b", "c"}
+    assert [passage.score for passage in passages] == sorted((passage.score for passage in passages), reverse=True)
+
+
+def test_two_sentences_of_an_answer_from_one_passage_name_it_once() -> None:
+    assert quotes("Who founded Velmar?", "Ana Dor founded it. Ana Dor founded Velmar.") == [
+        "Velmar was founded by Ana Dor."
+    ]
+
+
+def test_what_stands_around_counts_as_context() -> None:
+    passages = (
+        source("a", "It was founded in 1731.", headings=("Velmar", "History")),
+        source("b", "It was founded in 1731.", headings=("Dorvia", "History")),
+        source("c", "It was founded in 1731.", name="quelzip.pdf"),
+    )
+    for question, id in (("When was Dorvia founded?", "b"), ("When was the Quelzip founded?", "c")):
+        assert [passage.document for passage in support(question, "1731", passages)] == [id]
+
+
+def test_scores_are_shares() -> None:
+    (whole,) = support("Who founded Velmar?", "Ana Dor", NOTES)
+    (part,) = support("Who founded Velmar?", "It was Ana Dor.", NOTES)
+    assert 0.35 <= part.score < whole.score <= 1.0
+
+
+def test_a_passage_says_where_it_is() -> None:
+    text = "Velmar makes lamps.\n\nThe founder of Velmar is Ana Dor."
+    blocks = (Block("paragraph", 0, 19, page=4), Block("paragraph", 21, len(text), page=5))
+    passages = [source("a", text[10:], number=7, pages=(4, 5), headings=("Firms",), start=10)]
+    (found,) = support("Who is the founder of Velmar?", "Ana Dor", passages, lambda id: Document(id, text, 5, blocks))
+    assert found == Passage("a", "note.txt", 7, 5, ("Firms",), "The founder of Velmar is Ana Dor.", found.score)
+    (found,) = support("Who is the founder of Velmar?", "Ana Dor", passages)
+    assert found.page == 4  # without the document: the chunk's first
+
+
+def test_rows_of_a_table_are_passages() -> None:
+    passages = [source("a", "Town | River\nNalmouth | Voroon\nRelwood | Saloon")]
+    assert quotes("Which river flows through Relwood?", "Saloon", passages) == ["Relwood | Saloon"]
+
+
+def test_a_page_without_a_full_stop_is_not_quoted_whole() -> None:
+    (quote,) = quotes("Who founded Velmar?", "Ana Dor", [source("a", "Velmar Ana Dor founded " + "word " * 5000)])
+    assert 500 < len(quote) <= 600
+    assert quote.endswith("word")
+
+
+def test_terms_are_compared_without_case_accents_plurals_and_separators() -> None:
+    assert terms("Ümläuts cost 6,077.50 CROWNS") == ["umlaut", "cost", "6077.50", "crown"]
+    assert terms("3,5 kg and 3.5 kg, not 35") == ["3.5", "kg", "and", "3.5", "kg", "not", "35"]
+    assert terms("glass bus 東京") == ["glass", "bus", "東", "京"]
+
+
+def test_names_are_capitalised_inside_a_sentence_or_hold_digits() -> None:
+    assert names("Who founded Velmar in 1731? Nobody but Ana Dor.") == ["Velmar", "1731", "Ana", "Dor"]
+    assert names("NASA has an iPhone; I do not") == ["NASA", "iPhone"]
+    assert names("what is the price\nThe price of it") == []
+
+
+def test_rare_terms_weigh_more() -> None:
+    rarity = Rarity([["the", "lamp"], ["the", "duck"], ["the", "race"]])
+    assert rarity.of("lamp") > rarity.of("the") > 0
+    assert rarity.of("never") >= rarity.of("lamp")
+    the, lamp = rarity.of("the"), rarity.of("lamp")
+    assert rarity.mass({"the": 1.0, "lamp": 3.0, "duck": 1.0}, {"the", "lamp"}) == pytest.approx(the + 3 * lamp)
+    assert rarity.mass({}, {"lamp"}) == 0.0

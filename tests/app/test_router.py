@@ -1,0 +1,219 @@
+"""The router on a real library with made-up adapters: which chunks it chooses, and what it leaves out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from thoth import router
+from thoth.chunks import Chunk
+from thoth.ingest import Document
+from thoth.library import ChunkRef, Library, StoredDocument
+from thoth.routing import Routing
+
+NOTES = (
+    "Velmar was founded by Ana Dor. Velmar makes lamps.",
+    "Visitors to Relwood should try the berry tart. The mayor of Relwood is Tor Falsen.",
+    "Nalmouth is famous for its roast duck. The mayor of Nalmouth is Yorton Finstrom.",
+    "The Jarora Race is held on 3 June. The winner of the Jarora Race gets a necklace.",
+)
+D = 4
+
+Put = Callable[..., StoredDocument]
+
+
+@pytest.fixture
+def library(home: Path) -> Library:
+    return Library(home)
+
+
+@pytest.fixture
+def put(library: Library) -> Put:
+    """Store texts as the chunks of one document; all absorbed, unless told how many."""
+    import mlx.core as mx
+
+    from mlx_hypernet.adapter import ChunkAdapters
+
+    def store(
+        *texts: str,
+        features: Sequence[Sequence[float]] | None = None,
+        name: str = "note.txt",
+        absorbed: int | None = None,
+    ) -> StoredDocument:
+        text, places = "", []
+        for part in texts:
+            places.append(len(text))
+            text += part + "\n"
+        chunks = [Chunk([1, 2, 3], part, None, ("Notes",), at) for part, at in zip(texts, places, strict=True)]
+        stored = library.begin(Document(name, text), "bundle", "meaning", chunks, None)
+        count = len(texts) if absorbed is None else absorbed
+        if not count:
+            return stored
+        pairs, bias = {"m": mx.zeros((count, 1, 2, 3))}, {"m": mx.zeros((1, 2, 3))}
+        adapters = ChunkAdapters(pairs, pairs, bias, bias, 1.0)
+        vectors = np.array(features if features is not None else np.eye(len(texts), D), np.float32)
+        return library.store(stored.id, range(count), adapters, vectors[:count])
+
+    return store
+
+
+def nowhere(_: str) -> NDArray[np.float32]:
+    """Features that are as far from every chunk."""
+    return np.full(D, 0.25, np.float32)
+
+
+def numbers(library: Library, question: str, stored: StoredDocument, routing: Routing = Routing()) -> list[int]:  # noqa: B008
+    chosen = router.route(library, question, [stored], routing, 8, nowhere)
+    assert {one.document for one in chosen} <= {stored.id}
+    return [one.number for one in chosen]
+
+
+@pytest.mark.parametrize(
+    ("question", "number"),
+    [
+        ("Who founded Velmar?", 0),
+        ("What does the winner of the Jarora Race get?", 3),
+        ("Who is the mayor of Relwood?", 1),
+    ],
+)
+def test_the_chunk_with_the_answer_alone_is_chosen(library: Library, put: Put, question: str, number: int) -> None:
+    assert numbers(library, question, put(*NOTES)) == [number]
+
+
+def test_a_question_in_lower_case_finds_its_chunk_as_well(library: Library, put: Put) -> None:
+    assert numbers(library, "who is the founder of velmar", put(*NOTES))[0] == 0
+
+
+def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put) -> None:
+    question = "What should visitors to Nalmouth try?"
+    stored = put(*NOTES)
+    assert library.search(question, [stored.id], 1)[0][0].number == 1  # by words alone it is the other one
+    assert numbers(library, question, stored)[0] == 2
+
+
+def test_two_things_asked_for_are_both_attached(library: Library, put: Put) -> None:
+    assert set(numbers(library, "Are Velmar and Nalmouth the same?", put(*NOTES))) == {0, 2}
+
+
+def test_names_that_nobody_mentions_attach_nothing(library: Library, put: Put) -> None:
+    assert numbers(library, "Who is the mayor of Quelstead?", put(*NOTES)) == []
+
+
+def test_a_single_chunk_is_attached_whatever_is_asked(library: Library, put: Put) -> None:
+    assert numbers(library, "Who is the CEO?", put(NOTES[0])) == [0]
+
+
+def test_nothing_to_choose_from(library: Library, put: Put) -> None:
+    assert router.route(library, "Who founded Velmar?", [], Routing(), 8, nowhere) == []
+    stored = put(*NOTES, absorbed=0)
+    assert router.route(library, "Who founded Velmar?", [stored], Routing(), 8, nowhere) == []
+
+
+def test_chunks_that_are_not_absorbed_yet_are_not_chosen(library: Library, put: Put) -> None:
+    assert numbers(library, "who is the mayor?", put(*NOTES, absorbed=2)) == [1]
+
+
+@pytest.mark.parametrize(
+    ("routing", "most"),
+    [
+        (Routing(top_k=2), 2),
+        (Routing(top_k=3), 3),
+        (Routing(top_k=9, rank_budget=24), 2),  # two of rank 8 and the bias pair
+        (Routing(top_k=9, rank_budget=1), 1),  # never less than the best one
+    ],
+)
+def test_limits(library: Library, put: Put, routing: Routing, most: int) -> None:
+    stored = put(*[f"The lamp of house {letter} is green." for letter in "abcdef"])
+    assert len(numbers(library, "which lamp is green", stored, routing)) == most
+
+
+def test_without_a_common_word_the_features_decide(library: Library, put: Put) -> None:
+    stored = put(*NOTES)
+
+    def near_the_third(_: str) -> NDArray[np.float32]:
+        return np.array([0.2, 0.2, 0.9, 0.2], np.float32)
+
+    chosen = router.route(library, "worüber", [stored], Routing(top_k=1), 8, near_the_third)
+    assert [one.number for one in chosen] == [2]
+
+
+def test_what_all_chunks_have_in_common_does_not_count_as_near(library: Library, put: Put) -> None:
+    offset = np.array([100.0, 0, 0, 0])  # as mean features of language models have
+    stored = put(*NOTES, features=offset + np.array([[9.0, 1, 0, 0], [9, 0, 1, 0], [-9, 0, 0, 1], [9, 0, 0, 0]]))
+
+    def question(_: str) -> NDArray[np.float32]:
+        return np.array([99.0, 0, 0, 1], np.float32)
+
+    chosen = router.route(library, "worüber", [stored], Routing(top_k=1), 8, question)
+    assert [one.number for one in chosen] == [2]
+
+
+def test_chosen_says_where_and_how_well(library: Library, put: Put) -> None:
+    stored = put(*NOTES, name="notes.txt")
+
+    def same(_: str) -> NDArray[np.float32]:
+        return np.eye(1, D, dtype=np.float32)[0]
+
+    (chosen,) = router.route(library, "Who founded Velmar?", [stored], Routing(), 8, same)
+    assert (chosen.name, chosen.number, chosen.pages, chosen.headings) == ("notes.txt", 0, None, ("Notes",))
+    assert chosen.score == pytest.approx(1.0)  # the first of both rankings
+
+
+def test_passages_are_as_many_as_wanted_best_first(library: Library, put: Put) -> None:
+    stored = put(*NOTES)
+    found = router.passages(library, "Who is the mayor of Relwood?", [stored], 2, nowhere)
+    assert [one.number for one in found] == [1, 2]  # the other mayor is next
+
+
+def test_only_the_given_documents_are_searched(library: Library, put: Put) -> None:
+    put(*NOTES)
+    other = put("Velmar is a town on the Saloon.", "Nothing else of interest was noted.")
+    chosen = router.route(library, "Who founded Velmar?", [other], Routing(), 8, nowhere)
+    assert [ChunkRef(one.document, one.number) for one in chosen] == [ChunkRef(other.id, 0)]
+
+
+def conversation(*texts: str) -> list[dict[str, str]]:
+    return [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(texts)]
+
+
+def test_a_question_with_a_name_stands_alone() -> None:
+    messages = conversation("Who founded Velmar?", "Ana Dor", "Where does Tor Falsen live?")
+    assert router.conversation_query(messages) == "Where does Tor Falsen live?"
+
+
+def test_a_question_that_names_nothing_gets_the_names_of_the_turn_before() -> None:
+    query = router.conversation_query(
+        conversation("Is there a race in Relwood?", "No.", "Who founded Velmar?", "It was Ana Dor.", "And when was it?")
+    )
+    assert query.startswith("And when was it?")
+    assert {"Velmar", "Ana", "Dor"} <= set(query.split())
+    assert "Relwood" not in query
+
+
+def test_names_from_far_back_are_found() -> None:
+    query = router.conversation_query(
+        conversation("Who founded Velmar?", "ana dor", "and when?", "long ago", "what does it make?")
+    )
+    assert query == "what does it make? - Velmar"
+
+
+def test_a_long_answer_does_not_drown_the_question() -> None:
+    answer = "It was " + " and ".join(f"Name{i}" for i in range(100))
+    query = router.conversation_query(conversation("Who founded Velmar?", answer, "and when?"))
+    assert query.startswith("and when? - Velmar Name0 ")
+    assert len(query.split()) < 12
+
+
+def test_a_conversation_without_any_name_goes_on_with_the_question_before() -> None:
+    query = router.conversation_query(conversation("how heavy is the board?", "two kilos", "and the price?"))
+    assert query == "and the price? how heavy is the board?"
+    assert router.conversation_query(conversation("how heavy is it?")) == "how heavy is it?"
+
+
+def test_a_follow_up_is_routed_to_what_it_is_about(library: Library, put: Put) -> None:
+    query = router.conversation_query(
+        conversation("Who is the mayor of Nalmouth?", "Yorton Finstrom", "What is it famous for?")
+    )
+    assert numbers(library, query, put(*NOTES))[0] == 2

@@ -1,0 +1,32 @@
+"""An app that does nothing but show one dialog, for tests of that dialog alone, and how tests wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from textual.app import App
+from textual.pilot import Pilot
+from textual.screen import ModalScreen
+
+PATIENCE_SECONDS = 60  # after which a test that waits for something that never comes fails instead of hanging
+
+
+class Host(App[None]):
+    """Opens the dialog at once; `results` holds what it closed with."""
+
+    def __init__(self, dialog: ModalScreen) -> None:
+        super().__init__()
+        self.dialog = dialog
+        self.results: list[object] = []
+        self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        self.push_screen(self.dialog, self.results.append)
+
+
+async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
+    """Let the app work until something is so."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await pilot.pause(0.01)

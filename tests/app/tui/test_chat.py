@@ -1,0 +1,376 @@
+"""The chat: asking, what comes back, stopping, asking again, copying, commands, and models that fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from tests.app.tui.conftest import Fake
+from tests.app.tui.hosts import until
+from thoth.errors import ModelError, ResourceError
+from thoth.sessions import Turn
+from thoth.tui import clipboard
+from thoth.tui.screens.main import MainScreen
+from thoth.tui.widgets.library_panel import LibraryPanel
+from thoth.tui.widgets.prompt import CommandHints, Prompt
+from thoth.tui.widgets.status import StatusLine
+from thoth.tui.widgets.transcript import Transcript
+
+Make = Callable[..., Fake]
+
+
+class Chat:
+    """A running app, and what a person sees and does."""
+
+    def __init__(self, fake: Fake, pilot: Pilot[None]) -> None:
+        self.engine, self.app, self.pilot = fake.engine, fake.app, pilot
+        screen = fake.app.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        self.main = screen
+
+    @property
+    def turns(self) -> list[Turn]:
+        return self.main.chat.turns
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.main.query_one(Prompt)
+
+    @property
+    def status(self) -> str:
+        return self.main.query_one(StatusLine).render().plain
+
+    @property
+    def shown(self) -> str:
+        """The lines of the transcript in view."""
+        transcript = self.main.query_one(Transcript)
+        return "\n".join(transcript.render_line(y).text.rstrip() for y in range(transcript.size.height))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        await until(self.pilot, condition)
+
+    async def ready(self) -> None:
+        await self.until(lambda: self.main.model == "ready")
+
+    async def send(self, text: str) -> None:
+        self.prompt.focus()
+        self.prompt.replace_text(text)
+        await self.pilot.press("enter")
+        await self.pilot.pause()
+
+    async def ask(self, text: str) -> Turn:
+        await self.send(text)
+        await self.until(lambda: bool(self.turns) and not self.main.chat.answering)
+        await self.pilot.pause()
+        return self.turns[-1]
+
+    def notices(self) -> str:
+        return "\n".join(str(notice.message) for notice in self.app._notifications)
+
+
+@asynccontextmanager
+async def running(fake: Fake, size: tuple[int, int] = (100, 30), *, ready: bool = True) -> AsyncIterator[Chat]:
+    async with fake.app.run_test(size=size) as pilot:
+        chat = Chat(fake, pilot)
+        if ready:
+            await chat.ready()
+        yield chat
+
+
+async def test_a_question_is_answered(fake: Make) -> None:
+    async with running(fake()) as chat:
+        turn = await chat.ask("What colour is the door?")
+        assert (turn.answer, turn.state) == ("It is **blue**.", "done")
+        assert "What colour is the door?" in chat.shown
+        assert "It is blue." in chat.shown  # as Markdown, not with the stars
+        assert "0 document tokens" in chat.status
+        assert chat.engine.asked[0].messages == [{"role": "user", "content": "What colour is the door?"}]
+
+
+async def test_a_follow_up_carries_the_conversation(fake: Make) -> None:
+    async with running(fake(answers=["Blue.", "Green."])) as chat:
+        await chat.ask("The door?")
+        await chat.ask("And the gate?")
+        assert chat.engine.asked[1].messages == [
+            {"role": "user", "content": "The door?"},
+            {"role": "assistant", "content": "Blue."},
+            {"role": "user", "content": "And the gate?"},
+        ]
+
+
+async def test_a_question_waits_for_the_model(fake: Make) -> None:
+    made = fake()
+    made.engine.hold("load")
+    async with running(made, ready=False) as chat:
+        await chat.send("Are you there?")
+        assert "waiting for the model" in chat.shown
+        assert "waiting for the model" in chat.status
+        assert chat.engine.asked == []
+        chat.engine.release("load")
+        await chat.until(lambda: chat.turns[-1].state == "done")
+        assert chat.turns[-1].answer == "It is **blue**."
+
+
+async def test_escape_stops_and_keeps_what_there_is(fake: Make) -> None:
+    made = fake(answers=["one two three"])
+    made.engine.hold("answer")
+    async with running(made) as chat:
+        await chat.send("Count.")
+        chat.engine.release("answer", 2)
+        await chat.until(lambda: chat.turns[-1].answer == "one two")
+        await chat.pilot.press("escape")
+        assert (chat.turns[-1].answer, chat.turns[-1].state) == ("one two", "stopped")
+        await chat.pilot.pause()
+        assert "one two" in chat.shown
+        assert "stopped" in chat.shown
+        chat.engine.release("answer", 100)
+        assert (await chat.ask("Again.")).answer == "one two three"
+        assert chat.turns[0].answer == "one two"
+        assert [message["content"] for message in chat.engine.asked[-1].messages] == ["Count.", "one two", "Again."]
+
+
+async def test_escape_stops_while_the_model_loads(fake: Make) -> None:
+    made = fake()
+    made.engine.hold("load")
+    async with running(made, ready=False) as chat:
+        await chat.send("Are you there?")
+        await chat.pilot.press("escape")
+        assert chat.turns[-1].state == "stopped"
+        chat.engine.release("load")
+        await chat.ready()
+        assert chat.engine.asked == []
+
+
+async def test_regenerating_replaces_the_answer(fake: Make) -> None:
+    async with running(fake(answers=["first", "second"])) as chat:
+        await chat.ask("Say something.")
+        await chat.pilot.press("ctrl+r")
+        await chat.until(lambda: chat.turns[-1].answer == "second")
+        assert len(chat.turns) == 1
+        assert len(chat.engine.asked[1].messages) == 1
+
+
+async def test_editing_the_last_question_replaces_it(fake: Make) -> None:
+    async with running(fake()) as chat:
+        await chat.ask("Waht?")
+        chat.main.query_one(Transcript).focus()
+        await chat.pilot.press("e")
+        assert chat.prompt.text == "Waht?"
+        turn = await chat.ask("What?")
+        assert (turn.number, turn.question, len(chat.turns)) == (0, "What?", 1)
+        assert (await chat.ask("Another?")).number == 1
+
+
+async def test_up_brings_earlier_questions_back(fake: Make) -> None:
+    async with running(fake()) as chat:
+        await chat.ask("one")
+        await chat.ask("two")
+        chat.prompt.replace_text("draft")
+        await chat.pilot.press("up", "up")
+        assert chat.prompt.text == "one"
+        await chat.pilot.press("down", "down")
+        assert chat.prompt.text == "draft"
+
+
+async def test_ctrl_j_begins_a_new_line_and_enter_sends(fake: Make) -> None:
+    async with running(fake()) as chat:
+        chat.prompt.focus()
+        await chat.pilot.press("a", "ctrl+j", "b", "enter")
+        await chat.until(lambda: bool(chat.turns))
+        assert chat.turns[0].question == "a\nb"
+        assert chat.prompt.text == ""
+
+
+async def test_a_failed_answer_keeps_its_pieces_and_says_why(fake: Make) -> None:
+    error = ResourceError("not enough memory: close other programs")
+    async with running(fake(answers=["half an"], answer_error=error)) as chat:
+        turn = await chat.ask("Go on.")
+        assert (turn.answer, turn.state, turn.error) == ("half an", "failed", str(error))
+        assert str(error) in chat.shown
+
+
+async def test_a_model_that_fails_to_load_leaves_the_app_usable(fake: Make) -> None:
+    async with running(fake(load_error=ModelError("the bundle is damaged: fetch it again")), ready=False) as chat:
+        await chat.until(lambda: len(chat.app.screen_stack) == 2)
+        await chat.pilot.press("escape")
+        assert "no model" in chat.status
+        turn = await chat.ask("Hello?")
+        assert (turn.state, turn.error) == ("failed", "the bundle is damaged: fetch it again")
+        chat.engine.load_error = None
+        chat.main.load(None)
+        await chat.ready()
+        assert (await chat.ask("Hello?")).state == "done"
+
+
+async def test_text_of_documents_and_answers_is_no_markup(fake: Make) -> None:
+    answer = "[red]not red[/red] and [/unclosed] <b>kept</b>"
+    async with running(fake(answers=[answer]), (160, 30)) as chat:
+        await chat.ask("[bold]why[/x]?")
+        assert "[bold]why[/x]?" in chat.shown
+        assert answer in chat.shown
+
+
+async def test_control_characters_do_not_reach_the_terminal(fake: Make) -> None:
+    async with running(fake(answers=["a\x1b[31mb\x07"])) as chat:
+        await chat.ask("\x1b]0;title\x07?")
+        assert "\x1b" not in chat.shown
+        assert "\x07" not in chat.shown
+
+
+async def test_a_new_chat_while_an_answer_comes(fake: Make) -> None:
+    made = fake()
+    made.engine.hold("answer")
+    async with running(made) as chat:
+        await chat.send("Old?")
+        old = chat.main.chat.session
+        await chat.pilot.press("ctrl+n")
+        assert chat.turns == []
+        chat.engine.release("answer", 100)
+        await chat.ask("New?")
+        assert [turn.question for turn in chat.turns] == ["New?"]
+        assert old is not None
+        await chat.until(lambda: [turn.state for turn in chat.app.sessions.turns(old.id)] == ["stopped"])
+
+
+async def test_ctrl_c_twice_quits(fake: Make) -> None:
+    async with running(fake()) as chat:
+        chat.prompt.replace_text("half a thought")
+        await chat.pilot.press("ctrl+c")
+        assert chat.prompt.text == ""
+        assert chat.app.is_running
+        assert "again to quit" in chat.notices()
+        await chat.pilot.press("ctrl+c")
+        await chat.until(lambda: not chat.app._running or chat.app._exit)
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 10), (80, 24), (200, 60)])
+async def test_every_size_of_terminal_can_be_used(fake: Make, size: tuple[int, int]) -> None:
+    async with running(
+        fake(answers=["A table:\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```py\nx = 1\n```"]), size
+    ) as chat:
+        assert (await chat.ask("Why?")).state == "done"
+        assert chat.prompt.region.bottom <= size[1]
+        assert chat.prompt.size.width > 0
+        assert chat.main.query_one(LibraryPanel).display == (size[0] >= 100)
+        await chat.pilot.press("ctrl+l")
+        assert chat.main.query_one(LibraryPanel).display != (size[0] >= 100)
+        await chat.pilot.resize_terminal(20, 5)
+        await chat.pilot.resize_terminal(*size)
+
+
+async def test_a_paste_that_is_too_long_stays_out(fake: Make) -> None:
+    async with running(fake()) as chat:
+        chat.prompt.focus()
+        chat.prompt.post_message(events.Paste("x" * 1_000_000))
+        await chat.until(lambda: "too many for a question" in chat.notices())
+        assert chat.prompt.text == ""
+
+
+async def test_a_dropped_file_is_absorbed_and_asked_about(fake: Make, tmp_path: Path) -> None:
+    note = tmp_path / "a note.txt"
+    note.write_text("The door of the mill is blue. It was painted by Ana. It opens to the river.")
+    async with running(fake()) as chat:
+        chat.prompt.focus()
+        chat.prompt.post_message(events.Paste(str(note).replace(" ", "\\ ")))
+        await chat.until(lambda: any(document.active for document in chat.main.documents))
+        assert chat.prompt.text == ""
+        await chat.ask("What colour is the door?")
+        assert [document.name for document in chat.engine.asked[-1].documents] == ["a note.txt"]
+        assert "1 active document" in chat.status
+
+
+async def test_a_paste_that_looks_like_a_path_stays_text(fake: Make) -> None:
+    async with running(fake()) as chat:
+        chat.prompt.focus()
+        chat.prompt.post_message(events.Paste("/no/such/file.pdf"))
+        await chat.until(lambda: chat.prompt.text == "/no/such/file.pdf")
+
+
+async def test_copying_says_what_happened(fake: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    copied: list[str] = []
+    monkeypatch.setattr(clipboard, "by_program", lambda text: copied.append(text) is None)
+    async with running(fake(answers=["Text.\n\n```py\nx = 1\n```\n\n```\ny\n```"])) as chat:
+        await chat.pilot.press("ctrl+y")
+        assert "there is no answer yet" in chat.notices()
+        await chat.ask("Code?")
+        await chat.pilot.press("ctrl+y")
+        await chat.send("/copy code 1")
+        await chat.until(lambda: len(copied) == 2)
+        assert copied == [chat.turns[-1].answer, "x = 1\n"]
+        await chat.send("/copy code 7")
+        assert "has 2 code blocks" in chat.notices()
+        monkeypatch.setattr(clipboard, "by_program", lambda _: False)
+        await chat.pilot.press("ctrl+y")
+        await chat.until(lambda: "sent to the terminal's clipboard" in chat.notices())
+        assert chat.app.clipboard == chat.turns[-1].answer
+
+
+async def test_commands_complete_and_explain_themselves(fake: Make) -> None:
+    async with running(fake()) as chat:
+        chat.prompt.focus()
+        await chat.pilot.press("slash", "c", "o")
+        hints = chat.main.query_one(CommandHints)
+        assert hints.display
+        assert "/compare" in str(hints.render())
+        await chat.pilot.press("m", "tab")
+        assert chat.prompt.text == "/compare"
+        await chat.send("/nonsense")
+        assert "there is no command /nonsense" in chat.notices()
+        assert chat.prompt.text == "/nonsense"
+        await chat.send("/route sideways")
+        assert "there is no sideways" in chat.notices()
+
+
+async def test_route_and_passages_reach_the_engine(fake: Make) -> None:
+    async with running(fake()) as chat:
+        await chat.send("/route none")
+        await chat.send("/with-text 3")
+        await chat.ask("What?")
+        assert (chat.engine.asked[0].routing.route, chat.engine.asked[0].routing.with_text) == ("none", 3)
+
+
+@pytest.mark.parametrize(
+    ("key", "screen"),
+    [
+        ("f1", "HelpScreen"),
+        ("f2", "SettingsScreen"),
+        ("ctrl+s", "SessionsScreen"),
+        ("ctrl+o", "FilePicker"),
+        ("ctrl+t", "CompareScreen"),
+        ("ctrl+g", "AnswerDetails"),
+        ("ctrl+p", "CommandPalette"),
+    ],
+)
+async def test_keys_open_dialogs_and_escape_closes_them(fake: Make, key: str, screen: str) -> None:
+    async with running(fake()) as chat:
+        await chat.ask("What?")
+        await chat.pilot.press(key)
+        await chat.until(lambda: type(chat.app.screen).__name__ == screen)
+        await chat.pilot.pause()
+        await chat.pilot.press("escape")
+        await chat.until(lambda: chat.app.screen is chat.main)
+        assert chat.main.focused is chat.prompt
+
+
+async def test_the_palette_offers_the_commands(fake: Make) -> None:
+    async with running(fake()) as chat:
+        await chat.ask("What?")
+        await chat.pilot.press("ctrl+p", *"new chat")
+        await chat.until(lambda: bool(chat.app.screen.query("CommandList").first().option_count))
+        await chat.pilot.press("enter")
+        await chat.until(lambda: chat.turns == [])
+
+
+async def test_keys_can_be_configured(fake: Make, home: Path) -> None:
+    made = fake()
+    (home / "settings.toml").write_text('theme = "textual-light"\n[keys]\n"main.new" = "f9"\n')
+    async with running(made) as chat:
+        assert chat.app.theme == "textual-light"
+        await chat.ask("What?")
+        await chat.pilot.press("f9")
+        assert chat.turns == []

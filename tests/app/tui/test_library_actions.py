@@ -1,0 +1,356 @@
+"""What the library panel and the absorb queue ask for, carried out on a real library with an engine that is none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.app.tui import fakes
+from tests.app.tui.fakes import FakeEngine
+from thoth.errors import ThothError
+from thoth.library import Library
+from thoth.stored import StoredDocument
+from thoth.tui import absorb_actions, exporting
+from thoth.tui.library_actions import LibraryActions
+from thoth.tui.screens.confirm import Confirm
+from thoth.tui.screens.document import DocumentScreen
+from thoth.tui.screens.export import ExportPlan, ExportScreen
+from thoth.tui.screens.rename import Rename
+from thoth.tui.widgets.absorb_queue import AbsorbQueue
+from thoth.tui.widgets.document_list import DocumentList
+from thoth.tui.widgets.library_panel import LibraryPanel
+from thoth.tui.work import Work
+
+
+class LibraryScreen(LibraryActions):
+    def compose(self) -> ComposeResult:
+        yield AbsorbQueue().data_bind(LibraryActions.jobs)
+        yield LibraryPanel().data_bind(LibraryActions.documents, LibraryActions.bundle)
+
+
+class LibraryApp(App[None]):
+    def __init__(self, home: Path) -> None:
+        super().__init__()
+        self.library = Library(home)
+        self.engine = FakeEngine(self.library)
+        self.work = Work(self.library, lambda _: self.engine, lambda message: self.main.post_message(message))
+        self.main = LibraryScreen(self.work)
+
+    def get_default_screen(self) -> LibraryScreen:
+        return self.main
+
+    def on_mount(self) -> None:
+        self.work.load("nano")
+
+    def on_unmount(self) -> None:
+        self.work.close()
+
+    @property
+    def stored(self) -> list[StoredDocument]:
+        """What the screen knows."""
+        return [*self.main.documents]
+
+    @property
+    def said(self) -> list[str]:
+        return [notification.message for notification in self._notifications]
+
+
+Run = Callable[[], "AsyncIterator[Pilot[None]]"]
+
+
+@asynccontextmanager
+async def running(home: Path) -> AsyncIterator[Pilot[None]]:
+    app = LibraryApp(home)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await until(pilot, lambda: app.main.bundle == fakes.BUNDLE)
+        app.query_one(DocumentList).focus()
+        yield pilot
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    while not condition():
+        assert pilot.app.is_running
+        await pilot.pause()
+        await asyncio.sleep(0)
+
+
+def write(path: Path, text: str = "Ana Dor founded Velmar in a small harbour town.") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+async def absorbed(pilot: Pilot[None], *paths: Path) -> list[StoredDocument]:
+    """Absorb files and return the documents of the library."""
+    app = pilot.app
+    count = len(app.stored) + len(paths)
+    app.main.absorb([str(path) for path in paths])
+    await until(pilot, lambda: len(app.stored) == count and all(d.complete and d.active for d in app.stored))
+    await until(pilot, lambda: not app.main.jobs)
+    return app.stored
+
+
+async def test_an_absorbed_file_is_listed_and_active(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        app.engine.hold("absorb")
+        app.main.absorb([str(write(tmp_path / "note.txt"))])
+        queue = app.query_one(AbsorbQueue)
+        await until(pilot, lambda: queue.options and "0/3 chunks" in str(queue.options[0].prompt))
+        app.engine.release("absorb", 2)
+        await until(pilot, lambda: "2/3 chunks" in str(queue.options[0].prompt))
+        assert app.stored == [] or not app.stored[0].complete
+        app.engine.release("absorb", 9)
+        await until(pilot, lambda: not queue.display)
+        await until(pilot, lambda: app.stored and app.stored[0].complete and app.stored[0].active)
+        assert app.query_one(LibraryPanel).border_subtitle == "1 of 1 active"
+
+
+async def test_a_folder_gives_its_files_and_skips_pictures(home: Path, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.md", "deep/c.txt", ".hidden.txt"):
+        write(tmp_path / "folder" / name, f"This is {name}, a note about a harbour.")
+    (tmp_path / "folder" / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    async with running(home) as pilot:
+        app = pilot.app
+        app.main.absorb([str(tmp_path / "folder")])
+        await until(pilot, lambda: app.said)
+        await until(pilot, lambda: len(app.stored) == 3 and not app.main.jobs)
+        assert sorted(document.name for document in app.stored) == ["a.txt", "b.md", "c.txt"]
+        assert app.said == ["1 file skipped that Thoth does not read"]
+
+
+async def test_a_picture_that_was_named_is_an_error(home: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
+    async with running(home) as pilot:
+        app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
+        app.main.absorb([str(picture), str(tmp_path / "gone.txt")])
+        await until(pilot, lambda: len(app.main.jobs) == 2 and all(s.error for s in app.main.jobs.values()))
+        await pilot.pause()
+        assert "picture.png" in str(queue.options[0].prompt)
+        assert f"there is no file {tmp_path}/gone.txt: check the name" in str(queue.options[1].prompt)
+        queue.focus()
+        await pilot.press("x")
+        await until(pilot, lambda: len(app.main.jobs) == 1)
+        assert app.stored == []
+
+
+async def test_a_folder_of_many_files_is_asked_about(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(absorb_actions, "_MANY_FILES", 2)
+    for name in "abc":
+        write(tmp_path / "folder" / f"{name}.txt", name)
+    async with running(home) as pilot:
+        app = pilot.app
+        for key, count in (("n", 0), ("escape", 0), ("y", 3)):
+            app.main.absorb([str(tmp_path / "folder")])
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is app.main)
+            await until(pilot, lambda: not app.main.jobs and len(app.stored) == count)  # noqa: B023
+        assert app.said == []
+
+
+async def test_an_empty_folder_is_said(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    async with running(home) as pilot:
+        pilot.app.main.absorb([str(tmp_path / "folder")])
+        await until(pilot, lambda: pilot.app.said == ["there is no document in it"])
+
+
+async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "note.txt")
+    async with running(home) as pilot:
+        app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
+        app.engine.hold("absorb")
+        app.main.absorb([str(path)])
+        await until(pilot, lambda: queue.options)
+        app.engine.release("absorb", 1)
+        await until(pilot, lambda: queue.options and "1/3" in str(queue.options[0].prompt))
+        queue.focus()
+        await pilot.press("x")
+        await until(pilot, lambda: not app.main.jobs)
+        app.engine.release("absorb", 1)  # the step that waits; the job ends behind it
+        await until(pilot, lambda: app.stored and app.stored[0].absorbed and not app.stored[0].complete)
+        done = app.library.missing(app.stored[0].id)
+        assert len(done) < 3
+        app.engine.release("absorb", 9)
+        [document] = await absorbed_again(pilot, path)
+        assert document.complete
+
+
+async def absorbed_again(pilot: Pilot[None], path: Path) -> list[StoredDocument]:
+    app = pilot.app
+    app.main.absorb([str(path)])
+    await until(pilot, lambda: app.stored[0].complete and not app.main.jobs)
+    return app.stored
+
+
+async def test_toggles_arrive_in_their_order(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
+        app = pilot.app
+        await pilot.press(*["space"] * 5)
+        await until(pilot, lambda: not app.library.get(document.id).active and not app.stored[0].active)
+        assert app.query_one(LibraryPanel).border_subtitle == "0 of 1 active"
+        await pilot.press("a")
+        await until(pilot, lambda: app.library.get(document.id).active)
+
+
+async def test_removing_is_confirmed(home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "note.txt")
+    async with running(home) as pilot:
+        app = pilot.app
+        await absorbed(pilot, path)
+        for key in ("escape", "n", "enter"):
+            await pilot.press("delete")
+            await until(pilot, lambda: isinstance(app.screen, Confirm))
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is app.main)
+        assert len(app.library.documents()) == 1
+        await pilot.press("delete")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: app.stored == [])
+        assert app.library.documents() == []
+        assert path.exists()
+
+
+async def test_renaming(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, Rename))
+        app.screen.query_one(Input).value = " [b]Velmar 🦉 "
+        await pilot.press("enter")
+        await until(pilot, lambda: app.stored[0].name == "[b]Velmar 🦉")
+        assert app.library.get(document.id).name == "[b]Velmar 🦉"
+
+
+async def test_an_update_reads_a_changed_file_and_keeps_name_and_place(home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "note.txt")
+    async with running(home) as pilot:
+        app = pilot.app
+        [old] = await absorbed(pilot, path)
+        app.library.rename(old.id, "Velmar")
+        app.library.activate([old.id], False)
+        app.main.refresh_documents()
+        await until(pilot, lambda: app.stored[0].name == "Velmar" and not app.stored[0].active)
+        await pilot.press("u")  # nothing changed
+        await until(pilot, lambda: len(app.engine.absorbed) == 2 and not app.main.jobs)
+        await until(pilot, lambda: not app.main._refreshing)
+        assert [(d.id, d.active) for d in app.library.documents()] == [(old.id, False)]
+        write(path, "Velmar makes lamps now, and Ana Dor has left.")
+        await pilot.press("u")
+        await until(pilot, lambda: app.stored and app.stored[0].id != old.id and app.stored[0].complete)
+        await until(pilot, lambda: not app.main.jobs)
+        [new] = app.library.documents()
+        assert (new.name, new.active, new.source) == ("Velmar", False, str(path))
+        assert "lamps" in app.library.document(new.id).text
+
+
+async def test_a_stale_document_without_its_file_is_absorbed_from_the_stored_text(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "note.txt")
+    async with running(home) as pilot:
+        app = pilot.app
+        [old] = await absorbed(pilot, path)
+        path.unlink()
+        monkeypatch.setattr(fakes, "BUNDLE", "another bundle")
+        app.main.bundle = "another bundle"
+        await pilot.pause()
+        assert "stale" in app.query_one(DocumentList).render_line(1).text
+        await pilot.press("U")
+        await until(pilot, lambda: app.stored and app.stored[0].bundle == "another bundle" and app.stored[0].complete)
+        await until(pilot, lambda: not app.main.jobs)
+        [new] = app.library.documents()
+        assert (new.name, new.active, new.source) == ("note.txt", True, str(path))
+        assert "Ana Dor" in app.library.document(new.id).text
+        assert new.id != old.id
+        assert "stale" not in app.query_one(DocumentList).render_line(1).text
+
+
+async def test_details_are_shown(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        await absorbed(pilot, write(tmp_path / "note.txt"))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, DocumentScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)
+
+
+async def test_what_another_process_does_is_noticed(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
+        await app.main._look_for_changes().wait()
+        Library(home).rename(document.id, "renamed elsewhere")
+        await app.main._look_for_changes().wait()
+        await until(pilot, lambda: app.stored[0].name == "renamed elsewhere")
+
+
+async def test_a_document_that_is_gone_is_said_and_vanishes(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
+        Library(home).remove(document.id)
+        await pilot.press("space")
+        await until(pilot, lambda: app.said and app.stored == [])
+        assert document.id in app.said[-1]
+
+
+async def test_a_damaged_library_is_explained_and_the_app_lives(home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "library.db").write_bytes(b"this is no database, [b]at all" * 200)
+    async with running(home) as pilot:
+        await until(pilot, lambda: any("library.db is damaged" in text for text in pilot.app.said))
+        assert pilot.app.stored == []
+
+
+async def test_an_export_says_what_it_wrote_or_why_not(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        await absorbed(pilot, write(tmp_path / "note.txt"))
+
+        async def export() -> None:
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(app.screen, ExportScreen))
+            app.screen.query_one("#destination", Input).value = str(tmp_path / "adapter")
+            await pilot.press("tab", "tab")
+            app.screen.query_one("#destination", Input).focus()
+            await pilot.press("enter")
+
+        # The real thing refuses: the fake's bundle is not that of nano.
+        await export()
+        await until(pilot, lambda: any("note.txt was not absorbed by" in text for text in app.said))
+
+        plans: list[ExportPlan] = []
+        monkeypatch.setattr(exporting, "write", lambda home, pair, plan: plans.append(plan) or 8)
+        await export()
+        await until(pilot, lambda: f"wrote an adapter of rank 8 to {tmp_path}/adapter" in app.said)
+        assert [(d.name, d.active) for d in plans[0].documents] == [("note.txt", True)]
+        assert (plans[0].format, plans[0].destination, plans[0].force) == ("mlx-lm", tmp_path / "adapter", False)
+
+
+async def test_without_a_model_nothing_is_exported(home: Path, tmp_path: Path) -> None:
+    async with running(home) as pilot:
+        app = pilot.app
+        await absorbed(pilot, write(tmp_path / "note.txt"))
+        app.engine.load_error = ThothError("no")
+        app.work.load("nano")
+        await until(pilot, lambda: app.work.pair is None)
+        await pilot.press("e")
+        await until(pilot, lambda: any("the model is needed" in text for text in app.said))

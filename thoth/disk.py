@@ -1,0 +1,61 @@
+"""Room on the disk: asked for before writing, explained when it runs out."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from thoth.errors import ResourceError, ThothError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+# Left free, so that documents can still be removed from a disk that is as good as full: that takes room at first.
+RESERVE = 16 << 20
+
+
+def require_room(folder: Path, needed: int) -> None:
+    """Raise `ResourceError` unless `needed` bytes, and the reserve, fit on the disk that `folder` is on."""
+    free = shutil.disk_usage(folder).free
+    if needed + RESERVE > free:
+        raise ResourceError(
+            f"{needed / 1e6:.1f} MB are needed and {folder} has {free / 1e6:.1f} MB left: free some space"
+        )
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether not even a small file fits any more."""
+    return shutil.disk_usage(folder).free < 1 << 16
+
+
+def full(folder: Path) -> ResourceError:
+    """Return the error for a disk that ran full."""
+    return ResourceError(f"the disk with {folder} is full: free some space and try again")
+
+
+@contextmanager
+def explained(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` inside the block into the error people read.
+
+    Raises:
+        ResourceError: The disk is full.
+        ThothError: A file cannot be read or written for another reason.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise full(folder) from error
+        place = error.filename or folder
+        raise ThothError(f"cannot use {place} ({error.strerror}): mend its permissions or set THOTH_HOME") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable: a synced file can still lose its name in a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,96 @@
+"""The tables of the library's database, as the steps that lead from one version to the next.
+
+The version is the number of steps taken. A step that people's databases have taken is never changed again.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+# Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new step that
+# makes the index anew.
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+
+_APPLICATION = int.from_bytes(b"THTH")  # tells a library from other people's databases
+
+_FIRST = (
+    f"PRAGMA application_id = {_APPLICATION}",
+    "CREATE TABLE library (revision INTEGER NOT NULL)",
+    "INSERT INTO library VALUES (0)",
+    # A listing reads this table alone, so it holds sums over the others and none of their bulk.
+    """CREATE TABLE documents (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        source BLOB,
+        bundle TEXT NOT NULL,
+        chunking TEXT NOT NULL,
+        active INTEGER NOT NULL,
+        pages INTEGER,
+        chunks INTEGER NOT NULL,
+        absorbed INTEGER NOT NULL DEFAULT 0,
+        tokens INTEGER NOT NULL,
+        bytes INTEGER NOT NULL DEFAULT 0,
+        added REAL NOT NULL
+    )""",
+    "CREATE INDEX documents_by_name ON documents (name)",
+    """CREATE TABLE texts (
+        document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+        text TEXT NOT NULL,
+        blocks TEXT NOT NULL
+    )""",
+    # Keys ascend with document and number. What many rows are read of at once is kept apart from what is long.
+    """CREATE TABLE chunks (
+        key INTEGER PRIMARY KEY,
+        document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        first_page INTEGER,
+        last_page INTEGER,
+        headings TEXT NOT NULL,
+        start INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        UNIQUE (document, number)
+    )""",
+    "CREATE TABLE chunk_texts (chunk INTEGER PRIMARY KEY REFERENCES chunks ON DELETE CASCADE, text TEXT NOT NULL)",
+    # A row stands for a file that was written whole: the chunk is absorbed.
+    """CREATE TABLE adapters (
+        chunk INTEGER PRIMARY KEY REFERENCES chunks ON DELETE CASCADE,
+        bytes INTEGER NOT NULL,
+        sha256 BLOB NOT NULL
+    )""",
+    "CREATE TABLE features (chunk INTEGER PRIMARY KEY REFERENCES adapters ON DELETE CASCADE, vector BLOB NOT NULL)",
+    "CREATE TABLE biases (bundle TEXT PRIMARY KEY, bytes INTEGER NOT NULL, sha256 BLOB NOT NULL)",
+    # The index keeps no text of its own, so it must be told what to forget.
+    f"""CREATE VIRTUAL TABLE chunk_words
+        USING fts5 (text, content=chunk_texts, content_rowid=chunk, tokenize='{TOKENIZER}')""",
+    "CREATE VIRTUAL TABLE word_counts USING fts5vocab (chunk_words, row)",
+    "CREATE VIRTUAL TABLE word_places USING fts5vocab (chunk_words, instance)",
+    """CREATE TRIGGER text_added AFTER INSERT ON chunk_texts BEGIN
+        INSERT INTO chunk_words (rowid, text) VALUES (new.chunk, new.text);
+    END""",
+    """CREATE TRIGGER text_removed AFTER DELETE ON chunk_texts BEGIN
+        INSERT INTO chunk_words (chunk_words, rowid, text) VALUES ('delete', old.chunk, old.text);
+    END""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+
+
+def is_library(database: sqlite3.Connection) -> bool:
+    """Return whether a database was made here."""
+    return bool(database.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION)
+
+
+def version(database: sqlite3.Connection) -> int:
+    """Return how many steps a database has taken."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+def migrate(database: sqlite3.Connection) -> None:
+    """Take the steps that are missing, all or none of them, unless another process just did."""
+    database.execute("BEGIN IMMEDIATE")
+    for step in MIGRATIONS[version(database) :]:
+        for statement in step:
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    database.commit()

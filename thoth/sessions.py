@@ -1,0 +1,302 @@
+"""Conversations on disk: `<home>/sessions.db`. A question is there when it is sent, an answer as far as it was kept.
+
+Any method may be called from any thread. Reading where nothing was stored gives nothing and creates nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from thoth.errors import DocumentError, ResourceError, ThothError
+from thoth.events import Chosen, Passage, Stats
+
+State = Literal["answering", "done", "stopped", "failed"]
+
+_TITLE_LENGTH = 60
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE session (
+    id TEXT PRIMARY KEY,
+    title TEXT NOT NULL,
+    created TEXT NOT NULL,
+    updated TEXT NOT NULL,
+    documents TEXT NOT NULL -- JSON: ids of the active ones
+);
+CREATE TABLE turn (
+    session TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    question TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    stats TEXT, -- JSON
+    sources TEXT NOT NULL, -- JSON
+    asked TEXT NOT NULL,
+    PRIMARY KEY (session, number)
+) WITHOUT ROWID;
+"""
+
+
+def now() -> datetime:
+    """Return the time in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question and what became of it.
+
+    Attributes:
+        number: its place in the session, from 0.
+        question: as it was sent.
+        answer: the text, or as much of it as there is.
+        state: "answering" only while it is being answered.
+        error: why there is none, where it failed.
+        stats: what it cost, where it was answered to its end.
+        sources: passages that support it.
+        asked: UTC.
+    """
+
+    number: int
+    question: str
+    answer: str = ""
+    state: State = "answering"
+    error: str | None = None
+    stats: Stats | None = None
+    sources: tuple[Passage, ...] = ()
+    asked: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A conversation, without its turns.
+
+    Attributes:
+        id: 32 hex digits.
+        title: the first question, until it is renamed.
+        created: UTC.
+        updated: when anything was last said in it, UTC.
+        documents: ids of the documents that were active.
+        turns: how many there are.
+    """
+
+    id: str
+    title: str
+    created: datetime
+    updated: datetime
+    documents: tuple[str, ...] = ()
+    turns: int = 0
+
+
+class Sessions:
+    """All conversations of one home."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / "sessions.db"
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def create(self, question: str, documents: Collection[str] = ()) -> Session:
+        """Begin a session with its first question as the title; it is stored with its first turn."""
+        title = " ".join(question.split())
+        if len(title) > _TITLE_LENGTH:
+            title = title[: _TITLE_LENGTH - 1].rstrip() + "…"
+        return Session(uuid.uuid4().hex, title, now(), now(), tuple(documents))
+
+    def put(self, session: Session, turn: Turn) -> None:
+        """Store a turn, in place of the one with its number; durable on return."""
+        stats = json.dumps(asdict(turn.stats)) if turn.stats else None
+        sources = json.dumps([asdict(passage) for passage in turn.sources])
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO session VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, documents = excluded.documents",
+                (
+                    session.id,
+                    _storable(session.title),
+                    _text(session.created),
+                    _text(now()),
+                    json.dumps(session.documents),
+                ),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    session.id,
+                    turn.number,
+                    _storable(turn.question),
+                    _storable(turn.answer),
+                    turn.state,
+                    turn.error,
+                    stats,
+                    sources,
+                    _text(turn.asked),
+                ),
+            )
+
+    def list(self, query: str = "") -> list[Session]:
+        """Return the sessions with all these words in title, questions or answers, the latest first."""
+        words = [word for word in query.casefold().split() if word]
+        wanted = " AND ".join(["instr(folded(text), ?)"] * len(words)) or "1"
+        rows = self._read(
+            "SELECT s.*, (SELECT count(*) FROM turn WHERE session = s.id) FROM session AS s WHERE ("
+            "SELECT 1 FROM (SELECT s.title || char(10) || coalesce(group_concat(question || char(10) || answer, "
+            f"char(10)), '') AS text FROM turn WHERE session = s.id) WHERE {wanted}) ORDER BY updated DESC, id",
+            words,
+        )
+        return [_session(row) for row in rows]
+
+    def get(self, id: str) -> Session:
+        """Return a session.
+
+        Raises:
+            DocumentError: It is not there.
+        """
+        rows = self._read(
+            "SELECT s.*, (SELECT count(*) FROM turn WHERE session = s.id) FROM session AS s WHERE id = ?", [id]
+        )
+        if not rows:
+            raise DocumentError("this session is gone: it was deleted")
+        return _session(rows[0])
+
+    def turns(self, id: str) -> list[Turn]:
+        """Return a session's turns in order; one that a killed process left unfinished counts as stopped."""
+        rows = self._read(
+            "SELECT number, question, answer, state, error, stats, sources, asked FROM turn "
+            "WHERE session = ? ORDER BY number",
+            [id],
+        )
+        turns = [_turn(row) for row in rows]
+        return [replace(turn, state="stopped") if turn.state == "answering" else turn for turn in turns]
+
+    def questions(self, limit: int = 200) -> list[str]:
+        """Return the last questions of all sessions, oldest first, each once."""
+        rows = self._read("SELECT question FROM turn GROUP BY question ORDER BY max(asked) DESC LIMIT ?", [limit])
+        return [question for (question,) in reversed(rows)]
+
+    def rename(self, id: str, title: str) -> None:
+        """Give a session another title."""
+        with self._writing() as connection:
+            connection.execute("UPDATE session SET title = ? WHERE id = ?", (_storable(title), id))
+
+    def remove(self, id: str) -> None:
+        """Delete a session with everything said in it."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM session WHERE id = ?", (id,))
+
+    def close(self) -> None:
+        """Close the database; the next call opens it again."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def _read(self, query: str, values: Collection[Any]) -> list[tuple[Any, ...]]:
+        if not self.path.exists():
+            return []
+        with self._lock, self._explained():
+            return self._open().execute(query, tuple(values)).fetchall()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = self._open()
+            with connection:
+                yield connection
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
+            try:
+                _prepare(connection, self.path)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
+                raise ResourceError(f"the disk of {self.path} is full: free some space") from error
+            remedy = "move it away to begin with an empty one"
+            raise ThothError(f"the sessions in {self.path} cannot be used ({error}): {remedy}") from error
+        except OSError as error:
+            raise ThothError(
+                f"cannot write to {self.path.parent} ({error.strerror}): mend its permissions or set THOTH_HOME"
+            ) from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    connection.create_function("folded", 1, str.casefold, deterministic=True)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > _VERSION:
+        raise ThothError(f"{path} was written by a newer Thoth: update this one")
+    if version < _VERSION:
+        # Another process may be doing the same: whoever comes second finds it done.
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
+                for statement in filter(str.strip, _SCHEMA.split(";\n")):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def _session(row: tuple[Any, ...]) -> Session:
+    id, title, created, updated, documents, turns = row
+    return Session(
+        id,
+        title,
+        datetime.fromisoformat(created),
+        datetime.fromisoformat(updated),
+        tuple(json.loads(documents)),
+        turns,
+    )
+
+
+def _turn(row: tuple[Any, ...]) -> Turn:
+    number, question, answer, state, error, stats, sources, asked = row
+    return Turn(
+        number,
+        question,
+        answer,
+        state,
+        error,
+        _stats(json.loads(stats)) if stats else None,
+        tuple(Passage(**_tuples(passage)) for passage in json.loads(sources)),
+        datetime.fromisoformat(asked),
+    )
+
+
+def _stats(values: dict[str, Any]) -> Stats:
+    chunks = tuple(Chosen(**_tuples(chunk)) for chunk in values.pop("chunks", ()))
+    return Stats(**values, chunks=chunks)
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+def _storable(text: str) -> str:
+    """Return the text without lone surrogates, which no UTF-8 can hold."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,73 @@
+"""What two texts have in common: their words, the ones that are names, and how much each says."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+
+# A number with its separators, one letter of a script without spaces, or a word.
+_TERM = re.compile(r"\d+(?:[.,]\d+)+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+_THOUSANDS = re.compile(r"[.,](?=\d{3}(?!\d))")
+_WORD = re.compile(r"[^\W_]+")
+# What a sentence begins with says nothing about names: many languages capitalise it.
+_BEGIN = re.compile(r"(?:\A|[.!?:\u2026\n])[\s\"'\u201c\u2018\u00ab\u00bf\u00a1(\[]*\Z")
+_LOOK_BACK = 8
+
+
+def terms(text: str) -> list[str]:
+    """Return the words of a text as they are compared: without case, accents, a plural's s, separators of thousands."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return [_term(found[0]) for found in _TERM.finditer(unicodedata.normalize("NFC", plain))]
+
+
+def _term(word: str) -> str:
+    if word[0].isdigit():
+        return _THOUSANDS.sub("", word).replace(",", ".")
+    return word[:-1] if len(word) > 3 and word[-1] == "s" and word[-2] != "s" else word
+
+
+def names(text: str) -> list[str]:
+    """Return the words of a text that name something, each once: capitalised inside a sentence, or with a digit.
+
+    They say what a question is about; its other words say what is asked, in one of many ways.
+    """
+    found: dict[str, None] = {}
+    for word in _WORD.finditer(text):
+        inner = any(letter.isupper() or letter.isdigit() for letter in word[0][1:])
+        begins = _BEGIN.search(text, max(0, word.start() - _LOOK_BACK), word.start()) is not None
+        if inner or word[0][0].isdigit() or (word[0][0].isupper() and len(word[0]) > 1 and not begins):
+            found[word[0]] = None
+    return list(found)
+
+
+class Rarity:
+    """How much each term says among some texts: the inverse document frequency of BM25, never below zero.
+
+    Args:
+        texts: the terms of each text.
+    """
+
+    def __init__(self, texts: Iterable[Collection[str]]) -> None:
+        self._frequency: Counter[str] = Counter()
+        self._texts = 0
+        for text in texts:
+            self._texts += 1
+            self._frequency.update(set(text))
+
+    def of(self, term: str) -> float:
+        """Return the weight of a term; one that is in no text weighs as much as one that is in a single one."""
+        frequency = max(1, self._frequency[term])
+        return math.log1p(max(0.0, self._texts - frequency + 0.5) / (frequency + 0.5))
+
+    def mass(self, wanted: Mapping[str, float], found: Collection[str]) -> float:
+        """Return what the terms of `wanted` that are found weigh together.
+
+        Args:
+            wanted: terms, and what each counts besides its rarity.
+            found: terms.
+        """
+        return sum(count * self.of(term) for term, count in wanted.items() if term in found)

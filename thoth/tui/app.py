@@ -1,0 +1,86 @@
+"""The terminal app, put together: one library, one engine, one screen that shows both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textual.app import App
+
+from thoth import paths
+from thoth.library import Library
+from thoth.sessions import Sessions
+from thoth.tui.downloads import Downloads
+from thoth.tui.work import EngineLike, Work
+
+if TYPE_CHECKING:
+    from textual.message import Message
+    from textual.screen import Screen
+
+    from thoth.tui.screens.main import MainScreen
+
+
+class ThothApp(App[None]):
+    """Composition root: builds the parts and hands them to the main screen.
+
+    Args:
+        home: Thoth's home folder.
+        model: of the command line; None leaves it to the settings.
+        make_engine: called on a thread with the library.
+    """
+
+    TITLE = "Thoth"
+    CSS_PATH = "screens/main.tcss"  # Textual does not load it with the default screen
+
+    def __init__(self, home: Path, model: str | None, make_engine: Callable[[Library], EngineLike]) -> None:
+        super().__init__()
+        self.home = home
+        self.model = model
+        self.library = Library(home)
+        self.sessions = Sessions(home)
+        self.work = Work(self.library, make_engine, self._to_main)
+        self.downloads = Downloads()
+        self.animation_level = "none"  # over ssh a sliding screen is a slow one
+        self._main: MainScreen | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Return the chat."""
+        from thoth.tui.screens.main import MainScreen
+
+        self._main = MainScreen(self.work, self.sessions, self.downloads, self.model)
+        return self._main
+
+    def on_mount(self) -> None:
+        """Load the model behind the first paint."""
+        self.call_after_refresh(self.work.load, self.model)
+
+    async def on_unmount(self) -> None:
+        """Let the threads end; those of the engine do so behind the closed screen."""
+        self.work.close()
+        if self._main is not None:
+            await asyncio.to_thread(self._main.chat.close)
+        await asyncio.to_thread(self.downloads.close)
+
+    def on_main_screen_settings_loaded(self, event: MainScreen.SettingsLoaded) -> None:
+        """Take theme and keys from the settings."""
+        if event.settings.theme in self.available_themes:
+            self.theme = event.settings.theme
+        self.set_keymap(event.settings.keys)
+
+    def _to_main(self, message: Message) -> None:
+        if self._main is not None:
+            self._main.post_message(message)
+
+
+def make_engine(library: Library) -> EngineLike:
+    """Return the engine; imports what it needs, so not on the event loop's thread."""
+    from thoth.engine import Engine
+
+    return Engine(library)
+
+
+def run(model: str | None = None) -> None:
+    """Open the app and return when it is closed."""
+    ThothApp(paths.home(), model, make_engine).run()

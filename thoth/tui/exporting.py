@@ -1,0 +1,29 @@
+"""Writing an adapter while the app goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from thoth.models import Pair
+    from thoth.tui.screens.export import ExportPlan
+
+
+def write(home: Path, pair: Pair, plan: ExportPlan) -> int:
+    """Write an adapter and return its rank. Blocks: call it on a thread.
+
+    Raises:
+        ThothError: as `thoth.export.export` says.
+    """
+    from thoth.export import export
+    from thoth.library import Library
+
+    library = Library(home)  # one of its own: MLX's arrays stay on the thread that made them
+    try:
+        return export(library, pair, plan.documents, plan.format, plan.destination, force=plan.force)
+    finally:
+        library.close()
+        import mlx.core as mx
+
+        mx.clear_streams()  # a thread that ends with open streams can abort the process

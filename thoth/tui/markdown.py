@@ -1,0 +1,162 @@
+"""Markdown -> lines of the screen, part by part: a part is rendered when it comes into view, or when it changes.
+
+Textual's own Markdown makes a widget of every paragraph. An answer of 5,000 tokens is 500 of them, and each keystroke
+beside it took a second. Here an answer is a list of strips, and only its last part is parsed again while it grows.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from textual.strip import Strip
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+    from rich.console import Console, RenderableType
+    from rich.style import Style
+
+Kind = Literal["block", "bullet", "ordered", "code"]
+
+# A longer part is shown as it is, and longer code is coloured piece by piece: either would hold up typing.
+_MOST_CHARACTERS = 8_000
+_MOST_LINES = 40
+
+# A terminal would obey them. Newline and tab stay.
+_CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+
+_LISTS: dict[str, Kind] = {"bullet_list_open": "bullet", "ordered_list_open": "ordered"}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of Markdown that can be rendered alone: a block, or one item of an outermost list."""
+
+    kind: Kind
+    text: str
+
+
+class Splitter:
+    """A Markdown text that grows, and its parts."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._begins: list[int] = []
+        self._text = ""
+        self._parser = _parser()
+
+    def feed(self, text: str) -> None:
+        """Take the text as it is now; of one that begins as the one before, only the last block is parsed again."""
+        if not text.startswith(self._text):
+            self.parts, self._begins = [], []
+        self._text = text
+        last = self._begins[-1] if self._begins else 0
+        keep = self._begins.index(last) if self._begins else 0
+        found = [*_parts(self._parser, text[last:])]
+        self._begins[keep:] = [last + begin for begin, _ in found]
+        self.parts[keep:] = [part for _, part in found]
+
+
+def split(text: str) -> list[Part]:
+    """Return the parts of a whole text."""
+    return [part for _, part in _parts(_parser(), text)]
+
+
+def code_blocks(text: str) -> list[str]:
+    """Return what stands in the text's code blocks, in order."""
+    return [token.content for token in _parser().parse(text) if token.type in ("fence", "code_block")]
+
+
+def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    # HTML would vanish from the answer, and `<name>` is not always meant as HTML.
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def _parts(parser: MarkdownIt, text: str) -> Iterator[tuple[int, Part]]:
+    """Yield parts, each with the place where the block that it is of begins."""
+    begins = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+    starts = [*_starts(parser.parse(text))]
+    ends = [*(begins[line] for line, _, _ in starts[1:]), len(text)][: len(starts)]
+    for (line, kind, fence), end in zip(starts, ends, strict=True):
+        if fence is None:
+            yield begins[line], Part(kind, text[begins[line] : end].rstrip())
+            continue
+        lines = fence.content.splitlines()
+        for at in range(0, max(len(lines), 1), _MOST_LINES):
+            code = "\n".join(lines[at : at + _MOST_LINES])
+            yield begins[line], Part("code", f"{fence.markup}{fence.info}\n{code}\n{fence.markup}")
+
+
+def _starts(tokens: list[Token]) -> Iterator[tuple[int, Kind, Token | None]]:
+    """Yield the line where each part begins, its kind and, where it is a fence, its token."""
+    kind: Kind = "block"
+    for token in tokens:
+        if token.map is None:
+            continue
+        if token.level == 0:
+            kind = _LISTS.get(token.type, "block")
+            if kind == "block":
+                yield token.map[0], kind, token if token.type == "fence" else None
+        elif token.level == 1 and token.type == "list_item_open":
+            yield token.map[0], kind, None
+
+
+class Painter:
+    """Renders parts and plain texts for one width and one set of colours.
+
+    Args:
+        width: in cells.
+        styles: "heading", "code", "quote", "link", "muted".
+        code_theme: of Pygments.
+    """
+
+    def __init__(self, width: int, styles: Mapping[str, Style], code_theme: str) -> None:
+        from rich.console import Console
+        from rich.theme import Theme
+
+        self.width = width
+        self._code_theme = code_theme
+        self._parser = _parser()
+        heading, link = styles["heading"], styles["link"]
+        names = {f"markdown.h{level}": heading for level in range(1, 7)}
+        names |= {"markdown.code": styles["code"], "markdown.block_quote": styles["quote"]}
+        names |= {"markdown.link": link, "markdown.link_url": link, "markdown.hr": styles["muted"]}
+        names |= {"markdown.item.bullet": heading, "markdown.item.number": heading}
+        names |= {"markdown.table.border": styles["muted"], "markdown.table.header": heading}
+        self._console: Console = Console(
+            width=max(width, 1),
+            file=io.StringIO(),
+            color_system="truecolor",
+            force_terminal=True,
+            legacy_windows=False,
+            theme=Theme(names),
+            _environ={},
+        )
+
+    def part(self, part: Part) -> list[Strip]:
+        """Render Markdown."""
+        if len(part.text) > _MOST_CHARACTERS:
+            return self.plain(part.text)
+        from thoth.tui.rich_markdown import RichMarkdown
+
+        return self._lines(RichMarkdown(self._parser.parse(part.text.translate(_CONTROLS)), self._code_theme))
+
+    def plain(self, text: str, style: Style | None = None) -> list[Strip]:
+        """Render a text as it is."""
+        from rich.text import Text
+
+        return self._lines(Text(text.translate(_CONTROLS), style=style or "", overflow="fold", tab_size=4))
+
+    def _lines(self, renderable: RenderableType) -> list[Strip]:
+        rendered: list[list[Any]] = self._console.render_lines(renderable, pad=False)
+        strips = [Strip(line) for line in rendered]
+        while strips and not strips[-1].text.strip():
+            strips.pop()
+        first = next((at for at, strip in enumerate(strips) if strip.text.strip()), 0)
+        return strips[first:]

@@ -1,0 +1,1 @@
+"""The screens and dialogs: each carries out what its widgets ask for."""

@@ -1,0 +1,130 @@
+"""Ctrl+T: the same question answered three ways, one after the other, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.widgets import Static
+
+from thoth.errors import ThothError
+from thoth.ingest import Document
+from thoth.routing import Routing
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerStarted, AnswerToken
+from thoth.tui.screens.dialog import Dialog
+from thoth.tui.widgets.way_panel import WayPanel
+
+if TYPE_CHECKING:
+    from thoth.library import StoredDocument
+    from thoth.prompt import Message
+    from thoth.tui.work import Work
+
+_TITLES = ("From the weights", "Documents in context", "Without the documents")
+_WEIGHTS, _CONTEXT, _WITHOUT = range(3)
+_NO_ADAPTER = Routing(route="none")
+
+
+class CompareScreen(Dialog[None]):
+    """Answers a question in three ways; closing it stops what is still going on.
+
+    Args:
+        work: sends the questions.
+        messages: the conversation; the last one is the question.
+        documents: those it is about.
+        routing: which of their chunks are attached for the first way.
+        max_tokens: where the answers are cut off.
+    """
+
+    CSS_PATH: ClassVar = ["dialog.tcss", "compare.tcss"]
+    HORIZONTAL_BREAKPOINTS = [(0, "-stacked"), (100, "-beside")]  # noqa: RUF012
+
+    def __init__(
+        self,
+        work: Work,
+        messages: Sequence[Message],
+        documents: Sequence[StoredDocument],
+        routing: Routing,
+        max_tokens: int,
+    ) -> None:
+        super().__init__()
+        self._work = work
+        self._messages = messages
+        self._documents = documents
+        self._routing = routing
+        self._max_tokens = max_tokens
+
+    def compose(self) -> ComposeResult:
+        """Yield the question and a panel for each way."""
+        with Container(classes="dialog -full") as box:
+            box.border_title = "The same question, three ways"
+            box.border_subtitle = "Esc closes and stops"
+            yield Static(self._messages[-1]["content"], classes="question", markup=False)
+            with Container(classes="ways"):
+                for title in _TITLES:
+                    yield WayPanel(title)
+
+    def on_mount(self) -> None:
+        """Begin with the weights, and read the texts meanwhile."""
+        self._ask(_WEIGHTS, self._documents, self._routing)
+        self._read_texts()
+
+    def on_unmount(self) -> None:
+        """Stop what is not answered yet."""
+        for way in range(len(_TITLES)):
+            self._work.stop_answer(_turn(way))
+
+    @work(thread=True)
+    def _read_texts(self) -> None:
+        try:
+            texts = [self._work.library.document(document.id) for document in self._documents]
+        except ThothError as error:
+            self.post_message(AnswerFailed(_turn(_CONTEXT), error))
+            texts = None
+        self.app.call_from_thread(self._ask_others, texts)
+
+    def _ask_others(self, texts: list[Document] | None) -> None:
+        if self.is_attached:
+            if texts is not None:
+                self._ask(_CONTEXT, (), _NO_ADAPTER, texts)
+            self._ask(_WITHOUT, (), _NO_ADAPTER)
+
+    def _ask(
+        self, way: int, documents: Sequence[StoredDocument], routing: Routing, context: Sequence[Document] = ()
+    ) -> None:
+        # `Work` answers one question at a time, so the times can be compared.
+        self._work.ask(
+            _turn(way),
+            self._messages,
+            documents,
+            routing,
+            context=context,
+            max_tokens=self._max_tokens,
+            post=self.post_message,
+        )
+
+    @on(AnswerStarted)
+    def _begin(self, message: AnswerStarted) -> None:
+        self._panel(message.turn).begin()
+
+    @on(AnswerToken)
+    async def _add(self, message: AnswerToken) -> None:
+        await self._panel(message.turn).add(message.text)
+
+    @on(AnswerDone)
+    async def _finish(self, message: AnswerDone) -> None:
+        await self._panel(message.turn).finish(message.answer)
+
+    @on(AnswerFailed)
+    async def _fail(self, message: AnswerFailed) -> None:
+        await self._panel(message.turn).fail(message.error)
+
+    def _panel(self, turn: int) -> WayPanel:
+        return self.query(WayPanel)[_turn(turn)]
+
+
+def _turn(way: int) -> int:
+    """Return the number of a way's request, and the other way round; the chat's own count up from 0."""
+    return -1 - way

@@ -1,0 +1,21 @@
+"""The frame of a dialog: a titled box in the middle that fits any terminal and closes with Escape."""
+
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.types import CSSPathType
+
+Result = TypeVar("Result")
+
+
+class Dialog(ModalScreen[Result]):
+    """A dialog; its box is the one child with the class `dialog`.
+
+    A subclass with a style sheet of its own names both: `CSS_PATH = ["dialog.tcss", "own.tcss"]`.
+    """
+
+    CSS_PATH: ClassVar[CSSPathType | None] = "dialog.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", "Close", id="dialog.close", tooltip="Close this dialog"),
+    ]

@@ -1,0 +1,151 @@
+"""One document: what is known about it, and its text as it was read, page by page."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_left
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Button, Input, Static
+
+from thoth.errors import ThothError
+from thoth.ingest import shown
+from thoth.tui import figures
+from thoth.tui.pages import Piece, pieces
+from thoth.tui.screens.dialog import Dialog
+
+if TYPE_CHECKING:
+    from thoth.ingest import Document
+    from thoth.library import Library
+    from thoth.stored import StoredDocument
+
+
+class DocumentScreen(Dialog[None]):
+    """Shows a document of the library.
+
+    Args:
+        library: where its text is.
+        document: which.
+        bundle: id of the bundle in use.
+
+    Attributes:
+        place: index of the piece of text that is shown.
+    """
+
+    CSS_PATH: ClassVar = ["dialog.tcss", "document.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n,right", "turn(1)", "Next", id="document.next", tooltip="The next page"),
+        Binding("p,left", "turn(-1)", "Previous", id="document.previous", tooltip="The page before"),
+        Binding("g", "choose", "Go to", id="document.go_to", tooltip="Go to a page by its number"),
+    ]
+
+    place: reactive[int] = reactive(0, init=False)
+
+    def __init__(self, library: Library, document: StoredDocument, bundle: str | None) -> None:
+        super().__init__()
+        self._library = library
+        self._stored = document
+        self._bundle = bundle
+        self._document: Document | None = None
+        self._pieces: list[Piece] = []
+
+    def compose(self) -> ComposeResult:
+        """Yield facts, text, and the way through it."""
+        with Vertical(classes="dialog -full") as box:
+            box.border_title = Content(shown(self._stored.name))
+            box.border_subtitle = "N next, P previous, G go to a page, Esc closes"
+            yield Static(describe(self._stored, self._bundle), id="facts", markup=False)
+            with VerticalScroll(id="text"):
+                yield Static("", markup=False)
+            with Horizontal(id="turning"):
+                yield Button("Previous", id="previous", compact=True)
+                yield Input("1", type="integer", compact=True)
+                yield Static("", id="total", markup=False)
+                yield Button("Next", id="next", compact=True)
+
+    def on_mount(self) -> None:
+        """Read the text behind the first paint."""
+        self.query_one("#turning").display = False
+        self.query_one("#text").focus()
+        self._read()
+
+    @work
+    async def _read(self) -> None:
+        try:
+            self._document = await asyncio.to_thread(self._library.document, self._stored.id)
+        except ThothError as error:
+            self._text.update(str(error))
+            self._text.add_class("error")
+            return
+        self._pieces = await asyncio.to_thread(pieces, self._document)
+        self.query_one("#turning").display = len(self._pieces) > 1
+        self.watch_place()
+
+    def validate_place(self, place: int) -> int:
+        """Stay inside of the document."""
+        return max(0, min(place, len(self._pieces) - 1))
+
+    def watch_place(self) -> None:
+        """Show the piece from its beginning."""
+        if self._document is None:
+            return
+        piece = self._pieces[self.place]
+        self._text.update(self._document.text[piece.start : piece.end].strip("\n"))
+        self.query_one("#text").scroll_home(animate=False)
+        number, total = (piece.page, self._stored.pages) if piece.page else (self.place + 1, len(self._pieces))
+        with self.prevent(Input.Changed):
+            self.query_one(Input).value = str(number)
+        self.query_one("#total", Static).update(f"of {total}")
+
+    def action_turn(self, pages: int) -> None:
+        """Show the next page, or the one before."""
+        self.place += pages
+
+    def action_choose(self) -> None:
+        """Go to the number of the page."""
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Show the page with this number, or the first one behind it that has any text."""
+        if event.value:
+            number = int(event.value)
+            has_pages = self._pieces[self.place].page is not None
+            self.place = bisect_left([piece.page or 0 for piece in self._pieces], number) if has_pages else number - 1
+            self.watch_place()
+        self.query_one("#text").focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Turn the page."""
+        self.action_turn(1 if event.button.id == "next" else -1)
+
+    @property
+    def _text(self) -> Static:
+        return self.query_one("#text > Static", Static)
+
+
+def describe(document: StoredDocument, bundle: str | None) -> str:
+    """Return the facts about a document, one line for each kind."""
+    state = document.state(bundle)
+    standing = {
+        "ready": "ready",
+        "absorbing": f"{document.absorbed} of {figures.count(document.chunks, 'chunk')} absorbed; U goes on with it",
+        "stale": "absorbed with another model; U absorbs it again",
+    }[state]
+    size = [
+        *([figures.count(document.pages, "page")] if document.pages else []),
+        figures.count(document.chunks, "chunk"),
+        figures.count(document.tokens, "token"),
+        f"{figures.size(document.bytes)} of adapters",
+    ]
+    lines = [
+        f"{standing}, {'used for answers' if document.active else 'not used for answers'}",
+        ", ".join(size),
+        f"added {document.added.astimezone():%Y-%m-%d %H:%M} from {shown(document.source or 'pasted or piped text')}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""F1: the keys and the commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from thoth.tui.screens.dialog import Dialog
+from thoth.tui.widgets.facts import Facts
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.binding import ActiveBinding
+
+Row = tuple[str, str]
+
+
+class HelpScreen(Dialog[None]):
+    """Shows tables of two columns.
+
+    Args:
+        sections: heading -> rows of a key or command, and what it does.
+    """
+
+    def __init__(self, sections: Mapping[str, Sequence[Row]]) -> None:
+        super().__init__()
+        self._sections = sections
+
+    def compose(self) -> ComposeResult:
+        """Yield the sections one under the other."""
+        with VerticalScroll(classes="dialog") as box:
+            box.border_title = "Help"
+            box.border_subtitle = "Esc closes"
+            for heading, rows in self._sections.items():
+                if rows:
+                    yield Static(heading, classes="heading", markup=False)
+                    yield Facts(rows)
+
+
+def keys(app: App[object], bindings: Iterable[ActiveBinding]) -> list[Row]:
+    """Return the keys that work on a screen, as the user has set them, and what they do.
+
+    Args:
+        app: knows how keys are written.
+        bindings: `screen.active_bindings.values()`, taken before this dialog is pushed.
+    """
+    rows = [
+        (app.get_key_display(active.binding), active.binding.tooltip or active.binding.description)
+        for active in bindings
+        if active.binding.description and not active.binding.system
+    ]
+    return list(dict.fromkeys(rows))

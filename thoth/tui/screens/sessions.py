@@ -1,0 +1,156 @@
+"""Ctrl+S: earlier chats, found by their words; resumed, renamed, deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from thoth.errors import ThothError
+from thoth.ingest import shown
+from thoth.sessions import Session, Sessions, now
+from thoth.tui import figures
+from thoth.tui.screens.dialog import Dialog
+
+# More of them are found by a word.
+_MOST_SHOWN = 300
+
+
+class SessionsScreen(Dialog[Session | None]):
+    """Closes with the session to resume, or with None.
+
+    Args:
+        sessions: where they are kept.
+        current: the one that goes on; it is marked, and cannot be deleted here.
+        clock: the time, in UTC.
+    """
+
+    CSS_PATH: ClassVar = ["dialog.tcss", "sessions.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "rename", "Rename", id="sessions.rename", tooltip="Give the chat another title"),
+        Binding("delete", "remove", "Delete", id="sessions.remove", tooltip="Delete the chat"),
+        Binding("down", "move(1)", "Next", id="sessions.next", show=False, tooltip="The chat below"),
+        Binding("up", "move(-1)", "Previous", id="sessions.previous", show=False, tooltip="The chat above"),
+    ]
+
+    def __init__(self, sessions: Sessions, current: Session | None = None, clock: Callable[[], datetime] = now) -> None:
+        super().__init__()
+        self._sessions = sessions
+        self._current = current
+        self._clock = clock
+        self._found: list[Session] = []
+
+    def compose(self) -> ComposeResult:
+        """Yield the words to look for, and the list."""
+        with Vertical(classes="dialog -full") as box:
+            box.border_title = "Chats"
+            box.border_subtitle = "Enter resumes, F2 renames, Del deletes, Esc closes"
+            yield Input(placeholder="Words in a chat", compact=True)
+            chats = OptionList(markup=False, compact=True)
+            chats.can_focus = False
+            yield chats
+            yield Static("", classes="note", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the latest ones."""
+        self._look()
+
+    @on(Input.Changed)
+    @work(group="look", exclusive=True)
+    async def _look(self) -> None:
+        """Show the chats with the words."""
+        words = self.query_one(Input).value
+        try:
+            found = await asyncio.to_thread(self._sessions.list, words)
+        except ThothError as error:
+            self.query_one(Static).update(str(error))
+            return
+        self._found = found[:_MOST_SHOWN]
+        chats = self.query_one(OptionList)
+        before = chats.highlighted or 0
+        chats.clear_options()
+        chats.add_options([Option(self._line(session), id=session.id) for session in self._found])
+        chats.highlighted = min(before, len(self._found) - 1) if self._found else None
+        more = f", the latest {_MOST_SHOWN} are shown" if len(found) > _MOST_SHOWN else ""
+        self.query_one(Static).update(figures.count(len(found), "chat") + more if found else "no chat has these words")
+
+    def _line(self, session: Session) -> Content:
+        mark = "this chat" if self._current and session.id == self._current.id else age(session.updated, self._clock())
+        return Content.assemble(
+            f"{mark:>12}  ",
+            (shown(session.title) or "(no title)", "bold"),
+            (f"  {figures.count(session.turns, 'question')}", "$text-muted"),
+        )
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def _resume(self) -> None:
+        if session := self._chosen():
+            same = self._current is not None and session.id == self._current.id
+            self.dismiss(None if same else session)
+
+    def action_move(self, by: int) -> None:
+        """Move the mark while the focus stays with the words."""
+        chats = self.query_one(OptionList)
+        if self._found:
+            chats.highlighted = max(0, min((chats.highlighted or 0) + by, len(self._found) - 1))
+
+    @work(group="dialog")
+    async def action_rename(self) -> None:
+        """Ask for another title."""
+        from thoth.tui.screens.rename import Rename
+
+        session = self._chosen()
+        if session and (title := await self.app.push_screen_wait(Rename("Rename the chat", session.title))):
+            await self._change(lambda: self._sessions.rename(session.id, title))
+
+    @work(group="dialog")
+    async def action_remove(self) -> None:
+        """Delete a chat, if that is meant."""
+        from thoth.tui.screens.confirm import Confirm
+
+        session = self._chosen()
+        if session is None:
+            return
+        if self._current is not None and session.id == self._current.id:
+            self.query_one(Static).update("this chat goes on: begin a new one to delete it")
+            return
+        question = f"Delete “{shown(session.title)}”?"
+        kept = "Its questions and answers are deleted. Documents stay in the library."
+        if await self.app.push_screen_wait(Confirm(question, kept, "Delete")):
+            await self._change(lambda: self._sessions.remove(session.id))
+
+    async def _change(self, change: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(change)
+        except ThothError as error:
+            self.query_one(Static).update(str(error))
+        else:
+            self._look()
+
+    def _chosen(self) -> Session | None:
+        at = self.query_one(OptionList).highlighted
+        return self._found[at] if at is not None and at < len(self._found) else None
+
+
+def age(moment: datetime, at: datetime) -> str:
+    """Return how long ago something was, or the date of what was long ago."""
+    minutes = int((at - moment).total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h ago"
+    if minutes < 7 * 24 * 60:
+        return f"{minutes // (24 * 60)} d ago"
+    return moment.date().isoformat()

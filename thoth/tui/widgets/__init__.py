@@ -1,0 +1,1 @@
+"""The widgets: messages go up, reactives come down."""

@@ -1,0 +1,159 @@
+"""The documents that are being absorbed, that wait for it, and that could not be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from thoth.errors import ThothError
+from thoth.events import Progress
+from thoth.ingest import shown
+from thoth.tui import figures
+from thoth.tui.messages import AbsorbJob
+
+_WAITING_SHOWN = 3
+_BAR = 12  # cells
+_NAME = 24
+
+
+@dataclass(frozen=True)
+class JobState:
+    """How far a job is.
+
+    Attributes:
+        job: which.
+        progress: the engine's last word; None while it waits for its turn.
+        error: why it failed; it stays in the queue until it is dismissed.
+    """
+
+    job: AbsorbJob
+    progress: Progress | None = None
+    error: ThothError | None = None
+
+
+class AbsorbQueue(OptionList):
+    """A line a job: what is going on, what failed, the next ones, and how many more wait.
+
+    Attributes:
+        jobs: by their ids, in the order they were asked for. Without any, the queue takes no room.
+    """
+
+    DEFAULT_CSS = """
+    AbsorbQueue {
+        display: none;
+        height: auto;
+        max-height: 6;
+        border: none;
+        padding: 0 1;
+        background: $panel;
+        &:focus { border: none; }
+        &.-busy { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x,delete", "drop", "Cancel", id="absorb.cancel", tooltip="Cancel this document, or dismiss its error"),
+        Binding("X", "drop_all", "Cancel all", id="absorb.cancel_all", tooltip="Cancel all and dismiss all errors"),
+    ]
+
+    jobs: reactive[dict[int, JobState]] = reactive[dict[int, JobState]]({}, init=False)
+
+    @dataclass
+    class Cancel(Message):
+        """A job is to be stopped; its finished chunks are kept."""
+
+        job: AbsorbJob
+
+    @dataclass
+    class Dismiss(Message):
+        """The error of a job has been read."""
+
+        job: AbsorbJob
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id, markup=False, compact=True)
+
+    def watch_jobs(self) -> None:
+        """Show the new state, the cursor still on its job."""
+        lines = self._visible_lines()
+        if [option.id for option in self.options] == [*lines]:
+            for key, line in lines.items():
+                if self.get_option(key).prompt != line:
+                    self.replace_option_prompt(key, line)
+        else:
+            here = self.highlighted_option.id if self.highlighted_option else None
+            self.set_options(Option(line, id=key, disabled=not key) for key, line in lines.items())
+            self.highlighted = [*lines].index(here) if here in lines else 0
+        self.set_class(bool(lines), "-busy")
+
+    def action_select(self) -> None:
+        """Enter does nothing: there is nothing to choose here."""
+
+    def action_drop(self) -> None:
+        """Cancel the job under the cursor, or dismiss its error."""
+        if self.highlighted_option is not None and (key := self.highlighted_option.id):
+            self._drop(self.jobs[int(key)])
+
+    def action_drop_all(self) -> None:
+        """Cancel what waits before what is going on, so that nothing starts meanwhile."""
+        for state in reversed([*self.jobs.values()]):
+            self._drop(state)
+
+    def _drop(self, state: JobState) -> None:
+        self.post_message(self.Dismiss(state.job) if state.error else self.Cancel(state.job))
+
+    def _visible_lines(self) -> dict[str, Content]:
+        """Return what is shown, by the ids of the jobs; the number of those left out has no id."""
+        going = [state for state in self.jobs.values() if state.progress and not state.error]
+        failed = [state for state in self.jobs.values() if state.error]
+        waiting = [state for state in self.jobs.values() if not state.progress and not state.error]
+        lines = {str(state.job.id): line(state) for state in [*going, *failed, *waiting[:_WAITING_SHOWN]]}
+        if (more := len(waiting) - _WAITING_SHOWN) > 0:
+            lines[""] = Content(f"and {more:,} more")
+        return lines
+
+
+def line(state: JobState) -> Content:
+    """Return what is said of a job: name, stage, bar, rate, time left; or the reason why not."""
+    name = Content(shown(state.job.name)).truncate(_NAME, ellipsis=True).stylize("bold")
+    if state.error is not None:
+        says_it = shown(state.job.name) in str(state.error)
+        reason = (f"{state.error}  ", "$text-error")
+        return Content.assemble(*([] if says_it else [name, "  "]), reason, ("x dismisses", "dim"))
+    if state.progress is None:
+        return Content.assemble(name, ("  waiting", "dim"))
+    progress = state.progress
+    if progress.stage != "absorb":
+        return Content.assemble(name, f"  {_STAGES.get(progress.stage, progress.stage)}")
+    parts = [f"{progress.done}/{figures.count(progress.total, 'chunk')}"]
+    if progress.tokens_per_second:
+        parts.append(f"{progress.tokens_per_second:,.0f} tok/s")
+    if progress.seconds_left is not None:
+        parts.append(f"{_time(progress.seconds_left)} left")
+    filled = round(_BAR * progress.done / max(progress.total, 1))
+    return Content.assemble(
+        name,
+        "  ",
+        ("\u2501" * filled, "$primary"),
+        ("\u2500" * (_BAR - filled), "dim"),
+        f"  {'  '.join(parts)}",
+    )
+
+
+_STAGES = {"read": "reading", "load": "waiting for the model"}
+
+
+def _time(seconds: float) -> str:
+    """Return a time as people wait for it: 8 s, 2:05, 1:02:03."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,41 @@
+"""Files and folders of one folder, a line each, with check boxes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+
+from thoth.ingest import shown
+from thoth.tui import figures
+from thoth.tui.folder_entries import Entry
+from thoth.tui.widgets.row_list import RowList
+
+
+class FileList(RowList[Entry]):
+    """Entries of a folder.
+
+    Attributes:
+        chosen: paths whose boxes have a mark, here or in other folders.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "check", "Mark", id="files.mark", tooltip="Choose several files and folders"),
+        Binding("enter", "open", "Choose", id="files.choose", tooltip="Go into the folder, or take the file"),
+    ]
+
+    chosen: reactive[frozenset[str]] = reactive(frozenset[str]())
+
+    def identity(self, row: Entry) -> str:
+        """Return its path."""
+        return str(row.path)
+
+    def is_checked(self, row: Entry) -> bool:
+        """Tell whether it is chosen."""
+        return str(row.path) in self.chosen
+
+    def text(self, row: Entry, line: int) -> tuple[str, str]:
+        """Return the name, with a slash behind that of a folder, and a file's size."""
+        name = shown(row.path.name)
+        return (f"{name}/", "text") if row.is_folder else (f"{name}  {figures.size(row.size)}", "text")

@@ -1,0 +1,223 @@
+"""The library: its documents, which of them are used, and a filter; what is to be done with them is said upwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.reactive import reactive
+from textual.widgets import Input, Static
+
+from thoth.tui.widgets.document_list import DocumentList
+
+if TYPE_CHECKING:
+    from thoth.stored import StoredDocument
+
+_EMPTY = "Nothing here yet.\n\nDrop a PDF or a text on this window, or press Ctrl+O to choose one."
+_NO_MATCH = "No document has these words in its name. Escape shows all."
+
+
+class LibraryPanel(Vertical):
+    """The documents of the library, newest first.
+
+    Attributes:
+        documents: all of them.
+        bundle: id of the bundle in use, None before the model is loaded.
+        words: the documents shown have these in their names or states ("stale", "active").
+    """
+
+    DEFAULT_CSS = """
+    LibraryPanel {
+        border: round $border-blurred;
+        border-title-style: bold;
+        border-subtitle-color: $text-muted;
+        background: $surface;
+        &:focus-within { border: round $border; }
+        & > Input { background: $surface; }
+        & > Static { height: 1fr; padding: 1; color: $text-muted; }
+        & > Static { display: none; }
+        &.-nothing > Static { display: block; }
+        &.-nothing > DocumentList { display: none; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "toggle_shown", "All", id="library.use_all", tooltip="Use all documents shown, or none of them"),
+        Binding("slash", "filter", "Filter", id="library.filter", tooltip="Show the documents with these words"),
+        Binding("delete,backspace", "remove", "Remove", id="library.remove", tooltip="Delete it from the library"),
+        Binding("r", "rename", "Rename", id="library.rename", tooltip="Give it another name"),
+        Binding("u", "update", "Update", id="library.update", tooltip="Absorb it again if file or model changed"),
+        Binding("U", "update_shown", "Update all", id="library.update_all", tooltip="Update all documents shown"),
+        Binding("e", "export", "Export", id="library.export", tooltip="Write it as an adapter for other programs"),
+        Binding("escape", "show_all", "Show all", id="library.show_all", show=False, tooltip="Clear the filter"),
+        Binding("down", "enter_list", "To the list", id="library.enter", show=False, tooltip="From the filter down"),
+    ]
+
+    documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]]((), init=False)
+    bundle: reactive[str | None] = reactive[str | None](None)
+    words: reactive[str] = reactive("", init=False)
+
+    @dataclass
+    class Toggled(Message):
+        """These documents are to be used for answers, or not."""
+
+        ids: list[str]
+        active: bool
+
+    @dataclass
+    class Open(Message):
+        """Facts and text of a document are to be shown."""
+
+        id: str
+
+    @dataclass
+    class Remove(Message):
+        """Documents are to be removed, once people have confirmed it."""
+
+        ids: list[str]
+
+    @dataclass
+    class Rename(Message):
+        """A document is to have another name."""
+
+        id: str
+
+    @dataclass
+    class Update(Message):
+        """Documents are to be absorbed again where their files or the bundle changed."""
+
+        ids: list[str]
+
+    @dataclass
+    class Export(Message):
+        """Documents are to be written as one adapter."""
+
+        ids: list[str]
+
+    @property
+    def shown(self) -> Sequence[StoredDocument]:
+        """The documents that the filter lets through."""
+        return self.query_one(DocumentList).rows
+
+    def compose(self) -> ComposeResult:
+        """Yield filter, list, and what is said in place of an empty one."""
+        yield Input(placeholder="Filter", compact=True, select_on_focus=False)
+        yield DocumentList().data_bind(LibraryPanel.bundle)
+        yield Static(_EMPTY, markup=False)
+
+    def on_mount(self) -> None:
+        """Show what was there before the panel was."""
+        self.border_title = "Library"
+        self._show()
+
+    def watch_documents(self) -> None:
+        """Show the new list."""
+        self._show()
+
+    def watch_bundle(self) -> None:
+        """Ask the filter again: what is stale depends on the bundle."""
+        if self.is_mounted:
+            self._show()
+
+    def watch_words(self) -> None:
+        """Show what fits."""
+        self._show()
+
+    @on(Input.Changed)
+    def _filter(self, event: Input.Changed) -> None:
+        event.stop()
+        self.words = event.value
+
+    @on(Input.Submitted)
+    def _filtered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.action_enter_list()
+
+    @on(DocumentList.Checked)
+    def _toggle(self, event: DocumentList.Checked) -> None:
+        event.stop()
+        self._activate([event.row.id], not event.row.active)
+
+    @on(DocumentList.Opened)
+    def _open(self, event: DocumentList.Opened) -> None:
+        event.stop()
+        self.post_message(self.Open(event.row.id))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave Escape to the screen while there is no filter, and the rest while there is no document."""
+        if action == "show_all":
+            return bool(self.words)
+        if action in ("toggle_shown", "remove", "rename", "update", "update_shown", "export"):
+            return bool(self.shown)
+        return True
+
+    def action_toggle_shown(self) -> None:
+        """Use all documents shown; if all of them are used, none of them."""
+        active = not all(document.active for document in self.shown)
+        self._activate([document.id for document in self.shown if document.active != active], active)
+
+    def action_filter(self) -> None:
+        """Go to the filter."""
+        self.query_one(Input).focus()
+
+    def action_show_all(self) -> None:
+        """Clear the filter and go to the list."""
+        self.query_one(Input).clear()
+        self.action_enter_list()
+
+    def action_enter_list(self) -> None:
+        """Go to the list."""
+        self.query_one(DocumentList).focus()
+
+    def action_remove(self) -> None:
+        """Ask for the document under the cursor to be removed."""
+        self.post_message(self.Remove([self._current.id]))
+
+    def action_rename(self) -> None:
+        """Ask for another name."""
+        self.post_message(self.Rename(self._current.id))
+
+    def action_update(self) -> None:
+        """Ask for an update."""
+        self.post_message(self.Update([self._current.id]))
+
+    def action_update_shown(self) -> None:
+        """Ask for an update of all documents shown."""
+        self.post_message(self.Update([document.id for document in self.shown]))
+
+    def action_export(self) -> None:
+        """Ask for an export."""
+        self.post_message(self.Export([self._current.id]))
+
+    @property
+    def _current(self) -> StoredDocument:
+        current = self.query_one(DocumentList).current
+        assert current is not None  # check_action: there is a document
+        return current
+
+    def _activate(self, ids: list[str], active: bool) -> None:
+        # Shown at once; the library says it again when it has it on disk.
+        changed = set(ids)
+        self.documents = [replace(d, active=active) if d.id in changed else d for d in self.documents]
+        self.post_message(self.Toggled(ids, active))
+
+    def _show(self) -> None:
+        fitting = [document for document in self.documents if self._fits(document)]
+        self.query_one(DocumentList).rows = fitting
+        self.query_one(Static).update(_NO_MATCH if self.documents else _EMPTY)
+        self.set_class(not fitting, "-nothing")
+        active = sum(document.active for document in self.documents)
+        self.border_subtitle = f"{active:,} of {len(self.documents):,} active" if self.documents else ""
+        self.refresh_bindings()
+
+    def _fits(self, document: StoredDocument) -> bool:
+        if not self.words:
+            return True
+        state = document.state(self.bundle) + (" active" if document.active else "")
+        text = f"{document.name} {state}".casefold()
+        return all(word in text for word in self.words.casefold().split())

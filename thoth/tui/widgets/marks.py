@@ -1,0 +1,22 @@
+"""Check boxes and radio buttons that can be read without colour: Textual's have their mark whether on or off."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Checkbox, RadioButton
+
+
+class CheckMark(Checkbox):
+    """A check box: [x] or [ ]."""
+
+    @property
+    def _button(self) -> Content:
+        return Content("[x]" if self.value else "[ ]")
+
+
+class RadioMark(RadioButton):
+    """A radio button: (x) or ( )."""
+
+    @property
+    def _button(self) -> Content:
+        return Content("(x)" if self.value else "( )")

@@ -1,0 +1,81 @@
+"""One setting of the form: its name, a control that fits its kind, what it means, what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.reactive import reactive
+from textual.widgets import Input, Select, Static
+
+from thoth.errors import UsageError
+from thoth.settings import Option, Value
+
+
+class SettingField(Vertical):
+    """A form field for one key of the settings; an empty one means the default.
+
+    Args:
+        option: the key.
+        value: what the settings file says, None where it says nothing.
+        choices: all values there are; empty where any will do.
+        overruled: the environment sets this key, and beats the file.
+    """
+
+    error: reactive[str] = reactive("")
+
+    def __init__(self, option: Option, value: Value | None, choices: Sequence[str], overruled: bool) -> None:
+        super().__init__(id=f"setting-{option.name}")
+        self.option = option
+        self._value = value
+        self._choices = choices
+        self._overruled = overruled
+
+    def compose(self) -> ComposeResult:
+        """Yield label and control in one line, the explanation below."""
+        default = "" if self.option.default is None else str(self.option.default)
+        with Horizontal(classes="line"):
+            yield Static(self.option.name, classes="label", markup=False)
+            if self._choices:
+                prompt = f"{default} (default)" if default else "(default)"
+                known = [(choice, choice) for choice in self._choices]
+                chosen = next((choice for choice in self._choices if choice == self._value), Select.NULL)
+                yield Select[str](known, prompt=prompt, value=chosen, compact=True)
+            else:
+                text = "" if self._value is None else str(self._value)
+                yield Input(text, placeholder=default or "not set", compact=True)
+        beaten = f" Now set by {self.option.variable}, which beats the file." if self._overruled else ""
+        yield Static(self.option.help + beaten, classes="note", markup=False)
+        yield Static("", classes="error", markup=False)
+
+    def read(self) -> Value | None:
+        """Return what the user has put in; None: the default.
+
+        Raises:
+            UsageError: It is no value for this key.
+        """
+        if self._choices:
+            chosen = self.query_one(Select).value
+            return None if chosen is Select.NULL else str(chosen)
+        text = self.query_one(Input).value.strip()
+        return self.option.parse(text) if text else None
+
+    def validate_now(self) -> bool:
+        """Show what is wrong, if anything; tells whether nothing is."""
+        try:
+            self.read()
+        except UsageError as error:
+            self.error = str(error)
+        else:
+            self.error = ""
+        return not self.error
+
+    def watch_error(self, error: str) -> None:
+        """Show the message only while there is one."""
+        self.set_class(bool(error), "-wrong")
+        self.query_one(".error", Static).update(error)
+
+    def on_input_changed(self) -> None:
+        """Take back a complaint as soon as it is met."""
+        self.validate_now()

@@ -1,0 +1,61 @@
+"""One line at the bottom: what is going on, which model, what it costs."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from thoth.events import Stats
+from thoth.tui import figures
+
+
+class StatusLine(Static):
+    """Facts in the order of their weight; those that do not fit the width are left out.
+
+    Attributes:
+        state: what is going on.
+        model: name of the pair, empty where none is loaded.
+        active: number of active documents.
+        stats: of the last answer.
+    """
+
+    DEFAULT_CSS = """
+    StatusLine {
+        height: 1;
+        padding: 0 1;
+        background: $panel;
+        color: $text-muted;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
+
+    state: reactive[str] = reactive("")
+    model: reactive[str] = reactive("")
+    active: reactive[int] = reactive(0)
+    stats: reactive[Stats | None] = reactive[Stats | None](None)
+
+    def render(self) -> Content:
+        """Return as many facts as fit."""
+        line = Content()
+        for text, style in self._facts():
+            longer = line + Content("  ") if line else line
+            longer = longer + Content.styled(text, style)
+            if line and longer.cell_length > max(self.content_size.width, 1):
+                break
+            line = longer
+        return line
+
+    def _facts(self) -> list[tuple[str, str]]:
+        tokens = self.stats.document_tokens_in_context if self.stats else 0
+        facts = [
+            (self.state, "bold $text"),
+            (figures.count(tokens, "document token"), "$text-success" if tokens == 0 else "$text-warning"),
+            (self.model, ""),
+            (figures.count(self.active, "active document"), ""),
+        ]
+        if self.stats is not None:
+            facts.append((f"{self.stats.tokens_per_second:.0f} tokens/s", ""))
+            facts.append((figures.size(self.stats.peak_memory_bytes), ""))
+        return [(text, style) for text, style in facts if text]

@@ -1,0 +1,308 @@
+"""The conversation as one scrolling text, of which only what is in view is rendered.
+
+Hundreds of long answers cost as much as one screen of them. Where heights above the reader's place turn out to be
+other than estimated, the scroll position moves by as much, and the text stands still.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Resize
+from textual.geometry import Size
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.timer import Timer
+
+from thoth.sessions import Turn
+from thoth.tui import figures
+from thoth.tui.markdown import Painter, Splitter
+from thoth.tui.pieces import Column, Piece, pieces_of, unread
+
+WELCOME = """Drop a document on this window, or press Ctrl+O to choose one: Thoth absorbs it into weights.
+Then ask about it, and the answer comes with 0 document tokens in the context.
+
+F1 shows the keys, / the commands."""
+
+_INDENT = 2
+_SIGN = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT} "
+_KEPT = 600  # rendered pieces: more than any screen shows
+_PAUSE = 0.05  # at least, between two looks at a growing answer, in seconds
+_COST = 4  # times what the look before cost: the rest of the time belongs to whoever types
+
+
+class Transcript(ScrollView, can_focus=True):
+    """Shows turns; stays at the end while the reader is there.
+
+    Attributes:
+        activity: what stands in place of an answer that has not begun.
+    """
+
+    DEFAULT_CSS = """
+    Transcript {
+        height: 1fr;
+        overflow: hidden scroll;
+        scrollbar-size-vertical: 1;
+        padding: 0 1;
+    }
+    Transcript > .transcript--question { text-style: bold; color: $text-primary; }
+    Transcript > .transcript--heading { text-style: bold; color: $text-accent; }
+    Transcript > .transcript--code { color: $text-success; }
+    Transcript > .transcript--quote { text-style: italic; color: $text-muted; }
+    Transcript > .transcript--link { text-style: underline; color: $text-primary; }
+    Transcript > .transcript--muted { color: $text-muted; }
+    Transcript > .transcript--error { color: $text-error; }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"transcript--{name}" for name in ("question", "heading", "code", "quote", "link", "muted", "error")
+    }
+
+    activity: reactive[str] = reactive("")
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._turns: list[Turn] = []  # the first one is number 0
+        self._column = Column(self._pieces, lambda piece: len(self._lines(piece)))
+        self._rendered: OrderedDict[tuple[str, str], list[Strip]] = OrderedDict()
+        self._painter: Painter | None = None
+        self._blank: Strip | None = None
+        self._follows = True
+        self._moving = False
+        self._splitter = Splitter()
+        self._timer: Timer | None = None
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """What is shown."""
+        return self._turns
+
+    def show(self, turns: Sequence[Turn]) -> None:
+        """Show other turns, from their end."""
+        self._turns = [*turns]
+        self._column.replace(0, [unread(turn) for turn in turns] or [Piece(0, "note", WELCOME)])
+        self._follows = True
+        self._arrange()
+
+    def put(self, turn: Turn) -> None:
+        """Add a turn, or show what became of the last one; later ones go."""
+        grows = turn.number < len(self._turns) and turn.state == "answering" and bool(turn.answer)
+        self._turns[turn.number :] = [turn]
+        if not grows:
+            self._follows = self._follows or (turn.state == "answering" and not turn.answer)
+            self._show_last()
+        elif self._timer is None:
+            self._timer = self.set_timer(_PAUSE, self._show_last)
+
+    def watch_activity(self) -> None:
+        """Say what goes on where the answer will be."""
+        if self._turns and self._turns[-1].state == "answering" and not self._turns[-1].answer:
+            self._show_last()
+
+    def _show_last(self) -> None:
+        began = time.perf_counter()
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = None
+        if not self._turns:
+            return
+        turn = self._turns[-1]
+        self._column.replace(turn.number, self._pieces(turn.number))
+        self._arrange()
+        cost = time.perf_counter() - began
+        if turn.state == "answering" and _COST * cost > _PAUSE:
+            self._timer = self.set_timer(_COST * cost, self._show_last)
+
+    def _pieces(self, number: int) -> list[Piece]:
+        turn = self._turns[number]
+        if turn.state != "answering":
+            return pieces_of(turn, note(turn))
+        self._splitter.feed(turn.answer)
+        return pieces_of(turn, "" if turn.answer else self.activity, self._splitter.parts)
+
+    # Rendering
+
+    def _lines(self, piece: Piece) -> list[Strip]:
+        """Return a piece's lines, indented; those of recent pieces are kept."""
+        key = (piece.kind, piece.text)
+        lines = self._rendered.get(key)
+        if lines is None:
+            lines = self._rendered[key] = self._paint(piece)
+            if len(self._rendered) > _KEPT:
+                self._rendered.popitem(last=False)
+        else:
+            self._rendered.move_to_end(key)
+        return lines
+
+    def _paint(self, piece: Piece) -> list[Strip]:
+        painter = self._painter = self._painter or self._make_painter()
+        first = rest = Segment(" " * _INDENT)
+        if piece.part is not None:
+            strips = painter.part(piece.part)
+        else:
+            style = self._style({"question": "question", "error": "error"}.get(piece.kind, "muted"))
+            strips = painter.plain(piece.text, style)
+            if piece.kind == "question":
+                first = Segment(_SIGN, style)
+        indented = [Strip([first if at == 0 else rest, *strip]) for at, strip in enumerate(strips)]
+        return [self._filled(strip) for strip in indented]
+
+    def _filled(self, strip: Strip) -> Strip:
+        """Return a line as wide as the view, on its background."""
+        style = self.rich_style
+        return strip.apply_style(style).crop_extend(0, self.size.width, style)
+
+    def _make_painter(self) -> Painter:
+        names = ("heading", "code", "quote", "link", "muted")
+        theme = self.app.current_theme
+        # Sixteen colours are the terminal's own: no theme of Pygments knows them.
+        ansi = "ansi_dark" if theme.dark else "ansi_light"
+        code = ansi if self.app.native_ansi_color else "monokai" if theme.dark else "tango"
+        return Painter(self._width - _INDENT, {name: self._style(name) for name in names}, code)
+
+    def _style(self, name: str) -> Style:
+        """Return a component's style without its background, which would cover a selection."""
+        style = self.get_component_rich_style(f"transcript--{name}", partial=True)
+        return style.from_color(style.color) + Style(
+            bold=style.bold, italic=style.italic, underline=style.underline, dim=style.dim
+        )
+
+    def render_line(self, y: int) -> Strip:
+        """Return a line of the view."""
+        line = self.scroll_offset.y + y
+        strip = self._line(line)
+        if (selection := self.text_selection) and (span := selection.get_span(line)):
+            start, end = span
+            strip = _highlighted(strip, start, end, self.screen.get_component_rich_style("screen--selection"))
+        return strip.apply_offsets(0, line)
+
+    @property
+    def _empty(self) -> Strip:
+        if self._blank is None:
+            self._blank = self._filled(Strip([]))
+        return self._blank
+
+    def _line(self, line: int) -> Strip:
+        if not 0 <= line < self._column.height:
+            return self._empty
+        index = self._column.at(line)
+        piece = self._column.pieces[index]
+        within = line - self._column.top(index) - piece.gap
+        lines = self._lines(piece) if within >= 0 else []
+        return lines[within] if 0 <= within < len(lines) else self._empty
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return the text that was marked with the mouse."""
+        first = selection.start.y if selection.start else 0
+        last = selection.end.y if selection.end else self._column.height - 1
+        lines = []
+        for line in range(first, last + 1):
+            start, end = selection.get_span(line) or (0, -1)
+            text = self._line(line).text
+            lines.append(text[start:end].rstrip() if end >= 0 else text[start:].rstrip())
+        return "\n".join(lines), "\n"
+
+    # The reader's place
+
+    @property
+    def _width(self) -> int:
+        return max(self.scrollable_content_region.width, 1 + _INDENT)
+
+    @property
+    def _view(self) -> int:
+        return max(self.scrollable_content_region.height, 1)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow the reader: render what comes into view."""
+        super().watch_scroll_y(old_value, new_value)
+        if not self._moving and self._column.pieces:
+            self._follows = new_value >= self.max_scroll_y
+            self._go(round(old_value), round(new_value))
+
+    def _go(self, old: int, new: int) -> None:
+        """Make the heights of what is in view at a new place exact, and keep what was in view where it was."""
+        column = self._column
+        if self._follows:
+            self._arrange()
+            return
+        top = column.at(old)
+        if new < old <= new + 2 * self._view and top >= 0:
+            before = column.top(top)
+            top = column.settle_above(top, old - new + self._view)
+            new += column.top(top) - before
+        index = column.at(max(new, 0))
+        column.settle_below(index, self._view + max(new, 0) - column.top(index))
+        self._move(new)
+
+    def _arrange(self) -> None:
+        """Make the heights of what is in view exact after a change of the text."""
+        if not self.is_attached or not self.size:
+            return
+        column = self._column
+        if self._follows:
+            column.settle_above(len(column.pieces), self._view + 1)
+            self._move(column.height - self._view)
+        elif column.pieces:
+            y = round(self.scroll_y)
+            index = column.at(y)
+            column.settle_below(index, self._view + y - column.top(index))
+            self._move(y)
+
+    def _move(self, y: int) -> None:
+        self._moving = True
+        try:
+            self.virtual_size = Size(self._width, self._column.height)
+            self.scroll_target_y = self.scroll_y = max(0, y)
+        finally:
+            self._moving = False
+        self.refresh()
+
+    def on_resize(self, event: Resize) -> None:
+        """Lay everything out anew where the width changed; the reader's place is the piece at the top."""
+        if self._painter is None or self._painter.width != self._width - _INDENT:
+            index = self._column.at(round(self.scroll_y)) if self._column.pieces else 0
+            self._forget()
+            self._column.set_width(self._width - _INDENT)
+            if not self._follows:
+                self._move(self._column.top(index))
+        self._arrange()
+
+    def notify_style_update(self) -> None:
+        """Take the new colours."""
+        super().notify_style_update()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._painter = self._blank = None
+        self._rendered.clear()
+
+
+def note(turn: Turn) -> str:
+    """Return what stands below an answer: how it ended, what it cost, where it is supported."""
+    if turn.state == "failed":
+        return turn.error or "failed"
+    facts = ["stopped"] if turn.state == "stopped" else []
+    if turn.stats is not None:
+        facts.append(figures.count(turn.stats.document_tokens_in_context, "document token"))
+        if turn.stats.tokens_per_second:
+            facts.append(f"{turn.stats.tokens_per_second:.0f} tokens/s")
+        if turn.sources:
+            page = "" if turn.sources[0].page is None else f", page {turn.sources[0].page}"
+            facts.append(f"supported by {turn.sources[0].name}{page}")
+        elif turn.stats.active_documents:
+            facts.append("not found in the documents")
+    return " · ".join(facts)
+
+
+def _highlighted(strip: Strip, start: int, end: int, style: Style) -> Strip:
+    end = strip.cell_length if end < 0 else min(end, strip.cell_length)
+    start = min(start, end)
+    before, marked, after = strip.divide([start, end, strip.cell_length])
+    marked = Strip([Segment(text, (old + style) if old else style, control) for text, old, control in marked])
+    return Strip.join([before, marked, after])
