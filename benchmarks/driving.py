@@ -14,6 +14,7 @@ from textual.pilot import Pilot
 from thoth.errors import ThothError
 from thoth.events import Answer
 from thoth.library import StoredDocument
+from thoth.tui import app
 from thoth.tui.app import ThothApp, make_engine
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AnswerDone, AnswerFailed, ModelFailed, ModelReady
 from thoth.tui.screens.main import MainScreen
@@ -31,6 +32,8 @@ class DrivenApp(ThothApp):
     Attributes:
         told: every message from `Work`, in order.
     """
+
+    CSS_PATH = Path(app.__file__).parent / str(ThothApp.CSS_PATH)  # else it would be looked for beside this file
 
     def __init__(self, home: Path, model: str | None = "nano") -> None:
         super().__init__(home, model, make_engine)

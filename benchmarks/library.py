@@ -12,9 +12,11 @@ import argparse
 import hashlib
 import json
 import multiprocessing
+import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,7 +92,7 @@ def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
 
 
 def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
-    before, seconds = _memory_mb(), {}
+    before, seconds = _peak_memory_mb(), {}
     library = Library(home)
 
     started = time.perf_counter()
@@ -100,7 +102,7 @@ def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
     middle = everything[documents // 2]
     text = library.document(middle.id).text
     question = " ".join(text.split()[:12]) + f" serial{documents // 2}"
-    vector = np.random.default_rng(1).standard_normal(library.features(ids[:1])[1].shape[1])
+    vector = library.features(ids[:1])[1][0]
 
     def route(query: str) -> None:
         library.search(query, ids, 64)
@@ -119,32 +121,25 @@ def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
         ("open one document's chunks, s", lambda: library.chunks(middle.id)),
     ):
         seconds[name] = min(_seconds(task) for _ in range(REPEATS))
-    held = _memory_mb()
+    peak = _peak_memory_mb()
     for _ in range(20):
         library.documents()
         route(question)
         route(text)
     return seconds | {
-        "memory of all this, MB": held - before,
-        "memory after 20 more rounds, MB": _memory_mb() - before,
+        "peak memory of all this, MB": peak - before,
+        "peak memory after 20 more rounds, MB": _peak_memory_mb() - before,
         "database, MB": (home / "library.db").stat().st_size / 1e6,
     }
 
 
-def _seconds(task: object) -> float:
+def _seconds(task: Callable[[], object]) -> float:
     started = time.perf_counter()
     task()
     return time.perf_counter() - started
 
 
-def _memory_mb() -> float:
-    """Memory this process holds now; its peak where the system does not say."""
-    if (status := Path("/proc/self/statm")).exists():
-        import os
-
-        return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-    import resource
-
+def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 

@@ -16,12 +16,13 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.driving import DrivenApp, Driver
+from thoth.tui.screens.answer_details import AnswerDetails
 from thoth.tui.screens.compare import CompareScreen
 from thoth.tui.widgets.way_panel import WayPanel
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ("harbour.txt", "workshop.md", "regatta.pdf")
-QUESTIONS = ("Who is the mayor of Harpool?", "What does the winner of the Rosesta Regatta get?")
+QUESTION = "Who is the mayor of Harpool?"
 SIZE, SMALL = (110, 30), (80, 24)
 _PNG_WIDTH = 1400  # pixels
 
@@ -43,10 +44,13 @@ async def _take(home: Path, to: Path) -> None:
         await driver.ready()
         for name in EXAMPLES:
             await driver.drop(str(ROOT / "examples" / name))
-        for question in QUESTIONS:
-            await driver.ask(question)
-        await driver.pilot.pause()
+        await driver.ask(QUESTION)
+        await pilot.pause()
         _save(app, to / "chat.svg")
+        await pilot.press("ctrl+g")
+        await driver.until(lambda: isinstance(app.screen, AnswerDetails))
+        _save(app, to / "details.svg")
+        await pilot.press("escape")
         await pilot.resize_terminal(*SMALL)
         await pilot.pause()
         _save(app, to / "small.svg")

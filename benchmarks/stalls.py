@@ -26,12 +26,14 @@ class Gap:
 
     Attributes:
         wall: seconds beyond the 5 ms that were asked for.
-        cpu: seconds the process computed in it, on any thread, but no more than `wall`: what is left of the wait on a
-            machine that has nothing else to do.
+        process: seconds the process computed in it, on any thread, but no more than `wall`. On a machine that has
+            nothing else to do the wait would be no longer than that.
+        loop: seconds the loop's own thread computed in it; no shorter than that.
     """
 
     wall: float
-    cpu: float
+    process: float
+    loop: float
 
 
 class StallMeter:
@@ -65,13 +67,13 @@ class StallMeter:
         await asyncio.to_thread(self._watcher.join)
 
     async def _beat(self) -> None:
-        computed = time.process_time()
+        process, loop = time.process_time(), time.thread_time()
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
-            now, computed_now = time.perf_counter(), time.process_time()
+            now, process_now, loop_now = time.perf_counter(), time.process_time(), time.thread_time()
             wall = max(0.0, now - self._beat_at - _BEAT_SECONDS)
-            self.gaps.append(Gap(wall, min(wall, computed_now - computed)))
-            self._beat_at, computed = now, computed_now
+            self.gaps.append(Gap(wall, min(wall, process_now - process), min(wall, loop_now - loop)))
+            self._beat_at, process, loop = now, process_now, loop_now
 
     def _watch(self, loop_thread: int) -> None:
         seen = 0.0

@@ -21,15 +21,15 @@ def module_path_prefix(model: nn.Module) -> str:
     Raises:
         UnsupportedBaseError: when no part of the model has `embed_tokens`, `layers` and `norm`.
     """
-    found = [
-        path
-        for path, module in model.named_modules()
-        if all(hasattr(module, name) for name in ("embed_tokens", "layers", "norm"))
-    ]
-    if not found:
-        kind = getattr(model, "model_type", type(model).__name__)
-        raise UnsupportedBaseError(f"base models of type {kind} are not supported: no embed_tokens, layers and norm")
-    return min(found, key=len)
+    level: list[tuple[str, nn.Module]] = [("", model)]
+    while level:
+        for path, module in level:
+            if all(hasattr(module, name) for name in ("embed_tokens", "layers", "norm")):
+                return path
+        below = [(path, name, child) for path, module in level for name, child in module.children().items()]
+        level = [(f"{path}.{name}".lstrip("."), child) for path, name, child in below if isinstance(child, nn.Module)]
+    kind = getattr(model, "model_type", type(model).__name__)
+    raise UnsupportedBaseError(f"base models of type {kind} are not supported: no embed_tokens, layers and norm")
 
 
 def text_model(model: nn.Module) -> Any:
@@ -40,34 +40,40 @@ def text_model(model: nn.Module) -> Any:
     return module
 
 
-def target(layer: nn.Module, name: str) -> tuple[str, nn.Module]:
-    """The one module of a block called `name`, and its path there: `down_proj` -> `mlp.down_proj`.
+def target_path(layer: nn.Module, name: str) -> str:
+    """Path inside a block of the one module called `name`: `down_proj` -> `mlp.down_proj`.
 
     Raises:
         UnsupportedBaseError: when the block has no such module, or several.
     """
-    found = [(path, module) for path, module in layer.named_modules() if path.rpartition(".")[2] == name]
-    if len(found) != 1:
-        what = f"has {len(found)} modules {name!r} in one block" if found else f"has no module {name!r}"
+    paths = [path for path, _ in layer.named_modules() if path.rpartition(".")[2] == name]
+    if len(paths) != 1:
+        what = f"has {len(paths)} modules {name!r} in one block" if paths else f"has no module {name!r}"
         raise UnsupportedBaseError(f"the base model {what}: this hypernetwork was not made for it")
-    return found[0]
+    return paths[0]
 
 
-def target_path(layer: nn.Module, name: str) -> str:
-    """Path inside a block of the one module called `name`; raises as `target` does."""
-    return target(layer, name)[0]
-
-
-def base_linear(module: nn.Module, path: str) -> nn.Module:
-    """The base's own linear of a target, whether or not an adapter is around it.
-
-    Args:
-        module: the target.
-        path: where it is, for the error.
+def module_at(layer: nn.Module, path: str) -> nn.Module:
+    """The module at a path of a block.
 
     Raises:
-        UnsupportedBaseError: when it is something else.
+        UnsupportedBaseError: when there is none.
     """
+    module: Any = layer
+    for name in path.split("."):
+        module = getattr(module, name, None)
+    if module is None:
+        raise UnsupportedBaseError(f"the base model has no module {path!r} in one of its blocks")
+    return module
+
+
+def base_linear(layer: nn.Module, path: str) -> nn.Module:
+    """The base's own linear at `path` of a block, whether or not an adapter is around it.
+
+    Raises:
+        UnsupportedBaseError: when nothing or something else is there.
+    """
+    module = module_at(layer, path)
     linear = getattr(module, "linear", module)
     if not isinstance(linear, nn.Linear | nn.QuantizedLinear):
         raise UnsupportedBaseError(f"{path} is a {type(linear).__name__}: only linear layers carry an adapter")

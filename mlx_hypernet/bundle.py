@@ -20,7 +20,7 @@ from mlx_hypernet.base import (
     base_linear,
     describe,
     linear_shape,
-    target,
+    target_path,
     text_model,
 )
 from mlx_hypernet.config import BundleConfig, ConfigError
@@ -126,8 +126,7 @@ def check_fits(config: BundleConfig, model: nn.Module) -> None:
     try:
         block = text_model(model).layers[0]
         found = describe(model)
-        targets = {name: target(block, name) for name in config.hypernet.modules}
-        linears = {name: base_linear(module, path) for name, (path, module) in targets.items()}
+        linears = {name: base_linear(block, target_path(block, name)) for name in config.hypernet.modules}
     except UnsupportedBaseError as error:
         raise BundleError(f"the bundle does not fit the base: {error}") from error
     modules = {name: linear_shape(linear) for name, linear in linears.items()}

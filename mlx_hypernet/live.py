@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,14 @@ from mlx import nn
 from mlx.utils import tree_unflatten
 
 from mlx_hypernet.adapter import Adapter, AdapterError, Composition
-from mlx_hypernet.base import base_linear, linear_shape, target, text_model
+from mlx_hypernet.base import base_linear, linear_shape, module_at, target_path, text_model
 
 if TYPE_CHECKING:
     from mlx_lm.tuner.lora import LoRALinear
+
+# Matrices that are computed in one go when an adapter is attached. All 90 MB of 8 chunks of a 3B model take three times
+# as long as a few layers at a time, whose memory is used again, and each of nano's small layers costs a wait.
+_AT_ONCE_BYTES = 4 << 20
 
 
 def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
@@ -27,28 +31,29 @@ def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
         AdapterError: when layers or shapes do not fit; the model is then as it was.
         UnsupportedBaseError: when the model has no such modules; the model is then as it was.
     """
-    from mlx_lm.tuner.lora import LoRALinear
-
     blocks = text_model(model).layers
     if len(blocks) != adapter.num_layers:
         raise AdapterError(f"the adapter has {adapter.num_layers} layers, the model {len(blocks)}")
-    targets = [(layer, name, *target(block, name)) for layer, block in enumerate(blocks) for name in adapter.modules]
-    for _, name, path, module in targets:
-        shape = linear_shape(base_linear(module, path))
-        if shape != adapter.shape(name):
-            raise AdapterError(f"the adapter has {adapter.shape(name)} for {path}, the model {shape}")
-    kept = {id(module) for *_, module in targets}
-    _put(model, {path: lora.linear for path, lora in _attached(model).items() if id(lora) not in kept})
-    for layer, name, path, module in targets:
-        if not isinstance(module, LoRALinear):
-            module = LoRALinear.from_base(module, r=1)
-            blocks[layer].update_modules(tree_unflatten([(path, module)]))
-        a, b = adapter.pair(name, layer)
-        # The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
-        module.lora_a, module.lora_b = a.astype(mx.float32).T, b.astype(mx.float32)
-        module.scale = adapter.scale
-        # At once, while the matrices of this layer fit the processor's caches: on a CPU 3 times as fast as all in one.
-        mx.eval(module.lora_a, module.lora_b)
+    paths = {name: target_path(blocks[0], name) for name in adapter.modules}
+    for name, path in paths.items():
+        for block in blocks:
+            if (shape := linear_shape(base_linear(block, path))) != adapter.shape(name):
+                raise AdapterError(f"the adapter has {adapter.shape(name)} for {path}, the model {shape}")
+    for path in _attached(blocks[0]).keys() - paths.values():  # of an adapter for other modules
+        for block in blocks:
+            _put(block, {path: base_linear(block, path)})
+    ready: list[mx.array] = []
+    for layer, block in enumerate(blocks):
+        for name, path in paths.items():
+            lora = _wrapped(block, path)
+            a, b = adapter.pair(name, layer)
+            # The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
+            lora.lora_a, lora.lora_b = a.astype(mx.float32).T, b.astype(mx.float32)
+            lora.scale = adapter.scale
+            ready += [lora.lora_a, lora.lora_b]
+        if layer + 1 == len(blocks) or sum(matrix.nbytes for matrix in ready) > _AT_ONCE_BYTES:
+            mx.eval(ready)
+            ready = []
 
 
 def detach(model: nn.Module) -> None:
@@ -67,12 +72,23 @@ def bare(model: nn.Module) -> Iterator[None]:
         _put(model, attached)
 
 
-def _attached(model: nn.Module) -> dict[str, LoRALinear]:
+def _attached(module: nn.Module) -> dict[str, LoRALinear]:
     from mlx_lm.tuner.lora import LoRALinear
 
-    return {path: module for path, module in model.named_modules() if isinstance(module, LoRALinear)}
+    return {path: found for path, found in module.named_modules() if isinstance(found, LoRALinear)}
 
 
-def _put(model: nn.Module, modules: dict[str, nn.Module]) -> None:
+def _put(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
     if modules:
-        model.update_modules(tree_unflatten(list(modules.items())))
+        module.update_modules(tree_unflatten(list(modules.items())))
+
+
+def _wrapped(block: nn.Module, path: str) -> LoRALinear:
+    """The wrapper around the linear at `path`; it is put there where there is none."""
+    from mlx_lm.tuner.lora import LoRALinear
+
+    module = module_at(block, path)
+    if not isinstance(module, LoRALinear):
+        module = LoRALinear.from_base(module, r=1)
+        _put(block, {path: module})
+    return module

@@ -16,6 +16,7 @@ from thoth.errors import ThothError
 from thoth.library import Library
 from thoth.machine import size
 from thoth.models import Pair
+from thoth.wording import count
 
 Verdict = Literal["ok", "slow", "wrong"]
 
@@ -157,7 +158,7 @@ def _library(home: Path) -> Iterator[Finding]:
         return
     taken = size(sum(document.bytes for document in documents))
     active = sum(document.active for document in documents)
-    yield Finding("library", "ok", f"{len(documents)} documents, {active} of them active, {taken}")
+    yield Finding("library", "ok", f"{count(len(documents), 'document')}, {active} of them active, {taken}")
     try:
         bundle = models.bundle_id(models.choose(settings.load(paths.settings()).model))
     except ThothError:

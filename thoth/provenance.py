@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from thoth import sentences
 from thoth.events import Passage
 from thoth.ingest import Document
-from thoth.terms import Rarity, names, terms
+from thoth.terms import Rarity, mass, names, terms
 
 if TYPE_CHECKING:
     from thoth.library import StoredChunk, StoredDocument
@@ -70,18 +70,38 @@ def support(
     """
     if _REFUSAL.match(answer.strip().replace("\u2019", "'")):
         return ()
-    stored = [sentence for document, chunk in passages for sentence in _sentences(document, chunk)]
-    rarity = Rarity(sentence.terms for sentence in stored)
     asked = _asked(question)
+    stored = _Stored([sentence for document, chunk in passages for sentence in _sentences(document, chunk)], asked)
     best: dict[int, float] = {}
     for said in _statements(answer, asked):
-        places = range(len(stored))
-        scores = [_score(said, asked, sentence, rarity) for sentence in stored]
-        place = max(places, key=lambda at: (scores[at], rarity.mass(asked, stored[at].terms)), default=0)
-        if scores and scores[place] >= _LEAST:
-            best[place] = max(scores[place], best.get(place, 0.0))
+        score, place = stored.find(said)
+        if score >= _LEAST:
+            best[place] = max(score, best.get(place, 0.0))
     named = sorted(best, key=lambda place: (-best[place], place))[:_MOST]
-    return tuple(_passage(stored[place], best[place], read) for place in named)
+    return tuple(_passage(stored.sentences[place], best[place], read) for place in named)
+
+
+class _Stored:
+    """The sentences among which support is looked for, and what of a question they speak of."""
+
+    def __init__(self, sentences: list[_Sentence], asked: dict[str, float]) -> None:
+        self.sentences = sentences
+        self._rarity = Rarity(sentence.terms for sentence in sentences)
+        weights = self._rarity.weigh(asked)
+        self._asked = sum(weights.values())
+        self._near = [mass(weights, sentence.terms) for sentence in sentences]
+        self._around = [mass(weights, sentence.around) for sentence in sentences]
+
+    def find(self, said: dict[str, float]) -> tuple[float, int]:
+        """Return the score of the sentence that best supports a statement, and which one it is; 0 where none does."""
+        weights = self._rarity.weigh(said)
+        whole = sum(weights.values())
+        best = (0.0, 0.0, 0)
+        for place, sentence in enumerate(self.sentences):
+            if found := mass(weights, sentence.terms):
+                score = found / whole * (found + self._around[place]) / (whole + self._asked)
+                best = max(best, (score, self._near[place], -place))
+        return best[0], -best[2]
 
 
 def _asked(question: str) -> dict[str, float]:
@@ -96,14 +116,6 @@ def _statements(answer: str, asked: dict[str, float]) -> Iterator[dict[str, floa
         return
     for _, text in _split(answer):
         yield dict.fromkeys(terms(text), 1.0)
-
-
-def _score(said: dict[str, float], asked: dict[str, float], sentence: _Sentence, rarity: Rarity) -> float:
-    whole, found = rarity.mass(said, said), rarity.mass(said, sentence.terms)
-    if not found:
-        return 0.0
-    context = rarity.mass(asked, asked)
-    return found / whole * (found + rarity.mass(asked, sentence.around)) / (whole + context)
 
 
 def _sentences(document: StoredDocument, chunk: StoredChunk) -> Iterator[_Sentence]:

@@ -143,7 +143,7 @@ class Sessions:
                 ),
             )
 
-    def list(self, query: str = "") -> list[Session]:
+    def find(self, query: str = "") -> list[Session]:
         """Return the sessions with all these words in title, questions or answers, the latest first."""
         words = [word for word in query.casefold().split() if word]
         wanted = " AND ".join(["instr(folded(text), ?)"] * len(words)) or "1"

@@ -63,11 +63,11 @@ class Rarity:
         frequency = max(1, self._frequency[term])
         return math.log1p(max(0.0, self._texts - frequency + 0.5) / (frequency + 0.5))
 
-    def mass(self, wanted: Mapping[str, float], found: Collection[str]) -> float:
-        """Return what the terms of `wanted` that are found weigh together.
+    def weigh(self, counts: Mapping[str, float]) -> dict[str, float]:
+        """Return the weight of each term, times what it counts besides."""
+        return {term: count * self.of(term) for term, count in counts.items()}
 
-        Args:
-            wanted: terms, and what each counts besides its rarity.
-            found: terms.
-        """
-        return sum(count * self.of(term) for term, count in wanted.items() if term in found)
+
+def mass(weights: Mapping[str, float], found: Collection[str]) -> float:
+    """Return what the terms that are found weigh together."""
+    return sum(weight for term, weight in weights.items() if term in found)

@@ -119,7 +119,7 @@ def test_removing_asks_on_a_terminal(thoth: Run, read: Read, id: str, monkeypatc
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
     monkeypatch.setattr("typer.testing._NamedTextIOWrapper.isatty", lambda _: True, raising=False)
     kept = thoth("docs", "remove", id, stdin="n\n")
-    assert "Remove 1 documents (note.txt)?" in kept.output
+    assert "Remove 1 document (note.txt)?" in kept.output
     assert len(listed(read)) == 1
     assert thoth("docs", "remove", id, stdin="y\n").exit_code == 0
     assert listed(read) == []
@@ -143,7 +143,7 @@ def test_update_reads_what_changed_on_disk(thoth: Run, read: Read, id: str, note
     [new] = read("docs", "update")["updated"]
     assert (new["was"], new["reason"], new["name"], new["source"]) == (id, "changed", "lamps", str(note))
     assert [document["id"] for document in listed(read)] == [new["id"]]
-    assert "all 1 documents are up to date" in thoth("docs", "update").stderr
+    assert "up to date: 1 document" in thoth("docs", "update").stderr
 
 
 def test_update_notices_an_older_file_in_its_place(read: Read, id: str, note: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_all_is_well(thoth: Run, read: Read, note: Path) -> None:
     assert {about: verdict for about, verdict in found.items() if verdict != "ok" and about != "matrix products"} == {}
     result = thoth("doctor")
     assert result.exit_code == 0
-    assert "1 documents, 1 of them active" in result.stdout
+    assert "1 document, 1 of them active" in result.stdout
 
 
 def test_nothing_is_made_by_looking(thoth: Run, home: Path) -> None:

@@ -9,7 +9,7 @@ from thoth.events import Passage
 from thoth.ingest import Block, Document
 from thoth.library import ChunkRef, StoredChunk, StoredDocument
 from thoth.provenance import support
-from thoth.terms import Rarity, names, terms
+from thoth.terms import Rarity, mass, names, terms
 
 Source = tuple[StoredDocument, StoredChunk]
 
@@ -178,6 +178,7 @@ def test_rare_terms_weigh_more() -> None:
     rarity = Rarity([["the", "lamp"], ["the", "duck"], ["the", "race"]])
     assert rarity.of("lamp") > rarity.of("the") > 0
     assert rarity.of("never") >= rarity.of("lamp")
-    the, lamp = rarity.of("the"), rarity.of("lamp")
-    assert rarity.mass({"the": 1.0, "lamp": 3.0, "duck": 1.0}, {"the", "lamp"}) == pytest.approx(the + 3 * lamp)
-    assert rarity.mass({}, {"lamp"}) == 0.0
+    weights = rarity.weigh({"the": 1.0, "lamp": 3.0, "duck": 1.0})
+    assert weights["lamp"] == pytest.approx(3 * weights["duck"])
+    assert mass(weights, {"the", "lamp"}) == pytest.approx(weights["the"] + weights["lamp"])
+    assert mass({}, {"lamp"}) == 0.0

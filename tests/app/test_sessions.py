@@ -23,7 +23,7 @@ SOURCES = (Passage("d", "a.pdf", 1, 2, ("One", "Two"), "The door is blue.", 0.9)
 
 def test_nothing_is_made_by_reading(home: Path) -> None:
     sessions = Sessions(home)
-    assert sessions.list() == []
+    assert sessions.find() == []
     assert sessions.questions() == []
     assert sessions.turns("nobody") == []
     assert not home.exists()
@@ -35,7 +35,7 @@ def test_what_is_put_comes_back_whole(home: Path) -> None:
     turn = Turn(0, "What colour is\nthe door?", "Blue é 🚪 \x00", "done", None, STATS, SOURCES)
     sessions.put(session, turn)
     sessions.close()
-    (found,) = Sessions(home).list()
+    (found,) = Sessions(home).find()
     assert (found.id, found.title, found.documents, found.turns) == (
         session.id,
         "What colour is the door?",
@@ -62,7 +62,7 @@ def test_long_titles_are_cut_and_text_that_is_no_unicode_is_mended(home: Path) -
     session = sessions.create("word " * 50)
     assert len(session.title) <= 60
     sessions.put(sessions.create("\ud800"), Turn(0, "\ud800", "\udfff"))
-    assert [turn.question for turn in sessions.turns(sessions.list()[0].id)] == ["?"]
+    assert [turn.question for turn in sessions.turns(sessions.find()[0].id)] == ["?"]
 
 
 def test_finding_by_words_anywhere_in_a_chat(home: Path) -> None:
@@ -73,7 +73,7 @@ def test_finding_by_words_anywhere_in_a_chat(home: Path) -> None:
     sessions.put(mill, Turn(1, "When?", "In May."))
 
     def titles(words: str) -> list[str]:
-        return [session.title for session in sessions.list(words)]
+        return [session.title for session in sessions.find(words)]
 
     assert titles("") == ["The mill", "The harbour"]  # the latest first
     assert titles("dor") == ["The harbour"]
@@ -94,7 +94,7 @@ def test_renaming_and_removing(home: Path) -> None:
     sessions.put(session, Turn(1, "R"))
     assert sessions.get(session.id).title == "Better"  # a title is not taken back by the chat that goes on
     sessions.remove(session.id)
-    assert sessions.list() == []
+    assert sessions.find() == []
     assert sessions.turns(session.id) == []
     with pytest.raises(DocumentError, match="deleted"):
         sessions.get(session.id)
@@ -135,7 +135,7 @@ def test_what_was_reported_stored_survives_kill_9(home: Path) -> None:
         reported |= {(id, turn) for id, turn in (line.split() for line in rest.splitlines() if line.count(" ") == 1)}
         child.wait()
         sessions = Sessions(home)
-        stored = {(session.id, str(turn.number)) for session in sessions.list() for turn in sessions.turns(session.id)}
+        stored = {(session.id, str(turn.number)) for session in sessions.find() for turn in sessions.turns(session.id)}
         assert reported <= stored
         sessions.close()
 
@@ -153,7 +153,7 @@ def test_two_processes_at_once(home: Path) -> None:
     child.wait()
     child.stdout.close()
     assert len(mine.turns(session.id)) == 20
-    assert len(mine.list()) > 1
+    assert len(mine.find()) > 1
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_damaged_database_is_explained_and_left_alone(home: Path, content: byt
     (home / "sessions.db").write_bytes(content)
     sessions = Sessions(home)
     with pytest.raises(ThothError, match="move it away"):
-        sessions.list()
+        sessions.find()
     with pytest.raises(ThothError, match="move it away"):
         sessions.put(sessions.create("Q"), Turn(0, "Q"))
     assert (home / "sessions.db").read_bytes() == content
@@ -176,7 +176,7 @@ def test_a_newer_database_is_refused(home: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(ThothError, match="newer Thoth"):
-        Sessions(home).list()
+        Sessions(home).find()
 
 
 def test_a_chat_as_markdown_and_json(home: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from thoth.cli import answers, console
 from thoth.cli.start import Started, started
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UnknownFormatError
 from thoth.events import Absorbed, Failed, Progress
+from thoth.wording import count
 
 if TYPE_CHECKING:
     from thoth.chunks import Chunking
@@ -118,13 +119,13 @@ def _keep(session: Started, document: "StoredDocument", is_new: bool, result: _R
     result.documents.append((document, is_new))
     console.progress_line.clear()
     if not result.quiet:
-        pages = "" if document.pages is None else f"{document.pages} pages, "
-        size = f"{pages}{document.chunks} chunks, {document.tokens:,} tokens"
+        pages = "" if document.pages is None else f"{count(document.pages, 'page')}, "
+        size = f"{pages}{count(document.chunks, 'chunk')}, {count(document.tokens, 'token')}"
         typer.echo(f"{document.id}  {document.name}: {size}{'' if is_new else ', known already'}")
 
 
 def _interrupted(name: str, last: Progress, finished: int) -> str:
-    kept = [f"{finished} documents"] if finished else []
+    kept = [count(finished, "document")] if finished else []
     kept += [f"{last.done} of {last.total} chunks of {name}"] if last.stage == "absorb" and last.done else []
     return f"stopped, {' and '.join(kept) or 'nothing yet'} absorbed: run the same command to go on from there"
 

@@ -12,6 +12,7 @@ from thoth.cli import answers, console, follow, table
 from thoth.cli.start import started
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UsageError
 from thoth.machine import size
+from thoth.wording import count
 
 if TYPE_CHECKING:
     from thoth.chunks import Chunking
@@ -98,7 +99,7 @@ def remove(
         if not sys.stdin.isatty():
             raise UsageError("removing asks first, and nobody is there to answer: say --yes")
         shown = ", ".join(document.name for document in documents)
-        typer.confirm(f"Remove {len(documents)} documents ({table.cut(shown, 200)})?", abort=True, err=True)
+        typer.confirm(f"Remove {count(len(documents), 'document')} ({table.cut(shown, 200)})?", abort=True, err=True)
     for document in documents:
         library.remove(document.id)
     _say(documents, "removed", json)
@@ -158,7 +159,7 @@ def update(
     if json:
         typer.echo(answers.dump({"updated": changed, "up_to_date": done["up to date"], "failed": failed}))
     elif not changed and not failed:
-        console.say(f"all {len(documents)} documents are up to date")
+        console.say(f"up to date: {count(len(documents), 'document')}")
     if failed and not changed and not done:
         raise typer.Exit(DocumentError.exit_code)
 

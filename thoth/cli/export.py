@@ -7,6 +7,7 @@ import typer
 
 from thoth import models, paths, settings
 from thoth.cli import answers
+from thoth.wording import count
 
 
 def export(
@@ -31,4 +32,4 @@ def export(
         ids = [document.id for document in documents]
         typer.echo(answers.dump({"folder": str(destination), "format": format, "rank": rank, "documents": ids}))
     else:
-        typer.echo(f"{destination}: {len(documents)} documents, rank {rank}, for {format}")
+        typer.echo(f"{destination}: {count(len(documents), 'document')}, rank {rank}, for {format}")

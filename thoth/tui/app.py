@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
-from thoth import paths
+from thoth import paths, settings
 from thoth.library import Library
 from thoth.sessions import Sessions
 from thoth.tui.downloads import Downloads
@@ -78,7 +78,7 @@ def make_engine(library: Library) -> EngineLike:
     """Return the engine; imports what it needs, so not on the event loop's thread."""
     from thoth.engine import Engine
 
-    return Engine(library)
+    return Engine(library, settings.load(paths.settings()).kv_cache_mb << 20)
 
 
 def run(model: str | None = None) -> None:

@@ -281,6 +281,4 @@ def _absorbing(jobs: dict[int, JobState]) -> str:
 
 
 def _import_rendering() -> None:
-    from pygments import lexers  # noqa: F401
-
     from thoth.tui import rich_markdown  # noqa: F401

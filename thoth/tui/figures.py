@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from thoth.events import Stats
 from thoth.machine import size
+from thoth.wording import count
 
 __all__ = ["cost", "count", "seconds", "size", "time_left"]
 
@@ -20,11 +21,6 @@ def time_left(value: float) -> str:
     if value < 90:
         return f"{value:.0f} s"
     return f"{value / 60:.0f} min" if value < 5400 else f"{value / 3600:.0f} h"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number and its noun: "1 token", "12,000 tokens"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def cost(stats: Stats) -> list[tuple[str, str]]:

@@ -117,7 +117,12 @@ class LibraryActions(AbsorbActions):
         what = shown(documents[0].name) if len(documents) == 1 else figures.count(len(documents), "document")
         keeps = "What was absorbed and the text are deleted. The file it came from stays."
         if await self.app.push_screen_wait(Confirm(f"Remove {what}?", keeps, "Remove")):
-            self._change(lambda: [self.work.library.remove(document.id) for document in documents])
+
+            def remove() -> None:
+                for document in documents:
+                    self.work.library.remove(document.id)
+
+            self._change(remove)
 
     @on(LibraryPanel.Rename)
     @textual.work(group="library-dialog")

@@ -143,6 +143,9 @@ class _Request:
     def follow(self, events: EventsLike, message: Callable[[Event], Message | None]) -> None:
         """Pass on what the engine says, until the last of it or until it is stopped."""
         self._events = events
+        if self.closed:  # before there was anything to close
+            events.close()
+            return
         for event in events:
             if self.closed:
                 break

@@ -60,9 +60,9 @@ def test_how_the_chats_look(home: Path, snap_compare: Any) -> None:
     sessions = Sessions(home)
     for title in ("Who built the mill?", "A [bold]title[/] with 😀", "The harbour"):
         sessions.put(sessions.create(title), Turn(0, title, "An answer.", "done"))
-    found = sessions.list()
+    found = sessions.find()
     # Stored times are those of the test; the list shows how long ago they were.
-    sessions.list = lambda _="": [replace(session, updated=AT) for session in found]  # type: ignore[method-assign]
+    sessions.find = lambda _="": [replace(session, updated=AT) for session in found]  # type: ignore[method-assign]
     app = Host(SessionsScreen(sessions, found[0], lambda: AT))
 
     async def listed(pilot: Pilot[None]) -> None:

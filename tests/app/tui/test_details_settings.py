@@ -43,7 +43,7 @@ async def test_the_form_has_every_key_but_the_table_and_shows_the_file(path: Pat
         assert control(app, "top_k").value == "7"
         assert control(app, "route").value == "all"
         assert control(app, "with_text").value == ""
-        assert control(app, "with_text").placeholder == "0"
+        assert control(app, "with_text").placeholder == "0 (default)"
 
 
 async def test_what_was_changed_is_saved_and_comes_back_in_force(path: Path) -> None:

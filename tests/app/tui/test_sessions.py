@@ -69,7 +69,7 @@ async def test_a_chat_is_resumed_with_its_documents(fake: Make) -> None:
         assert [message["content"] for message in chat.engine.asked[-1].messages] == (
             ["About alpha?", "**First** answer.", "And then?"]
         )
-        assert len(made.app.sessions.list()) == 1
+        assert len(made.app.sessions.find()) == 1
 
 
 async def test_what_a_killed_app_leaves(fake: Make, home: Path) -> None:
@@ -88,7 +88,7 @@ async def test_what_a_killed_app_leaves(fake: Make, home: Path) -> None:
 
         await chat.until(lambda: on_disk() == [("Count.", "one two")])  # while it is still being answered
         other = Sessions(home)
-        assert [turn.state for turn in other.turns(other.list()[0].id)] == ["stopped"]
+        assert [turn.state for turn in other.turns(other.find()[0].id)] == ["stopped"]
 
 
 async def test_leaving_in_the_middle_of_an_answer_keeps_it(fake: Make, home: Path) -> None:
@@ -99,7 +99,7 @@ async def test_leaving_in_the_middle_of_an_answer_keeps_it(fake: Make, home: Pat
         chat.engine.release("answer", 3)
         await chat.until(lambda: chat.turns[-1].answer == "one two three")
     sessions = Sessions(home)
-    (turn,) = sessions.turns(sessions.list()[0].id)
+    (turn,) = sessions.turns(sessions.find()[0].id)
     assert (turn.answer, turn.state) == ("one two three", "stopped")
 
 
@@ -133,7 +133,7 @@ async def test_chats_are_found_renamed_and_deleted(home: Path) -> None:
         await until(pilot, lambda: app.screen is not app.dialog)
         app.screen.query_one(Input).value = "The old harbour"
         await pilot.press("enter")
-        await until(pilot, lambda: sessions.list("ana")[0].title == "The old harbour")
+        await until(pilot, lambda: sessions.find("ana")[0].title == "The old harbour")
         await until(pilot, lambda: "The old harbour" in str(chats.get_option_at_index(0).prompt))
 
         app.screen.query_one(Input).value = ""
@@ -142,20 +142,20 @@ async def test_chats_are_found_renamed_and_deleted(home: Path) -> None:
         await until(pilot, lambda: app.screen is not app.dialog)
         await pilot.press("n")
         await until(pilot, lambda: app.screen is app.dialog)
-        assert len(sessions.list()) == 3
+        assert len(sessions.find()) == 3
         await pilot.press("delete")
         await until(pilot, lambda: app.screen is not app.dialog)
         await pilot.press("y")
         await until(pilot, lambda: chats.option_count == 2)
-        assert [session.title for session in sessions.list()] == ["tower", "The old harbour"]
+        assert [session.title for session in sessions.find()] == ["tower", "The old harbour"]
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.results))
-        assert app.results[0] in sessions.list()
+        assert app.results[0] in sessions.find()
 
 
 async def test_the_chat_that_goes_on_is_not_deleted(home: Path) -> None:
     sessions = kept(home, mill="It grinds.")
-    app = Host(SessionsScreen(sessions, sessions.list()[0]))
+    app = Host(SessionsScreen(sessions, sessions.find()[0]))
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
         assert "this chat" in str(app.screen.query_one(OptionList).get_option_at_index(0).prompt)

@@ -68,9 +68,9 @@ async def test_only_what_is_seen_is_rendered() -> None:
         assert len(app.transcript._rendered) <= 600
 
 
-@pytest.mark.parametrize("step", [1, 3, 20])
+@pytest.mark.parametrize("step", [2, 20])
 async def test_scrolling_up_shows_every_line_once_and_in_order(step: int) -> None:
-    turns = long_turns(3)
+    turns = long_turns(3, repeat=2)
     app = Shown(turns)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
@@ -85,8 +85,8 @@ async def test_scrolling_up_shows_every_line_once_and_in_order(step: int) -> Non
         text = "\n".join(seen)
         positions = [text.index(f"Question {turn.number}?") for turn in turns]
         assert positions == sorted(positions)
-        assert text.count("Heading") == 3 * 8
-        assert text.count("print(i)") == 3 * 8
+        assert text.count("Heading") == 3 * 2
+        assert text.count("print(i)") == 3 * 2
 
 
 async def test_a_growing_answer_is_followed_only_at_the_end() -> None:
@@ -114,7 +114,7 @@ async def test_a_stream_ends_as_the_whole_text_would() -> None:
     streamed, whole = Shown([Turn(0, "Q?", "", "answering")]), Shown([Turn(0, "Q?", ANSWER, "done")])
     async with streamed.run_test(size=(80, 40)) as pilot:
         await pilot.pause()
-        for end in range(0, len(ANSWER), 5):
+        for end in range(0, len(ANSWER), 23):
             streamed.transcript.put(Turn(0, "Q?", ANSWER[:end], "answering"))
             await pilot.pause()
         streamed.transcript.put(Turn(0, "Q?", ANSWER, "done"))

@@ -80,7 +80,7 @@ class FilePicker(Dialog[list[str] | None]):
             places = (place for place, entry in enumerate(self._list.rows) if entry.path == self._under_cursor)
             self._list.cursor = next(places, 0)
             self._under_cursor = None
-        marked = len(self._list.chosen)
+        marked = len(self._list.checked)
         self._note(failure or (f"{figures.count(marked, 'path')} marked" if marked else ""))
         self.query_one("#absorb", Button).disabled = not self._sources()
 
@@ -107,7 +107,7 @@ class FilePicker(Dialog[list[str] | None]):
 
     @on(FileList.Checked)
     def _mark(self, event: FileList.Checked) -> None:
-        self._list.chosen ^= {str(event.row.path)}
+        self._list.checked ^= {str(event.row.path)}
         self._look()
 
     @on(FileList.Opened)
@@ -170,7 +170,7 @@ class FilePicker(Dialog[list[str] | None]):
         return [*dict.fromkeys([*self._marked(), *named, *address])]
 
     def _marked(self) -> Iterable[str]:
-        return sorted(self._list.chosen)
+        return sorted(self._list.checked)
 
     def _note(self, text: str) -> None:
         self.query_one("#note", Static).update(text)

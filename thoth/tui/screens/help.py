@@ -44,6 +44,8 @@ class HelpScreen(Dialog[None]):
 def keys(app: App[object], bindings: Iterable[ActiveBinding]) -> list[Row]:
     """Return the keys that work on a screen, as the user has set them, and what they do.
 
+    Ours alone, which are those with an id: nobody needs to be told what the arrows do.
+
     Args:
         app: knows how keys are written.
         bindings: `screen.active_bindings.values()`, taken before this dialog is pushed.
@@ -51,6 +53,6 @@ def keys(app: App[object], bindings: Iterable[ActiveBinding]) -> list[Row]:
     rows = [
         (app.get_key_display(active.binding), active.binding.tooltip or active.binding.description)
         for active in bindings
-        if active.binding.description and not active.binding.system
+        if active.binding.id and active.binding.description
     ]
     return list(dict.fromkeys(rows))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import textual
 from textual import events, on
@@ -18,8 +18,9 @@ from textual.widgets import TextArea
 from thoth import paths, settings
 from thoth.errors import ThothError, UsageError
 from thoth.ingest import shown
+from thoth.routing import Route
 from thoth.sessions import Sessions
-from thoth.tui import commands
+from thoth.tui import commands, figures
 from thoth.tui.chat_actions import ChatActions
 from thoth.tui.commands import Command, CommandProvider
 from thoth.tui.messages import ModelFailed
@@ -53,8 +54,8 @@ class MainScreen(ChatActions):
     """
 
     COMMANDS: ClassVar = {CommandProvider}
-    HORIZONTAL_BREAKPOINTS: ClassVar = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar = [(0, "-low"), (14, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("ctrl+l", "toggle_library", "Library", "main.library", "Show or hide the library"),
         _key("ctrl+o", "run('absorb')", "Absorb", "main.absorb", "Choose documents to absorb"),
@@ -166,7 +167,7 @@ class MainScreen(ChatActions):
             case "details":
                 self._details()
             case "route":
-                self._set(route=argument)
+                self._set(replace(self.settings, route=cast(Route, argument)), f"route: {argument}")
             case "with-text":
                 self._set_passages(argument)
             case "settings":
@@ -191,14 +192,15 @@ class MainScreen(ChatActions):
 
     def _set_passages(self, argument: str) -> None:
         if argument.isdecimal():
-            self._set(with_text=int(argument))
+            passages = figures.count(int(argument), "passage")
+            self._set(replace(self.settings, with_text=int(argument)), f"{passages} in the context")
         else:
             self._say("/with-text needs a number of passages, 0 for none", "warning")
 
-    def _set(self, **changes: str | int) -> None:
+    def _set(self, changed: Settings, what: str) -> None:
         """Change settings for as long as the app runs."""
-        self.settings = replace(self.settings, **changes)
-        self._say(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in changes.items()))
+        self.settings = changed
+        self._say(f"{what}, until Thoth is closed")
 
     # Dialogs
 

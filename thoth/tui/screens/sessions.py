@@ -37,7 +37,7 @@ class SessionsScreen(Dialog[Session | None]):
     CSS_PATH: ClassVar = ["dialog.tcss", "sessions.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "rename", "Rename", id="sessions.rename", tooltip="Give the chat another title"),
-        Binding("delete", "remove", "Delete", id="sessions.remove", tooltip="Delete the chat"),
+        Binding("delete", "remove", "Delete", id="sessions.remove", priority=True, tooltip="Delete the chat"),
         Binding("down", "move(1)", "Next", id="sessions.next", show=False, tooltip="The chat below"),
         Binding("up", "move(-1)", "Previous", id="sessions.previous", show=False, tooltip="The chat above"),
     ]
@@ -70,7 +70,7 @@ class SessionsScreen(Dialog[Session | None]):
         """Show the chats with the words."""
         words = self.query_one(Input).value
         try:
-            found = await asyncio.to_thread(self._sessions.list, words)
+            found = await asyncio.to_thread(self._sessions.find, words)
         except ThothError as error:
             self.query_one(Static).update(str(error))
             return
@@ -97,6 +97,10 @@ class SessionsScreen(Dialog[Session | None]):
         if session := self._chosen():
             same = self._current is not None and session.id == self._current.id
             self.dismiss(None if same else session)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the delete key to the words while it has something to delete there."""
+        return action != "remove" or all(words.cursor_position == len(words.value) for words in self.query(Input))
 
     def action_move(self, by: int) -> None:
         """Move the mark while the focus stays with the words."""

@@ -123,9 +123,9 @@ def line(state: JobState) -> Content:
     """Return what is said of a job: name, stage, bar, rate, time left; or the reason why not."""
     name = Content(shown(state.job.name)).truncate(_NAME, ellipsis=True).stylize("bold")
     if state.error is not None:
-        says_it = shown(state.job.name) in str(state.error)
-        reason = (f"{state.error}  ", "$text-error")
-        return Content.assemble(*([] if says_it else [name, "  "]), reason, ("x dismisses", "dim"))
+        reason = Content.assemble((f"{state.error}  ", "$text-error"), ("x dismisses", "dim"))
+        says_which = shown(state.job.name) in str(state.error)
+        return reason if says_which else Content.assemble(name, "  ", reason)
     if state.progress is None:
         return Content.assemble(name, ("  waiting", "dim"))
     progress = state.progress

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class DocumentList(RowList["StoredDocument"]):
-    """Documents with a check box for active.
+    """Documents; those that are used for answers have a mark.
 
     Attributes:
         bundle: id of the bundle in use; documents of another one are stale.
@@ -33,10 +33,6 @@ class DocumentList(RowList["StoredDocument"]):
     def identity(self, row: StoredDocument) -> str:
         """Return its id."""
         return row.id
-
-    def is_checked(self, row: StoredDocument) -> bool:
-        """Tell whether it is used for answers."""
-        return row.active
 
     def text(self, row: StoredDocument, line: int) -> tuple[str, str]:
         """Return the name, then the facts; those are a warning where it cannot be used yet, or no more."""

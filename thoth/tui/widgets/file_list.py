@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive
 
 from thoth.ingest import shown
 from thoth.tui import figures
@@ -14,26 +13,16 @@ from thoth.tui.widgets.row_list import RowList
 
 
 class FileList(RowList[Entry]):
-    """Entries of a folder.
-
-    Attributes:
-        chosen: paths whose boxes have a mark, here or in other folders.
-    """
+    """Entries of a folder; those that are marked, here or in other folders, are to be taken."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "check", "Mark", id="files.mark", tooltip="Choose several files and folders"),
         Binding("enter", "open", "Choose", id="files.choose", tooltip="Go into the folder, or take the file"),
     ]
 
-    chosen: reactive[frozenset[str]] = reactive(frozenset[str]())
-
     def identity(self, row: Entry) -> str:
         """Return its path."""
         return str(row.path)
-
-    def is_checked(self, row: Entry) -> bool:
-        """Tell whether it is chosen."""
-        return str(row.path) in self.chosen
 
     def text(self, row: Entry, line: int) -> tuple[str, str]:
         """Return the name, with a slash behind that of a folder, and a file's size."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -58,7 +58,10 @@ class LibraryPanel(Vertical):
         Binding("down", "enter_list", "To the list", id="library.enter", show=False, tooltip="From the filter down"),
     ]
 
-    documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]]((), init=False)
+    # Comparing thousands of documents takes longer than showing them.
+    documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]](
+        (), init=False, always_update=True
+    )
     bundle: reactive[str | None] = reactive[str | None](None)
     words: reactive[str] = reactive("", init=False)
 
@@ -99,6 +102,10 @@ class LibraryPanel(Vertical):
 
         ids: list[str]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._active: frozenset[str] = frozenset()
+
     @property
     def shown(self) -> Sequence[StoredDocument]:
         """The documents that the filter lets through."""
@@ -113,10 +120,11 @@ class LibraryPanel(Vertical):
     def on_mount(self) -> None:
         """Show what was there before the panel was."""
         self.border_title = "Library"
-        self._show()
+        self.watch_documents()
 
     def watch_documents(self) -> None:
         """Show the new list."""
+        self._active = frozenset(document.id for document in self.documents if document.active)
         self._show()
 
     def watch_bundle(self) -> None:
@@ -141,7 +149,7 @@ class LibraryPanel(Vertical):
     @on(DocumentList.Checked)
     def _toggle(self, event: DocumentList.Checked) -> None:
         event.stop()
-        self._activate([event.row.id], not event.row.active)
+        self._activate([event.row.id], event.row.id not in self._active)
 
     @on(DocumentList.Opened)
     def _open(self, event: DocumentList.Opened) -> None:
@@ -158,8 +166,9 @@ class LibraryPanel(Vertical):
 
     def action_toggle_shown(self) -> None:
         """Use all documents shown; if all of them are used, none of them."""
-        active = not all(document.active for document in self.shown)
-        self._activate([document.id for document in self.shown if document.active != active], active)
+        ids = [document.id for document in self.shown]
+        active = not self._active.issuperset(ids)
+        self._activate([id for id in ids if (id in self._active) != active], active)
 
     def action_filter(self) -> None:
         """Go to the filter."""
@@ -202,22 +211,24 @@ class LibraryPanel(Vertical):
 
     def _activate(self, ids: list[str], active: bool) -> None:
         # Shown at once; the library says it again when it has it on disk.
-        changed = set(ids)
-        self.documents = [replace(d, active=active) if d.id in changed else d for d in self.documents]
+        self._active = self._active.union(ids) if active else self._active.difference(ids)
+        self._show_active()
         self.post_message(self.Toggled(ids, active))
 
     def _show(self) -> None:
-        fitting = [document for document in self.documents if self._fits(document)]
+        words = self.words.casefold().split()
+        fitting = [document for document in self.documents if self._fits(document, words)] if words else self.documents
         self.query_one(DocumentList).rows = fitting
         self.query_one(Static).update(_NO_MATCH if self.documents else _EMPTY)
         self.set_class(not fitting, "-nothing")
-        active = sum(document.active for document in self.documents)
-        self.border_subtitle = f"{active:,} of {len(self.documents):,} active" if self.documents else ""
+        self._show_active()
         self.refresh_bindings()
 
-    def _fits(self, document: StoredDocument) -> bool:
-        if not self.words:
-            return True
-        state = document.state(self.bundle) + (" active" if document.active else "")
-        text = f"{document.name} {state}".casefold()
-        return all(word in text for word in self.words.casefold().split())
+    def _show_active(self) -> None:
+        self.query_one(DocumentList).checked = self._active
+        self.border_subtitle = f"{len(self._active):,} of {len(self.documents):,} active" if self.documents else ""
+
+    def _fits(self, document: StoredDocument, words: Sequence[str]) -> bool:
+        active = " active" if document.id in self._active else ""
+        text = f"{document.name} {document.state(self.bundle)}{active}".casefold()
+        return all(word in text for word in words)

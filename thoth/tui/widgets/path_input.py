@@ -21,7 +21,7 @@ class PathInput(Input):
 
         drop: Drop
 
-    async def _on_paste(self, event: events.Paste) -> None:
+    async def _on_paste(self, event: events.Paste) -> None:  # type: ignore[override] Textual awaits either
         if not may_be_drop(event.text):
             return
         event.prevent_default()

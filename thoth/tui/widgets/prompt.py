@@ -92,7 +92,11 @@ class Prompt(TextArea):
         self.move_cursor(self.document.end)
 
     def action_send(self) -> None:
-        """Send what is there."""
+        """Send what is there, once all that was typed before is."""
+        # A key with priority is handled at once, but letters queue: sent now, a fast line would lose its end.
+        self.call_later(self._send)
+
+    def _send(self) -> None:
         text = self.text
         if not text.strip():
             return
@@ -101,8 +105,8 @@ class Prompt(TextArea):
         self.post_message(self.Sent(text.rstrip()))
 
     def action_new_line(self) -> None:
-        """Insert a line end."""
-        self.insert("\n")
+        """Insert a line end behind all that was typed before."""
+        self.call_later(self.insert, "\n")
 
     def action_complete(self) -> None:
         """Complete a command; without one, go to the next widget."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -28,6 +28,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
 
     Attributes:
         rows: what is listed, in this order. The cursor stays on its row when they change.
+        checked: identities of the rows whose boxes have a mark, of rows that are not listed too.
         cursor: index of the row the keys are about.
         row_height: lines of a row.
     """
@@ -70,7 +71,9 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
 
     row_height: ClassVar[int] = 1
 
-    rows: reactive[Sequence[Row]] = reactive[Sequence[Any]]((), init=False)
+    # Comparing thousands of rows takes longer than drawing a few.
+    rows: reactive[Sequence[Row]] = reactive[Sequence[Any]]((), init=False, always_update=True)
+    checked: reactive[frozenset[str]] = reactive(frozenset[str]())
     cursor: reactive[int] = reactive(0)
 
     @dataclass
@@ -85,12 +88,8 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
 
         row: Any
 
-    def identity(self, row: Row) -> Hashable:
+    def identity(self, row: Row) -> str:
         """Return what is the same in two versions of a row."""
-        raise NotImplementedError
-
-    def is_checked(self, row: Row) -> bool:
-        """Tell whether its box has a mark."""
         raise NotImplementedError
 
     def text(self, row: Row, line: int) -> tuple[str, str]:
@@ -131,7 +130,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
             return Strip.blank(width, self._style("text", cursor=False))
         row, here = self.rows[place], place == self.cursor
         text, part = self.text(row, line)
-        box = ("[x] " if self.is_checked(row) else "[ ] ") if line == 0 else ""
+        box = ("[x] " if self.identity(row) in self.checked else "[ ] ") if line == 0 else ""
         segments = [
             Segment(box.ljust(_BOX), self._style("text", cursor=here) + _BOX_META),
             Segment(cut(text, width - _BOX), self._style(part, cursor=here)),

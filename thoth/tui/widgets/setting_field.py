@@ -34,17 +34,16 @@ class SettingField(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield label and control in one line, the explanation below."""
-        default = "" if self.option.default is None else str(self.option.default)
+        default = "not set" if self.option.default is None else f"{self.option.default} (default)"
         with Horizontal(classes="line"):
             yield Static(self.option.name, classes="label", markup=False)
             if self._choices:
-                prompt = f"{default} (default)" if default else "(default)"
                 known = [(choice, choice) for choice in self._choices]
                 chosen = next((choice for choice in self._choices if choice == self._value), Select.NULL)
-                yield Select[str](known, prompt=prompt, value=chosen, compact=True)
+                yield Select[str](known, prompt=default, value=chosen, compact=True)
             else:
                 text = "" if self._value is None else str(self._value)
-                yield Input(text, placeholder=default or "not set", compact=True)
+                yield Input(text, placeholder=default, compact=True)
         beaten = f" Now set by {self.option.variable}, which beats the file." if self._overruled else ""
         yield Static(self.option.help + beaten, classes="note", markup=False)
         yield Static("", classes="error", markup=False)
