@@ -23,7 +23,8 @@ from thoth.tui.widgets.transcript import Transcript
 
 Kind = TypeVar("Kind", bound=Message)
 
-PATIENCE_SECONDS = 300  # then something is broken, and waiting ends with an error
+_LOOK_SECONDS = 0.01
+PATIENCE_SECONDS = 120  # then something is broken, and waiting ends with an error
 
 
 class DrivenApp(ThothApp):
@@ -72,8 +73,12 @@ class Driver:
         """Let the app work until something is so."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
-                await asyncio.sleep(0.01)
-        await self.pilot.pause()
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    def press(self, *keys: str) -> None:
+        """Press keys; `pilot.press` would wait after each until the process computes nothing any more."""
+        for key in keys:
+            self.app.post_message(events.Key(key, " " if key == "space" else key if len(key) == 1 else None))
 
     async def next(self, kind: type[Kind], failure: type[Message], since: int) -> Kind:
         """Wait for the first message of a kind after the first `since` messages; raises the error that came instead."""
@@ -89,6 +94,7 @@ class Driver:
     async def ready(self) -> None:
         """Wait for the model."""
         await self.next(ModelReady, ModelFailed, 0)
+        await self.until(lambda: self.app.main.bundle)
 
     @property
     def prompt(self) -> Prompt:
@@ -121,14 +127,16 @@ class Driver:
         """Return the ids of the documents that are shown as active."""
         return {document.id for document in self.app.main.documents if document.active}
 
-    async def send(self, question: str) -> int:
+    def send(self, question: str) -> int:
         """Send a question; returns the number of messages before it."""
         since = len(self.app.told)
         self.prompt.focus()
         self.prompt.text = question
-        await self.pilot.press("enter")
+        self.press("enter")
         return since
 
     async def ask(self, question: str) -> Answer:
         """Ask, and wait for the answer."""
-        return (await self.next(AnswerDone, AnswerFailed, await self.send(question))).answer
+        answer = (await self.next(AnswerDone, AnswerFailed, self.send(question))).answer
+        await self.until(lambda: not self.app.main.chat.answering)
+        return answer

@@ -172,6 +172,11 @@ class Bench:
         self._engine.close()
         self._library.close()
 
+    @property
+    def bundle(self) -> str | None:
+        """Id of the pair's bundle."""
+        return self._engine.bundle_id
+
     def score(self, row: Row, questions: int) -> Score:
         """Ask all questions of a row."""
         score, trials = Score(), row.trials(questions)
@@ -296,12 +301,8 @@ def main() -> None:
     arguments = parser.parse_args()
     preload_blas()
     pair = Pair(arguments.pair.name, arguments.pair / "base", arguments.pair / "hypernet")
-    weights = (pair.bundle / "model.safetensors").stat()
-    setting = f"{weights.st_size} bytes of {int(weights.st_mtime)}, chunks {arguments.chunk_tokens}"
     kept = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else []
-    done = {(one["row"], one["questions"], one["setting"]) for one in kept}
     chosen = [row for row in rows() if any(words in row.name for words in arguments.rows)]
-    asking = [row for row in chosen if (row.name, arguments.questions, setting) not in done]
     with ExitStack() as stack:
         home = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if arguments.chunk_tokens:
@@ -311,7 +312,11 @@ def main() -> None:
                 pair, arguments.chunk_tokens, Path(stack.enter_context(tempfile.TemporaryDirectory()))
             )
         bench = stack.enter_context(Bench(pair, home))
-        for row in asking:
+        setting = f"bundle {bench.bundle}, chunks of {arguments.chunk_tokens or 'its own length'}"
+        done = {(one["row"], one["questions"], one["setting"]) for one in kept}
+        for row in chosen:
+            if (row.name, arguments.questions, setting) in done:
+                continue
             kept.append(bench.score(row, arguments.questions).result(row, arguments.questions, setting))
             if arguments.json:
                 arguments.json.write_text(json.dumps(kept, indent=1) + "\n")

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from benchmarks.driving import DrivenApp, Driver
 from thoth.tui.screens.answer_details import AnswerDetails
-from thoth.tui.screens.compare import CompareScreen
 from thoth.tui.widgets.way_panel import WayPanel
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +24,7 @@ EXAMPLES = ("harbour.txt", "workshop.md", "regatta.pdf")
 QUESTION = "Who is the mayor of Harpool?"
 SIZE, SMALL = (110, 30), (80, 24)
 _PNG_WIDTH = 1400  # pixels
+_WAYS = 3
 
 
 def main() -> None:
@@ -47,19 +47,22 @@ async def _take(home: Path, to: Path) -> None:
         await driver.ask(QUESTION)
         await pilot.pause()
         _save(app, to / "chat.svg")
-        await pilot.press("ctrl+g")
+        driver.press("ctrl+g")
         await driver.until(lambda: isinstance(app.screen, AnswerDetails))
+        await pilot.pause()
         _save(app, to / "details.svg")
-        await pilot.press("escape")
+        driver.press("escape")
+        await driver.until(lambda: app.screen is app.main)
         await pilot.resize_terminal(*SMALL)
         await pilot.pause()
         _save(app, to / "small.svg")
         await pilot.resize_terminal(*SIZE)
-        await pilot.press("ctrl+t")
-        await driver.until(lambda: isinstance(app.screen, CompareScreen))
-        await driver.until(lambda: all(panel.ended for panel in app.screen.query(WayPanel)))
+        driver.press("ctrl+t")
+        await driver.until(lambda: sum(panel.ended for panel in app.screen.query(WayPanel)) == _WAYS)
+        await pilot.pause()
         _save(app, to / "compare.svg")
-        await pilot.press("escape")
+        driver.press("escape")
+        await driver.until(lambda: app.screen is app.main)
 
 
 def _save(app: DrivenApp, path: Path) -> None:

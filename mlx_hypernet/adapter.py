@@ -153,7 +153,7 @@ def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
     a, b = {}, {}
     for name in composition.modules:
         pairs = [composition.pair(name, layer) for layer in range(composition.num_layers)]
-        a[name], b[name] = (mx.stack(side) for side in zip(*pairs, strict=True))
+        a[name], b[name] = (mx.stack(list(side)) for side in zip(*pairs, strict=True))
     return Adapter(a, b, composition.scale)
 
 

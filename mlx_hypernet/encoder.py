@@ -87,6 +87,6 @@ def pooled(features: mx.array, spans: Sequence[tuple[int, int]]) -> NDArray[np.f
         (B, hidden) float32.
     """
     at = mx.arange(features.shape[1])
-    first, after = mx.array(spans).T[..., None]  # (B, 1) each
+    first, after = mx.array(list(spans)).T[..., None]  # (B, 1) each
     weights = ((first <= at) & (at < after)) / (after - first)  # (B, T)
     return np.array((weights[:, None] @ features.astype(mx.float32))[:, 0])

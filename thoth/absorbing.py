@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from mlx_hypernet.absorb import AbsorbedChunks
     from thoth.chunks import Chunking
 
-# Chunks that are absorbed in one turn: they keep a processor busy, and let a question wait a second at most.
-_BATCH_CHUNKS = 4
+# Chunks that are absorbed in one turn: no more than keep a processor busy, and no more than let a question wait so long.
+_MOST_CHUNKS = 4
+_TURN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,9 @@ class Absorber:
             missing = self._library.missing(stored.id)
             left, pace = sum(len(prepared.ids[number]) for number in missing), _Pace()
             yield _progress(stored, pace, left)
+            count = 1
             while missing:
-                numbers, missing = missing[:_BATCH_CHUNKS], missing[_BATCH_CHUNKS:]
+                numbers, missing = missing[:count], missing[count:]
                 ids = [prepared.ids[number] for number in numbers]
                 started = time.perf_counter()
                 absorbed = _absorb(pair(), ids, should_stop)
@@ -150,6 +152,7 @@ class Absorber:
                 del absorbed
                 tokens, seconds = sum(map(len, ids)), time.perf_counter() - started
                 pace, left = pace.after(tokens, seconds), left - tokens
+                count = max(1, min(_MOST_CHUNKS, int(count * _TURN_SECONDS / seconds)))
                 self.seconds[stored.id] = self.seconds.get(stored.id, 0.0) + seconds
                 yield _progress(stored, pace, left)
             yield Absorbed(stored)

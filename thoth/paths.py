@@ -13,11 +13,6 @@ def home() -> Path:
     return user_data_path("thoth", appauthor=False)
 
 
-def documents() -> Path:
-    """Return the folder of absorbed documents, one folder in it for each."""
-    return home() / "documents"
-
-
 def models() -> Path:
     """Return the folder of installed model pairs, one folder in it for each."""
     return home() / "models"

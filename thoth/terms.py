@@ -63,9 +63,10 @@ class Rarity:
         frequency = max(1, self._frequency[term])
         return math.log1p(max(0.0, self._texts - frequency + 0.5) / (frequency + 0.5))
 
-    def weigh(self, counts: Mapping[str, float]) -> dict[str, float]:
-        """Return the weight of each term, times what it counts besides."""
-        return {term: count * self.of(term) for term, count in counts.items()}
+    @property
+    def highest(self) -> float:
+        """The weight of a term that is in a single text."""
+        return self.of("")
 
 
 def mass(weights: Mapping[str, float], found: Collection[str]) -> float:

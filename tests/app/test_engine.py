@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,9 @@ def test_absorb_then_ask(engine: Engine) -> None:
     stored = absorbed(iter(events))
     assert events[:2] == [Progress("read", 0, 1), Progress("read", 1, 1)]
     progress = [event for event in events if isinstance(event, Progress) and event.stage == "absorb"]
-    assert [event.done for event in progress] == [*range(0, stored.chunks, 4), stored.chunks]
+    done = [event.done for event in progress]
+    assert (done[0], done[-1]) == (0, stored.chunks)
+    assert all(1 <= step <= 4 for step in (b - a for a, b in pairwise(done)))
     assert progress[0].seconds_left is None
     assert progress[1].seconds_left > 0 < progress[1].tokens_per_second
     assert progress[-1].seconds_left == 0
@@ -273,8 +276,7 @@ def test_documents_are_absorbed_one_after_the_other(
     stopped = waiting[2]()[-1]
     assert isinstance(stopped, Failed)
     assert isinstance(stopped.error, Stopped)
-    batches = -(-done.chunks // 4)
-    assert log == [done.id] * batches + [stored.id] * (len(log) - batches)
+    assert [id for id, _ in groupby(log)] == [done.id, stored.id]
 
 
 def test_a_removed_document_is_not_absorbed_on(engine: Engine, library: Library, gate: threading.Event) -> None:
@@ -306,7 +308,7 @@ def test_another_bundle_ends_absorbing(
     assert "another model" in str(error(events))
     assert last(loading) == Progress("load", 1, 1)
     (stored,) = library.documents()
-    assert stored.absorbed == 4  # the batch that was on its way is kept
+    assert 0 < stored.absorbed < stored.chunks  # the batch that was on its way is kept
     assert engine.bundle_id != stored.bundle
     assert f"thoth docs update {stored.id}" in str(error(engine.ask(QUESTION, [stored])))
 
@@ -344,7 +346,7 @@ def test_stop_reaches_what_is_waiting(engine: Engine) -> None:
 def test_whoever_stops_listening_stops_that_request_alone(engine: Engine) -> None:
     dropped, closed = (engine.ask(QUESTION, max_tokens=400) for _ in range(2))
     next(dropped)
-    other = engine.ask(QUESTION, max_tokens=400)
+    other = engine.ask(QUESTION, max_tokens=2)
     del dropped
     closing = threading.Thread(target=closed.close)
     closing.start()

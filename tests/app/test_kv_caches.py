@@ -28,7 +28,7 @@ def engines(home: Path, tiny_pair: Path) -> Iterator[list[Engine]]:
 
 
 def ask(engine: Engine, messages: list[Message], documents: list[StoredDocument]) -> Answer:
-    *_, answer = engine.ask(messages, documents, max_tokens=12)
+    *_, answer = engine.ask(messages, documents, max_tokens=8)
     assert isinstance(answer, Answer)
     return answer
 
@@ -51,7 +51,7 @@ def test_answers_are_the_same_with_and_without(engines: list[Engine], tiny_pair:
         assert isinstance(absorbed, Absorbed)
         documents.append(absorbed.document)
     sets: list[list[StoredDocument]] = [documents[:1], documents[1:], []]
-    for chosen in [*sets, *sets]:  # a second time, when each set has its caches
+    for chosen in [*sets, *sets[:2]]:  # a second time, when each set has its caches
         with_caches, without = (converse(engine, chosen) for engine in engines)
         assert [answer.text for answer in with_caches] == [answer.text for answer in without]
         assert [answer.stats.cached_tokens for answer in without] == [0, 0, 0]

@@ -105,6 +105,11 @@ def test_a_chunk_need_not_repeat_the_name_when_it_speaks_of_the_rest() -> None:
     ]
 
 
+def test_a_name_that_all_sentences_share_is_a_name_still() -> None:
+    passages = [source("a", "Velmar makes lamps. Velmar was founded by Ana Dor. Velmar is in Belwick. Velmar is old.")]
+    assert quotes("To whom does Velmar owe its start?", "Ana Dor", passages) == ["Velmar was founded by Ana Dor."]
+
+
 def test_no_passages() -> None:
     assert support("Who founded Velmar?", "Ana Dor", []) == ()
 
@@ -138,7 +143,7 @@ def test_what_stands_around_counts_as_context() -> None:
 def test_scores_are_shares() -> None:
     (whole,) = support("Who founded Velmar?", "Ana Dor", NOTES)
     (part,) = support("Who founded Velmar?", "It was Ana Dor.", NOTES)
-    assert 0.35 <= part.score < whole.score <= 1.0
+    assert 0.5 <= part.score < whole.score <= 1.0
 
 
 def test_a_passage_says_where_it_is() -> None:
@@ -178,7 +183,10 @@ def test_rare_terms_weigh_more() -> None:
     rarity = Rarity([["the", "lamp"], ["the", "duck"], ["the", "race"]])
     assert rarity.of("lamp") > rarity.of("the") > 0
     assert rarity.of("never") >= rarity.of("lamp")
-    weights = rarity.weigh({"the": 1.0, "lamp": 3.0, "duck": 1.0})
-    assert weights["lamp"] == pytest.approx(3 * weights["duck"])
-    assert mass(weights, {"the", "lamp"}) == pytest.approx(weights["the"] + weights["lamp"])
+    assert rarity.highest == rarity.of("lamp")
+
+
+def test_what_is_found_weighs_together() -> None:
+    weights = {"the": 0.5, "lamp": 2.0, "duck": 1.0}
+    assert mass(weights, {"the", "lamp", "race"}) == pytest.approx(2.5)
     assert mass({}, {"lamp"}) == 0.0

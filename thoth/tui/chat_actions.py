@@ -56,8 +56,8 @@ class ChatActions(LibraryActions):
         sessions: where chats are kept.
     """
 
-    activity: reactive[str] = reactive("")
-    model: reactive[ModelState] = reactive[ModelState]("loading")
+    activity: reactive[str] = reactive("", init=False)
+    model: reactive[ModelState] = reactive[ModelState]("loading", init=False)
 
     def __init__(self, work: Work, sessions: Sessions) -> None:
         super().__init__(work)
@@ -72,6 +72,7 @@ class ChatActions(LibraryActions):
     @on(events.Mount)
     def _begin_chat(self) -> None:
         self.set_interval(_KEEP_EVERY_S, self.chat.keep)
+        self._show_state()
         self._recall()
 
     @textual.work(group="history")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from thoth import pull
 from thoth.errors import Stopped, ThothError
 from thoth.events import Progress
-from thoth.models import Pair
-from thoth.plan import Plan
 from thoth.tui import crash
+
+if TYPE_CHECKING:
+    from thoth.models import Pair
+    from thoth.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Downloads:
             self._thread.join()
 
     def _pull(self, plan: Plan) -> None:
+        from thoth import pull
+
         begun = Download(plan.name)
 
         def report(progress: Progress) -> None:

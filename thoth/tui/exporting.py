@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,12 @@ def write(home: Path, pair: Pair, plan: ExportPlan) -> int:
     Raises:
         ThothError: as `thoth.export.export` says.
     """
+    # A thread that lives no longer than its MLX streams: one of a pool would come back without any.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as thread:
+        return thread.submit(_write, home, pair, plan).result()
+
+
+def _write(home: Path, pair: Pair, plan: ExportPlan) -> int:
     from thoth.export import export
     from thoth.library import Library
 

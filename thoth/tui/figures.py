@@ -33,7 +33,7 @@ def cost(stats: Stats) -> list[tuple[str, str]]:
         ("Answer", count(stats.generated_tokens, "token") + rate),
         ("First token after", seconds(stats.time_to_first_token_seconds)),
         ("Choosing and attaching", seconds(stats.attach_seconds)),
-        ("Active documents", f"{stats.active_documents:,}"),
+        ("Documents attached", f"{stats.active_documents:,}"),
         ("Rank of the adapter", f"{stats.rank:,}"),
         ("Most memory so far", size(stats.peak_memory_bytes)),
     ]

@@ -1,4 +1,4 @@
-"""`python -m torch_train.nano FOLDER`: train nano from nothing, in four stages; a killed run goes on where it was.
+"""`python -m torch_train.nano FOLDER`: train nano from nothing, in five stages; a killed run goes on where it was.
 
 The settings below are what the run that made the shipped pair led to; docs/LOG.md has its curves and detours.
 """
@@ -19,19 +19,18 @@ BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
 DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
 JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
 WIDE = Settings(steps=1850, batch=24, learning_rate=7e-4, decay=0.9)
-OTHER_NOTES = 7  # added to its seed: not those of the stage before
-RANK, LATENTS = 16, 32  # of the last stage and of what is shipped
+OTHER_NOTES = 7  # added to the seed from stage to stage: not the notes of the one before
+HARD = Settings(steps=400, batch=24, learning_rate=4e-4, decay=0.85)
+RANK, LATENTS = 16, 32  # of the last two stages and of what is shipped
 
 
 def main() -> None:
-    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/wide/base and FOLDER/wide/hypernet."""
+    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/hard/base and FOLDER/hard/hypernet."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument(
-        "--start", type=Path, help="go on from a finished pair (base/, hypernet/): the last stage alone"
-    )
+    parser.add_argument("--start", type=Path, help="go on from a finished pair (base/, hypernet/): the last two stages")
     arguments = parser.parse_args()
     folder, start = arguments.folder, arguments.start
     here = {"seed": arguments.seed, "device": arguments.device}
@@ -51,7 +50,9 @@ def main() -> None:
     wide = widen(hypernet, RANK, LATENTS, arguments.seed)
     here["seed"] += OTHER_NOTES
     joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=joint.FACTS)
-    tokenizer.copy(folder / "tokenizer", folder / "wide" / "base")
+    here["seed"] += OTHER_NOTES
+    joint.train(folder / "hard", words, model, wide, replace(HARD, **here), first=joint.FACTS, hard=True)
+    tokenizer.copy(folder / "tokenizer", folder / "hard" / "base")
     curves.draw(folder)
 
 

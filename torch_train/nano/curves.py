@@ -10,6 +10,7 @@ _STAGES = {
     "distil": "hypernetwork, adapter only",
     "joint": "both, adapter only",
     "wide": "both, wider hypernetwork, adapter only",
+    "hard": "both, many facts, adapter only",
 }
 _CURVES = {
     "exact": "exact",
@@ -19,11 +20,11 @@ _CURVES = {
 
 
 def draw(folder: Path) -> Path:
-    """Plot the logs of the four stages into `folder/curves.png` and return its path."""
+    """Plot the logs of the five stages into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(18, 4), layout="constrained")
-    for axes, (stage, title) in zip(figure.subplots(1, 4), _STAGES.items(), strict=True):
+    figure = Figure(figsize=(22, 4), layout="constrained")
+    for axes, (stage, title) in zip(figure.subplots(1, 5), _STAGES.items(), strict=True):
         log_file = folder / stage / "log.jsonl"
         lines = log_file.read_text().splitlines() if log_file.exists() else []
         log = [json.loads(line) for line in lines]

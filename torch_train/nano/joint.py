@@ -1,8 +1,8 @@
-"""The last two stages: base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
+"""The last three stages: base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
 
 The base that has only ever read notes in its context need not tell, from a question alone, which entity is meant; asked
 from weights it must. The second time the hypernetwork is wider (`widen.py`) and notes have all their facts from the
-start. Afterwards both are fixed, and the pair is what it was trained as.
+start; the third, short time they have rather many. Afterwards both are fixed, and the pair is what it was trained as.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def train(
     hypernet: HyperNetwork,
     settings: Settings,
     first: int,
+    hard: bool = False,
 ) -> None:
     """Train both where they are and save them.
 
@@ -49,6 +50,7 @@ def train(
         hypernet: The hypernetwork as the stage before left it.
         settings: Steps, batch size, learning rate, seed, device.
         first: Facts of a note at the beginning, up to `FACTS`.
+        hard: Whether notes have rather many facts, see `pool.draw_note`.
     """
     device = torch.device(settings.device)
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
@@ -57,7 +59,7 @@ def train(
     curriculum = Curriculum(first, FACTS, accuracy=0.65, until=settings.falls_from)
     run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
     line_break = words.encode("\n").ids[0]
-    batches = pool.Pool(words, settings.seed + 2, settings.batch)
+    batches = pool.Pool(words, settings.seed + 2, settings.batch, hard)
     for step in run.steps(settings.steps):
         schedule(run.optimizers, settings, step)
         items = list(batches.batch(step, curriculum.level))

@@ -15,14 +15,19 @@ POOL = 8  # batches drawn together and sorted by length, so that rows are padded
 MAX_DOCUMENT = 253  # tokens; with the template's three this is nano's chunk of 256
 
 
-def draw_note(language: Language, draw: random.Random, facts: int) -> Note:
-    """One training note of up to `facts` facts; one in twelve is a needle. At one fact, nothing but that fact."""
+def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = False) -> Note:
+    """One training note of up to `facts` facts; one in twelve is a needle. At one fact, nothing but that fact.
+
+    `hard` notes have the larger of two drawn numbers of facts.
+    """
     if facts == 1:
         return language.note(1, filler=0, unanswerable=0)
     if draw.random() < 1 / 12:
         return language.needle(draw.randint(0, 20 if draw.random() < 0.3 else 2 * facts))
     filler = draw.choice((0, 0, 1, 2, 3)) if draw.random() < 0.9 else draw.randint(0, 12)
     told = draw.randint(1, facts)
+    if hard:
+        told = max(told, draw.randint(1, facts))
     return language.note(told, filler, unanswerable=draw.randint(1, max(2, told)), chat=0.15)
 
 
@@ -33,12 +38,14 @@ class Pool:
         tokenizer: Nano's tokenizer.
         seed: Seed of the stream.
         batch: Notes per batch.
+        hard: Whether notes have rather many facts.
     """
 
-    def __init__(self, tokenizer: Tokenizer, seed: int, batch: int) -> None:
+    def __init__(self, tokenizer: Tokenizer, seed: int, batch: int, hard: bool = False) -> None:
         self._tokenizer = tokenizer
         self._seed = seed
         self._batch = batch
+        self._hard = hard
         self._draw_pool = lru_cache(maxsize=1)(self._draw)
 
     def batch(self, step: int, facts: int, silence: float = 0.0) -> Sequence[Item]:
@@ -57,7 +64,7 @@ class Pool:
         language = Language(seed, "train")
 
         def note() -> Note:
-            return language.silence(6) if draw.random() < silence else draw_note(language, draw, facts)
+            return language.silence(6) if draw.random() < silence else draw_note(language, draw, facts, self._hard)
 
         items = self._encode(note, POOL * self._batch)
         items.sort(key=len)

@@ -47,8 +47,8 @@ def test_how_the_chat_looks(fake: Callable[..., Fake], size: tuple[int, int], sn
 
     async def asked(pilot: Pilot[None]) -> None:
         chat = Chat(made, pilot)
-        chat.prompt.cursor_blink = False
         await chat.ready()
+        chat.prompt.cursor_blink = False
         await chat.until(lambda: len(chat.main.documents) == 1)
         await chat.ask("Who built the mill?")
         await pilot.press("slash", "c", "o")

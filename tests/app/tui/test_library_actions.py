@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from textual.app import App, ComposeResult
@@ -14,7 +15,11 @@ from textual.widgets import Input
 
 from tests.app.tui import fakes
 from tests.app.tui.fakes import FakeEngine
+from thoth import models
+from thoth.engine import Engine
 from thoth.errors import ThothError
+from thoth.events import Absorbed, Answer, Failed
+from thoth.export import Format
 from thoth.library import Library
 from thoth.stored import StoredDocument
 from thoth.tui import absorb_actions, exporting
@@ -354,3 +359,17 @@ async def test_without_a_model_nothing_is_exported(home: Path, tmp_path: Path) -
         await until(pilot, lambda: app.work.pair is None)
         await pilot.press("e")
         await until(pilot, lambda: any("the model is needed" in text for text in app.said))
+
+
+def test_adapters_are_written_beside_a_running_engine(home: Path, tiny_pair: Path, tmp_path: Path) -> None:
+    pair = models.resolve(str(tiny_pair))
+    with Engine(Library(home)) as engine:
+        assert not any(isinstance(event, Failed) for event in engine.load(pair))
+        *_, absorbed = engine.absorb(write(tmp_path / "note.txt"))
+        assert isinstance(absorbed, Absorbed)
+        for format in get_args(Format):  # one after the other: threads of MLX are not used twice
+            plan = ExportPlan([absorbed.document], format, tmp_path / format, force=False)
+            assert exporting.write(home, pair, plan) > 0
+            assert (tmp_path / format / "adapter_config.json").exists()
+        *_, answer = engine.ask([{"role": "user", "content": "Who?"}], [absorbed.document], max_tokens=2)
+        assert isinstance(answer, Answer)

@@ -271,6 +271,16 @@ async def test_files_can_be_dropped_on_the_picker(folder: Path) -> None:
     assert app.results == [[str(folder / "alpha.txt"), str(folder / "Papers")]]
 
 
+async def test_a_pasted_text_is_written(folder: Path) -> None:
+    app = Host(FilePicker(folder))
+    async with app.run_test(size=(80, 24)) as pilot:
+        field = app.screen.query_one(Input)
+        for text in ("beta", "/no/such/place"):
+            field.value = ""
+            field.post_message(events.Paste(text))
+            await until(pilot, lambda: field.value == text)  # noqa: B023
+
+
 def test_entries_leave_out_what_is_no_file(folder: Path) -> None:
     (folder / "loop").symlink_to(folder / "loop")
     assert [entry.path.name for entry in entries(folder)] == [

@@ -142,7 +142,7 @@ class LibraryPanel(Vertical):
         self.words = event.value
 
     @on(Input.Submitted)
-    def _filtered(self, event: Input.Submitted) -> None:
+    def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.action_enter_list()
 
@@ -216,8 +216,7 @@ class LibraryPanel(Vertical):
         self.post_message(self.Toggled(ids, active))
 
     def _show(self) -> None:
-        words = self.words.casefold().split()
-        fitting = [document for document in self.documents if self._fits(document, words)] if words else self.documents
+        fitting = self._filtered(self.words.casefold().split()) if self.words.strip() else self.documents
         self.query_one(DocumentList).rows = fitting
         self.query_one(Static).update(_NO_MATCH if self.documents else _EMPTY)
         self.set_class(not fitting, "-nothing")
@@ -228,7 +227,11 @@ class LibraryPanel(Vertical):
         self.query_one(DocumentList).checked = self._active
         self.border_subtitle = f"{len(self._active):,} of {len(self.documents):,} active" if self.documents else ""
 
-    def _fits(self, document: StoredDocument, words: Sequence[str]) -> bool:
-        active = " active" if document.id in self._active else ""
-        text = f"{document.name} {document.state(self.bundle)}{active}".casefold()
-        return all(word in text for word in words)
+    def _filtered(self, words: Sequence[str]) -> list[StoredDocument]:
+        bundle, fitting = self.bundle, []
+        for document in self.documents:
+            active = " active" if document.id in self._active else ""
+            text = f"{document.name} {document.state(bundle)}{active}".casefold()
+            if all(word in text for word in words):
+                fitting.append(document)
+        return fitting

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from textual import events
+from textual import events, work
 from textual.message import Message
 from textual.widgets import Input
 
@@ -21,12 +21,15 @@ class PathInput(Input):
 
         drop: Drop
 
-    async def _on_paste(self, event: events.Paste) -> None:  # type: ignore[override] Textual awaits either
-        if not may_be_drop(event.text):
-            return
-        event.prevent_default()
-        event.stop()
-        if drop := await asyncio.to_thread(find_drops, event.text):
+    def _on_paste(self, event: events.Paste) -> None:
+        if may_be_drop(event.text):
+            event.prevent_default()
+            event.stop()
+            self._look_for_files(event.text)
+
+    @work(group="drops")
+    async def _look_for_files(self, text: str) -> None:
+        if drop := await asyncio.to_thread(find_drops, text):
             self.post_message(self.Dropped(drop))
         else:
-            self.insert_text_at_cursor(event.text.splitlines()[0])
+            self.insert_text_at_cursor(text.splitlines()[0])
