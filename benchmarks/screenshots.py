@@ -66,7 +66,8 @@ async def _take(home: Path, to: Path) -> None:
 
 
 def _save(app: DrivenApp, path: Path) -> None:
-    path.write_text(app.export_screenshot(title="thoth"))
+    # Without it librsvg drops the spaces at the ends of a piece of text.
+    path.write_text(app.export_screenshot(title="thoth").replace("<text ", '<text xml:space="preserve" '))
     if shutil.which("rsvg-convert"):
         picture = path.with_suffix(".png")
         subprocess.run(["rsvg-convert", "-w", str(_PNG_WIDTH), path, "-o", picture], check=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlx_hypernet.absorb import AbsorbedChunks
     from thoth.chunks import Chunking
 
-# Chunks that are absorbed in one turn: no more than keep a processor busy, and no more than let a question wait so long.
+# Chunks that are absorbed in one turn: as many as keep a processor busy, if they do not let a question wait so long.
 _MOST_CHUNKS = 4
 _TURN_SECONDS = 0.5
 
