@@ -136,6 +136,7 @@ class Score:
 
     def result(self, row: Row, questions: int, setting: str) -> dict[str, object]:
         """The row as it stands in the file of numbers."""
+        sourced = row.table != "silence" and not row.way.reads  # what is only read is in no library
         return {
             "row": row.name,
             "table": row.table,
@@ -146,7 +147,7 @@ class Score:
             "setting": setting,
             "asked": self.asked,
             "exact": self.right / self.asked if self.asked else None,
-            "right_source": self.sourced / self.right if self.right and row.table != "silence" else None,
+            "right_source": self.sourced / self.right if sourced and self.right else None,
             "unfounded_source": self.unfounded / self.asked if self.asked else None,
             "document_tokens": statistics.fmean(self.document_tokens) if self.asked else None,
             "first_token_ms": 1000 * statistics.median(self.first_token_seconds) if self.asked else None,

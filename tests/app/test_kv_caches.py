@@ -72,7 +72,8 @@ def test_caches_are_bounded_and_apart(tiny_pair: Path) -> None:
 
     def read(caches: KeyValueCaches, attached: str, ids: list[int]) -> int:
         cache, unread = caches.take(model, attached, ids)
-        model(mx.array([unread]), cache=cache)
+        logits = model(mx.array([unread]), cache=cache)
+        assert mx.allclose(logits[0, -1], model(mx.array([ids]))[0, -1], atol=1e-4)
         caches.keep(attached, ids, cache)
         return len(unread)
 

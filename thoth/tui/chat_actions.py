@@ -72,6 +72,7 @@ class ChatActions(LibraryActions):
     @on(events.Mount)
     def _begin_chat(self) -> None:
         self.set_interval(_KEEP_EVERY_S, self.chat.keep)
+        self.show_chat()
         self._show_state()
         self._recall()
 

@@ -10,15 +10,16 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
     from rich.console import Console, RenderableType
-    from rich.style import Style
 
 Kind = Literal["block", "bullet", "ordered", "code"]
 
@@ -154,9 +155,22 @@ class Painter:
         return self._lines(Text(text.translate(_CONTROLS), style=style or "", overflow="fold", tab_size=4))
 
     def _lines(self, renderable: RenderableType) -> list[Strip]:
-        rendered: list[list[Any]] = self._console.render_lines(renderable, pad=False)
-        strips = [Strip(line) for line in rendered]
+        rendered = self._console.render_lines(renderable, pad=False)
+        strips = [Strip(map(_on_any_background, line)) for line in rendered]
         while strips and not strips[-1].text.strip():
             strips.pop()
         first = next((at for at, strip in enumerate(strips) if strip.text.strip()), 0)
         return strips[first:]
+
+
+def without_background(style: Style) -> Style:
+    """Return a style that leaves the background as it is."""
+    return Style.from_color(style.color) + Style(
+        bold=style.bold, dim=style.dim, italic=style.italic, underline=style.underline, strike=style.strike
+    )
+
+
+def _on_any_background(segment: Segment) -> Segment:
+    # Code has the theme of Pygments' own, or the terminal's: neither is that of the screen.
+    text, style, control = segment
+    return segment if style is None or style.bgcolor is None else Segment(text, without_background(style), control)

@@ -84,7 +84,9 @@ async def running(fake: Fake, size: tuple[int, int] = (100, 30), *, ready: bool 
 
 async def test_a_question_is_answered(fake: Make) -> None:
     async with running(fake()) as chat:
+        assert "Drop a document on this window" in chat.shown
         turn = await chat.ask("What colour is the door?")
+        assert "Drop a document" not in chat.shown
         assert (turn.answer, turn.state) == ("It is **blue**.", "done")
         assert "What colour is the door?" in chat.shown
         assert "It is blue." in chat.shown  # as Markdown, not with the stars

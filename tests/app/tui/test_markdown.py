@@ -124,5 +124,13 @@ def test_what_is_too_long_to_lay_out_is_still_there() -> None:
     assert painted(text).split() == text.split()
 
 
+@pytest.mark.parametrize("theme", ["monokai", "tango", "ansi_dark"])
+def test_code_leaves_the_background_as_it_is(theme: str) -> None:
+    (part,) = split("```python\nreturn 'x'  # why\n```")
+    styles = [segment.style for strip in Painter(40, PAINTER_STYLES, theme).part(part) for segment in strip]
+    assert len({style.color for style in styles if style}) > 1
+    assert all(style is None or style.bgcolor is None for style in styles)
+
+
 def test_code_blocks_in_order() -> None:
     assert code_blocks("```py\na\n```\n\n- item\n\n  ```\n  b\n  ```\n\ntext `c`") == ["a\n", "b\n"]

@@ -23,7 +23,7 @@ from textual.timer import Timer
 
 from thoth.sessions import Turn
 from thoth.tui import figures
-from thoth.tui.markdown import Painter, Splitter
+from thoth.tui.markdown import Painter, Splitter, without_background
 from thoth.tui.pieces import Column, Piece, pieces_of, unread
 
 WELCOME = """Drop a document on this window, or press Ctrl+O to choose one: Thoth absorbs it into weights.
@@ -168,10 +168,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def _style(self, name: str) -> Style:
         """Return a component's style without its background, which would cover a selection."""
-        style = self.get_component_rich_style(f"transcript--{name}", partial=True)
-        return style.from_color(style.color) + Style(
-            bold=style.bold, italic=style.italic, underline=style.underline, dim=style.dim
-        )
+        return without_background(self.get_component_rich_style(f"transcript--{name}"))
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the view."""
@@ -234,7 +231,7 @@ class Transcript(ScrollView, can_focus=True):
         top = column.at(old)
         if new < old <= new + 2 * self._view and top >= 0:
             before = column.top(top)
-            top = column.settle_above(top, old - new + self._view)
+            top = column.settle_above(top, old - new)
             new += column.top(top) - before
         index = column.at(max(new, 0))
         column.settle_below(index, self._view + max(new, 0) - column.top(index))
