@@ -142,6 +142,7 @@ def read_tensors(path: Path) -> tuple[dict[str, mx.array], dict[str, str]]:
         DamagedFileError: when the file is missing, truncated, or something else.
     """
     tensors, metadata = open_tensors(path)
+    mx.eval(mx.zeros(1))  # in a thread that may not use MLX this fails, and the file is not to blame
     try:
         mx.eval(tensors)
     except RuntimeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import mlx.core as mx
 import numpy as np
@@ -115,3 +116,16 @@ def test_truncated_and_missing(tmp_path):
     for file in (path, tmp_path / "y.safetensors"):
         with pytest.raises(DamagedFileError, match="damaged"):
             read_tensors(file)
+
+
+def test_a_thread_that_may_not_use_mlx_does_not_call_a_file_damaged(tmp_path):
+    write_tensors(tmp_path / "x.safetensors", TENSORS)
+
+    def read():
+        mx.eval(mx.zeros(1))
+        mx.clear_streams()
+        read_tensors(tmp_path / "x.safetensors")
+
+    with ThreadPoolExecutor(1) as thread, pytest.raises(RuntimeError) as error:
+        thread.submit(read).result()
+    assert not isinstance(error.value, DamagedFileError)
