@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from thoth import rows
+from thoth import router, rows
 from thoth.adapter_files import Receipt
 from thoth.chunks import Chunk
 from thoth.database import Database
 from thoth.ingest import Block, Document
-from thoth.library import Library, StoredDocument, document_id
+from thoth.library import ChunkRef, Library, StoredDocument, document_id
+from thoth.routing import Routing
 
 WORDS_IN_A_CHUNK, VOCABULARY, REPEATS = 180, 50_000, 5
 
@@ -36,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--chunks", type=int, default=4, help="of each document")
-    parser.add_argument("--features", type=int, default=256, help="length of a chunk's features: nano's hidden size")
+    parser.add_argument("--features", type=int, default=256, help="length of a chunk's features")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     few = _measured(100, arguments.chunks, arguments.features)
@@ -102,12 +103,10 @@ def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
     middle = everything[documents // 2]
     text = library.document(middle.id).text
     question = " ".join(text.split()[:12]) + f" serial{documents // 2}"
-    vector = library.features(ids[:1])[1][0]
+    (vector,) = library.features([ChunkRef(middle.id, 0)])
 
     def route(query: str) -> None:
-        library.search(query, ids, 64)
-        _, matrix = library.features(ids)
-        np.argpartition(-(matrix @ vector), 3)[:3]
+        router.route(library, query, everything, Routing(), 8, lambda _: vector)
 
     started = time.perf_counter()
     route(question)

@@ -14,10 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from thoth import adapter_files, disk, repair, rows, scope, word_search
+from thoth import adapter_files, disk, repair, rows, word_search
 from thoth.adapter_files import AdapterFiles, DamagedError
 from thoth.database import Database
 from thoth.errors import DocumentError, ThothError
@@ -27,6 +24,9 @@ from thoth.scope import Scope
 from thoth.stored import ChunkRef, State, StoredChunk, StoredDocument, document_id
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mlx_hypernet.adapter import ChunkAdapters
     from thoth.chunks import Chunk
 
@@ -54,7 +54,7 @@ class Library:
         self._database = Database(home / "library.db")
         self._files = AdapterFiles(home / "documents", recent_bytes)
         self._words = word_search.Words()
-        self._last: tuple[tuple[int, frozenset[str]] | None, Scope] = (None, scope.NONE)
+        self._last: tuple[tuple[int, frozenset[str]], Scope] | None = None
 
     def close(self) -> None:
         """Close the database; it is opened again when it is needed."""
@@ -233,24 +233,34 @@ class Library:
         with self._database.reading() as database:
             return word_search.search(database, words, self._scope(database, documents), limit)
 
-    def features(self, documents: Collection[str]) -> tuple[list[ChunkRef], NDArray[np.float32]]:
-        """Return the absorbed chunks of some documents, and their features, (N, D).
+    def absorbed(self, documents: Collection[str]) -> Sequence[ChunkRef]:
+        """Return the absorbed chunks of the documents with these ids, in the order they came in."""
+        with self._database.reading() as database:
+            return self._scope(database, documents)
+
+    def features(self, refs: Sequence[ChunkRef]) -> NDArray[np.float32]:
+        """Return what the router compares a question with, (N, D) for N chunks.
 
         Raises:
-            ThothError: Different bundles absorbed these documents.
+            DocumentError: A chunk is not absorbed (any more).
+            ThothError: Different bundles absorbed these chunks.
         """
+        import numpy as np
+
         with self._database.reading() as database:
-            chosen = self._scope(database, documents)
-            return chosen.refs, chosen.features
+            vectors = [rows.features(database, ref) for ref in refs]
+        if len(set(map(len, vectors))) > 1:
+            remedy = "`thoth docs update` absorbs them with this one"
+            raise ThothError(f"different models absorbed these documents: {remedy}")
+        return np.stack(vectors)
 
     def _scope(self, database: sqlite3.Connection, documents: Collection[str]) -> Scope:
         """Return what the router chooses among; the last one is kept in memory."""
         key = (rows.revision(database), frozenset(documents))
-        last_key, last = self._last  # one look: another thread may put another one there
-        if key != last_key:
-            last = scope.load(database, documents)
-            self._last = (key, last)
-        return last
+        kept = self._last  # one look: another thread may put another one there
+        if kept is None or kept[0] != key:
+            self._last = kept = (key, Scope(database, documents))
+        return kept[1]
 
     def revision(self) -> int:
         """Return a number that changes whenever any process changes the library; 0 before there is one."""

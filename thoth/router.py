@@ -1,27 +1,27 @@
 """Which chunks of the library are attached for a question.
 
-Two rankings are joined. BM25 over the words of the chunks knows names, numbers and terms of art. The cosine between
-the question's features and a chunk's knows other words for the same thing, as far as the base does. They are joined
-by reciprocal rank (Cormack, Clarke and Buettcher, 2009), which needs no common scale. What matches the question far
-worse than the best chunk is left out: each adapter that is attached costs the others some accuracy.
+BM25 over the words of the chunks knows names, numbers and terms of art. What matches the question far worse than the
+best chunk is left out: each adapter that is attached costs the others some accuracy. The rest is ranked a second time,
+by the cosine between the question's features and a chunk's, and both rankings are joined by reciprocal rank (Cormack,
+Clarke and Buettcher, 2009), which needs no common scale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thoth import terms
 from thoth.events import Chosen
 from thoth.routing import Routing
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thoth.library import ChunkRef, Library, StoredDocument
 
-Embed = Callable[[str], NDArray[np.float32]]
+Embed: TypeAlias = "Callable[[str], NDArray[np.float32]]"
 
 # A name says what a question is about, its other words what is asked in one of many ways. On nano, 512 questions about
 # 128 notes, the right chunk is first for 85.2% when a name counts once, 98.6% when twice, 99.6% from three times on.
@@ -39,17 +39,15 @@ _CARRIED = 8
 
 
 class Ranked(NamedTuple):
-    """A candidate.
+    """A chunk that fits.
 
     Attributes:
         ref: the chunk.
         score: reciprocal ranks, 1 for the first in both rankings.
-        match: its BM25 as a share of the best one's, 0 to 1; 1 for all where no word matches anywhere.
     """
 
     ref: ChunkRef
     score: float
-    match: float
 
 
 def route(
@@ -75,41 +73,40 @@ def route(
         where nothing fits.
     """
     most = max(1, min(routing.top_k, routing.rank_budget // rank - 1))
-    candidates = ranking(library, question, [document.id for document in documents], embed)
-    return describe(library, documents, [one for one in candidates if one.match >= _CUT][:most])
+    return describe(library, documents, ranking(library, question, documents, embed)[:most])
 
 
 def passages(
     library: Library, question: str, documents: Sequence[StoredDocument], count: int, embed: Embed
 ) -> list[Chosen]:
     """Choose the `count` best chunks to be read in the context; fewer where fewer fit."""
-    candidates = ranking(library, question, [document.id for document in documents], embed)
-    return describe(library, documents, [one for one in candidates if one.match >= _CUT][:count])
+    return describe(library, documents, ranking(library, question, documents, embed)[:count])
 
 
-def ranking(library: Library, question: str, documents: Sequence[str], embed: Embed) -> list[Ranked]:
-    """Rank the absorbed chunks of documents, given by their ids, by how well they fit a question, best first.
+def ranking(library: Library, question: str, documents: Sequence[StoredDocument], embed: Embed) -> list[Ranked]:
+    """Rank the absorbed chunks of documents that fit a question, best first, at most 64.
 
-    At most the best 64 of each ranking are looked at. A question that names things none of which any chunk mentions
-    is about something else: no chunk fits it, unless there is only the one.
+    A question that names things none of which any chunk mentions is about something else: no chunk fits it, unless
+    there is only the one. Where no word of it stands in any chunk, features alone decide.
     """
-    refs, features = library.features(documents)
-    if len(refs) < 2:
-        return [Ranked(ref, 1.0, 1.0) for ref in refs]
+    ids = [document.id for document in documents]
+    absorbed = library.absorbed(ids)
+    if len(absorbed) < 2:
+        return [Ranked(ref, 1.0) for ref in absorbed]
     named = terms.names(question)
-    if named and not library.search(" ".join(named), documents, 1):
+    if named and not library.search(" ".join(named), ids, 1):
         return []
-    matches = dict(library.search(" ".join([question, *named * (_NAME_COUNT - 1)]), documents, _CANDIDATES))
-    by_words = sorted(matches, key=lambda ref: (-matches[ref], ref))
-    by_cosine = [refs[row] for row in _nearest(features, embed(question))]
+    matches = library.search(" ".join([question, *named * (_NAME_COUNT - 1)]), ids, _CANDIDATES)
+    by_words = [ref for ref, match in matches if match >= _CUT * matches[0][1]]
+    by_cosine: Sequence[ChunkRef] = by_words
+    if len(by_words) != 1:
+        by_cosine = _nearest(library, by_words or absorbed, embed(question))[:_CANDIDATES]
     scores: dict[ChunkRef, float] = {}
     for weight, order in ((1.0, by_words), (_COSINE_WEIGHT, by_cosine)):
         for place, ref in enumerate(order, 1):
             scores[ref] = scores.get(ref, 0.0) + weight / (_K + place)
-    highest, best = (1.0 + _COSINE_WEIGHT) / (_K + 1), max(matches.values(), default=0.0)
-    ranked = [
-        Ranked(ref, score / highest, matches.get(ref, 0.0) / best if best else 1.0) for ref, score in scores.items()
-    ]
+    highest = (1.0 + _COSINE_WEIGHT) / (_K + 1)
+    ranked = [Ranked(ref, score / highest) for ref, score in scores.items()]
     return sorted(ranked, key=lambda one: (-one.score, one.ref))
 
 
@@ -117,7 +114,7 @@ def describe(library: Library, documents: Sequence[StoredDocument], ranked: Sequ
     """Say of candidates what people want to know about them."""
     names = {document.id: document.name for document in documents}
     chosen = []
-    for ref, score, _ in ranked:
+    for ref, score in ranked:
         chunk = library.chunk(ref)
         chosen.append(Chosen(ref.document, names[ref.document], ref.number, chunk.pages, chunk.headings, score))
     return chosen
@@ -141,16 +138,17 @@ def conversation_query(messages: Sequence[Mapping[str, str]]) -> str:
     return f"{question} {messages[asked[-1]]['content']}" if asked else question
 
 
-def _nearest(features: NDArray[np.float32], question: NDArray[np.float32]) -> list[int]:
-    """Rows of (N, D) features by their cosine with a question's (D,), nearest first.
+def _nearest(library: Library, refs: Sequence[ChunkRef], question: NDArray[np.float32]) -> list[ChunkRef]:
+    """Chunks by the cosine of their features with a question's (D,), nearest first.
 
     Mean features of a language model all point the same way; what tells them apart is how they differ from their
-    mean. A single one has nothing to differ from.
+    mean.
     """
+    import numpy as np
+
+    features = library.features(refs)
     mean = features.mean(0)
-    direction = question - mean
-    # |f - m|^2 without a second matrix of the size of the first
-    squares = np.einsum("nd,nd->n", features, features) - 2 * (features @ mean) + mean @ mean
-    lengths = np.sqrt(np.maximum(squares, np.finfo(np.float32).tiny))
-    cosines = (features @ direction - mean @ direction) / lengths
-    return np.argsort(-cosines, kind="stable")[:_CANDIDATES].tolist()
+    differences = features - mean
+    lengths = np.maximum(np.linalg.norm(differences, axis=1), np.finfo(np.float32).tiny)
+    cosines = differences @ (question - mean) / lengths
+    return [refs[place] for place in np.argsort(-cosines, kind="stable").tolist()]

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
 from thoth.adapter_files import Receipt
 from thoth.errors import DocumentError
 from thoth.ingest import Block, Document
@@ -17,6 +15,9 @@ from thoth.ingest.names import shown
 from thoth.stored import ChunkRef, StoredChunk, StoredDocument
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thoth.chunks import Chunk
 
 _FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added"
@@ -134,13 +135,30 @@ def receipt(database: sqlite3.Connection, ref: ChunkRef) -> Receipt:
     Raises:
         DocumentError: The chunk is not absorbed.
     """
-    adapters = "SELECT adapters.bytes, sha256 FROM adapters JOIN chunks ON key = chunk"
-    row = database.execute(f"{adapters} WHERE document = {_KEY} AND number = ?", ref).fetchone()
+    return Receipt(*_of_absorbed(database, "adapters", "adapters.bytes, sha256", ref))
+
+
+def features(database: sqlite3.Connection, ref: ChunkRef) -> NDArray[np.float32]:
+    """Return the features of a chunk, (D,).
+
+    Raises:
+        DocumentError: The chunk is not absorbed.
+    """
+    import numpy as np
+
+    (vector,) = _of_absorbed(database, "features", "vector", ref)
+    return np.frombuffer(vector, "<f4")
+
+
+def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: ChunkRef) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = database.execute(
+        f"SELECT {columns} FROM {table} JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
+    ).fetchone()
     if row is None:
         stored = existing(database, ref.document)
         remedy = f"`thoth docs update {stored.id}` goes on with it"
         raise DocumentError(f"chunk {ref.number} of {stored.name} is not absorbed: {remedy}")
-    return Receipt(*row)
+    return row
 
 
 def insert_adapter(database: sqlite3.Connection, key: int, receipt: Receipt, features: NDArray[Any]) -> None:

@@ -11,13 +11,15 @@ import json
 import sqlite3
 from collections.abc import Collection
 from threading import Lock
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from thoth.schema import TOKENIZER
 from thoth.scope import Scope
 from thoth.stored import ChunkRef
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Robertson and Zaragoza, The Probabilistic Relevance Framework (2009): how soon a word that comes again adds nothing,
 # and how much a long chunk pays for its length. FTS5 has the same two.
@@ -29,8 +31,6 @@ _MOST_PLACES = 100_000
 
 # A question is no longer than this; of a book that someone pastes, the begin will do.
 _MOST_LETTERS = 20_000
-
-_NONE = np.empty(0, np.int64)
 
 
 class Words:
@@ -67,7 +67,9 @@ def search(
         scope: the chunks to search. Only they decide which words are rare.
         limit: return so many at most.
     """
-    total = len(scope.keys)
+    import numpy as np
+
+    total = len(scope)
     scores = np.zeros(total)
     if total:
         length = 1 - _B + _B * scope.lengths / scope.lengths.mean()
@@ -76,7 +78,7 @@ def search(
             rarity = np.log1p((total - len(found) + 0.5) / (len(found) + 0.5))
             scores[found] += words[word] * rarity * times * (_K1 + 1) / (times + _K1 * length[found])
     best = np.argsort(-scores, kind="stable")[:limit]
-    return [(scope.refs[i], float(scores[i])) for i in best.tolist() if scores[i] > 0]
+    return [(scope[i], float(scores[i])) for i in best.tolist() if scores[i] > 0]
 
 
 def _rarest(database: sqlite3.Connection, words: Collection[str]) -> list[str]:
@@ -99,11 +101,13 @@ def _occurrences(
     database: sqlite3.Connection, word: str, keys: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which chunks of `keys` a word stands in, by their place there, and how often in each."""
+    import numpy as np
+
     (places,) = database.execute(
         "SELECT group_concat(doc) FROM word_places WHERE term = ? AND doc BETWEEN ? AND ?",
         (word, int(keys[0]), int(keys[-1])),
     ).fetchone()
-    chunks, times = np.unique(np.fromstring(places, np.int64, sep=",") if places else _NONE, return_counts=True)
+    chunks, times = np.unique(np.fromstring(places or "", np.int64, sep=","), return_counts=True)
     at = np.searchsorted(keys, chunks)
     within = keys[at] == chunks
     return at[within], times[within]

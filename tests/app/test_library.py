@@ -28,7 +28,7 @@ def test_reading_creates_nothing(library: Library, home: Path) -> None:
     assert library.documents() == []
     assert library.find("0" * 64, made_up.BUNDLE, "meaning") is None
     assert library.search("anything", ["0123"], 5) == []
-    assert library.features(["0123"])[0] == []
+    assert [*library.absorbed(["0123"])] == []
     assert library.revision() == 0
     assert library.repair() == []
     with pytest.raises(DocumentError, match="docs list"):
@@ -129,14 +129,17 @@ def test_chunks_that_are_not_absorbed(library: Library) -> None:
 def test_features(library: Library) -> None:
     note, other = made_up.absorb(library, NOTE), made_up.begin(library, OTHER)
     library.store(other.id, [1], made_up.adapters([1]), made_up.features([1]))
-    refs, features = library.features([other.id, note.id])
-    assert refs == [*(ChunkRef(note.id, number) for number in range(3)), ChunkRef(other.id, 1)]
+    refs = library.absorbed([other.id, note.id])
+    assert [*refs] == refs[:] == [*(ChunkRef(note.id, number) for number in range(3)), ChunkRef(other.id, 1)]
+    features = library.features(refs)
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, made_up.features([0, 1, 2, 1]))
     library.store(other.id, [0], made_up.adapters([0]), made_up.features([0]))
-    assert library.features([other.id])[0] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
+    assert [*library.absorbed([other.id])] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
     library.remove(note.id)
-    assert library.features([other.id, note.id])[0] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
+    assert [*library.absorbed([other.id, note.id])] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.features([ChunkRef(note.id, 0)])
 
 
 def test_get(library: Library) -> None:
