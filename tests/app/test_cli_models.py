@@ -43,6 +43,16 @@ def test_use(thoth: Run, home: Path, tiny_pair: Path, monkeypatch: pytest.Monkey
     assert json.loads(thoth("ask", "--no-doc", "--json", "Who?").stdout)["model"] == str(tiny_pair)
 
 
+def test_a_program_reads_what_was_done(
+    read: Read, tiny_pair: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("THOTH_MODEL")
+    shutil.copytree(tiny_pair, home / "models" / "mine")
+    for command, used in ("pull", False), ("use", True), ("pull", True):
+        facts = read("models", command, "mine")
+        assert (facts["name"], facts["used"], facts["installed"]) == ("mine", used, True)
+
+
 @pytest.mark.parametrize("name", ["qwen3-4b", "minstral"])
 def test_what_is_not_here_cannot_be_used(thoth: Run, name: str, home: Path) -> None:
     result = thoth("models", "use", name)

@@ -30,11 +30,7 @@ class Bits(StrEnum):
 @group.command("list")
 def list_pairs(json: Json = False) -> None:
     """List the pairs on this machine and those that can be pulled; * is the one in use."""
-    try:
-        used = models.choose(settings.load(paths.settings()).model).name
-    except ThothError as error:
-        console.say(str(error))
-        used = None
+    used = _used()
     here = {models.NANO: models.resolve(models.NANO)} | models.installed()
     names = [*models.KNOWN, *(name for name in here if name not in models.KNOWN)]
     if used is not None and used not in names:
@@ -58,6 +54,7 @@ def pull(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the pair where it is here already.")] = False,
+    json: Json = False,
 ) -> None:
     """Download a pair and convert it; what was downloaded before goes on where it stopped."""
     from thoth import plan
@@ -65,6 +62,8 @@ def pull(
 
     if name in models.installed() and not force:
         console.say(f"{name} is here already: `thoth models use {name}`, or pull it again with --force")
+        if json:
+            _print(name)
         return
     console.say(f"asking the hub about {name}")
     wanted = plan.make(name, int(bits) if bits else None, checkpoint)
@@ -83,18 +82,40 @@ def pull(
         typer.confirm("Go on?", abort=True, err=True)
     pulling.pull(wanted, lambda progress: console.progress_line.show(f"{progress.stage}ing {name}", progress))
     console.progress_line.clear()
-    typer.echo(f"{name} is ready: `thoth models use {name}` makes it the one that answers")
+    if json:
+        _print(name)
+    else:
+        typer.echo(f"{name} is ready: `thoth models use {name}` makes it the one that answers")
 
 
 @group.command()
-def use(name: Annotated[str, typer.Argument(help="A pair of `thoth models list`, or a folder.")]) -> None:
+def use(
+    name: Annotated[str, typer.Argument(help="A pair of `thoth models list`, or a folder.")], json: Json = False
+) -> None:
     """Let a pair answer from now on, where neither --model nor THOTH_MODEL says another."""
     pair = models.resolve(name)
     is_named = name == models.NANO or name in models.installed()
     settings.save(paths.settings(), model=name if is_named else os.path.abspath(os.path.expanduser(name)))
-    typer.echo(f"{pair.name} answers from now on")
+    if json:
+        _print(name)
+    else:
+        typer.echo(f"{pair.name} answers from now on")
     if (variable := os.environ.get("THOTH_MODEL")) and variable != name:
         console.say(f"THOTH_MODEL says {variable}, which beats the settings: unset it")
+
+
+def _used() -> str | None:
+    """Return the pair that answers; None, and a line that says why, where there is none."""
+    try:
+        return models.choose(settings.load(paths.settings()).model).name
+    except ThothError as error:
+        console.say(str(error))
+        return None
+
+
+def _print(name: str) -> None:
+    """Print a pair on this machine as one JSON object."""
+    typer.echo(answers.dump(_facts(name, models.resolve(name), name == _used())))
 
 
 def _facts(name: str, pair: models.Pair | None, used: bool) -> dict[str, object]:
