@@ -48,8 +48,8 @@ format: setup
 # The built-in model pair, from nothing: tokenizer, base, hypernetwork, bundle. Resumes where it was stopped.
 nano: setup
 	$(BIN)/python -m torch_train.nano runs/nano
-	rm -rf thoth/nano/base && cp -r runs/nano/hard/base thoth/nano/base
-	$(BIN)/convert-weights runs/nano/hard/hypernet thoth/nano/hypernet --force
+	rm -rf thoth/nano/base && cp -r runs/nano/wide/base thoth/nano/base
+	$(BIN)/convert-weights $$(ls -d runs/nano/last/step-* | tail -1) thoth/nano/hypernet --force
 
 evaluate: setup
 	$(BIN)/python benchmarks/accuracy.py

@@ -104,11 +104,8 @@ def save(
         for leftover in folder.glob(_PARTIAL.format("step-*")):  # by a kill in the middle of what follows
             shutil.rmtree(leftover)
         partial.mkdir(parents=True)
-        save_file({name: tensor.contiguous().cpu() for name, tensor in weights.items()}, partial / MODEL)
-        save_file(
-            {name: tensor.contiguous().cpu() for name, tensor in state.optimizer.items()}, partial / TRAINER_TENSORS
-        )
-        _write_json(partial / CONFIG, {"hypernet": hypernet.to_dict(), **base.to_dict(), "step": state.step})
+        write_model(partial, hypernet, weights, base, state.step)
+        save_file(_plain(state.optimizer), partial / TRAINER_TENSORS)
         _write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
         for path in [*partial.iterdir(), partial]:
             _flush(path)
@@ -124,6 +121,14 @@ def save(
         os.replace(old, hidden)  # so that no half of it ever looks like a checkpoint
         shutil.rmtree(hidden)
     return place
+
+
+def write_model(
+    folder: Path, hypernet: HypernetConfig, weights: Mapping[str, Tensor], base: BaseRecord, step: int
+) -> None:
+    """Write what `convert-weights` reads, into a folder that is there."""
+    save_file(_plain(weights), folder / MODEL)
+    _write_json(folder / CONFIG, {"hypernet": hypernet.to_dict(), **base.to_dict(), "step": step})
 
 
 def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[HypernetConfig, dict[str, Tensor]]:
@@ -204,6 +209,11 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
         for section, values in settings.items()
         for key, value in values.items()
     }
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As safetensors takes them."""
+    return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def test_where_the_teacher_misreads_the_note_its_own_answer_is_the_target() -> N
     ids, log_probabilities = top_log_probabilities(torch.randn(3, 50, generator=torch.Generator().manual_seed(0)))
     targets = torch.tensor([7, 8, 9])
     right = torch.tensor([True, False, True])
-    new_ids, new = distil._corrected(ids, log_probabilities, right, targets)
+    new_ids, new = distil.corrected(ids, log_probabilities, right, targets)
     assert torch.equal(new_ids[right], ids[right])
     assert torch.equal(new[right], log_probabilities[right])
     student = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))

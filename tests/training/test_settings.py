@@ -18,7 +18,7 @@ SMALL = "base: {path: a/b}\ndata: {teacher: [x]}\noptimizer: {steps: 3}\nrun: {f
 
 def test_all_configurations_are_there() -> None:
     names = {path.stem for path in CONFIGS}
-    assert names == {"ministral-3-3b", "ministral-3-3b-chunked", "gemma-2-2b", "niah", "nano"}
+    assert names == {"ministral-3-3b", "ministral-3-3b-chunked", "gemma-2-2b", "niah", "nano", "nano-notes"}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

@@ -11,21 +11,24 @@ from pathlib import Path
 
 import torch
 
-from torch_train.nano import base, curves, distil, joint, tokenizer
+from torch_train.nano import base, curves, distil, joint, teacher, tokenizer
 from torch_train.nano.run import Settings
 from torch_train.nano.widen import widen
+from torch_train.settings import read_settings
+from torch_train.train import train
 
 BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
 DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
 JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
 WIDE = Settings(steps=1850, batch=24, learning_rate=7e-4, decay=0.9)
 OTHER_NOTES = 7  # added to the seed from stage to stage: not the notes of the one before
-HARD = Settings(steps=400, batch=24, learning_rate=4e-4, decay=0.85)
-RANK, LATENTS = 16, 32  # of the last two stages and of what is shipped
+RANK, LATENTS = 32, 64  # of the last two stages and of what is shipped
+LAST = Path(__file__).parents[1] / "configs" / "nano-notes.yaml"
+SHARDS = 24  # of notes for the last stage
 
 
 def main() -> None:
-    """Train tokenizer, base and hypernetwork; the finished pair is FOLDER/hard/base and FOLDER/hard/hypernet."""
+    """Train tokenizer, base and hypernetwork; the pair is FOLDER/wide/base and the last checkpoint in FOLDER/last."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,9 +53,21 @@ def main() -> None:
     wide = widen(hypernet, RANK, LATENTS, arguments.seed)
     here["seed"] += OTHER_NOTES
     joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=joint.FACTS)
+    tokenizer.copy(folder / "tokenizer", folder / "wide" / "base")
     here["seed"] += OTHER_NOTES
-    joint.train(folder / "hard", words, model, wide, replace(HARD, **here), first=joint.FACTS, hard=True)
-    tokenizer.copy(folder / "tokenizer", folder / "hard" / "base")
+    teacher.teach(folder / "teacher", folder / "wide" / "base", SHARDS, here["seed"], arguments.device)
+    train(
+        read_settings(
+            LAST,
+            [
+                f"base.path={folder}/wide/base",
+                f"hypernet.start={folder}/wide/hypernet",
+                f"data.teacher=[{folder}/teacher]",
+                f"run.folder={folder}/last",
+                f"run.device={arguments.device}",
+            ],
+        )
+    )
     curves.draw(folder)
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
+
+from torch_train.journal import read_log
 
 _STAGES = {
     "base": "base, note in context",
     "distil": "hypernetwork, adapter only",
     "joint": "both, adapter only",
     "wide": "both, wider hypernetwork, adapter only",
-    "hard": "both, many facts, adapter only",
 }
 _CURVES = {
     "exact": "exact",
@@ -20,14 +20,12 @@ _CURVES = {
 
 
 def draw(folder: Path) -> Path:
-    """Plot the logs of the five stages into `folder/curves.png` and return its path."""
+    """Plot the logs of the stages whose answers are counted into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(22, 4), layout="constrained")
-    for axes, (stage, title) in zip(figure.subplots(1, 5), _STAGES.items(), strict=True):
-        log_file = folder / stage / "log.jsonl"
-        lines = log_file.read_text().splitlines() if log_file.exists() else []
-        log = [json.loads(line) for line in lines]
+    figure = Figure(figsize=(18, 4), layout="constrained")
+    for axes, (stage, title) in zip(figure.subplots(1, len(_STAGES)), _STAGES.items(), strict=True):
+        log = read_log(folder / stage)
         steps = [entry["step"] for entry in log]
         for key, label in _CURVES.items():
             known = [entry for entry in log if key in entry]

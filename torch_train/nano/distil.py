@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
+from torch_train import checkpoint
+from torch_train.checkpoint import BaseRecord
 from torch_train.config import HypernetConfig
 from torch_train.encoder import layer_features
 from torch_train.hypernet import HyperNetwork
@@ -22,7 +23,7 @@ from torch_train.nano.base import answer_logits, decision_loss, exact
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, open_rows, recall_rows
 from torch_train.nano.run import Run, Settings, optimizers, schedule
-from torch_train.nano.tokenizer import BOS, END_INST, INST
+from torch_train.nano.tokenizer import BOS, END_INST, INST, line_break
 from torch_train.teacher import top_log_probabilities
 
 CHUNK = pool.MAX_DOCUMENT + 3  # tokens, template included
@@ -64,8 +65,9 @@ def is_matrix(name: str, parameter: torch.nn.Parameter) -> bool:
 
 def load(folder: Path) -> HyperNetwork:
     """A hypernetwork that was saved as a training checkpoint or as a bundle: both name tensors alike."""
-    hypernet = HyperNetwork(HypernetConfig.from_dict(json.loads((folder / "config.json").read_text())["hypernet"]))
-    hypernet.load_state_dict(load_file(folder / "model.safetensors"))
+    config, weights = checkpoint.load_weights(folder)
+    hypernet = HyperNetwork(config)
+    hypernet.load_state_dict(weights)
     return hypernet
 
 
@@ -85,13 +87,12 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first=1, last=12, accuracy=0.70, until=settings.falls_from)
     run = Run(folder, hypernet, optimizers(hypernet, is_matrix), curriculum)
-    line_break = words.encode("\n").ids[0]
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
         schedule(run.optimizers, settings, step)
         items = list(batches.batch(step, curriculum.level))
         with torch.no_grad():
-            teacher = read_notes(base, items, line_break)
+            teacher = read_notes(base, items, words)
         student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))
         run.descend(student.loss + RECALL_WEIGHT / curriculum.level * student.recall)
         run.record(step, **progress(teacher, student))
@@ -108,6 +109,11 @@ class Teacher:
     logits: torch.Tensor
     right: torch.Tensor
 
+    def top(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the student imitates: the top tokens at the answers and their log-probabilities, (N, top) each."""
+        ids, log_probabilities = top_log_probabilities(self.logits.detach())
+        return corrected(ids, log_probabilities, self.right[self.rows.answers], self.rows.targets)
+
 
 @dataclass(frozen=True)
 class Student:
@@ -119,9 +125,9 @@ class Student:
     right: torch.Tensor
 
 
-def read_notes(base: Ministral3ForCausalLM, items: list[Item], line_break: int) -> Teacher:
+def read_notes(base: Ministral3ForCausalLM, items: Sequence[Item], words: Tokenizer) -> Teacher:
     """Answer every question with its note in context."""
-    rows = open_rows(items, line_break).to(base.device)
+    rows = open_rows(items, line_break(words)).to(base.device)
     logits = answer_logits(base, rows)
     return Teacher(rows, logits, exact(logits.argmax(-1), rows))
 
@@ -141,9 +147,7 @@ def absorb_notes(
 ) -> Student:
     """Answer every question from the weights that its note, or `per_sample` neighbouring notes, became."""
     device = base.device
-    ids, log_probabilities = _corrected(
-        *top_log_probabilities(teacher.logits.detach()), teacher.right[teacher.rows.answers], teacher.rows.targets
-    )
+    ids, log_probabilities = teacher.top()
     asked = closed_rows(_merge(items, per_sample)).to(device)
     document, mask = (tensor.to(device) for tensor in document_rows(items))
     generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
@@ -175,7 +179,7 @@ def _recall_loss(base: Ministral3ForCausalLM, notes: Rows) -> torch.Tensor:
     return F.cross_entropy(answer_logits(base, notes), notes.targets)
 
 
-def _corrected(
+def corrected(
     ids: torch.Tensor, log_probabilities: torch.Tensor, right: torch.Tensor, targets: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Put the note's own answer where the teacher misread it: the language knows every answer, so errors need no copy.
@@ -188,30 +192,22 @@ def _corrected(
     """
     certain = torch.full_like(log_probabilities, -torch.inf)
     certain[:, 0] = 0.0
-    corrected = torch.where(right[:, None], ids, targets[:, None].int())
-    return corrected, torch.where(right[:, None], log_probabilities, certain)
+    new = torch.where(right[:, None], ids, targets[:, None].int())
+    return new, torch.where(right[:, None], log_probabilities, certain)
 
 
 def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:
-    """Write a training checkpoint that `convert-weights` reads: `config.json` and `model.safetensors`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(
-        {name: tensor.contiguous().cpu() for name, tensor in hypernet.state_dict().items()},
-        folder / "model.safetensors",
+    """Write a training checkpoint that `convert-weights` reads."""
+    record = BaseRecord(
+        path="../base",  # as the last stage leaves them
+        repository=None,
+        model_type=base.config.model_type,
+        hidden_size=base.config.hidden_size,
+        num_layers=base.config.num_hidden_layers,
+        vocab_size=base.config.vocab_size,
+        max_chunk_tokens=CHUNK,
+        prefix_ids=(BOS, INST),
+        suffix_ids=(END_INST,),
     )
-    checkpoint = {
-        "hypernet": hypernet.config.to_dict(),
-        "base": {
-            "repository": None,
-            "model_type": base.config.model_type,
-            "hidden_size": base.config.hidden_size,
-            "num_layers": base.config.num_hidden_layers,
-            "vocab_size": base.config.vocab_size,
-        },
-        "base_path": "../base",  # as the last stage leaves them
-        "max_chunk_tokens": CHUNK,
-        "prefix_ids": [BOS, INST],
-        "suffix_ids": [END_INST],
-        "step": step,
-    }
-    (folder / "config.json").write_text(json.dumps(checkpoint, indent=2) + "\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint.write_model(folder, hypernet.config, hypernet.state_dict(), record, step)

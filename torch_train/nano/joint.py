@@ -1,8 +1,8 @@
-"""The last three stages: base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
+"""Base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
 
 The base that has only ever read notes in its context need not tell, from a question alone, which entity is meant; asked
 from weights it must. The second time the hypernetwork is wider (`widen.py`) and notes have all their facts from the
-start; the third, short time they have rather many. Afterwards both are fixed, and the pair is what it was trained as.
+start.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def train(
     hypernet: HyperNetwork,
     settings: Settings,
     first: int,
-    hard: bool = False,
 ) -> None:
     """Train both where they are and save them.
 
@@ -50,7 +49,6 @@ def train(
         hypernet: The hypernetwork as the stage before left it.
         settings: Steps, batch size, learning rate, seed, device.
         first: Facts of a note at the beginning, up to `FACTS`.
-        hard: Whether notes have rather many facts, see `pool.draw_note`.
     """
     device = torch.device(settings.device)
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
@@ -58,12 +56,11 @@ def train(
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first, FACTS, accuracy=0.65, until=settings.falls_from)
     run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
-    line_break = words.encode("\n").ids[0]
-    batches = pool.Pool(words, settings.seed + 2, settings.batch, hard)
+    batches = pool.Pool(words, settings.seed + 2, settings.batch)
     for step in run.steps(settings.steps):
         schedule(run.optimizers, settings, step)
         items = list(batches.batch(step, curriculum.level))
-        teacher = read_notes(base, items, line_break)
+        teacher = read_notes(base, items, words)
         student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))
         language = Language(f"{settings.seed}-silent-{step}", "train")
         silent = closed_rows(tokenise(words, [language.silence(6) for _ in range(SILENT)])).to(device)

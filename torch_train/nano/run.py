@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,9 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from torch_train.journal import Journal
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.muon import Muon
 from torch_train.nano.pool import POOL
+from torch_train.storage import replacing
 
 WARM_UP = 100
 SAVE_EVERY = 25 * POOL
@@ -61,7 +61,7 @@ def schedule(optimizers: Sequence[torch.optim.Optimizer], settings: Settings, st
 
 
 class Run:
-    """A training run on disk: `state.pt` (weights, optimisers, curriculum, step) and `log.jsonl`.
+    """A training run on disk: `state.pt` (weights, optimisers, curriculum, step) and the journal.
 
     Args:
         folder: Where the state is kept; a run continues from what it finds there.
@@ -93,6 +93,7 @@ class Run:
                 optimizer.load_state_dict(saved)
             curriculum.restore(state["curriculum"])
             self._step, self._seconds = state["step"], state["seconds"]
+        self._journal = Journal(folder, self._step, None, {})
 
     def steps(self, count: int) -> Iterator[int]:
         """Step numbers from where the run stands up to `count`, saving on the way and at the end."""
@@ -101,6 +102,7 @@ class Run:
             self._step += 1
             if self._step % SAVE_EVERY == 0 or self._step == count:
                 self._save()
+        self._journal.close()
 
     def descend(self, loss: torch.Tensor) -> None:
         """One step of all optimisers, gradients clipped to norm 1."""
@@ -125,16 +127,8 @@ class Run:
             return
         means = {key: sum(recent) / len(recent) for key, recent in self._recent.items()}
         self._recent.clear()
-        entry = {
-            "step": step + 1,
-            "facts": self._curriculum.level,
-            "running": self._curriculum.running,
-            **means,
-        }
-        entry = {key: round(value, 4) for key, value in entry.items()} | {"seconds": round(self._elapsed(), 1)}
-        with (self._folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(entry) + "\n")
-        print(" ".join(f"{key} {value:g}" for key, value in entry.items()), flush=True)
+        progress = {"facts": self._curriculum.level, "running": self._curriculum.running}
+        self._journal.record(step + 1, **progress, **means, seconds=self._elapsed())
 
     def _elapsed(self) -> float:
         return self._seconds + time.perf_counter() - self._started
@@ -147,6 +141,5 @@ class Run:
             "step": self._step,
             "seconds": self._elapsed(),
         }
-        partial = self._folder / "state.partial"
-        torch.save(state, partial)
-        os.replace(partial, self._folder / "state.pt")
+        with replacing(self._folder / "state.pt") as partial:
+            torch.save(state, partial)

@@ -97,3 +97,8 @@ def copy(source: Path, folder: Path) -> None:
 def load(folder: Path) -> Tokenizer:
     """The trained tokenizer, without transformers around it."""
     return Tokenizer.from_file(str(folder / "tokenizer.json"))
+
+
+def line_break(words: Tokenizer) -> int:
+    """Id of the token between a note and its question."""
+    return int(words.encode("\n").ids[0])

@@ -1,0 +1,96 @@
+"""Notes of nano's language through the trainer: the same questions, and the same loss, as in nano's own recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from transformers import Ministral3ForCausalLM
+
+from torch_train.base import load_base
+from torch_train.chunking import Chunking
+from torch_train.errors import DataError
+from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.hypernet import HyperNetwork
+from torch_train.lora import Injected
+from torch_train.model import DistillationModel
+from torch_train.nano import distil, teacher, tokenizer
+from torch_train.nano.pool import Pool
+from torch_train.nano.rows import Item, Turn
+from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
+from torch_train.packing import Packer
+from torch_train.prompt import document_ids, question_ids
+from torch_train.teacher_rows import TeacherData
+from torch_train.template import load_tokenizer, template_ids
+
+NOTES, SEED = 3, 5
+
+
+@pytest.fixture
+def base(model: Ministral3ForCausalLM, words_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(teacher, "BATCH", NOTES)
+    model.save_pretrained(tmp_path / "base")
+    tokenizer.copy(words_folder, tmp_path / "base")
+    return tmp_path / "base"
+
+
+def _taught(base: Path, folder: Path) -> TeacherData:
+    teacher.teach(folder, base, 1, SEED)
+    return TeacherData(folder, base_fingerprint(base), tokenizer_fingerprint(load_tokenizer(base)))
+
+
+def test_prompts_are_those_of_the_app(words: Tokenizer, base: Path) -> None:
+    loaded = load_tokenizer(base)
+    question, other = "Who is the mayor of Harpool?", "And of Relwood?"
+    turns = [
+        Turn(words.encode(text).ids, words.encode(" " + answer).ids, follows, True)
+        for text, answer, follows in ((question, "Osra Kelland.", False), (other, "Tor Falsen.", True))
+    ]
+    first, second = teacher.prompts(Item(words.encode("A note.").ids, turns))
+    assert first == question_ids(loaded, question)
+    assert second == [*first, *turns[0].answer, EOS, INST, *turns[1].question, END_INST]
+    assert template_ids(loaded) == ((BOS, INST), (END_INST,))
+    assert document_ids(loaded, "A note.") == [BOS, INST, *words.encode("A note.").ids, END_INST]
+
+
+def test_the_trainer_has_the_loss_of_the_recipe(
+    words: Tokenizer, base: Path, model: Ministral3ForCausalLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _taught(base, tmp_path / "shards")[:NOTES]
+    items = Pool(words, SEED, NOTES, hard=True).batch(0, teacher.FACTS)
+    assert [row.context_ids[2:-1].tolist() for row in rows] == [item.document for item in items]
+    torch.manual_seed(1)
+    hypernet = HyperNetwork(distil.config(model))
+    with torch.no_grad():
+        for name, parameter in hypernet.named_parameters():
+            if name.startswith(("scaler_B", "bias")):
+                parameter.normal_(std=0.1)
+
+    batch_of = Packer(rows, 9999, 9999, Chunking(256, (BOS, INST), (END_INST,)), 0)
+    (batch,) = batch_of.batches(0)
+    frozen = load_base(base, "float32", torch.device("cpu"))
+    trainer = DistillationModel(hypernet, frozen, frozen, recompute=False)(batch).distillation / NOTES
+
+    monkeypatch.setattr(distil, "decision_loss", lambda logits, rows: 0.0)  # the recipe's own addition
+    adapters = Injected(model.model.layers, ("down_proj",), hypernet.config.scale)
+    recipe = distil.absorb_notes(model, adapters, hypernet, items, distil.read_notes(model, items, words), 1)
+    assert recipe.loss > 1
+    torch.testing.assert_close(trainer, recipe.loss, rtol=2e-3, atol=0)  # the shards keep halves
+
+
+def test_the_same_notes_every_time_and_no_other_base(base: Path, tmp_path: Path, model: Ministral3ForCausalLM) -> None:
+    first, again = _taught(base, tmp_path / "a"), _taught(base, tmp_path / "b")
+    assert len({row.id for row in first}) == len(first) == 8 * NOTES
+    for one, other in zip(first, again, strict=True):
+        assert one.id == other.id
+        np.testing.assert_array_equal(one.top_ids, other.top_ids)
+        assert len(one.questions) == len(one.answers) == len(one.relevant)
+        assert len(one.top_ids) == sum(map(len, one.answers))
+    assert not all(row.relevant.all() for row in first)
+    model.lm_head.weight.add_(1)
+    model.save_pretrained(base)
+    with pytest.raises(DataError, match="was made from something else: base is"):
+        teacher.teach(tmp_path / "a", base, 1, SEED)

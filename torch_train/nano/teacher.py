@@ -1,0 +1,131 @@
+"""Notes of nano's language as the trainer reads them: each with its questions, and what the base says to them.
+
+`python -m torch_train.nano.teacher FOLDER --base thoth/nano/base`. Nothing is generated: the language knows every
+answer, so one pass reads a note with all its questions and answers, and where the base would err it is corrected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import Ministral3ForCausalLM
+
+from torch_train.data.row import context_id
+from torch_train.errors import TrainingError
+from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.generation import TOP
+from torch_train.nano import base as base_stage
+from torch_train.nano import tokenizer
+from torch_train.nano.distil import read_notes
+from torch_train.nano.pool import POOL, Pool
+from torch_train.nano.rows import Item
+from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
+from torch_train.shards import Shards
+from torch_train.teacher_rows import TeacherRow, teacher_table
+from torch_train.template import load_tokenizer
+
+BATCH = 24  # notes that are read at once
+PER_SHARD = POOL * BATCH
+FACTS = 8  # most facts of a note
+
+
+def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu") -> None:
+    """Write teacher shards of `PER_SHARD` notes each; a killed run goes on with those that are missing.
+
+    Args:
+        folder: Where they are, or will be.
+        base: Folder of nano's base.
+        shards: Their number.
+        seed: Of the notes.
+        device: That the base runs on.
+
+    Raises:
+        DataError: The folder was begun from another base or other notes.
+    """
+    words = tokenizer.load(base)
+    manifest: dict[str, Any] = {
+        "kind": "teacher",
+        "shards": shards,
+        "base": base_fingerprint(base),
+        "tokenizer": tokenizer_fingerprint(load_tokenizer(base)),
+        "settings": {"seed": seed, "facts": FACTS},
+    }
+    stored = Shards.open(folder, manifest, {"base": base.name, "contexts": shards * PER_SHARD, "top": TOP})
+    missing = stored.missing()
+    if not missing:
+        return
+    model = base_stage.load(base).to(torch.device(device)).eval()
+    notes = Pool(words, seed, BATCH, hard=True)
+    for index in missing:
+        batches = [notes.batch(index * POOL + i, FACTS) for i in range(POOL)]
+        taught = [row for items in batches for row in _taught(model, words, items, seed)]
+        stored.write(index, teacher_table(taught))
+        print(f"shard {index + 1} of {shards}: {len(taught)} notes", file=sys.stderr, flush=True)
+
+
+@torch.no_grad()
+def _taught(model: Ministral3ForCausalLM, words: Tokenizer, items: Sequence[Item], seed: int) -> list[TeacherRow]:
+    """What the base says to the questions of some notes."""
+    ids, log_probabilities = (part.cpu().numpy() for part in read_notes(model, items, words).top())
+    rows, at = [], 0
+    for item in items:
+        answers = [[*turn.answer, EOS] for turn in item.turns]
+        after = at + sum(map(len, answers))
+        rows.append(
+            TeacherRow(
+                id=context_id(words.decode(item.document)),
+                source=f"nano's language, seed {seed}",
+                context_ids=_array([BOS, INST, *item.document, END_INST]),
+                questions=tuple(map(_array, prompts(item))),
+                answers=tuple(map(_array, answers)),
+                relevant=np.array([turn.known for turn in item.turns]),
+                top_ids=ids[at:after].astype(np.int32),
+                top_log_probabilities=log_probabilities[at:after].astype(np.float16),
+            )
+        )
+        at = after
+    return rows
+
+
+def prompts(item: Item) -> list[list[int]]:
+    """What the student is asked: each question after those of the same conversation, and no note."""
+    asked: list[list[int]] = []
+    conversation: list[int] = []
+    for turn in item.turns:
+        begin = [*conversation, INST] if turn.follows else [BOS, INST]
+        asked.append([*begin, *turn.question, END_INST])
+        conversation = [*asked[-1], *turn.answer, EOS]
+    return asked
+
+
+def _array(ids: list[int]) -> np.ndarray:
+    return np.array(ids, dtype=np.int32)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m torch_train.nano.teacher",
+        description="Write what nano's base says about notes of its language.",
+    )
+    parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
+    parser.add_argument("--base", type=Path, default=Path("thoth/nano/base"), help="(%(default)s)")
+    parser.add_argument("--shards", type=int, default=40, help=f"of {PER_SHARD} notes each (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the notes (%(default)s)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args(arguments)
+    try:
+        teach(options.folder, options.base, options.shards, options.seed, options.device)
+    except TrainingError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
