@@ -25,7 +25,7 @@ def main() -> None:
     notes_each = parser.parse_args().notes
     words = tokenizer.load(nano.folder() / "base")
     model = base.load(nano.folder() / "base").eval()
-    hypernet = distil.load(nano.folder() / "hypernet", model)
+    hypernet = distil.load(nano.folder() / "hypernet")
     adapters = Injected(model.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     refusal = words.encode(f" {UNKNOWN}").ids[0]
     print(

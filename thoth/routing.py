@@ -21,5 +21,5 @@ class Routing:
 
     route: Route = "auto"
     top_k: int = 4
-    rank_budget: int = 128
+    rank_budget: int = 256
     with_text: int = 0
