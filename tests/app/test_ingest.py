@@ -128,6 +128,7 @@ def test_pypdf_reads_what_pdfium_refuses(tmp_path: Path, monkeypatch: pytest.Mon
         ("cut.pdf", PDF[: len(PDF) // 2], DocumentError, "cut short"),
         ("broken.pdf", b"%PDF-1.4\n" + GARBAGE + b"\n%%EOF", DocumentError, "damaged"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_bad_files_are_refused(tmp_path: Path, name: str, data: bytes, error: type[ThothError], says: str) -> None:
     path = tmp_path / name

@@ -304,6 +304,7 @@ def with_flag(data: bytes, flag: int) -> bytes:
         ("gone.epub", archive({"META-INF/container.xml": "<container/>"}), DocumentError, "damaged"),
         ("empty.html", b"<html><script>x</script></html>", NoTextError, "no text"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
 def test_what_strangers_send(tmp_path: Path, name: str, data: bytes, error: type[Exception], says: str) -> None:
     (tmp_path / name).write_bytes(data)
