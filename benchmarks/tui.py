@@ -12,20 +12,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import pty
-import select
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from textual.widgets import OptionList
 
+from benchmarks import paint
 from benchmarks.driving import DrivenApp, Driver
 from benchmarks.stalls import LIMIT_SECONDS, StallMeter
 from thoth.sessions import Sessions, Turn
@@ -42,7 +39,6 @@ from torch_train.nano.language import Language
 
 Flow = Callable[[Driver, argparse.Namespace], Awaitable[str]]
 
-COLUMNS, LINES = 120, 40
 _FACTS = 12  # about a chunk of nano's
 _CHUNKS = 60
 _QUESTIONS = 5
@@ -61,8 +57,8 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]  # the command line does the same
     if "paint" in arguments.only:
-        wall, cpu = (statistics.median(seconds) for seconds in zip(*(_first_paint() for _ in range(5)), strict=True))
-        print(f"first paint {wall:.2f} s after the start, {cpu:.2f} s of it computing\n")
+        paint.show(repeats=5)
+        print()
     print("| flow | longest wait, ms | process, ms | loop, ms | said |\n|---|---|---|---|---|")
     for name in flows:
         if name in arguments.only:
@@ -141,7 +137,7 @@ async def _measure(name: str, flow: Flow, arguments: argparse.Namespace) -> None
         if name == "history":
             _talk(Path(folder), arguments.messages, arguments.tokens)
         app = DrivenApp(Path(folder))
-        async with app.run_test(size=(COLUMNS, LINES)) as pilot:
+        async with app.run_test(size=(paint.COLUMNS, paint.LINES)) as pilot:
             driver = Driver(pilot)
             if name != "loading":
                 await driver.ready()
@@ -180,27 +176,6 @@ def _resident() -> int:
     """Return the bytes of memory this process has now."""
     asked = subprocess.run(["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=True)
     return int(asked.stdout) * 1024
-
-
-def _first_paint() -> tuple[float, float]:
-    """Start the app in a terminal of its own; returns the seconds until its prompt is there, and those it computed."""
-    with tempfile.TemporaryDirectory() as home:
-        started = time.perf_counter()
-        process, terminal = pty.fork()
-        if process == 0:
-            os.environ |= {"THOTH_HOME": home, "TERM": "xterm-256color", "COLUMNS": str(COLUMNS), "LINES": str(LINES)}
-            os.execv(sys.executable, [sys.executable, "-m", "thoth"])
-        termios.tcsetwinsize(terminal, (LINES, COLUMNS))
-        seen = b""
-        while b"Ask" not in seen and select.select([terminal], [], [], 60)[0]:
-            seen += os.read(terminal, 1 << 16)
-        wall = time.perf_counter() - started
-        os.kill(process, signal.SIGKILL)
-        used = os.wait4(process, 0)[2]
-        os.close(terminal)
-        if b"Ask" not in seen:
-            raise SystemExit(f"nothing was painted in 60 s, only {seen[-200:]!r}")
-        return wall, used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

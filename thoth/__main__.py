@@ -1,6 +1,21 @@
-"""`python -m thoth` is the `thoth` command."""
+"""The `thoth` command, and `python -m thoth`: the terminal app where nothing is said, else the command line."""
 
-from thoth.cli import main
+import sys
+
+
+def main() -> None:
+    """Run one of the two; the entry point of `thoth`."""
+    # Where torch is installed transformers would import it, which takes longer than all the rest together.
+    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        from thoth.tui.app import run  # not by way of the command line, whose imports are 0.1 s of the start
+
+        run()
+    else:
+        from thoth import cli
+
+        cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -36,6 +36,13 @@ def test_the_core_knows_no_view(path: Path) -> None:
     assert not imports(path) & {"typer", "textual", "rich", "thoth.cli", "thoth.tui"}
 
 
+def test_the_first_paint_waits_for_nothing_heavy() -> None:
+    code = "import sys, thoth.__main__, thoth.tui.app, thoth.tui.screens.main; print(*sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in result.stdout.split()}
+    assert not loaded & {"mlx", "mlx_lm", "mlx_hypernet", "numpy", "pypdf", "markdown_it", "pygments", "typer"}
+
+
 def test_thoth_runs_without_torch() -> None:
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES]
     names = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]

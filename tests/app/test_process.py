@@ -109,7 +109,7 @@ def test_two_processes_absorb_at_once(start: Start, note: Path, tmp_path: Path) 
 
 
 def test_help_imports_nothing_heavy(home: Path) -> None:
-    command = "import sys; sys.argv = ['thoth', '--help']\nfrom thoth.cli import main\n"
+    command = "import sys; sys.argv = ['thoth', '--help']\nfrom thoth.__main__ import main\n"
     command += "try:\n main()\nfinally:\n print(*sys.modules, file=sys.stderr)"
     result = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in result.stderr.split()}

@@ -102,7 +102,5 @@ def _welcome(
 
 
 def main() -> None:
-    """Run the command line; the entry point of `thoth`."""
-    # Where torch is installed transformers would import it, which takes longer than all the rest together.
-    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+    """Run the command line."""
     app(prog_name="thoth")

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest import files, formats
 from thoth.ingest.document import Block, Document, Kind
 from thoth.ingest.names import shown
 
@@ -29,6 +28,8 @@ def read(source: Path | str) -> Document:
             does not read (`UnknownFormatError`).
         NoTextError: It was read and holds no text.
     """
+    from thoth.ingest import files, formats  # every reader there is: naming a document needs none of them
+
     if source == STANDARD_INPUT:
         return formats.read(files.read_stdin(), "standard input")
     if isinstance(source, str) and is_address(source):

@@ -59,7 +59,8 @@ class AbsorbActions(Screen[None]):
             self._say("there is no document in it", "warning")
         if len(wanted.found) > _MANY_FILES:
             many = figures.count(len(wanted.found), "file")
-            if not await self.app.push_screen_wait(Confirm(f"Absorb {many}?", "They are in what you chose.", "Absorb")):
+            question = Confirm(f"Absorb {many}?", "They are in what you chose.", "Absorb", "primary")
+            if not await self.app.push_screen_wait(question):
                 wanted.found.clear()
         self.work.absorb(wanted.named)
         self._in_folders |= {job.id for job in self.work.absorb(wanted.found)}

@@ -11,12 +11,12 @@ from textual import events, on
 from textual.reactive import reactive
 
 from thoth.errors import Stopped, ThothError
+from thoth.ingest import shown
 from thoth.sessions import Sessions, Turn
 from thoth.settings import Settings
-from thoth.tui import clipboard
+from thoth.tui import clipboard, figures, markdown
 from thoth.tui.conversation import Conversation
 from thoth.tui.library_actions import LibraryActions
-from thoth.tui.markdown import code_blocks
 from thoth.tui.messages import (
     AbsorbProgress,
     AnswerDone,
@@ -74,7 +74,7 @@ class ChatActions(LibraryActions):
         self.set_interval(_KEEP_EVERY_S, self.chat.keep)
         self.show_chat()
         self._show_state()
-        self._recall()
+        self.call_after_refresh(self._recall)
 
     @textual.work(group="history")
     async def _recall(self) -> None:
@@ -83,7 +83,7 @@ class ChatActions(LibraryActions):
             self.query_one(Prompt).earlier = await asyncio.to_thread(self.sessions.questions)
         except ThothError as error:
             self._say(str(error), "error")
-        await asyncio.to_thread(_import_rendering)
+        await asyncio.to_thread(markdown.warm_up)
 
     # Asking
 
@@ -118,6 +118,9 @@ class ChatActions(LibraryActions):
 
     def _ask(self) -> None:
         self._waiting = False
+        if early := [one for one in self.documents if one.active and not one.complete]:
+            what = shown(early[0].name) if len(early) == 1 else figures.count(len(early), "document")
+            self._say(f"still absorbing: this answer does without {what}", "warning")
         chosen = self.settings
         self.work.ask(
             self._request, self.chat.messages(), self.ready_documents, chosen.routing(), max_tokens=chosen.max_tokens
@@ -239,8 +242,12 @@ class ChatActions(LibraryActions):
         self._show_state()
 
     def watch_documents(self) -> None:
-        """Count the active ones."""
-        self.query_one(StatusLine).active = sum(document.active for document in self.documents)
+        """Count those that answer: one that is still being absorbed, or stale, does not."""
+        self.query_one(StatusLine).active = len(self.ready_documents)
+
+    def watch_bundle(self) -> None:
+        """Count again: another bundle makes other documents stale."""
+        self.watch_documents()
 
     # Copying
 
@@ -256,7 +263,7 @@ class ChatActions(LibraryActions):
         elif block is None:
             self.copy(answered[-1])
         else:
-            blocks = code_blocks(answered[-1])
+            blocks = markdown.code_blocks(answered[-1])
             if 1 <= block <= len(blocks):
                 self.copy(blocks[block - 1])
             else:
@@ -280,7 +287,3 @@ def _absorbing(jobs: dict[int, JobState]) -> str:
     if not going:
         return ""
     return f"absorbing {progress.done}/{progress.total}" if progress and progress.total > 1 else "absorbing"
-
-
-def _import_rendering() -> None:
-    from thoth.tui import rich_markdown  # noqa: F401

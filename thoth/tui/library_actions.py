@@ -52,7 +52,7 @@ class LibraryActions(AbsorbActions):
 
     @on(events.Mount)
     def _begin(self) -> None:
-        self.refresh_documents()
+        self.call_after_refresh(self.refresh_documents)
         self.set_interval(_OTHERS_EVERY_S, self._look_for_changes)
 
     # Reading

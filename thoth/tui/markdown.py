@@ -10,6 +10,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Literal
 
 from rich.segment import Segment
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from rich.console import Console, RenderableType
 
+    from thoth.tui.rich_markdown import RichMarkdown
+
 Kind = Literal["block", "bullet", "ordered", "code"]
+
+STYLES = ("heading", "code", "quote", "link", "muted")
 
 # A longer part is shown as it is, and longer code is coloured piece by piece: either would hold up typing.
 _MOST_CHARACTERS = 8_000
@@ -48,7 +53,6 @@ class Splitter:
         self.parts: list[Part] = []
         self._begins: list[int] = []
         self._text = ""
-        self._parser = _parser()
 
     def feed(self, text: str) -> None:
         """Take the text as it is now; of one that begins as the one before, only the last block is parsed again."""
@@ -57,32 +61,48 @@ class Splitter:
         self._text = text
         last = self._begins[-1] if self._begins else 0
         keep = self._begins.index(last) if self._begins else 0
-        found = [*_parts(self._parser, text[last:])]
+        found = [*_parts(text[last:])]
         self._begins[keep:] = [last + begin for begin, _ in found]
         self.parts[keep:] = [part for _, part in found]
 
 
 def split(text: str) -> list[Part]:
     """Return the parts of a whole text."""
-    return [part for _, part in _parts(_parser(), text)]
+    return [part for _, part in _parts(text)]
 
 
 def code_blocks(text: str) -> list[str]:
     """Return what stands in the text's code blocks, in order."""
-    return [token.content for token in _parser().parse(text) if token.type in ("fence", "code_block")]
+    return [token.content for token in _blocks(text) if token.type in ("fence", "code_block")]
 
 
-def _parser() -> MarkdownIt:
+def warm_up() -> None:
+    """Import and compile, on a thread, what the first answer would else wait for: 0.1 s with some code in it."""
+    Painter(80, dict.fromkeys(STYLES, Style()), "monokai").part(Part("code", "```python\npass\n```"))
+    split("")
+
+
+@cache
+def _parser(*, inline: bool) -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     # HTML would vanish from the answer, and `<name>` is not always meant as HTML.
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    if not inline:
+        parser.disable("inline")
+    parser.parse("-")  # the first one sorts the rules, which two threads must not do at once
+    return parser
 
 
-def _parts(parser: MarkdownIt, text: str) -> Iterator[tuple[int, Part]]:
+def _blocks(text: str) -> list[Token]:
+    """Return the blocks of a text, in a third of the time that parsing what is in them takes too."""
+    return _parser(inline=False).parse(text)
+
+
+def _parts(text: str) -> Iterator[tuple[int, Part]]:
     """Yield parts, each with the place where the block that it is of begins."""
     begins = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
-    starts = [*_starts(parser.parse(text))]
+    starts = [*_starts(_blocks(text))]
     ends = [*(begins[line] for line, _, _ in starts[1:]), len(text)][: len(starts)]
     for (line, kind, fence), end in zip(starts, ends, strict=True):
         if fence is None:
@@ -113,7 +133,7 @@ class Painter:
 
     Args:
         width: in cells.
-        styles: "heading", "code", "quote", "link", "muted".
+        styles: one for each of `STYLES`.
         code_theme: of Pygments.
     """
 
@@ -123,7 +143,6 @@ class Painter:
 
         self.width = width
         self._code_theme = code_theme
-        self._parser = _parser()
         heading, link = styles["heading"], styles["link"]
         names = {f"markdown.h{level}": heading for level in range(1, 7)}
         names |= {"markdown.code": styles["code"], "markdown.block_quote": styles["quote"]}
@@ -144,9 +163,14 @@ class Painter:
         """Render Markdown."""
         if len(part.text) > _MOST_CHARACTERS:
             return self.plain(part.text)
+        self._markdown.parsed = _parser(inline=True).parse(part.text.translate(_CONTROLS))
+        return self._lines(self._markdown)
+
+    @cached_property
+    def _markdown(self) -> RichMarkdown:
         from thoth.tui.rich_markdown import RichMarkdown
 
-        return self._lines(RichMarkdown(self._parser.parse(part.text.translate(_CONTROLS)), self._code_theme))
+        return RichMarkdown(self._code_theme)
 
     def plain(self, text: str, style: Style | None = None) -> list[Strip]:
         """Render a text as it is."""

@@ -56,18 +56,18 @@ def pieces_of(turn: Turn, note: str, parts: Sequence[Part] | None = None) -> lis
     """Return the pieces of a turn.
 
     Args:
-        turn: a question and its answer so far.
+        turn: a question and its answer so far; the question may be empty, and is not shown then.
         note: what stands below; empty for nothing.
         parts: of the answer, where they are known.
     """
     asked = turn.question
     if len(asked) > _QUESTION_LENGTH:
         asked = f"{asked[:_QUESTION_LENGTH]}… ({len(asked):,} characters)"
-    pieces = [Piece(turn.number, "question", asked, gap=1 if turn.number else 0)]
+    pieces = [Piece(turn.number, "question", asked, gap=1 if turn.number else 0)] if asked else []
     before: Part | None = None
     for part in split(turn.answer) if parts is None else parts:
         together = before is not None and before.kind == part.kind != "block"
-        pieces.append(Piece(turn.number, "part", part.text, part, gap=0 if together else 1))
+        pieces.append(Piece(turn.number, "part", part.text, part, gap=0 if together or not pieces else 1))
         before = part
     if note:
         pieces.append(Piece(turn.number, "error" if turn.state == "failed" else "note", note, gap=1))

@@ -25,12 +25,13 @@ class _Code(CodeBlock):
 
 
 class RichMarkdown(Markdown):
-    """Markdown that is parsed already.
+    """Markdown that others parse, and put into `parsed` before each rendering: making one takes as long as that.
 
     Args:
-        tokens: of markdown-it.
         code_theme: of Pygments.
     """
+
+    parsed: list[Token]
 
     elements: ClassVar[dict[str, type[MarkdownElement]]] = {
         **Markdown.elements,
@@ -39,7 +40,6 @@ class RichMarkdown(Markdown):
         "code_block": _Code,
     }
 
-    def __init__(self, tokens: list[Token], code_theme: str) -> None:
+    def __init__(self, code_theme: str) -> None:
         # No hyperlinks: an address that a model made up should be read before it is opened.
         super().__init__("", code_theme=code_theme, hyperlinks=False)
-        self.parsed = tokens

@@ -130,6 +130,8 @@ class _Request:
 
     def fail(self, error: ThothError) -> None:
         """End it with an error."""
+        # It is kept as long as it is shown, and the frames in a traceback hold arrays of the engine.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
         self.say(self._failed(error), last=True)
 
     def stop(self) -> bool:

@@ -196,6 +196,22 @@ async def test_a_failed_answer_keeps_its_pieces_and_says_why(fake: Make) -> None
         assert str(error) in chat.shown
 
 
+async def test_an_error_that_is_kept_holds_no_frames(fake: Make) -> None:
+    try:
+        try:
+            raise MemoryError
+        except MemoryError as cause:
+            raise ModelError("not enough memory: close other programs") from cause
+    except ModelError as error:
+        raised = error
+    made = fake(load_error=raised)
+    async with running(made, ready=False) as chat:
+        await chat.until(lambda: chat.main.model == "failed")
+        kept = chat.main.work.failure
+        assert str(kept) == str(raised)
+        assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
+
+
 async def test_a_model_that_fails_to_load_leaves_the_app_usable(fake: Make) -> None:
     async with running(fake(load_error=ModelError("the bundle is damaged: fetch it again")), ready=False) as chat:
         await chat.until(lambda: len(chat.app.screen_stack) == 2)
@@ -284,6 +300,24 @@ async def test_a_dropped_file_is_absorbed_and_asked_about(fake: Make, tmp_path: 
         await chat.ask("What colour is the door?")
         assert [document.name for document in chat.engine.asked[-1].documents] == ["a note.txt"]
         assert "1 active document" in chat.status
+
+
+async def test_a_question_that_comes_too_early_is_answered_without_the_document(fake: Make, tmp_path: Path) -> None:
+    note = tmp_path / "mill.txt"
+    note.write_text("The door of the mill is blue. It was painted by Ana. It opens to the river.")
+    made = fake()
+    made.engine.hold("absorb")
+    async with running(made) as chat:
+        chat.main.absorb([str(note)])
+        await chat.until(lambda: bool(chat.app.library.documents()))
+        chat.main.refresh_documents()
+        await chat.until(lambda: bool(chat.main.documents))
+        await chat.ask("What colour is the door?")
+        assert chat.engine.asked[-1].documents == []
+        assert "still absorbing: this answer does without mill.txt" in chat.notices()
+        assert "0 active documents" in chat.status
+        chat.engine.release("absorb", 100)
+        await chat.until(lambda: "1 active document" in chat.status)
 
 
 async def test_a_paste_that_looks_like_a_path_stays_text(fake: Make) -> None:

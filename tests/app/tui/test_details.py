@@ -10,7 +10,7 @@ import pytest
 from textual.app import App
 from textual.binding import Binding
 from textual.pilot import Pilot
-from textual.widgets import DataTable, Markdown, Static
+from textual.widgets import DataTable, Static
 
 from tests.app.tui.hosts import Host, until
 from thoth.errors import DocumentError, ModelError, Stopped
@@ -119,7 +119,7 @@ async def test_compare_asks_three_ways_and_shows_what_each_cost() -> None:
         assert QUESTION in text
         assert "0 document tokens in context\nfirst token after 0.31 s" in text
         assert "57 document tokens in context\nfirst token after 1.20 s" in text
-        assert panels[0].query_one(Markdown).source.endswith("```python\nmayor = 1\n```")
+        assert panels[0].answer.endswith("```python\nmayor = 1\n```")
         await pilot.press("escape")
         await until(pilot, lambda: sorted(work.stopped) == sorted(work.asked))
         assert app.results == [None]
@@ -152,7 +152,7 @@ async def test_a_way_that_is_stopped_keeps_what_it_said() -> None:
         for message in (AnswerStarted(turn), AnswerToken(turn, "Osra"), AnswerFailed(turn, Stopped("stopped"))):
             work.asked[turn]["post"](message)
         await until(pilot, lambda: "stopped" in shown(app.screen))
-        assert app.screen.query(Markdown).first().source == "Osra"
+        assert app.screen.query(WayPanel).first().answer == "Osra"
 
 
 async def test_details_show_chunks_passages_and_cost_without_reading_markup() -> None:

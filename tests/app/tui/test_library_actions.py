@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from tests.app.tui import fakes
 from tests.app.tui.fakes import FakeEngine
@@ -158,6 +158,8 @@ async def test_a_folder_of_many_files_is_asked_about(
         for key, count in (("n", 0), ("escape", 0), ("y", 3)):
             app.main.absorb([str(tmp_path / "folder")])
             await until(pilot, lambda: isinstance(app.screen, Confirm))
+            yes = app.screen.query_one("#yes", Button)
+            assert (str(yes.label), yes.variant) == ("Absorb", "primary")
             await pilot.press(key)
             await until(pilot, lambda: app.screen is app.main)
             await until(pilot, lambda: not app.main.jobs and len(app.stored) == count)  # noqa: B023

@@ -257,7 +257,7 @@ def job(number: int, name: str = "") -> AbsorbJob:
         (JobState(job(1), Progress("absorb", 0, 4)), "1.pdf  ────────────  0/4 chunks"),
         (
             JobState(job(1), Progress("absorb", 3, 4, 1234.5, 125.0)),
-            "1.pdf  ━━━━━━━━━───  3/4 chunks  1,234 tok/s  2:05 left",
+            "1.pdf  ━━━━━━━━━───  3/4 chunks  1,234 tok/s  2 min left",
         ),
         (
             JobState(job(1, "[b]\n.pdf"), error=DocumentError("no [file]: check the name")),

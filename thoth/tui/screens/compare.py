@@ -110,16 +110,16 @@ class CompareScreen(Dialog[None]):
         self._panel(message.turn).begin()
 
     @on(AnswerToken)
-    async def _add(self, message: AnswerToken) -> None:
-        await self._panel(message.turn).add(message.text)
+    def _add(self, message: AnswerToken) -> None:
+        self._panel(message.turn).add(message.text)
 
     @on(AnswerDone)
-    async def _finish(self, message: AnswerDone) -> None:
-        await self._panel(message.turn).finish(message.answer)
+    def _finish(self, message: AnswerDone) -> None:
+        self._panel(message.turn).finish(message.answer)
 
     @on(AnswerFailed)
-    async def _fail(self, message: AnswerFailed) -> None:
-        await self._panel(message.turn).fail(message.error)
+    def _fail(self, message: AnswerFailed) -> None:
+        self._panel(message.turn).fail(message.error)
 
     def _panel(self, turn: int) -> WayPanel:
         return self.query(WayPanel)[_turn(turn)]

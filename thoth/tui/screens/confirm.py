@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Static
+from textual.widgets.button import ButtonVariant
 
 from thoth.tui.screens.dialog import Dialog
 
@@ -19,6 +20,7 @@ class Confirm(Dialog[bool | None]):
         question: in one line.
         detail: what will happen, and what will not.
         yes: the verb on the button.
+        variant: of that button; red for what cannot be taken back.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,11 +28,12 @@ class Confirm(Dialog[bool | None]):
         Binding("n", "dismiss(False)", "No", id="confirm.no", tooltip="Leave it"),
     ]
 
-    def __init__(self, question: str, detail: str, yes: str) -> None:
+    def __init__(self, question: str, detail: str, yes: str, variant: ButtonVariant = "error") -> None:
         super().__init__()
         self._question = question
         self._detail = detail
         self._yes = yes
+        self._variant: ButtonVariant = variant
 
     def compose(self) -> ComposeResult:
         """Yield the question and the two answers; the one that changes nothing has the focus."""
@@ -40,7 +43,7 @@ class Confirm(Dialog[bool | None]):
             yield Static(self._question, classes="heading", markup=False)
             yield Static(self._detail, classes="note", markup=False)
             with Horizontal(classes="buttons"):
-                yield Button(self._yes, id="yes", variant="error")
+                yield Button(self._yes, id="yes", variant=self._variant)
                 yield Button("Cancel", id="no")
 
     def on_mount(self) -> None:

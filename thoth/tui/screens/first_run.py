@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Button, Markdown
+from textual.content import Content
+from textual.widgets import Button, Static
 
 from thoth.tui.screens.dialog import Dialog
 
-_NOTICE = """
-**nano** is in use, the model that comes with Thoth. It is a demonstration: it reads short factual notes in
-plain sentences, and little else; of your own papers it will understand next to nothing.
-
-Everything around it is real. With a larger model, downloaded once, the same program works on documents of
-your own. Nothing you absorb or ask leaves this machine.
-"""
+_NOTICE = (
+    " is in use, the model that comes with Thoth. It is a demonstration: it reads short factual notes in plain "
+    "sentences, and little else; of your own papers it will understand next to nothing.\n\n"
+    "Everything around it is real. With a larger model, downloaded once, the same program works on documents of your "
+    "own. Nothing you absorb or ask leaves this machine."
+)
 
 
 class FirstRun(Dialog[bool]):
@@ -26,7 +26,7 @@ class FirstRun(Dialog[bool]):
         """Yield the notice and the two ways on."""
         with VerticalScroll(classes="dialog") as box:
             box.border_title = "Welcome to Thoth"
-            yield Markdown(_NOTICE)
+            yield Static(Content.assemble(("nano", "bold"), _NOTICE))
             with Horizontal(classes="buttons"):
                 yield Button("See the models", id="models", variant="primary")
                 yield Button("Go on with nano", id="stay")

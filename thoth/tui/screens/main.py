@@ -54,6 +54,7 @@ class MainScreen(ChatActions):
     """
 
     COMMANDS: ClassVar = {CommandProvider}
+    AUTO_FOCUS = "Prompt"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -98,8 +99,7 @@ class MainScreen(ChatActions):
     @on(events.Mount)
     def _begin_main(self) -> None:
         self._load_settings()
-        self.query_one(Prompt).focus()
-        self._introduce()
+        self.call_after_refresh(self._introduce)
 
     # What is typed
 

@@ -135,7 +135,7 @@ def line(state: JobState) -> Content:
     if progress.tokens_per_second:
         parts.append(f"{progress.tokens_per_second:,.0f} tok/s")
     if progress.seconds_left is not None:
-        parts.append(f"{_time(progress.seconds_left)} left")
+        parts.append(f"{figures.time_left(progress.seconds_left)} left")
     filled = round(_BAR * progress.done / max(progress.total, 1))
     return Content.assemble(
         name,
@@ -147,13 +147,3 @@ def line(state: JobState) -> Content:
 
 
 _STAGES = {"read": "reading", "load": "waiting for the model"}
-
-
-def _time(seconds: float) -> str:
-    """Return a time as people wait for it: 8 s, 2:05, 1:02:03."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -35,6 +35,7 @@ class LibraryPanel(Vertical):
     DEFAULT_CSS = """
     LibraryPanel {
         border: round $border-blurred;
+        border-title-color: $text;
         border-title-style: bold;
         border-subtitle-color: $text-muted;
         background: $surface;

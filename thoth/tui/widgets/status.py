@@ -16,7 +16,7 @@ class StatusLine(Static):
     Attributes:
         state: what is going on.
         model: name of the pair, empty where none is loaded.
-        active: number of active documents.
+        active: number of documents that answer.
         stats: of the last answer.
     """
 

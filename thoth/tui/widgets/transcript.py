@@ -23,7 +23,7 @@ from textual.timer import Timer
 
 from thoth.sessions import Turn
 from thoth.tui import figures
-from thoth.tui.markdown import Painter, Splitter, without_background
+from thoth.tui.markdown import STYLES, Painter, Splitter, without_background
 from thoth.tui.pieces import Column, Piece, pieces_of, unread
 
 WELCOME = """Drop a document on this window, or press Ctrl+O to choose one: Thoth absorbs it into weights.
@@ -60,9 +60,7 @@ class Transcript(ScrollView, can_focus=True):
     Transcript > .transcript--muted { color: $text-muted; }
     Transcript > .transcript--error { color: $text-error; }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"transcript--{name}" for name in ("question", "heading", "code", "quote", "link", "muted", "error")
-    }
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"transcript--{name}" for name in ("question", "error", *STYLES)}
 
     activity: reactive[str] = reactive("")
 
@@ -159,12 +157,11 @@ class Transcript(ScrollView, can_focus=True):
         return strip.apply_style(style).crop_extend(0, self.size.width, style)
 
     def _make_painter(self) -> Painter:
-        names = ("heading", "code", "quote", "link", "muted")
         theme = self.app.current_theme
         # Sixteen colours are the terminal's own: no theme of Pygments knows them.
         ansi = "ansi_dark" if theme.dark else "ansi_light"
         code = ansi if self.app.native_ansi_color else "monokai" if theme.dark else "tango"
-        return Painter(self._width - _INDENT, {name: self._style(name) for name in names}, code)
+        return Painter(self._width - _INDENT, {name: self._style(name) for name in STYLES}, code)
 
     def _style(self, name: str) -> Style:
         """Return a component's style without its background, which would cover a selection."""

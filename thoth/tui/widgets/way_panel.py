@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
-from textual.widgets import Markdown, Static
-from textual.widgets.markdown import MarkdownStream
+from textual.containers import Vertical
+from textual.widgets import Static
 
 from thoth.errors import ThothError
 from thoth.events import Answer, Stats
+from thoth.sessions import State, Turn
 from thoth.tui import figures
+from thoth.tui.widgets.transcript import Transcript
 
 
 class WayPanel(Vertical):
     """Shows one request for an answer, from waiting to its end.
 
     Attributes:
+        answer: as much of it as there is.
         ended: whether it was answered, or failed.
 
     Args:
@@ -25,45 +27,39 @@ class WayPanel(Vertical):
     def __init__(self, title: str) -> None:
         super().__init__()
         self._title = title
-        self._stream: MarkdownStream | None = None
+        self.answer = ""
         self.ended = False
 
     def compose(self) -> ComposeResult:
         """Yield title, figures and answer."""
         yield Static(self._title, classes="title", markup=False)
         yield Static("waiting", classes="figures", markup=False)
-        with VerticalScroll(classes="answer"):
-            yield Markdown(open_links=False)
+        yield Transcript()
 
     def begin(self) -> None:
         """The engine has begun with it."""
         self._say("answering")
 
-    async def add(self, text: str) -> None:
+    def add(self, text: str) -> None:
         """Append a piece of the answer."""
-        if self._stream is None:
-            self._stream = Markdown.get_stream(self.query_one(Markdown))
-        await self._stream.write(text)
+        self._show(self.answer + text, "answering")
 
-    async def finish(self, answer: Answer) -> None:
+    def finish(self, answer: Answer) -> None:
         """Show the whole answer and what it cost."""
-        await self._end_stream()
-        # A stream loses code fences at its end; the whole text brings them back.
-        await self.query_one(Markdown).update(answer.text)
+        self._show(answer.text, "done")
         self._say(summary(answer.stats))
         self.ended = True
 
-    async def fail(self, error: ThothError) -> None:
-        """Show why there is no answer, below what there is of it."""
-        await self._end_stream()
+    def fail(self, error: ThothError) -> None:
+        """Show why there is no answer, above what there is of it."""
+        self._show(self.answer, "done")
         self.add_class("-failed")
         self._say(str(error))
         self.ended = True
 
-    async def _end_stream(self) -> None:
-        if self._stream is not None:
-            await self._stream.stop()
-            self._stream = None
+    def _show(self, answer: str, state: State) -> None:
+        self.answer = answer
+        self.query_one(Transcript).put(Turn(0, "", answer, state))  # the question stands above all three
 
     def _say(self, text: str) -> None:
         self.query_one(".figures", Static).update(text)
