@@ -370,6 +370,7 @@ async def test_route_and_passages_reach_the_engine(fake: Make) -> None:
         assert (chat.engine.asked[0].routing.route, chat.engine.asked[0].routing.with_text) == ("none", 3)
 
 
+@pytest.mark.parametrize("close", ["escape", "ctrl+c"])
 @pytest.mark.parametrize(
     ("key", "screen"),
     [
@@ -379,15 +380,25 @@ async def test_route_and_passages_reach_the_engine(fake: Make) -> None:
         ("ctrl+o", "FilePicker"),
         ("ctrl+t", "CompareScreen"),
         ("ctrl+g", "AnswerDetails"),
-        ("ctrl+p", "CommandPalette"),
     ],
 )
-async def test_keys_open_dialogs_and_escape_closes_them(fake: Make, key: str, screen: str) -> None:
+async def test_keys_open_dialogs_and_close_them(fake: Make, key: str, screen: str, close: str) -> None:
+    if (screen, close) == ("FilePicker", "ctrl+c"):
+        pytest.skip("the path in it is marked, and Ctrl+C copies that")
     async with running(fake()) as chat:
         await chat.ask("What?")
         await chat.pilot.press(key)
         await chat.until(lambda: type(chat.app.screen).__name__ == screen)
         await chat.pilot.pause()
+        await chat.pilot.press(close)
+        await chat.until(lambda: chat.app.screen is chat.main)
+        assert chat.main.focused is chat.prompt
+
+
+async def test_the_command_palette_opens_and_closes(fake: Make) -> None:
+    async with running(fake()) as chat:
+        await chat.pilot.press("ctrl+p")
+        await chat.until(lambda: type(chat.app.screen).__name__ == "CommandPalette")
         await chat.pilot.press("escape")
         await chat.until(lambda: chat.app.screen is chat.main)
         assert chat.main.focused is chat.prompt

@@ -19,3 +19,10 @@ class Dialog(ModalScreen[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close", id="dialog.close", tooltip="Close this dialog"),
     ]
+
+    def action_copy_text(self) -> None:
+        """Copy what is marked; with nothing marked, Ctrl+C closes, as it interrupts in the chat."""
+        if self.get_selected_text():
+            super().action_copy_text()
+        else:
+            self.call_later(self.run_action, "dismiss")
