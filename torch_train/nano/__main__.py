@@ -24,7 +24,7 @@ WIDE = Settings(steps=1850, batch=24, learning_rate=7e-4, decay=0.9)
 OTHER_NOTES = 7  # added to the seed from stage to stage: not the notes of the one before
 RANK, LATENTS = 32, 64  # of the last two stages and of what is shipped
 LAST = Path(__file__).parents[1] / "configs" / "nano-notes.yaml"
-SHARDS = 16  # of notes for the last stage
+SHARDS = 56  # of notes for the last stage
 
 
 def main() -> None:
