@@ -131,7 +131,7 @@ class AdapterFiles:
         Raises:
             DamagedError: Its file is missing or damaged.
         """
-        return self._recent.get((ref, expected.sha256), lambda: _read(self.path(ref), expected))
+        return self._recent.get((ref.document, ref.number, expected.sha256), lambda: _read(self.path(ref), expected))
 
     def bias(self, bundle: str, expected: Receipt | None) -> Pairs:
         """Return the bias pairs of a bundle.
@@ -142,7 +142,7 @@ class AdapterFiles:
         path = self.bias_path(bundle)
         if expected is None:
             raise DamagedError(f"{path.name} is missing")
-        return self._recent.get((bundle, expected.sha256), lambda: _read(path, expected))
+        return self._recent.get((bundle, 0, expected.sha256), lambda: _read(path, expected))
 
     def writer(self, document: str) -> Writer:
         """Return what writes the files of a document; the caller holds the database's write lock."""
@@ -150,6 +150,7 @@ class AdapterFiles:
 
     def remove(self, document: str) -> None:
         """Remove the files of a document; the caller holds the database's write lock."""
+        self._recent.forget(document)
         shutil.rmtree(self.folder / document, ignore_errors=True)
 
 
@@ -205,15 +206,18 @@ class Writer:
         return receipt(path)
 
 
+_Key = tuple[str, int, bytes]  # document or bundle, number, checksum
+
+
 class _Recent:
     """The pairs used last, up to a number of bytes."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most, self._held = most_bytes, 0
-        self._pairs: OrderedDict[object, Pairs] = OrderedDict()
+        self._pairs: OrderedDict[_Key, Pairs] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: object, load: Callable[[], Pairs]) -> Pairs:
+    def get(self, key: _Key, load: Callable[[], Pairs]) -> Pairs:
         """Return what is held under a key, loaded if it is not."""
         with self._lock:
             if key in self._pairs:
@@ -227,3 +231,9 @@ class _Recent:
             while self._held > self._most:
                 self._held -= self._pairs.popitem(last=False)[1].nbytes
         return pairs
+
+    def forget(self, owner: str) -> None:
+        """Drop what is held of a document."""
+        with self._lock:
+            for key in [key for key in self._pairs if key[0] == owner]:
+                self._held -= self._pairs.pop(key).nbytes

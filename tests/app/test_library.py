@@ -114,6 +114,17 @@ def test_memory_of_recent_adapters_is_bounded(home: Path, recent_bytes: int, kep
             library.adapters(refs)
 
 
+def test_a_removed_document_leaves_the_memory(home: Path) -> None:
+    library = Library(home)
+    note, other = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER)
+    for stored in (other, note):
+        library.adapters([ChunkRef(stored.id, 0)])
+    recent = library._files._recent
+    library.remove(note.id)
+    assert {owner for owner, *_ in recent._pairs} == {other.id, made_up.BUNDLE}
+    assert recent._held == sum(pairs.nbytes for pairs in recent._pairs.values()) > 0
+
+
 def test_what_different_bundles_absorbed_does_not_mix(library: Library) -> None:
     ours, theirs = made_up.absorb(library, NOTE), made_up.absorb(library, OTHER, bundle="another")
     with pytest.raises(ThothError, match="docs update"):
