@@ -13,7 +13,7 @@ import yaml
 from tests.conversion.command import converts
 from torch_train import checkpoint
 from torch_train.nano import __main__ as recipe
-from torch_train.nano import base, joint, run, teacher, tokenizer
+from torch_train.nano import base, pool, run, teacher, tokenizer
 from torch_train.nano.run import Settings
 
 FEW = Settings(steps=2, batch=3, learning_rate=1e-3)
@@ -30,8 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(recipe, stage, replace(FEW))
     monkeypatch.setattr(run, "LOG_EVERY", 1)
     monkeypatch.setattr(recipe, "SHARDS", 1)
-    monkeypatch.setattr(joint, "FACTS", 2)
-    monkeypatch.setattr(teacher, "FACTS", 2)
+    monkeypatch.setattr(pool, "MOST_FACTS", 2)
     monkeypatch.setattr(teacher, "BATCH", 2)
     last = yaml.safe_load(recipe.LAST.read_text())
     last["optimizer"] |= {"steps": 2, "warmup": 1}

@@ -18,7 +18,7 @@ from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected
 from torch_train.model import DistillationModel
 from torch_train.nano import distil, teacher, tokenizer
-from torch_train.nano.pool import Pool
+from torch_train.nano.pool import MOST_FACTS, Pool
 from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.packing import Packer
@@ -60,7 +60,7 @@ def test_the_trainer_has_the_loss_of_the_recipe(
     words: Tokenizer, base: Path, model: Ministral3ForCausalLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = _taught(base, tmp_path / "shards")[:NOTES]
-    items = Pool(words, SEED, NOTES, hard=True).batch(0, teacher.FACTS)
+    items = Pool(words, SEED, NOTES, hard=True).batch(0, MOST_FACTS)
     assert [row.context_ids[2:-1].tolist() for row in rows] == [item.document for item in items]
     torch.manual_seed(1)
     hypernet = HyperNetwork(distil.config(model))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from torch_train.nano import base, curves, distil, joint, teacher, tokenizer
+from torch_train.nano import base, curves, distil, joint, pool, teacher, tokenizer
 from torch_train.nano.run import Settings
 from torch_train.nano.widen import widen
 from torch_train.settings import read_settings
@@ -52,7 +52,7 @@ def main() -> None:
         hypernet = distil.load(start / "hypernet")
     wide = widen(hypernet, RANK, LATENTS, arguments.seed)
     here["seed"] += OTHER_NOTES
-    joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=joint.FACTS)
+    joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=pool.MOST_FACTS)
     tokenizer.copy(folder / "tokenizer", folder / "wide" / "base")
     here["seed"] += OTHER_NOTES
     teacher.teach(folder / "teacher", folder / "wide" / "base", SHARDS, here["seed"], arguments.device)

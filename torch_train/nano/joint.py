@@ -29,9 +29,6 @@ from torch_train.nano.run import Run, Settings, optimizers, schedule
 SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing
 
 
-FACTS = 8  # most facts of a note
-
-
 def train(
     folder: Path,
     words: Tokenizer,
@@ -48,13 +45,13 @@ def train(
         base: The base as the stage before left it.
         hypernet: The hypernetwork as the stage before left it.
         settings: Steps, batch size, learning rate, seed, device.
-        first: Facts of a note at the beginning, up to `FACTS`.
+        first: Facts of a note at the beginning, up to `pool.MOST_FACTS`.
     """
     device = torch.device(settings.device)
     base, hypernet = base.to(device).requires_grad_(True), hypernet.to(device)
     both = nn.ModuleDict({"base": base, "hypernet": hypernet})
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-    curriculum = Curriculum(first, FACTS, accuracy=0.65, until=settings.falls_from)
+    curriculum = Curriculum(first, pool.MOST_FACTS, accuracy=0.65, until=settings.falls_from)
     run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
     batches = pool.Pool(words, settings.seed + 2, settings.batch)
     for step in run.steps(settings.steps):

@@ -22,7 +22,7 @@ from torch_train.errors import TrainingError
 from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.generation import TOP
 from torch_train.nano import base as base_stage
-from torch_train.nano import tokenizer
+from torch_train.nano import pool, tokenizer
 from torch_train.nano.distil import read_notes
 from torch_train.nano.pool import POOL, Pool
 from torch_train.nano.rows import Item
@@ -32,12 +32,10 @@ from torch_train.teacher_rows import TeacherRow, teacher_table
 from torch_train.template import load_tokenizer
 
 BATCH = 24  # notes that are read at once
-PER_SHARD = POOL * BATCH
-FACTS = 8  # most facts of a note
 
 
 def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu") -> None:
-    """Write teacher shards of `PER_SHARD` notes each; a killed run goes on with those that are missing.
+    """Write teacher shards of `POOL * BATCH` notes each; a killed run goes on with those that are missing.
 
     Args:
         folder: Where they are, or will be.
@@ -55,16 +53,16 @@ def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu")
         "shards": shards,
         "base": base_fingerprint(base),
         "tokenizer": tokenizer_fingerprint(load_tokenizer(base)),
-        "settings": {"seed": seed, "facts": FACTS},
+        "settings": {"seed": seed, "facts": pool.MOST_FACTS, "batch": BATCH},
     }
-    stored = Shards.open(folder, manifest, {"base": base.name, "contexts": shards * PER_SHARD, "top": TOP})
+    stored = Shards.open(folder, manifest, {"base": base.name, "contexts": shards * POOL * BATCH, "top": TOP})
     missing = stored.missing()
     if not missing:
         return
     model = base_stage.load(base).to(torch.device(device)).eval()
     notes = Pool(words, seed, BATCH, hard=True)
     for index in missing:
-        batches = [notes.batch(index * POOL + i, FACTS) for i in range(POOL)]
+        batches = [notes.batch(index * POOL + i, pool.MOST_FACTS) for i in range(POOL)]
         taught = [row for items in batches for row in _taught(model, words, items, seed)]
         stored.write(index, teacher_table(taught))
         print(f"shard {index + 1} of {shards}: {len(taught)} notes", file=sys.stderr, flush=True)
@@ -117,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
     parser.add_argument("--base", type=Path, default=Path("thoth/nano/base"), help="(%(default)s)")
-    parser.add_argument("--shards", type=int, default=40, help=f"of {PER_SHARD} notes each (%(default)s)")
+    parser.add_argument("--shards", type=int, default=40, help=f"of {POOL * BATCH} notes each (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the notes (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
