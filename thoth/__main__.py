@@ -10,7 +10,12 @@ def main() -> None:
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
         from thoth.tui.app import run  # not by way of the command line, whose imports are 0.1 s of the start
 
-        run()
+        try:
+            run()
+        except Exception as error:  # the edge of the program, as it is the command line's
+            from thoth import cli
+
+            sys.exit(cli.explain(error))
     else:
         from thoth import cli
 

@@ -10,6 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from thoth.__main__ import main
+from thoth.errors import ResourceError
 from thoth.library import Library
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -116,3 +120,22 @@ def test_help_imports_nothing_heavy(home: Path) -> None:
     heavy = {"mlx", "mlx_lm", "mlx_hypernet", "transformers", "numpy", "pypdf", "rich"}
     assert not loaded & (heavy | {"sqlite3", "textual", "huggingface_hub", "tomlkit", "ssl", "asyncio"})
     assert not home.exists()
+
+
+@pytest.mark.parametrize(("error", "code"), [(ResourceError("the disk is full"), 6), (ValueError("odd"), 1)])
+def test_the_terminal_app_ends_in_one_line_as_well(
+    error: Exception, code: int, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> None:
+        raise error
+
+    monkeypatch.setattr("thoth.tui.app.run", run)
+    monkeypatch.setitem(sys.modules, "torch", None)  # as `main` does it, but for this test alone
+    monkeypatch.setattr(sys, "argv", ["thoth"])
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert ("the disk is full" if code == 6 else str(home)) in line

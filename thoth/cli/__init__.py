@@ -24,22 +24,27 @@ from thoth.errors import ThothError, UsageError
 
 
 class _Edge(TyperGroup):
-    """The one place where an error turns into a line on stderr and an exit code."""
+    """The place where an error of a command turns into a line on stderr and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises `typer.Exit` with the error's code."""
         console.forward_warnings(logging.getLogger("thoth"))
         try:
             return super().invoke(ctx)
-        except ThothError as error:
-            console.say(str(error))
-            raise typer.Exit(error.exit_code) from error
         except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
             raise  # typer ends these itself: with a usage line, or quietly
         # The edge of the program: whatever nobody foresaw is one line too, and its traceback is kept.
         except Exception as error:
-            console.say(f"this should not have happened: please report {_keep_traceback(error)}")
-            raise typer.Exit(1) from error
+            raise typer.Exit(explain(error)) from error
+
+
+def explain(error: Exception) -> int:
+    """Say what went wrong in one line on stderr; returns the exit code."""
+    if isinstance(error, ThothError):
+        console.say(str(error))
+        return error.exit_code
+    console.say(f"this should not have happened: please report {_keep_traceback(error)}")
+    return 1
 
 
 def _keep_traceback(error: Exception) -> str:
