@@ -2,84 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from textual import events
-from textual.pilot import Pilot
 
-from tests.app.tui.conftest import Fake
-from tests.app.tui.hosts import until
+from tests.app.tui.chatting import Make, running
 from thoth.errors import ModelError, ResourceError
-from thoth.sessions import Turn
 from thoth.tui import clipboard
-from thoth.tui.screens.main import MainScreen
 from thoth.tui.widgets.library_panel import LibraryPanel
-from thoth.tui.widgets.prompt import CommandHints, Prompt
-from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
-
-Make = Callable[..., Fake]
-
-
-class Chat:
-    """A running app, and what a person sees and does."""
-
-    def __init__(self, fake: Fake, pilot: Pilot[None]) -> None:
-        self.engine, self.app, self.pilot = fake.engine, fake.app, pilot
-        screen = fake.app.screen_stack[0]
-        assert isinstance(screen, MainScreen)
-        self.main = screen
-
-    @property
-    def turns(self) -> list[Turn]:
-        return self.main.chat.turns
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.main.query_one(Prompt)
-
-    @property
-    def status(self) -> str:
-        return self.main.query_one(StatusLine).render().plain
-
-    @property
-    def shown(self) -> str:
-        """The lines of the transcript in view."""
-        transcript = self.main.query_one(Transcript)
-        return "\n".join(transcript.render_line(y).text.rstrip() for y in range(transcript.size.height))
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        await until(self.pilot, condition)
-
-    async def ready(self) -> None:
-        await self.until(lambda: self.main.model == "ready")
-
-    async def send(self, text: str) -> None:
-        self.prompt.focus()
-        self.prompt.replace_text(text)
-        await self.pilot.press("enter")
-        await self.pilot.pause()
-
-    async def ask(self, text: str) -> Turn:
-        await self.send(text)
-        await self.until(lambda: bool(self.turns) and not self.main.chat.answering)
-        await self.pilot.pause()
-        return self.turns[-1]
-
-    def notices(self) -> str:
-        return "\n".join(str(notice.message) for notice in self.app._notifications)
-
-
-@asynccontextmanager
-async def running(fake: Fake, size: tuple[int, int] = (100, 30), *, ready: bool = True) -> AsyncIterator[Chat]:
-    async with fake.app.run_test(size=size) as pilot:
-        chat = Chat(fake, pilot)
-        if ready:
-            await chat.ready()
-        yield chat
 
 
 async def test_a_question_is_answered(fake: Make) -> None:
@@ -344,80 +276,3 @@ async def test_copying_says_what_happened(fake: Make, monkeypatch: pytest.Monkey
         await chat.pilot.press("ctrl+y")
         await chat.until(lambda: "sent to the terminal's clipboard" in chat.notices())
         assert chat.app.clipboard == chat.turns[-1].answer
-
-
-async def test_commands_complete_and_explain_themselves(fake: Make) -> None:
-    async with running(fake()) as chat:
-        chat.prompt.focus()
-        await chat.pilot.press("slash", "c", "o")
-        hints = chat.main.query_one(CommandHints)
-        assert hints.display
-        assert "/compare" in str(hints.render())
-        await chat.pilot.press("m", "tab")
-        assert chat.prompt.text == "/compare"
-        await chat.send("/nonsense")
-        assert "there is no command /nonsense" in chat.notices()
-        assert chat.prompt.text == "/nonsense"
-        await chat.send("/route sideways")
-        assert "there is no sideways" in chat.notices()
-
-
-async def test_route_and_passages_reach_the_engine(fake: Make) -> None:
-    async with running(fake()) as chat:
-        await chat.send("/route none")
-        await chat.send("/with-text 3")
-        await chat.ask("What?")
-        assert (chat.engine.asked[0].routing.route, chat.engine.asked[0].routing.with_text) == ("none", 3)
-
-
-@pytest.mark.parametrize("close", ["escape", "ctrl+c"])
-@pytest.mark.parametrize(
-    ("key", "screen"),
-    [
-        ("f1", "HelpScreen"),
-        ("f2", "SettingsScreen"),
-        ("ctrl+s", "SessionsScreen"),
-        ("ctrl+o", "FilePicker"),
-        ("ctrl+t", "CompareScreen"),
-        ("ctrl+g", "AnswerDetails"),
-    ],
-)
-async def test_keys_open_dialogs_and_close_them(fake: Make, key: str, screen: str, close: str) -> None:
-    if (screen, close) == ("FilePicker", "ctrl+c"):
-        pytest.skip("the path in it is marked, and Ctrl+C copies that")
-    async with running(fake()) as chat:
-        await chat.ask("What?")
-        await chat.pilot.press(key)
-        await chat.until(lambda: type(chat.app.screen).__name__ == screen)
-        await chat.pilot.pause()
-        await chat.pilot.press(close)
-        await chat.until(lambda: chat.app.screen is chat.main)
-        assert chat.main.focused is chat.prompt
-
-
-async def test_the_command_palette_opens_and_closes(fake: Make) -> None:
-    async with running(fake()) as chat:
-        await chat.pilot.press("ctrl+p")
-        await chat.until(lambda: type(chat.app.screen).__name__ == "CommandPalette")
-        await chat.pilot.press("escape")
-        await chat.until(lambda: chat.app.screen is chat.main)
-        assert chat.main.focused is chat.prompt
-
-
-async def test_the_palette_offers_the_commands(fake: Make) -> None:
-    async with running(fake()) as chat:
-        await chat.ask("What?")
-        await chat.pilot.press("ctrl+p", *"new chat")
-        await chat.until(lambda: bool(chat.app.screen.query("CommandList").first().option_count))
-        await chat.pilot.press("enter")
-        await chat.until(lambda: chat.turns == [])
-
-
-async def test_keys_can_be_configured(fake: Make, home: Path) -> None:
-    made = fake()
-    (home / "settings.toml").write_text('theme = "textual-light"\n[keys]\n"main.new" = "f9"\n')
-    async with running(made) as chat:
-        assert chat.app.theme == "textual-light"
-        await chat.ask("What?")
-        await chat.pilot.press("f9")
-        assert chat.turns == []

@@ -12,9 +12,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
+from tests.app.tui.chatting import Chat
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
-from tests.app.tui.test_chat import Chat
 from thoth.events import Passage
 from thoth.ingest import Document
 from thoth.sessions import Sessions, Turn

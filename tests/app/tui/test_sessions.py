@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, OptionList, Static
 
+from tests.app.tui.chatting import running
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
-from tests.app.tui.test_chat import running
 from thoth.events import Passage
 from thoth.ingest import Document
 from thoth.sessions import Sessions, Turn
