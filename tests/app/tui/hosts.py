@@ -30,3 +30,14 @@ async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
             await pilot.pause(0.01)
+
+
+async def click(pilot: Pilot, selector: str) -> None:
+    """Click what may still be on its way to the screen: a click goes to where a widget is laid out when it begins."""
+    widget = pilot.app.screen.query_one(selector)
+    await until(pilot, lambda: bool(widget.region) and not widget.disabled)
+    seen = None
+    while seen != widget.region:  # what appears beside it may move it
+        seen = widget.region
+        await pilot.pause(0.05)
+    assert await pilot.click(selector)

@@ -12,7 +12,7 @@ from textual.binding import Binding
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
-from tests.app.tui.hosts import Host, until
+from tests.app.tui.hosts import Host, click, until
 from thoth.errors import DocumentError, ModelError, Stopped
 from thoth.events import Answer, Chosen, Passage, Stats
 from thoth.ingest import Document
@@ -231,7 +231,7 @@ async def test_a_model_that_failed_leaves_a_choice(button: str, choice: str | No
     app = Host(ModelFailed("nano", ModelError("the base model is damaged: fetch it again")))
     async with app.run_test() as pilot:
         assert "the base model is damaged: fetch it again" in shown(app.screen)
-        await pilot.click(f"#{button}")
+        await click(pilot, f"#{button}")
         assert app.results == [choice]
 
 

@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, DataTable, Static
 
-from tests.app.tui.hosts import Host, until
+from tests.app.tui.hosts import Host, click, until
 from thoth import machine, models, paths, plan, pull, settings
 from thoth.errors import ModelError, ResourceError, Stopped
 from thoth.events import Progress
@@ -108,7 +108,7 @@ async def test_a_pair_that_is_here_is_saved_and_used(hub: FakeHub, downloads: Do
         assert enabled(app) == set()  # in use already
         await choose(app, pilot, "ministral-3-3b")
         assert enabled(app) == {"use"}
-        await pilot.click("#use")
+        await click(pilot, "#use")
         await until(pilot, lambda: bool(app.results))
     assert app.results == ["ministral-3-3b"]
     assert settings.load(paths.settings()).model == "ministral-3-3b"
@@ -123,13 +123,13 @@ async def test_a_download_says_what_it_takes_and_goes_on_when_the_dialog_is_clos
         assert enabled(app) == {"download"}
         await pilot.press("enter")
         await until(pilot, lambda: "download it first" in status(app))
-        await pilot.click("#download")
+        await click(pilot, "#download")
         await until(pilot, lambda: "6.4 GB to download" in status(app))
         assert downloads.current is None
         button = app.screen.query_one("#download", Button)
         assert str(button.label) == "Begin: 6.4 GB"
         await until(pilot, lambda: not button.has_class("-active"))  # until then a second press does not count
-        await pilot.click("#download")
+        await click(pilot, "#download")
         await until(pilot, lambda: "1.6 GB of 6.4 GB, 3 min left" in status(app))
         assert enabled(app) == {"stop"}
         await pilot.press("escape")
@@ -150,7 +150,7 @@ async def test_a_download_can_be_stopped_and_begun_again(hub: FakeHub, downloads
         await choose(app, pilot, "gemma-2-2b")
         downloads.start(PLAN)
         await until(pilot, lambda: "of 6.4 GB" in status(app))
-        await pilot.click("#stop")
+        await click(pilot, "#stop")
         await until(pilot, lambda: "what has arrived is kept" in status(app))
         await until(pilot, lambda: enabled(app) == {"download"})
 
@@ -169,7 +169,7 @@ async def test_what_cannot_be_downloaded_is_said_before_anything_begins(
     app = Host(ModelsScreen("nano", downloads))
     async with app.run_test(size=(100, 30)) as pilot:
         await choose(app, pilot, "gemma-2-2b")
-        await pilot.click("#download")
+        await click(pilot, "#download")
         await until(pilot, lambda: str(error) in status(app))
         assert app.screen.query_one("#status").has_class("error")
         assert downloads.current is None
@@ -180,7 +180,7 @@ async def test_a_dialog_that_is_closed_needs_no_answer_any_more(hub: FakeHub, do
     app = Host(ModelsScreen("nano", downloads))
     async with app.run_test(size=(100, 30)) as pilot:
         await choose(app, pilot, "gemma-2-2b")
-        await pilot.click("#download")
+        await click(pilot, "#download")
         await until(pilot, lambda: bool(hub.planned))
         await pilot.press("escape")
         await until(pilot, lambda: bool(app.results))
