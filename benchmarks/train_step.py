@@ -26,7 +26,7 @@ from torch_train.dry_run import random_rows
 from torch_train.encoder import packed_features
 from torch_train.hypernet import HyperNetwork
 from torch_train.model import DistillationModel
-from torch_train.optimizer import adamw
+from torch_train.optimizer import build_optimizer
 from torch_train.packing import PackedBatch, Packer
 from torch_train.settings import Settings, read_settings
 from torch_train.shape import hypernet_config
@@ -92,7 +92,7 @@ class Bench:
         with torch.device(device):
             self.hypernet = HyperNetwork(config)
         self.model = DistillationModel(self.hypernet, self.base, self.base, recompute=True, neftune=5.0)
-        self.optimizer = adamw(self.hypernet.named_parameters(), settings.optimizer)
+        self.optimizer = build_optimizer(self.hypernet.named_parameters(), settings.optimizer)
         rows = random_rows(settings, self.base.config.vocab_size)
         packing = settings.packing
         packer = Packer(rows, packing.context_tokens, packing.input_tokens, Chunking(packing.max_chunk_tokens), 0)

@@ -129,11 +129,11 @@ def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
 
 
 def visible_ranks(tokens: Tensor, chunks: Tensor, rank: int) -> Tensor:
-    """Which rows of a packed row's rank axis each token sees: those of its context's chunks, and the bias.
+    """Which rows of a packed row's rank axis each token sees: those of its group's chunks, and the bias.
 
     Args:
-        tokens: Context that each token asks about, (T,).
-        chunks: Context that each chunk belongs to, (n,).
+        tokens: Group of contexts that each token asks about, (T,).
+        chunks: Group that each chunk belongs to, (n,).
         rank: Rank of a chunk's adapter.
 
     Returns:

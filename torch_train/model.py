@@ -76,7 +76,7 @@ class DistillationModel(nn.Module):
         base, rank = self._frozen[0], self.hypernet.config.rank
         adapters = compose(chunks, self.hypernet.bias(), per_sample=len(batch.chunk_contexts))
         asked = batch.input_contexts[batch.input_samples[0]]
-        visible = visible_ranks(asked, batch.chunk_contexts, rank)
+        visible = visible_ranks(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts], rank)
         with torch.no_grad():
             x = base.embed(batch.input_ids)
             layout = base.layout(x, batch.input_positions, batch.input_samples)

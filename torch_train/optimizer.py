@@ -1,4 +1,4 @@
-"""AdamW, its parameter groups and its schedule."""
+"""AdamW or Muon, their parameter groups and their schedule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from torch_train.muon import Muon
 from torch_train.settings import OptimizerSettings
 
 _UNDECAYED = re.compile(r"scaler_|bias|norm|latents")
@@ -19,20 +20,30 @@ def is_decayed(name: str) -> bool:
     return not _UNDECAYED.search(name)
 
 
-def adamw(parameters: Iterable[tuple[str, nn.Parameter]], settings: OptimizerSettings) -> torch.optim.AdamW:
-    """AdamW with a decayed and an undecayed group.
+def is_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon takes a parameter of the hypernetwork: the matrices of Perceiver and pre-head, stacked or not."""
+    return name.endswith("proj.weight") or ("pre_head" in name and parameter.ndim == 3)
+
+
+def build_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], settings: OptimizerSettings) -> torch.optim.AdamW:
+    """The optimiser that the settings name, with a decayed and an undecayed group of AdamW's.
 
     Args:
         parameters: The model's `named_parameters()`.
-        settings: Decay and betas; the learning rate is set before every step, by `learning_rate`.
+        settings: Kind, decay and betas; the learning rate is set before every step, by `learning_rate`.
     """
     named = list(parameters)
+    matrices = [p for name, p in named if settings.kind == "muon" and is_matrix(name, p)]
+    rest = [(name, p) for name, p in named if settings.kind == "adamw" or not is_matrix(name, p)]
     groups = [
-        {"params": [p for name, p in named if is_decayed(name)], "weight_decay": settings.weight_decay},
-        {"params": [p for name, p in named if not is_decayed(name)], "weight_decay": 0.0},
+        {"params": [p for name, p in rest if is_decayed(name)], "weight_decay": settings.weight_decay},
+        {"params": [p for name, p in rest if not is_decayed(name)], "weight_decay": 0.0},
     ]
+    rate, betas = settings.learning_rate, settings.betas
+    if settings.kind == "muon":
+        return Muon(matrices, groups, lr=rate, betas=betas, weight_decay=settings.weight_decay)
     fused = all(parameter.is_cuda for _, parameter in named)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=fused)
+    return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=fused)
 
 
 def learning_rate(settings: OptimizerSettings, step: int) -> float:

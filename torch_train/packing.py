@@ -30,6 +30,7 @@ class PackedBatch:
         context_positions: position ids, from 0 in every chunk, (1, C).
         context_samples: chunk of each token, 0..S-1, (1, C).
         chunk_contexts: context of each chunk, 0..K-1 without gaps, in order, (S,).
+        context_groups: contexts with the same number are absorbed together: their inputs see the adapters of all, (K,).
         input_ids: inputs one after the other: question and answer, without the answer's last token, (1, T).
         input_positions: position ids, from 0 in every input, (1, T).
         input_samples: input of each token, 0..M-1, (1, T).
@@ -46,6 +47,7 @@ class PackedBatch:
     context_positions: Tensor
     context_samples: Tensor
     chunk_contexts: Tensor
+    context_groups: Tensor
     input_ids: Tensor
     input_positions: Tensor
     input_samples: Tensor
@@ -110,12 +112,20 @@ class Packer:
         input_tokens: Budget of a batch for inputs. A context with more is packed several times, its inputs shared out.
         chunking: How documents are cut.
         seed: Of order, cuts and packing.
+        compose: Probability that a context is absorbed together with the one before it in its batch, as a library of
+            several documents is.
     """
 
     def __init__(
-        self, rows: Sequence[TeacherRow], context_tokens: int, input_tokens: int, chunking: Chunking, seed: int
+        self,
+        rows: Sequence[TeacherRow],
+        context_tokens: int,
+        input_tokens: int,
+        chunking: Chunking,
+        seed: int,
+        compose: float = 0.0,
     ) -> None:
-        self._rows, self._chunking, self._seed = rows, chunking, seed
+        self._rows, self._chunking, self._seed, self._compose = rows, chunking, seed, compose
         self._budget = (context_tokens, input_tokens)
 
     def plan(self, epoch: int) -> Plan:
@@ -181,6 +191,7 @@ class Packer:
         return PackedBatch(
             *_sequence(chunks),
             torch.tensor(chunk_contexts),
+            self._groups(units, epoch),
             *_sequence(inputs),
             torch.tensor(input_contexts),
             torch.from_numpy(np.concatenate(predicts)),
@@ -196,6 +207,12 @@ class Packer:
 
     def _chunks(self, row: TeacherRow, epoch: int) -> list[list[int]]:
         return self._chunking.chunks(row.context_ids.tolist(), self._draw(row.id, epoch))
+
+    def _groups(self, units: Sequence[Unit], epoch: int) -> torch.Tensor:
+        """Which contexts of a batch are absorbed together."""
+        draw = self._draw("groups", epoch, *(unit.row for unit in units))
+        alone = [draw.random() >= self._compose for _ in units]
+        return torch.tensor(alone).cumsum(0)
 
     def _share_out(self, lengths: list[int], draw: random.Random) -> tuple[list[tuple[int, ...]], int]:
         """Inputs of one context in groups that fit the budget, as few as easily found; and how many fit none."""

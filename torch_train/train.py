@@ -20,7 +20,7 @@ from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fi
 from torch_train.hypernet import HyperNetwork
 from torch_train.loop import Loop
 from torch_train.model import DistillationModel
-from torch_train.optimizer import adamw
+from torch_train.optimizer import build_optimizer
 from torch_train.packing import Packer
 from torch_train.settings import PackingSettings, Settings
 from torch_train.shape import hypernet_config
@@ -75,12 +75,13 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
     read = _Reader(folder, tokenizer)
     rows = read.rows(settings.data.teacher) if rows is None else rows
     packing = settings.packing
-    packer = Packer(rows, packing.context_tokens, packing.input_tokens, chunking, settings.run.seed)
+    seed, compose = settings.run.seed, packing.compose
+    packer = Packer(rows, packing.context_tokens, packing.input_tokens, chunking, seed, compose)
     dev = None
     if settings.data.dev:
         dev_rows = read.rows(settings.data.dev)
         refuse_leaks(rows, dev_rows)
-        dev = Packer(dev_rows, packing.context_tokens, packing.input_tokens, chunking, settings.run.seed)
+        dev = Packer(dev_rows, packing.context_tokens, packing.input_tokens, chunking, seed)
 
     base = load_base(folder, settings.base.dtype, accelerator.device)
     bits = settings.base.encoder_bits
@@ -99,7 +100,7 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
         recompute=settings.run.recompute,
         neftune=settings.optimizer.neftune,
     )
-    optimizer = adamw(model.named_parameters(), settings.optimizer)
+    optimizer = build_optimizer(model.named_parameters(), settings.optimizer)
     stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
     record = base_record(settings.base.path, base, chunking)
     return Prepared(Loop(settings, accelerator, model, optimizer, stream, dev, record, state), accelerator, stream)

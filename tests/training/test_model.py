@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,10 @@ ROWS = [
 ]
 
 
-@pytest.fixture
-def batch() -> PackedBatch:
-    return tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
+# The contexts that are absorbed together: each alone, or the last two as one library.
+@pytest.fixture(params=[(0, 1, 2), (0, 1, 1)], ids=["apart", "together"])
+def batch(request: pytest.FixtureRequest) -> PackedBatch:
+    return replace(tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,))), context_groups=torch.tensor(request.param))
 
 
 @pytest.fixture(params=["ministral3", "mistral", "gemma2", "qwen3"])
@@ -64,12 +66,14 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
     for context in range(len(ROWS)):
         merged = copy.deepcopy(plain)
         pairs = [{name: (a[None], b[None]) for name, (a, b) in bias.items()}]
-        for chunk in (batch.chunk_contexts == context).nonzero()[:, 0].tolist():
+        groups = batch.context_groups[batch.chunk_contexts]
+        for chunk in (groups == batch.context_groups[context]).nonzero()[:, 0].tolist():
             ids = batch.context_ids[:, batch.context_samples[0] == chunk]
             positions = torch.arange(ids.shape[1])[None]
             features = torch.stack(list(packed_features(frozen, ids, positions, torch.zeros_like(ids))))
             pairs.append(hypernet(features[None]))
-            magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pairs[-1].values()) / len(bias)
+            if batch.chunk_contexts[chunk] == context:
+                magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pairs[-1].values()) / len(bias)
         for pair in pairs:
             for name, (a, b) in pair.items():
                 for layer, block in enumerate(merged.model.layers):

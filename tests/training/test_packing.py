@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -92,6 +93,22 @@ def test_a_batch_says_where_everything_belongs() -> None:
         assert (batch.input_samples[0][batch.predicts] == batch.answers).all()
         first = torch.cat([torch.tensor([True]), batch.answers.diff() > 0])
         assert (batch.input_ids[0][batch.predicts[~first]] == batch.targets[:-1][~first[1:]]).all()
+
+
+def test_some_contexts_are_absorbed_together() -> None:
+    rows = _rows(400)
+
+    def groups(compose: float, epoch: int = 0) -> list[list[int]]:
+        batches = Packer(rows, 2048, 4096, WHOLE, seed=0, compose=compose).batches(epoch)
+        return [batch.context_groups.tolist() for batch in batches]
+
+    alone, together = groups(0.0), groups(0.25)
+    assert all(len(set(batch)) == len(batch) for batch in alone)
+    joined = [after == before for batch in together for before, after in pairwise(batch)]
+    assert 0.15 < sum(joined) / len(joined) < 0.35
+    assert [len(batch) for batch in together] == [len(batch) for batch in alone]  # nothing else changes
+    assert groups(0.25) == together
+    assert groups(0.25, epoch=1) != together
 
 
 @pytest.mark.parametrize(("budget", "full"), [((4096, 3800), (0.93, 0.93)), ((2048, 2048), (0.95, 0.0))])

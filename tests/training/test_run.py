@@ -11,9 +11,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from torch_train.muon import orthogonalise
 from torch_train.nano import base, pool, run
 from torch_train.nano.curriculum import Curriculum
-from torch_train.nano.muon import orthogonalise
 from torch_train.nano.run import Settings
 
 SETTINGS = Settings(steps=2 * pool.POOL, batch=4, learning_rate=1e-3)
@@ -66,7 +66,7 @@ def test_the_log_is_json_and_the_seed_counts(words: Tokenizer, tmp_path: Path) -
 
 def test_a_loss_that_is_not_a_number_stops_the_run(tmp_path: Path) -> None:
     model = torch.nn.Linear(2, 2)
-    halted = run.Run(tmp_path, model, run.optimizers(model, lambda name, _: name == "weight"), Curriculum(1, 2, 0.5, 9))
+    halted = run.Run(tmp_path, model, run.optimizer(model, lambda name, _: name == "weight"), Curriculum(1, 2, 0.5, 9))
     with pytest.raises(FloatingPointError, match="loss is nan"):
         halted.descend(model.weight.sum() * float("nan"))
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from transformers import Ministral3Config
 
 from torch_train.__main__ import main
-from torch_train.optimizer import is_decayed, learning_rate
+from torch_train.config import HypernetConfig
+from torch_train.hypernet import HyperNetwork
+from torch_train.optimizer import build_optimizer, is_decayed, is_matrix, learning_rate
 from torch_train.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings
 from torch_train.shape import hypernet_config, meta_base, parameter_counts
 
@@ -93,9 +96,10 @@ def test_impossible_values(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     wrong = ["optimizer.steps=0", "optimizer.l1=-1", "packing.chunks=random", "packing.max_chunk_tokens=10"]
+    wrong += ["packing.compose=1", "optimizer.kind=muon", "run.sharding=fsdp", "data.teacher=[]"]
     with pytest.raises(SettingsError) as caught:
-        read_settings(path, [*wrong, "data.teacher=[]"])
-    assert len(str(caught.value).splitlines()) == 4
+        read_settings(path, wrong)
+    assert len(str(caught.value).splitlines()) == 6
 
 
 @pytest.mark.parametrize(
@@ -134,3 +138,25 @@ def test_what_decays() -> None:
     free += ["encoder.latents", "encoder.norm.weight", "encoder.blocks.0.post_mlp_norm.weight"]
     assert all(map(is_decayed, decayed))
     assert not any(map(is_decayed, free))
+
+
+def test_muon_takes_the_matrices_and_steps_as_far_as_adamw() -> None:
+    torch.manual_seed(0)
+    hypernet = HyperNetwork(HypernetConfig(3, 32, {"down_proj": (48, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8))
+    before = {name: parameter.detach().clone() for name, parameter in hypernet.named_parameters()}
+    settings = OptimizerSettings(steps=1, kind="muon", learning_rate=0.01, weight_decay=0.0)
+    optimizer = build_optimizer(hypernet.named_parameters(), settings)
+    for parameter in hypernet.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    optimizer.step()
+    for name, parameter in hypernet.named_parameters():
+        taken = (parameter - before[name]).detach()
+        if is_matrix(name, parameter):
+            assert taken.square().mean().sqrt() == pytest.approx(0.002, rel=0.2), name  # 0.2 RMS of the rate
+            update = taken / taken.norm(dim=(-2, -1), keepdim=True)
+            assert torch.linalg.svdvals(update).min() > 0.05, name  # every direction moves: no rank is starved
+        else:
+            torch.testing.assert_close(taken.abs(), torch.full_like(taken, 0.01), rtol=1e-3, atol=0, msg=name)
+    matrices = {name for name, parameter in hypernet.named_parameters() if is_matrix(name, parameter)}
+    assert {"encoder.blocks.1.attention.q_proj.weight", "pre_head.0.up.weight"} <= matrices
+    assert not {"head.weight", "encoder.latents", "bias_A.down_proj", "pre_head.0.up.bias"} & matrices

@@ -12,7 +12,7 @@ from transformers import Ministral3Config, Ministral3ForCausalLM
 from torch_train.nano import pool, tokenizer
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.rows import Rows, open_rows
-from torch_train.nano.run import Run, Settings, optimizers, schedule
+from torch_train.nano.run import Run, Settings, optimizer, schedule
 from torch_train.nano.tokenizer import line_break
 
 NOTE_WEIGHT = 0.1  # of the next-token loss inside the note, beside 1 for the answers
@@ -110,10 +110,10 @@ def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCa
     device = torch.device(settings.device)
     model = Ministral3ForCausalLM(config()).to(device)
     curriculum = Curriculum(first=3, last=12, accuracy=0.80, until=settings.falls_from)
-    run = Run(folder, model, optimizers(model, is_matrix), curriculum)
+    run = Run(folder, model, optimizer(model, is_matrix), curriculum)
     batches = pool.Pool(words, settings.seed, settings.batch)
     for step in run.steps(settings.steps):
-        schedule(run.optimizers, settings, step)
+        schedule(run.optimizer, settings, step)
         items = batches.batch(step, curriculum.level, silence=0.06)
         rows = open_rows(items, line_break(words)).to(device)
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)

@@ -22,7 +22,7 @@ from torch_train.nano import pool
 from torch_train.nano.base import answer_logits, decision_loss, exact
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, open_rows, recall_rows
-from torch_train.nano.run import Run, Settings, optimizers, schedule
+from torch_train.nano.run import Run, Settings, optimizer, schedule
 from torch_train.nano.tokenizer import BOS, END_INST, INST, line_break
 from torch_train.teacher import top_log_probabilities
 
@@ -86,10 +86,10 @@ def train(folder: Path, words: Tokenizer, base: Ministral3ForCausalLM, settings:
     hypernet = HyperNetwork(config(base)).to(device)
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first=1, last=12, accuracy=0.70, until=settings.falls_from)
-    run = Run(folder, hypernet, optimizers(hypernet, is_matrix), curriculum)
+    run = Run(folder, hypernet, optimizer(hypernet, is_matrix), curriculum)
     batches = pool.Pool(words, settings.seed + 1, settings.batch)
     for step in run.steps(settings.steps):
-        schedule(run.optimizers, settings, step)
+        schedule(run.optimizer, settings, step)
         items = list(batches.batch(step, curriculum.level))
         with torch.no_grad():
             teacher = read_notes(base, items, words)

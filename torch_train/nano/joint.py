@@ -24,7 +24,7 @@ from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.distil import RECALL_WEIGHT, absorb_notes, notes_per_sample, progress, read_notes
 from torch_train.nano.language import Language
 from torch_train.nano.rows import closed_rows, tokenise
-from torch_train.nano.run import Run, Settings, optimizers, schedule
+from torch_train.nano.run import Run, Settings, optimizer, schedule
 
 SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing
 
@@ -52,10 +52,10 @@ def train(
     both = nn.ModuleDict({"base": base, "hypernet": hypernet})
     adapters = Injected(base.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     curriculum = Curriculum(first, pool.MOST_FACTS, accuracy=0.65, until=settings.falls_from)
-    run = Run(folder, both, optimizers(both, _is_matrix), curriculum)
+    run = Run(folder, both, optimizer(both, _is_matrix), curriculum)
     batches = pool.Pool(words, settings.seed + 2, settings.batch)
     for step in run.steps(settings.steps):
-        schedule(run.optimizers, settings, step)
+        schedule(run.optimizer, settings, step)
         items = list(batches.batch(step, curriculum.level))
         teacher = read_notes(base, items, words)
         student = absorb_notes(base, adapters, hypernet, items, teacher, notes_per_sample(step, curriculum.level))

@@ -1,10 +1,10 @@
-"""What both of nano's trainings share: optimisers, schedule, checkpoints that survive a kill, and the log."""
+"""What both of nano's trainings share: the optimiser, its schedule, checkpoints that survive a kill, and the log."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from torch_train.journal import Journal
+from torch_train.muon import Muon
 from torch_train.nano.curriculum import Curriculum
-from torch_train.nano.muon import Muon
 from torch_train.nano.pool import POOL
 from torch_train.storage import replacing
 
@@ -39,7 +39,7 @@ class Settings:
         return round(self.steps * (1 - self.decay))
 
 
-def optimizers(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) -> list[torch.optim.Optimizer]:
+def optimizer(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) -> Muon:
     """Muon for the matrices between hidden states (arXiv 2502.16982), AdamW for everything else.
 
     Args:
@@ -48,25 +48,23 @@ def optimizers(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool])
     """
     matrices = [parameter for name, parameter in model.named_parameters() if is_matrix(name, parameter)]
     rest = [parameter for name, parameter in model.named_parameters() if not is_matrix(name, parameter)]
-    return [Muon(matrices), torch.optim.AdamW(rest, betas=(0.9, 0.99), weight_decay=0.0)]
+    return Muon(matrices, [{"params": rest, "weight_decay": 0.0}], betas=(0.9, 0.99))
 
 
-def schedule(optimizers: Sequence[torch.optim.Optimizer], settings: Settings, step: int) -> None:
+def schedule(optimizer: torch.optim.Optimizer, settings: Settings, step: int) -> None:
     """Warm up linearly, stay, fall linearly to zero."""
     left = (settings.steps - step) / (settings.decay * settings.steps)
-    rate = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    for group in optimizer.param_groups:
+        group["lr"] = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
 
 
 class Run:
-    """A training run on disk: `state.pt` (weights, optimisers, curriculum, step) and the journal.
+    """A training run on disk: `state.pt` (weights, optimiser, curriculum, step) and the journal.
 
     Args:
         folder: Where the state is kept; a run continues from what it finds there.
         model: What is trained.
-        optimizers: Its optimisers.
+        optimizer: Its optimiser.
         curriculum: Its curriculum.
     """
 
@@ -74,13 +72,13 @@ class Run:
         self,
         folder: Path,
         model: nn.Module,
-        optimizers: list[torch.optim.Optimizer],
+        optimizer: torch.optim.Optimizer,
         curriculum: Curriculum,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.optimizers = optimizers
+        self.optimizer = optimizer
         self._folder, self._model, self._curriculum = folder, model, curriculum
-        self._parameters = [p for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]]
+        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
         self._started = time.perf_counter()
         self._seconds = 0.0  # of earlier sessions of this run
         self._step = 0
@@ -89,8 +87,7 @@ class Run:
         if state_file.exists():
             state = torch.load(state_file, weights_only=True)
             model.load_state_dict(state["model"])
-            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-                optimizer.load_state_dict(saved)
+            optimizer.load_state_dict(state["optimizer"])
             curriculum.restore(state["curriculum"])
             self._step, self._seconds = state["step"], state["seconds"]
         self._journal = Journal(folder, self._step, None, {})
@@ -105,14 +102,13 @@ class Run:
         self._journal.close()
 
     def descend(self, loss: torch.Tensor) -> None:
-        """One step of all optimisers, gradients clipped to norm 1."""
+        """One step of the optimiser, gradients clipped to norm 1."""
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"loss is {loss.item()} at step {self._step}")
         loss.backward()
         nn.utils.clip_grad_norm_(self._parameters, 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
 
     def record(self, step: int, progress: float, **values: float) -> None:
         """Feed the curriculum with `progress` and write the mean of the last steps to the log now and then.
@@ -136,7 +132,7 @@ class Run:
     def _save(self) -> None:
         state = {
             "model": self._model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "optimizer": self.optimizer.state_dict(),
             "curriculum": self._curriculum.state(),
             "step": self._step,
             "seconds": self._elapsed(),
