@@ -94,3 +94,26 @@ def test_the_same_notes_every_time_and_no_other_base(base: Path, tmp_path: Path,
     model.save_pretrained(base)
     with pytest.raises(DataError, match="was made from something else: base is"):
         teacher.teach(tmp_path / "a", base, 1, SEED)
+
+
+def test_a_note_can_be_an_answer_too(words: Tokenizer, base: Path, tmp_path: Path) -> None:
+    plain = _taught(base, tmp_path / "plain")
+    teacher.teach(tmp_path / "recall", base, 1, SEED, recall=True)
+    recalled = TeacherData(tmp_path / "recall", base_fingerprint(base), tokenizer_fingerprint(load_tokenizer(base)))
+    for one, other in zip(plain, recalled, strict=True):
+        document = one.context_ids[2:-1]
+        assert len(other.questions) == len(other.answers) == len(other.relevant) == len(one.questions) + 1
+        assert other.questions[-1].tolist() == [BOS, INST]
+        np.testing.assert_array_equal(other.answers[-1], document)
+        np.testing.assert_array_equal(other.top_ids[: len(one.top_ids)], one.top_ids)
+        np.testing.assert_array_equal(other.top_ids[len(one.top_ids) :, 0], document)
+        certain = np.exp(other.top_log_probabilities[len(one.top_ids) :].astype(np.float32))
+        np.testing.assert_array_equal(certain, [[1.0] + [0.0] * 15] * len(document))
+
+
+def test_notes_of_one_fact_are_bare(base: Path, tmp_path: Path) -> None:
+    teacher.teach(tmp_path / "shards", base, 1, SEED, facts=1)
+    rows = TeacherData(tmp_path / "shards", base_fingerprint(base), tokenizer_fingerprint(load_tokenizer(base)))
+    assert all(len(row.questions) == 1 and row.relevant.all() for row in rows)
+    with pytest.raises(DataError, match="was made from something else"):
+        teacher.teach(tmp_path / "shards", base, 1, SEED)

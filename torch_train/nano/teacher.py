@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,15 @@ from torch_train.template import load_tokenizer
 BATCH = 24  # notes that are read at once
 
 
-def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu") -> None:
+def teach(
+    folder: Path,
+    base: Path,
+    shards: int,
+    seed: int,
+    device: str = "cpu",
+    facts: int = pool.MOST_FACTS,
+    recall: bool = False,
+) -> None:
     """Write teacher shards of `POOL * BATCH` notes each; a killed run goes on with those that are missing.
 
     Args:
@@ -43,6 +52,9 @@ def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu")
         shards: Their number.
         seed: Of the notes.
         device: That the base runs on.
+        facts: The most of a note; with 1, nothing but that fact and one question about it.
+        recall: Each note is also an answer to be given from its weights: so dense a signal that the plateau at the
+            beginning ends soon.
 
     Raises:
         DataError: The folder was begun from another base or other notes.
@@ -53,7 +65,7 @@ def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu")
         "shards": shards,
         "base": base_fingerprint(base),
         "tokenizer": tokenizer_fingerprint(load_tokenizer(base)),
-        "settings": {"seed": seed, "facts": pool.MOST_FACTS, "batch": BATCH},
+        "settings": {"seed": seed, "facts": facts, "batch": BATCH, "recall": recall},
     }
     stored = Shards.open(folder, manifest, {"base": base.name, "contexts": shards * POOL * BATCH, "top": TOP})
     missing = stored.missing()
@@ -62,34 +74,51 @@ def teach(folder: Path, base: Path, shards: int, seed: int, device: str = "cpu")
     model = base_stage.load(base).to(torch.device(device)).eval()
     notes = Pool(words, seed, BATCH, hard=True)
     for index in missing:
-        batches = [notes.batch(index * POOL + i, pool.MOST_FACTS) for i in range(POOL)]
-        taught = [row for items in batches for row in _taught(model, words, items, seed)]
+        batches = [notes.batch(index * POOL + i, facts) for i in range(POOL)]
+        taught = [row for items in batches for row in _taught(model, words, items, seed, recall)]
         stored.write(index, teacher_table(taught))
         print(f"shard {index + 1} of {shards}: {len(taught)} notes", file=sys.stderr, flush=True)
 
 
 @torch.no_grad()
-def _taught(model: Ministral3ForCausalLM, words: Tokenizer, items: Sequence[Item], seed: int) -> list[TeacherRow]:
+def _taught(
+    model: Ministral3ForCausalLM, words: Tokenizer, items: Sequence[Item], seed: int, recall: bool
+) -> list[TeacherRow]:
     """What the base says to the questions of some notes."""
     ids, log_probabilities = (part.cpu().numpy() for part in read_notes(model, items, words).top())
     rows, at = [], 0
     for item in items:
         answers = [[*turn.answer, EOS] for turn in item.turns]
         after = at + sum(map(len, answers))
-        rows.append(
-            TeacherRow(
-                id=context_id(words.decode(item.document)),
-                source=f"nano's language, seed {seed}",
-                context_ids=_array([BOS, INST, *item.document, END_INST]),
-                questions=tuple(map(_array, prompts(item))),
-                answers=tuple(map(_array, answers)),
-                relevant=np.array([turn.known for turn in item.turns]),
-                top_ids=ids[at:after].astype(np.int32),
-                top_log_probabilities=log_probabilities[at:after].astype(np.float16),
-            )
+        row = TeacherRow(
+            id=context_id(words.decode(item.document)),
+            source=f"nano's language, seed {seed}",
+            context_ids=_array([BOS, INST, *item.document, END_INST]),
+            questions=tuple(map(_array, prompts(item))),
+            answers=tuple(map(_array, answers)),
+            relevant=np.array([turn.known for turn in item.turns]),
+            top_ids=ids[at:after].astype(np.int32),
+            top_log_probabilities=log_probabilities[at:after].astype(np.float16),
         )
+        rows.append(recalling(row, item.document) if recall else row)
         at = after
     return rows
+
+
+def recalling(row: TeacherRow, document: Sequence[int]) -> TeacherRow:
+    """The same row with one answer more: the note itself, right after `<s>[INST]`, every token of it certain."""
+    ids = np.zeros((len(document), row.top_ids.shape[1]), np.int32)
+    ids[:, 0] = document
+    log_probabilities = np.full(ids.shape, -np.inf, np.float16)
+    log_probabilities[:, 0] = 0.0
+    return replace(
+        row,
+        questions=(*row.questions, _array([BOS, INST])),
+        answers=(*row.answers, _array(list(document))),
+        relevant=np.append(row.relevant, True),
+        top_ids=np.concatenate([row.top_ids, ids]),
+        top_log_probabilities=np.concatenate([row.top_log_probabilities, log_probabilities]),
+    )
 
 
 def prompts(item: Item) -> list[list[int]]:
@@ -117,10 +146,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--base", type=Path, default=Path("thoth/nano/base"), help="(%(default)s)")
     parser.add_argument("--shards", type=int, default=40, help=f"of {POOL * BATCH} notes each (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the notes (%(default)s)")
+    parser.add_argument("--facts", type=int, default=pool.MOST_FACTS, help="the most of a note (%(default)s)")
+    parser.add_argument("--recall", action="store_true", help="each note is an answer too, for a training from nothing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
     try:
-        teach(options.folder, options.base, options.shards, options.seed, options.device)
+        teach(options.folder, options.base, options.shards, options.seed, options.device, options.facts, options.recall)
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
