@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test lint format nano bench evaluate setup clean
+.PHONY: demo test lint format nano nano-hypernet bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -48,8 +48,13 @@ format: setup
 # The built-in model pair, from nothing: tokenizer, base, hypernetwork, bundle. Resumes where it was stopped.
 nano: setup
 	$(BIN)/python -m torch_train.nano runs/nano
-	rm -rf thoth/nano/base && cp -r runs/nano/wide/base thoth/nano/base
-	$(BIN)/convert-weights $$(ls -d runs/nano/last/step-* | tail -1) thoth/nano/hypernet --force
+	rm -rf thoth/nano/base && cp -r runs/nano/joint/base thoth/nano/base
+	$(BIN)/convert-weights $$(ls -d runs/nano/notes/step-* | tail -1) thoth/nano/hypernet --force
+
+# Its hypernetwork alone, from nothing, for the base as it is.
+nano-hypernet: setup
+	$(BIN)/python -m torch_train.nano runs/nano-hypernet --base thoth/nano/base
+	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/notes/step-* | tail -1) thoth/nano/hypernet --force
 
 evaluate: setup
 	$(BIN)/python benchmarks/accuracy.py

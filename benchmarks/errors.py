@@ -10,9 +10,10 @@ import argparse
 import torch
 
 from thoth import nano
+from torch_train import checkpoint
 from torch_train.encoder import layer_features
 from torch_train.lora import Injected, compose
-from torch_train.nano import base, distil, tokenizer
+from torch_train.nano import base, tokenizer
 from torch_train.nano.language import UNKNOWN, Language
 from torch_train.nano.rows import closed_rows, document_rows, tokenise
 
@@ -25,7 +26,7 @@ def main() -> None:
     notes_each = parser.parse_args().notes
     words = tokenizer.load(nano.folder() / "base")
     model = base.load(nano.folder() / "base").eval()
-    hypernet = distil.load(nano.folder() / "hypernet")
+    hypernet = checkpoint.load_hypernet(nano.folder() / "hypernet")
     adapters = Injected(model.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     refusal = words.encode(f" {UNKNOWN}").ids[0]
     print(

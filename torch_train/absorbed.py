@@ -16,7 +16,6 @@ from torch_train.chunking import Chunking
 from torch_train.encoder import packed_features
 from torch_train.fingerprint import local_folder
 from torch_train.generation import Transformers
-from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Adapters, Injected, compose
 from torch_train.prompt import document_ids
 from torch_train.template import load_tokenizer
@@ -35,9 +34,8 @@ class Absorber:
 
     def __init__(self, folder: Path, base: str | None, device: torch.device, dtype: str, batch_size: int) -> None:
         record = checkpoint.load_base_record(folder)
-        config, weights = checkpoint.load_weights(folder)
-        self.hypernet = HyperNetwork(config).to(device).eval().requires_grad_(False)
-        self.hypernet.load_state_dict(weights)
+        self.hypernet = checkpoint.load_hypernet(folder).to(device).eval().requires_grad_(False)
+        config = self.hypernet.config
         self.base_folder = local_folder(base or record.path)
         self.tokenizer: Any = load_tokenizer(self.base_folder)
         self._base = load_base(self.base_folder, dtype, device)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from torch_train.config import ConfigError, HypernetConfig
 from torch_train.errors import TrainingError
+from torch_train.hypernet import HyperNetwork
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TRAINER, TRAINER_TENSORS = "trainer.json", "trainer.safetensors"
@@ -152,6 +153,14 @@ def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[
         differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
         raise TrainingError(f"{folder} holds a hypernetwork of another shape: {differing}")
     return found, weights
+
+
+def load_hypernet(folder: Path) -> HyperNetwork:
+    """The hypernetwork of a checkpoint, or of a bundle that nothing is quantised in: both name tensors alike."""
+    config, weights = load_weights(folder)
+    hypernet = HyperNetwork(config)
+    hypernet.load_state_dict(weights)
+    return hypernet
 
 
 def load_base_record(folder: Path) -> BaseRecord:

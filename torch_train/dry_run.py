@@ -74,7 +74,7 @@ def memory_by_part(settings: Settings, config: HypernetConfig, base: Any, parame
         yield "encoder, 4 bits and their scales", (weights - blocks) * width + round(blocks * 4.5 / 8)
     yield "hypernetwork, fp32", parameters * 4
     yield "its gradients, fp32", parameters * 4
-    yield "AdamW, two moments, fp32", parameters * 8
+    yield "optimiser, two moments at most, fp32", parameters * 8
     rows = config.num_layers * config.hidden_size
     yield "features for the projection's gradient", rows * settings.packing.context_tokens * width
     if settings.run.recompute:

@@ -90,7 +90,7 @@ class OptimizerSettings:
     """How the hypernetwork is optimised; defaults are those of the published runs.
 
     Attributes:
-        kind: `muon` takes it for the matrices and AdamW for the rest: from nothing it learns several times faster.
+        kind: `muon` takes it for the matrices and AdamW for the rest, as nano is trained (docs/LOG.md).
         steps: Updates of the whole run.
         accumulation: Packed batches per update and process.
         learning_rate: At its peak.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from tests.conversion.command import converts
@@ -26,29 +26,43 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config.hidden_size, config.intermediate_size, config.num_hidden_layers = 32, 48, 2
     monkeypatch.setattr(base, "config", lambda: config)
     monkeypatch.setattr(tokenizer, "train", partial(tokenizer.train, notes=600))
-    for stage in ("BASE", "DISTIL", "JOINT", "WIDE"):
-        monkeypatch.setattr(recipe, stage, replace(FEW))
+    for stage in ("BASE", "JOINT"):
+        monkeypatch.setattr(recipe, stage, FEW)
+    monkeypatch.setattr(recipe, "FIRST", tuple(replace(lesson, shards=1) for lesson in recipe.FIRST))
+    monkeypatch.setattr(recipe, "NOTES", replace(recipe.NOTES, shards=1, facts=2))
     monkeypatch.setattr(run, "LOG_EVERY", 1)
-    monkeypatch.setattr(recipe, "SHARDS", 1)
     monkeypatch.setattr(pool, "MOST_FACTS", 2)
     monkeypatch.setattr(teacher, "BATCH", 2)
-    last = yaml.safe_load(recipe.LAST.read_text())
-    last["optimizer"] |= {"steps": 2, "warmup": 1}
-    last["packing"] |= {"context_tokens": 512, "input_tokens": 256}
-    monkeypatch.setattr(recipe, "LAST", tmp_path / "last.yaml")
-    recipe.LAST.write_text(yaml.safe_dump(last))
+    for path in recipe.CONFIGS.glob("nano-*.yaml"):
+        lesson = yaml.safe_load(path.read_text())
+        lesson["optimizer"] |= {"steps": 2, "warmup": 1}
+        lesson["packing"] |= {"context_tokens": 512, "input_tokens": 256}
+        (tmp_path / path.name).write_text(yaml.safe_dump(lesson))
+    monkeypatch.setattr(recipe, "CONFIGS", tmp_path)
 
 
-def test_from_nothing_to_a_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _trained(run: Path) -> tuple[Path, dict[str, torch.Tensor]]:
+    (last,) = checkpoint.checkpoints(run)
+    return last, checkpoint.load_weights(last)[1]
+
+
+def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "nano"
-    monkeypatch.setattr(sys, "argv", ["nano", str(folder), "--device", "cpu"])
-    recipe.main()
-    (last,) = checkpoint.checkpoints(folder / "last")
-    config, weights = checkpoint.load_weights(last)
-    assert (config.rank, config.num_latents) == (recipe.RANK, recipe.LATENTS)
-    before = checkpoint.load_weights(folder / "wide" / "hypernet", config)[1]
-    assert any((weights[name] != before[name]).any() for name in weights)
+    recipe.main([str(folder), "--device", "cpu"])
+    few, last = _trained(folder / "few")[1], _trained(folder / "notes")
+    joint = checkpoint.load_weights(folder / "joint" / "hypernet")[1]
+    for before, after in ((few, joint), (joint, last[1])):  # each goes on from the one before
+        moved = torch.cat([(after[name] - before[name]).abs().flatten() for name in after])
+        assert 0 < moved.max() < 0.05
     assert (folder / "curves.png").stat().st_size > 1000
-    recipe.main()  # everything is there: nothing is trained again
-    assert checkpoint.checkpoints(folder / "last") == [last]
-    assert "logits" in converts(last, tmp_path / "bundle").output
+    recipe.main([str(folder), "--device", "cpu"])  # everything is there: nothing is trained again
+    assert _trained(folder / "notes")[0] == last[0]
+    assert "logits" in converts(last[0], tmp_path / "bundle").output
+
+    alone = tmp_path / "alone"
+    recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base")])
+    assert checkpoint.load_base_record(_trained(alone / "notes")[0]).path == str(folder / "joint" / "base")
+    with pytest.raises(SystemExit) as ended:  # other notes in the folder of these
+        recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base"), "--seed", "1"])
+    assert ended.value.code == 1
+    assert "was made from something else" in capsys.readouterr().err.splitlines()[-1]

@@ -10,15 +10,16 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
+from tests.training import tiny_run
 from torch_train.base import load_base
 from torch_train.chunking import Chunking
 from torch_train.errors import DataError
 from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
-from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected
 from torch_train.model import DistillationModel
-from torch_train.nano import distil, teacher, tokenizer
+from torch_train.nano import joint, teacher, tokenizer
 from torch_train.nano.pool import MOST_FACTS, Pool
+from torch_train.nano.reading import read_notes
 from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.packing import Packer
@@ -63,7 +64,7 @@ def test_the_trainer_has_the_loss_of_the_recipe(
     items = Pool(words, SEED, NOTES, hard=True).batch(0, MOST_FACTS)
     assert [row.context_ids[2:-1].tolist() for row in rows] == [item.document for item in items]
     torch.manual_seed(1)
-    hypernet = HyperNetwork(distil.config(model))
+    hypernet = tiny_run.nano_hypernet(model)
     with torch.no_grad():
         for name, parameter in hypernet.named_parameters():
             if name.startswith(("scaler_B", "bias")):
@@ -74,9 +75,9 @@ def test_the_trainer_has_the_loss_of_the_recipe(
     frozen = load_base(base, "float32", torch.device("cpu"))
     trainer = DistillationModel(hypernet, frozen, frozen, recompute=False)(batch).distillation / NOTES
 
-    monkeypatch.setattr(distil, "decision_loss", lambda logits, rows: 0.0)  # the recipe's own addition
+    monkeypatch.setattr(joint, "decision_loss", lambda logits, rows: 0.0)  # the recipe's own addition
     adapters = Injected(model.model.layers, ("down_proj",), hypernet.config.scale)
-    recipe = distil.absorb_notes(model, adapters, hypernet, items, distil.read_notes(model, items, words), 1)
+    recipe = joint.absorb_notes(model, adapters, hypernet, items, read_notes(model, items, words), 1)
     assert recipe.loss > 1
     torch.testing.assert_close(trainer, recipe.loss, rtol=2e-3, atol=0)  # the shards keep halves
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
 from torch_train.chunking import Chunking
 from torch_train.config import HypernetConfig
@@ -126,3 +126,12 @@ def hypernet(seed: int = 0) -> HyperNetwork:
             parameter.add_((0.5 if "scaler" in name else 0.05) * torch.randn_like(parameter))
         network.head.weight.mul_(5)  # adapters must be strong enough to be missed
     return network
+
+
+def nano_hypernet(base: Ministral3ForCausalLM) -> HyperNetwork:
+    """An untrained hypernetwork for a small base of nano's kind."""
+    config = base.config
+    modules = {"down_proj": (config.intermediate_size, config.hidden_size)}
+    return HyperNetwork(
+        HypernetConfig(config.num_hidden_layers, config.hidden_size, modules, 8, 45.25, 64, 8, 2, 4, 2, 16)
+    )

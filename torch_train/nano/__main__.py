@@ -1,74 +1,105 @@
-"""`python -m torch_train.nano FOLDER`: train nano from nothing, in five stages; a killed run goes on where it was.
+"""`python -m torch_train.nano FOLDER`: train nano from nothing; a killed run goes on where it was.
 
-The settings below are what the run that made the shipped pair led to; docs/LOG.md has its curves and detours.
+Nano's own loop trains the base, alone and together with the hypernetwork; all else is the trainer that also trains the
+big ones. docs/LOG.md has the curves and detours that led to these settings.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
-from torch_train.nano import base, curves, distil, joint, pool, teacher, tokenizer
+from torch_train import checkpoint
+from torch_train.errors import TrainingError
+from torch_train.nano import base, curves, joint, pool, teacher, tokenizer
 from torch_train.nano.run import Settings
-from torch_train.nano.widen import widen
 from torch_train.settings import read_settings
 from torch_train.train import train
 
 BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
-DISTIL = Settings(steps=1500, batch=32, learning_rate=2.5e-3)
-JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
-WIDE = Settings(steps=1850, batch=24, learning_rate=7e-4, decay=0.9)
-OTHER_NOTES = 7  # added to the seed from stage to stage: not the notes of the one before
-RANK, LATENTS = 32, 64  # of the last two stages and of what is shipped
-LAST = Path(__file__).parents[1] / "configs" / "nano-notes.yaml"
-SHARDS = 56  # of notes for the last stage
+JOINT = Settings(steps=4600, batch=24, learning_rate=1e-3, decay=0.6)
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def main() -> None:
-    """Train tokenizer, base and hypernetwork; the pair is FOLDER/wide/base and the last checkpoint in FOLDER/last."""
+@dataclass(frozen=True)
+class Lesson:
+    """What the hypernetwork learns against a base that stays as it is: notes for `configs/nano-NAME.yaml`."""
+
+    name: str
+    facts: int
+    shards: int
+    recall: bool
+
+
+# From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
+FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
+NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=100, recall=False)
+
+
+def learn(
+    lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | None, seed: int, device: str
+) -> Path | None:
+    """One lesson after the other: the base reads notes, and the hypernetwork is trained on what it says about them.
+
+    Args:
+        lessons: In their order.
+        folder: Each has its own in there.
+        base: Folder of the base.
+        start: Checkpoint of the hypernetwork to go on from, None for a new one.
+        seed: Of notes and weights.
+        device: That everything runs on.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        TrainingError: The run was told to stop.
+    """
+    for lesson in lessons:
+        place = folder / lesson.name
+        teacher.teach(place / "teacher", base, lesson.shards, seed, device, lesson.facts, lesson.recall)
+        paths = [f"base.path={base}", f"data.teacher=[{place}/teacher]", f"run.folder={place}"]
+        here = [f"hypernet.start={start or 'null'}", f"run.device={device}", f"run.seed={seed}"]
+        if not train(read_settings(CONFIGS / f"nano-{lesson.name}.yaml", [*paths, *here])):
+            raise TrainingError("stopped: the same command goes on where it was")
+        start = checkpoint.checkpoints(place)[-1]
+    return start
+
+
+def make(folder: Path, seed: int, device: str) -> None:
+    """Train tokenizer, base and hypernetwork: the pair is FOLDER/joint/base and the last checkpoint in FOLDER/notes."""
+    if not (folder / "tokenizer" / "tokenizer.json").exists():
+        tokenizer.train(folder / "tokenizer", seed)
+    words = tokenizer.load(folder / "tokenizer")
+    model = base.train(folder / "base", words, replace(BASE, seed=seed, device=device))
+    tokenizer.copy(folder / "tokenizer", folder / "base" / "base")
+    start = learn(FIRST, folder, folder / "base" / "base", None, seed + 1, device)
+    hypernet = checkpoint.load_hypernet(start)
+    joint.train(folder / "joint", words, model, hypernet, replace(JOINT, seed=seed + 2, device=device))
+    tokenizer.copy(folder / "tokenizer", folder / "joint" / "base")
+    curves.draw(folder)
+    learn([NOTES], folder, folder / "joint" / "base", folder / "joint" / "hypernet", seed + 3, device)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--start", type=Path, help="go on from a finished pair (base/, hypernet/): the last two stages")
-    arguments = parser.parse_args()
-    folder, start = arguments.folder, arguments.start
-    here = {"seed": arguments.seed, "device": arguments.device}
-
-    if start is not None:
-        tokenizer.copy(start / "base", folder / "tokenizer")
-    elif not (folder / "tokenizer" / "tokenizer.json").exists():
-        tokenizer.train(folder / "tokenizer", arguments.seed)
-    words = tokenizer.load(folder / "tokenizer")
-    if start is None:
-        model = base.train(folder / "base", words, replace(BASE, **here))
-        hypernet = distil.train(folder / "distil", words, model, replace(DISTIL, **here))
-        joint.train(folder / "joint", words, model, hypernet, replace(JOINT, **here), first=2)
-    else:
-        model = base.load(start / "base")
-        hypernet = distil.load(start / "hypernet")
-    wide = widen(hypernet, RANK, LATENTS, arguments.seed)
-    here["seed"] += OTHER_NOTES
-    joint.train(folder / "wide", words, model, wide, replace(WIDE, **here), first=pool.MOST_FACTS)
-    tokenizer.copy(folder / "tokenizer", folder / "wide" / "base")
-    here["seed"] += OTHER_NOTES
-    teacher.teach(folder / "teacher", folder / "wide" / "base", SHARDS, here["seed"], arguments.device)
-    train(
-        read_settings(
-            LAST,
-            [
-                f"base.path={folder}/wide/base",
-                f"hypernet.start={folder}/wide/hypernet",
-                f"data.teacher=[{folder}/teacher]",
-                f"run.folder={folder}/last",
-                f"run.device={arguments.device}",
-            ],
-        )
-    )
-    curves.draw(folder)
+    parser.add_argument("--base", type=Path, help="train the hypernetwork alone, from nothing, for this base")
+    options = parser.parse_args(arguments)
+    try:
+        if options.base is None:
+            make(options.folder, options.seed, options.device)
+        else:
+            learn([*FIRST, NOTES], options.folder, options.base, None, options.seed, options.device)
+    except TrainingError as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
 
 
 if __name__ == "__main__":

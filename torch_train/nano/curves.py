@@ -8,9 +8,7 @@ from torch_train.journal import read_log
 
 _STAGES = {
     "base": "base, note in context",
-    "distil": "hypernetwork, adapter only",
     "joint": "both, adapter only",
-    "wide": "both, wider hypernetwork, adapter only",
 }
 _CURVES = {
     "exact": "exact",
@@ -23,7 +21,7 @@ def draw(folder: Path) -> Path:
     """Plot the logs of the stages whose answers are counted into `folder/curves.png` and return its path."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(18, 4), layout="constrained")
+    figure = Figure(figsize=(11, 4), layout="constrained")
     for axes, (stage, title) in zip(figure.subplots(1, len(_STAGES)), _STAGES.items(), strict=True):
         log = read_log(folder / stage)
         steps = [entry["step"] for entry in log]

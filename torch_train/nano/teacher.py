@@ -24,8 +24,8 @@ from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.generation import TOP
 from torch_train.nano import base as base_stage
 from torch_train.nano import pool, tokenizer
-from torch_train.nano.distil import read_notes
 from torch_train.nano.pool import POOL, Pool
+from torch_train.nano.reading import read_notes
 from torch_train.nano.rows import Item
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.shards import Shards

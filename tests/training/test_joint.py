@@ -6,13 +6,13 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
+from tests.training import tiny_run
 from torch_train.encoder import layer_features
-from torch_train.hypernet import HyperNetwork
 from torch_train.lora import Injected, compose
 from torch_train.loss import distillation_loss
-from torch_train.nano import distil
 from torch_train.nano.base import hidden_states
 from torch_train.nano.language import Language
+from torch_train.nano.reading import corrected
 from torch_train.nano.rows import Item, closed_rows, document_rows, open_rows, tokenise
 from torch_train.teacher import top_log_probabilities
 
@@ -37,7 +37,7 @@ def test_an_untrained_hypernetwork_changes_nothing_and_then_everything_learns(
 ) -> None:
     items = _items(words)
     torch.manual_seed(1)
-    hypernet = HyperNetwork(distil.config(model))
+    hypernet = tiny_run.nano_hypernet(model)
     read, asked = open_rows(items, words.encode("\n").ids[0]), closed_rows(items)
     ids, log_probabilities = top_log_probabilities(
         model.lm_head(hidden_states(model, read).flatten(0, 1)[read.predicts])
@@ -70,7 +70,7 @@ def test_where_the_teacher_misreads_the_note_its_own_answer_is_the_target() -> N
     ids, log_probabilities = top_log_probabilities(torch.randn(3, 50, generator=torch.Generator().manual_seed(0)))
     targets = torch.tensor([7, 8, 9])
     right = torch.tensor([True, False, True])
-    new_ids, new = distil.corrected(ids, log_probabilities, right, targets)
+    new_ids, new = corrected(ids, log_probabilities, right, targets)
     assert torch.equal(new_ids[right], ids[right])
     assert torch.equal(new[right], log_probabilities[right])
     student = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
