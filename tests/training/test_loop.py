@@ -266,7 +266,12 @@ def test_dry_run_without_data(pair: tuple[Path, Path], tmp_path: Path, capsys: p
     config = tiny_run.config_file(tmp_path, pair[0], tmp_path / "nothing")
     assert main([str(config), "--dry-run"]) == 0
     told = capsys.readouterr().out
-    for part in ("parameters", "AdamW, two moments", "tokens per step: 640 = 1 processes x 2 batches", "time per step"):
+    for part in (
+        "parameters",
+        "optimiser, two moments",
+        "tokens per step: 640 = 1 processes x 2 batches",
+        "time per step",
+    ):
         assert part in told
     assert not (tmp_path / "run").exists()
 

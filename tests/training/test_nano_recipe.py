@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -66,3 +67,13 @@ def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[
         recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base"), "--seed", "1"])
     assert ended.value.code == 1
     assert "was made from something else" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", [recipe.main, teacher.main])
+def test_a_base_that_is_not_there(
+    command: Callable[[list[str]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command([str(tmp_path / "run"), "--base", str(tmp_path / "nothing")])
+    assert ended.value.code == 1
+    assert "nothing/config.json cannot be read" in capsys.readouterr().err.splitlines()[-1]

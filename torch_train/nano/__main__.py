@@ -20,8 +20,8 @@ from torch_train.nano.run import Settings
 from torch_train.settings import read_settings
 from torch_train.train import train
 
-BASE = Settings(steps=4000, batch=32, learning_rate=3e-3)
-JOINT = Settings(steps=4600, batch=24, learning_rate=1e-3, decay=0.6)
+BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
+JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 

@@ -59,7 +59,6 @@ def teach(
     Raises:
         DataError: The folder was begun from another base or other notes.
     """
-    words = tokenizer.load(base)
     manifest: dict[str, Any] = {
         "kind": "teacher",
         "shards": shards,
@@ -71,6 +70,7 @@ def teach(
     missing = stored.missing()
     if not missing:
         return
+    words = tokenizer.load(base)
     model = base_stage.load(base).to(torch.device(device)).eval()
     notes = Pool(words, seed, BATCH, hard=True)
     for index in missing:
@@ -150,6 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--recall", action="store_true", help="each note is an answer too, for a training from nothing")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
+    if options.facts < 1 or options.shards < 1:
+        parser.error("--facts and --shards must be above 0")
     try:
         teach(options.folder, options.base, options.shards, options.seed, options.device, options.facts, options.recall)
     except TrainingError as error:
