@@ -51,10 +51,12 @@ nano: setup
 	rm -rf thoth/nano/base && cp -r runs/nano/joint/base thoth/nano/base
 	$(BIN)/convert-weights $$(ls -d runs/nano/notes/step-* | tail -1) thoth/nano/hypernet --force
 
-# Its hypernetwork alone, from nothing, for the base as it is.
+# Its hypernetwork alone, from nothing, for the base as it is; beside the shipped one, not in its place.
 nano-hypernet: setup
 	$(BIN)/python -m torch_train.nano runs/nano-hypernet --base thoth/nano/base
-	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/notes/step-* | tail -1) thoth/nano/hypernet --force
+	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
+	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/notes/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
+	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
 
 evaluate: setup
 	$(BIN)/python benchmarks/accuracy.py
