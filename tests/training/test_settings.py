@@ -21,7 +21,16 @@ SMALL = "base: {path: a/b}\ndata: {teacher: [x]}\noptimizer: {steps: 3}\nrun: {f
 
 def test_all_configurations_are_there() -> None:
     names = {path.stem for path in CONFIGS}
-    assert names == {"ministral-3-3b", "ministral-3-3b-chunked", "gemma-2-2b", "niah", "nano", "nano-notes"}
+    assert names == {
+        "ministral-3-3b",
+        "ministral-3-3b-chunked",
+        "gemma-2-2b",
+        "niah",
+        "nano",
+        "nano-first",
+        "nano-few",
+        "nano-notes",
+    }
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
