@@ -16,6 +16,7 @@ from thoth.tui.downloads import Downloads
 from thoth.tui.work import EngineLike, Work
 
 if TYPE_CHECKING:
+    from textual.events import Paste
     from textual.message import Message
     from textual.screen import Screen
 
@@ -68,6 +69,11 @@ class ThothApp(App[None]):
         if event.settings.theme in self.available_themes:
             self.theme = event.settings.theme
         self.set_keymap(event.settings.keys)
+
+    def on_paste(self, event: Paste) -> None:
+        """Take files that are dropped on the window while a dialog or the library has the focus."""
+        if self._main is not None:
+            self._main.take_files(event.text)
 
     def _to_main(self, message: Message) -> None:
         if self._main is not None:

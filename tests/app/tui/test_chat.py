@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual.widgets import Button
 
 from tests.app.tui.chatting import Make, running
 from thoth.errors import ModelError, ResourceError
 from thoth.tui import clipboard
+from thoth.tui.screens.first_run import FirstRun
+from thoth.tui.widgets.document_list import DocumentList
 from thoth.tui.widgets.library_panel import LibraryPanel
 from thoth.tui.widgets.transcript import Transcript
 
@@ -232,6 +235,23 @@ async def test_a_dropped_file_is_absorbed_and_asked_about(fake: Make, tmp_path: 
         await chat.ask("What colour is the door?")
         assert [document.name for document in chat.engine.asked[-1].documents] == ["a note.txt"]
         assert "1 active document" in chat.status
+
+
+@pytest.mark.parametrize("front", ["library", "dialog"])
+async def test_a_file_is_dropped_on_the_window_whatever_has_the_focus(fake: Make, tmp_path: Path, front: str) -> None:
+    note = tmp_path / "mill.txt"
+    note.write_text("The door of the mill is blue.")
+    async with running(fake()) as chat:
+        if front == "library":
+            chat.main.query_one(DocumentList).focus()
+        else:
+            chat.app.push_screen(FirstRun())
+            await chat.until(lambda: isinstance(chat.app.focused, Button))
+        chat.app.post_message(events.Paste("words that are no file"))
+        chat.app.post_message(events.Paste(str(note)))
+        await chat.until(lambda: any(document.active for document in chat.main.documents))
+        assert [document.name for document in chat.main.documents] == ["mill.txt"]
+        assert chat.prompt.text == ""
 
 
 async def test_a_question_that_comes_too_early_is_answered_without_the_document(fake: Make, tmp_path: Path) -> None:

@@ -124,6 +124,10 @@ class MainScreen(ChatActions):
     def _hint(self, event: TextArea.Changed) -> None:
         self.query_one(CommandHints).show(event.text_area.text)
 
+    def take_files(self, paste: str) -> None:
+        """Absorb the files that a paste stands for, if it does."""
+        self.query_one(Prompt).take_files(paste)
+
     @on(Prompt.FilesDropped)
     def _dropped(self, event: Prompt.FilesDropped) -> None:
         if event.note:
