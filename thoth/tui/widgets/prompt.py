@@ -141,28 +141,20 @@ class Prompt(TextArea):
         event.prevent_default()
         event.stop()
         if drops.may_be_drop(event.text):
-            self._look_for_files(event.text)
+            self.take_files(event.text, or_text=True)
         else:  # at once: what is typed next comes after it
             self._insert(event.text)
 
     @work(group="drops")
-    async def take_files(self, text: str) -> None:
-        """Take files that were dropped while something else had the focus; other pastes were not meant for this."""
-        await self._found_files(text)
-
-    @work(group="drops")
-    async def _look_for_files(self, text: str) -> None:
-        if await self._found_files(text):
-            return
-        self._insert(text)
-        if lost := await asyncio.to_thread(drops.missing, text):
-            self.post_message(self.Said(lost))
-
-    async def _found_files(self, text: str) -> bool:
-        drop = await asyncio.to_thread(drops.find_drops, text) if drops.may_be_drop(text) else None
+    async def take_files(self, text: str, *, or_text: bool = False) -> None:
+        """Take the files that a paste stands for; one that stands for none is dropped, or inserted with `or_text`."""
+        drop = await asyncio.to_thread(drops.find_drops, text)
         if drop is not None:
             self.post_message(self.FilesDropped(drop.paths, drop.note))
-        return drop is not None
+        elif or_text:
+            self._insert(text)
+            if lost := await asyncio.to_thread(drops.missing, text):
+                self.post_message(self.Said(lost))
 
     def _insert(self, text: str) -> None:
         if len(self.text) + len(text) > _MOST_CHARACTERS:
