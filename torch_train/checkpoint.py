@@ -70,7 +70,7 @@ class TrainerState:
         step: Updates done.
         stream: Where the order of batches stands.
         settings: Of the run, to refuse others.
-        optimizer: `parameter:key` -> tensor of AdamW's state.
+        optimizer: `parameter:key` -> tensor of the optimiser's state.
     """
 
     step: int

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 from torch_train.nano.language import Language
 from torch_train.nano.rows import closed_rows, document_rows, open_rows, tokenise
-from torch_train.nano.templates import CHOICES
+from torch_train.nano.vocabulary import CHOICES
 
 
 @pytest.mark.parametrize(

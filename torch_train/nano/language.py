@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from torch_train.nano import templates
-from torch_train.nano.templates import ATTRIBUTES, CHOICES, Attribute
+from torch_train.nano import templates, vocabulary
+from torch_train.nano.templates import ATTRIBUTES, Attribute
+from torch_train.nano.vocabulary import CHOICES
 
 Split = Literal["train", "test"]
 UNKNOWN = "I don't know."
@@ -20,24 +21,6 @@ UNKNOWN = "I don't know."
 _KINDS = ("person", "organisation", "place", "product", "event")
 _BY_KIND = {kind: [a for a in ATTRIBUTES if a.kind == kind] for kind in _KINDS}
 
-_HEADS = tuple(
-    "Al Ar Ban Bel Ber Bor Bran Cal Car Cor Dal Dar Del Dor Dun El Er Fal Far Fen Fin Gal Gar Gil Gor Hal Har Hel Hol "
-    "Il Jan Jar Jor Kal Kar Kel Kor Lam Lar Len Lor Mal Mar Mel Mor Nal Nar Nel Nor Ol Or Os Pal Par Pel Por Quel Ral "
-    "Ran Rel Ros Sal Sar Sel Sil Sol Tal Tar Tel Tor Ul Ur Val Var Vel Vor Wal Wen Wil Yar Yor Zal Zel Zor".split()
-)
-_MIDDLES = tuple("a e i o u ami ano ela eri ilo ina omi ora una uri avo".split())
-_TAILS = {
-    "first": tuple("bert da dric gan ina ka la lia lin mira mund na nia ra ric rik sa tha ton via vin win".split()),
-    "last": tuple("bach berg dale feld gaard hart kamp land man mark quist rup sen shaw son stad stein strom vik "
-                  "worth".split()),
-    "place": tuple("bridge burg bury by cester dorf ford gate grad ham haven holm mouth pool port stead thorpe ton "
-                   "wick wood".split()),
-    "organisation": tuple("co corp dex gen kom lux max mo nex nova plex sys tec tex tron via vex zon zy".split()),
-    "product": tuple("bo do fix go jet jo ko lo mix po ray ro to vo wing xi zip zo".split()),
-    "river": tuple("ach ane aw eck ess une isk ith oll oon oth uck und ush".split()),
-    "event": tuple("ade alia ana ella enda esta iade ino ival onia ora ura".split()),
-}  # fmt: skip
-_EVENTS = ("Fair", "Festival", "Race", "Regatta", "Summit", "Concert", "Games", "Market")
 _JOINTS = (" ", " ", " ", " ", " ", "\n", "\n\n")
 
 
@@ -81,8 +64,8 @@ class Language:
         """A capitalised name part of this split."""
         draw = self._random
         while True:
-            middle = draw.choice(_MIDDLES) if draw.random() < 0.2 else ""
-            word = draw.choice(_HEADS) + middle + draw.choice(_TAILS[kind])
+            middle = draw.choice(vocabulary.MIDDLES) if draw.random() < 0.2 else ""
+            word = draw.choice(vocabulary.HEADS) + middle + draw.choice(vocabulary.TAILS[kind])
             if (zlib.crc32(word.encode()) % 10 == 0) == (self._split == "test"):
                 return word
 
@@ -91,7 +74,7 @@ class Language:
         if kind == "person":
             return f"{self.word('first')} {self.word('last')}"
         if kind == "event":
-            return f"{self.word('event')} {self._random.choice(_EVENTS)}"
+            return f"{self.word('event')} {self._random.choice(vocabulary.EVENTS)}"
         return self.word(kind)
 
     def value(self, kind: str) -> str:
@@ -114,8 +97,8 @@ class Language:
 
     def filler(self) -> str:
         """One sentence that says nothing one could ask about."""
-        adjectives = self._random.sample(templates.ADJECTIVES, 2)
-        nouns = self._random.sample(templates.NOUNS, 2)
+        adjectives = self._random.sample(vocabulary.ADJECTIVES, 2)
+        nouns = self._random.sample(vocabulary.NOUNS, 2)
         sentence = self._random.choice(templates.FILLER)
         return sentence.format(a=adjectives[0], a2=adjectives[1], n=nouns[0], n2=nouns[1])
 

@@ -100,12 +100,12 @@ def _taught(
             top_ids=ids[at:after].astype(np.int32),
             top_log_probabilities=log_probabilities[at:after].astype(np.float16),
         )
-        rows.append(recalling(row, item.document) if recall else row)
+        rows.append(_recalling(row, item.document) if recall else row)
         at = after
     return rows
 
 
-def recalling(row: TeacherRow, document: Sequence[int]) -> TeacherRow:
+def _recalling(row: TeacherRow, document: Sequence[int]) -> TeacherRow:
     """The same row with one answer more: the note itself, right after `<s>[INST]`, every token of it certain."""
     ids = np.zeros((len(document), row.top_ids.shape[1]), np.int32)
     ids[:, 0] = document

@@ -15,7 +15,7 @@ class Attribute:
     Attributes:
         kind: Entity kind: person, organisation, place, product or event.
         name: Attribute name, unique within its kind.
-        value: Value kind, see `language.Names.value`.
+        value: Value kind, see `language.Language.value`.
         statements: Sentences with `{e}` and `{v}`.
         questions: Questions with `{e}`.
     """
@@ -442,29 +442,6 @@ NEEDLE_QUESTIONS = (
     "What number is special and magic?",
 )
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "job": tuple("baker carpenter doctor farmer fisher gardener judge lawyer mason miller nurse painter pilot "
-                 "plumber potter sailor singer smith tailor teacher translator weaver writer brewer".split()),
-    "hobby": tuple("archery baking boxing carving chess climbing cycling dancing diving drawing fencing fishing "
-                   "hiking juggling knitting painting pottery reading rowing running sailing singing skating "
-                   "sewing".split()),
-    "pet": tuple("badger canary cat crow dog donkey ferret finch fox frog goat goose hamster hedgehog lizard "
-                 "mouse parrot pony rabbit raven snake spider tortoise turtle".split()),
-    "goods": tuple("bells bicycles boats books boots bricks candles carpets cheese clocks coats drums furniture "
-                   "glass hats kites lamps locks maps mirrors paper ropes soap toys".split()),
-    "food": tuple("apple cake,barley soup,bean stew,berry tart,bread,cabbage rolls,carrot cake,dumplings,eel pie,"
-                  "fish soup,goat cheese,ham,honey cake,lentils,mushrooms,noodles,nut bread,onion tart,pancakes,"
-                  "plum jam,potato salad,roast duck,smoked trout,turnips".split(",")),
-    "colour": tuple("amber black blue brown copper crimson gold green grey indigo ivory orange pink purple red "
-                    "scarlet silver teal turquoise violet white yellow olive beige".split()),
-    "material": tuple("ash bamboo brass bronze ceramic clay cork cotton felt glass granite iron leather linen "
-                      "marble oak pine plastic rubber silk slate steel tin wool".split()),
-    "prize": tuple("bottle of wine,bronze bell,cup,diploma,flag,goblet,gold ring,lamb,medal,necklace,painted plate,"
-                   "ribbon,rose,sack of flour,saddle,scarf,shield,silver coin,silver spoon,statue,sword,trophy,"
-                   "violin,wreath".split(",")),
-    "month": tuple("January February March April May June July August September October November December".split()),
-}  # fmt: skip
-
 FILLER: tuple[str, ...] = (
     "The weather stayed {a} for most of the week.",
     "Most of this was written down on a {a} evening.",
@@ -497,7 +474,3 @@ FILLER: tuple[str, ...] = (
     "The grass is {a}, the sky is {a2}.",
     "Here and there, a {n} was still missing.",
 )
-ADJECTIVES = tuple("calm dry warm cold bright dull long short quiet loud narrow broad plain odd gentle rough late "
-                   "early soft hard empty full heavy light".split())  # fmt: skip
-NOUNS = tuple("garden bridge market station letter window kitchen field harbour tower library chair lamp roof "
-              "street forest gate wagon ladder basket barrel mill square fountain".split())  # fmt: skip

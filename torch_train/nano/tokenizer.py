@@ -12,7 +12,7 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from torch_train.nano.language import UNKNOWN, Language
-from torch_train.nano.templates import CHOICES
+from torch_train.nano.vocabulary import CHOICES
 
 VOCAB_SIZE = 2048
 SPECIAL = ("<unk>", "<s>", "</s>", "[INST]", "[/INST]", "<pad>")
