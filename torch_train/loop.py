@@ -142,18 +142,20 @@ class Loop:
             noise = self._stream.noise(ticket, device) if settings.neftune else None
             with nullcontext() if ticket is own[-1] else self._accelerator.no_sync(self._model):
                 losses = self._model(batch, noise)
-                total = losses.distillation + settings.l1 * losses.magnitude
+                total = self._total(*losses)
                 # Gradients are averaged over processes, the denominator counts the contexts of all: hence the factor.
                 self._accelerator.backward(total / contexts * processes)
-            sums.append(torch.stack([losses.distillation.detach(), losses.magnitude.detach()]))
+            sums.append(torch.stack(losses).detach())
         told = torch.tensor([float(self._terminated)], device=device)
-        distillation, magnitude, stop = self._accelerator.reduce(torch.cat([sum(sums), told])).tolist()
+        *parts, stop = self._accelerator.reduce(torch.cat([sum(sums), told])).tolist()
+        distillation, decision, magnitude = (part / contexts for part in parts)
         norm = self._accelerator.clip_grad_norm_(self._model.parameters(), settings.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # sharded: a part on every GPU
         values = {
-            "loss": (distillation + settings.l1 * magnitude) / contexts,
-            "distillation": distillation / contexts,
-            "magnitude": magnitude / contexts,
+            "loss": self._total(distillation, decision, magnitude),
+            "distillation": distillation,
+            "decision": decision,
+            "magnitude": magnitude,
             "gradient norm": norm,
             "learning rate": rate,
         }
@@ -161,6 +163,11 @@ class Loop:
             self._fail(own, sums, position)
         self._optimizer.step()
         return values, stop > 0
+
+    def _total(self, distillation: Any, decision: Any, magnitude: Any) -> Any:
+        """What is minimised, of tensors or of numbers."""
+        settings = self._settings.optimizer
+        return distillation + settings.decision * decision + settings.l1 * magnitude
 
     def _fail(self, own: list[Ticket], sums: list[Tensor], position: dict[str, int]) -> None:
         """Save what was before this step, and name the batches whose loss is not a number."""

@@ -58,6 +58,11 @@ def context_losses(per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tens
     return per_context[present]
 
 
+def first_tokens(answers: Tensor) -> Tensor:
+    """Which of the answers' tokens come first in theirs: answer of each token (N,), in order -> bool (N,)."""
+    return answers.diff(prepend=answers.new_full((1,), -1)) != 0
+
+
 def distillation_loss(
     logits: Tensor,
     teacher_ids: Tensor,

@@ -11,7 +11,7 @@ from torch_train.base import FrozenBase
 from torch_train.encoder import packed_features
 from torch_train.hypernet import HyperNetwork, recomputed
 from torch_train.lora import Adapters, Injected, compose, visible_ranks
-from torch_train.loss import context_losses, magnitude, token_losses
+from torch_train.loss import context_losses, first_tokens, magnitude, token_losses
 from torch_train.packing import PackedBatch
 
 
@@ -22,10 +22,13 @@ class Losses(NamedTuple):
 
     Attributes:
         distillation: Sum over contexts of the mean over their answers of the mean over tokens.
+        decision: Sum over contexts of the mean over their answers of the first token: the one that decides what the
+            answer is, and of a long refusal the only one to learn.
         magnitude: Sum over generated adapters of mean |A| + mean |B|.
     """
 
     distillation: Tensor
+    decision: Tensor
     magnitude: Tensor
 
 
@@ -60,7 +63,9 @@ class DistillationModel(nn.Module):
         logits = self._frozen[0].logits(hidden[0, batch.predicts])
         per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
         per_context = context_losses(per_token, batch.answers, batch.input_contexts)
-        return Losses(per_context.sum(), magnitude(chunks) * len(batch.chunk_contexts))
+        first = first_tokens(batch.answers)
+        decisions = context_losses(per_token[first], batch.answers[first], batch.input_contexts)
+        return Losses(per_context.sum(), decisions.sum(), magnitude(chunks) * len(batch.chunk_contexts))
 
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""

@@ -99,6 +99,7 @@ class OptimizerSettings:
         weight_decay: Of everything but scalers, biases, norms and latents.
         betas: Of AdamW.
         clip: Largest norm of the gradient.
+        decision: Coefficient of the loss of the answers' first tokens alone, which the published runs have not.
         l1: Coefficient of the mean magnitude of generated adapters.
         neftune: Strength of the noise on the student's embeddings.
     """
@@ -112,6 +113,7 @@ class OptimizerSettings:
     weight_decay: float = 0.01
     betas: tuple[float, float] = (0.9, 0.999)
     clip: float = 1.0
+    decision: float = 0.0
     l1: float = 0.1
     neftune: float = 5.0
 
@@ -312,7 +314,7 @@ def _impossible(settings: Settings) -> list[str]:
     }
     problems = [f"{name} must be above 0, not {value}" for name, value in positive.items() if value <= 0]
     not_negative = {"warmup": optimizer.warmup, "weight_decay": optimizer.weight_decay}
-    not_negative |= {"l1": optimizer.l1, "neftune": optimizer.neftune}
+    not_negative |= {"decision": optimizer.decision, "l1": optimizer.l1, "neftune": optimizer.neftune}
     problems += [f"optimizer.{name} must not be negative" for name, value in not_negative.items() if value < 0]
     if packing.chunks == "random" and packing.max_chunk_tokens < packing.min_chunk_tokens:
         problems.append("packing.max_chunk_tokens must not be below packing.min_chunk_tokens")

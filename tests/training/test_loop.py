@@ -57,6 +57,17 @@ def _same_as(whole: Path, run: Path) -> None:
     assert _losses(run) == pytest.approx(_losses(whole), abs=1e-6)
 
 
+def test_first_tokens_count_as_much_as_asked(whole: Path, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    assert main([str(tiny_run.config_file(tmp_path, *pair)), "optimizer.decision=0.5"]) == 0
+    log = read_log(tmp_path / "run")
+    for entry in log:
+        parts = entry["distillation"] + 0.5 * entry["decision"] + 0.1 * entry["magnitude"]
+        assert entry["loss"] == pytest.approx(parts)
+    # The same batches and the same weights at first, other weights in the end.
+    assert log[0]["decision"] == pytest.approx(read_log(whole)[0]["decision"])
+    assert log[-1]["distillation"] != pytest.approx(read_log(whole)[-1]["distillation"], rel=1e-6)
+
+
 def test_a_run_leaves_checkpoints_log_curves_and_card(whole: Path) -> None:
     steps = ["step-00000002", "step-00000004", "step-00000006"]
     assert [path.name for path in checkpoint.checkpoints(whole)] == steps
@@ -175,7 +186,7 @@ def test_a_loss_that_is_not_a_number(
     def breaks(self: DistillationModel, batch: PackedBatch, noise: torch.Generator | None = None) -> Losses:
         calls.append(1)
         losses = forward(self, batch, noise)
-        return Losses(losses.distillation * float("nan"), losses.magnitude) if len(calls) == 8 else losses
+        return losses._replace(distillation=losses.distillation * float("nan")) if len(calls) == 8 else losses
 
     monkeypatch.setattr(DistillationModel, "forward", breaks)
     assert main([str(config)]) == 1

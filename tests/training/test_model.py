@@ -57,12 +57,12 @@ def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: Pack
         torch.testing.assert_close(packed[2][own], plain.model.norm(hidden[2])[0], atol=1e-4, rtol=1e-4)
 
 
-def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tuple[float, float]:
-    """(distillation, magnitude) with one model per context, its weights merged, and loops."""
+def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tuple[float, float, float]:
+    """(distillation, decision, magnitude) with one model per context, its weights merged, and loops."""
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
     scale, bias = hypernet.config.scale, hypernet.bias()
     frozen = load_base(folder, "float32", CPU)
-    by_context, magnitude = [], 0.0
+    by_context, decisions, magnitude = [], 0.0, 0.0
     for context in range(len(ROWS)):
         merged = copy.deepcopy(plain)
         pairs = [{name: (a[None], b[None]) for name, (a, b) in bias.items()}]
@@ -79,7 +79,7 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
                 for layer, block in enumerate(merged.model.layers):
                     target = block.mlp.down_proj if name == "down_proj" else block.self_attn.q_proj
                     target.weight += scale * b[0, layer].T @ a[0, layer]
-        by_answer = []
+        by_answer, first = [], []
         for sample in (batch.input_contexts == context).nonzero()[:, 0].tolist():
             own = (batch.input_samples[0] == sample).nonzero()[:, 0]
             log_q = merged(batch.input_ids[:, own]).logits[0].log_softmax(-1)
@@ -92,16 +92,19 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
                 if batch.answers[n] == sample
             ]
             by_answer.append(sum(by_token) / len(by_token))
+            first.append(by_token[0])
         by_context.append(sum(by_answer) / len(by_answer))
-    return float(sum(by_context)), magnitude
+        decisions += float(sum(first) / len(first))
+    return float(sum(by_context)), decisions, magnitude
 
 
 @torch.no_grad()
 def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch) -> None:
     hypernet = tiny_run.hypernet()
-    distillation, magnitude = _slow_losses(folder, hypernet, batch)
+    distillation, decision, magnitude = _slow_losses(folder, hypernet, batch)
     losses = _model(folder, hypernet)(batch)
     assert losses.distillation.item() == pytest.approx(distillation, rel=1e-4)
+    assert losses.decision.item() == pytest.approx(decision, rel=1e-4)
     assert losses.magnitude.item() == pytest.approx(magnitude, rel=1e-4)
     untouched = HyperNetwork(hypernet.config)
     assert _model(folder, untouched)(batch).distillation.item() != pytest.approx(distillation, rel=1e-2)
