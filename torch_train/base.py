@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from torch_train import attention
+from torch_train.attention import Padding
 from torch_train.errors import TrainingError
 
 SUPPORTED = ("ministral3", "mistral3", "mistral", "gemma2", "qwen3")
@@ -28,6 +30,7 @@ class Layout:
         rope: Cosines and sines of these positions.
         samples: Sample of each token, (1, T).
         varlen: What a flash-attention kernel needs instead of a mask: where samples begin, and the longest.
+        padding: What SDPA takes instead of a mask where that is less work.
         masks: Sliding window (None: no window) -> who sees whom, (1, 1, T, T); filled on first use.
     """
 
@@ -35,6 +38,7 @@ class Layout:
     rope: tuple[Tensor, Tensor]
     samples: Tensor
     varlen: dict[str, Any] | None
+    padding: Padding | None
     masks: dict[int | None, Tensor]
 
 
@@ -51,6 +55,9 @@ class FrozenBase:
         self.decoder = getattr(model.model, "language_model", model.model)
         self._flash = "flash" in str(self.config._attn_implementation)
         self._eager = self.config._attn_implementation == "eager"
+        self._sdpa = self.config._attn_implementation in ("sdpa", attention.NAME)
+        if self._sdpa:
+            attention.install(self.config)
 
     @property
     def layers(self) -> nn.ModuleList:
@@ -75,24 +82,22 @@ class FrozenBase:
             samples: Sample of each token, (1, T); the tokens of a sample lie side by side.
         """
         rope = self.decoder.rotary_emb(x, position_ids=positions)
-        return Layout(positions, rope, samples, _varlen(samples) if self._flash else None, {})
+        padding = Padding.of(positions, samples) if self._sdpa else None
+        if padding is not None and not padding.saves:
+            padding = None
+        return Layout(positions, rope, samples, _varlen(samples) if self._flash else None, padding, {})
 
     def block(self, layer: nn.Module, x: Tensor, layout: Layout) -> Tensor:
         """One block over a packed row: (1, T, hidden) -> same."""
-        attention = layer.self_attn
-        window = getattr(attention, "sliding_window", getattr(self.config, "sliding_window", None))
-        mask = None
-        if layout.varlen is None:
+        window = getattr(layer.self_attn, "sliding_window", getattr(self.config, "sliding_window", None))
+        mask, instead = None, layout.varlen or {}
+        if layout.padding is not None and (window is None or layout.padding.longest <= window):
+            instead = {"padding": layout.padding}
+        if not instead:
             if window not in layout.masks:
                 layout.masks[window] = self._mask(layout, window, x.dtype)
             mask = layout.masks[window]
-        return layer(
-            x,
-            attention_mask=mask,
-            position_ids=layout.positions,
-            position_embeddings=layout.rope,
-            **(layout.varlen or {}),
-        )
+        return layer(x, attention_mask=mask, position_ids=layout.positions, position_embeddings=layout.rope, **instead)
 
     def norm(self, x: Tensor) -> Tensor:
         """The final norm."""

@@ -1,19 +1,63 @@
 """Generated adapters inside a transformers model: one for each row of a batch, or for each sample of a packed row.
 
-In a packed row the adapters of all its samples lie side by side on one rank axis, and every token sees its own rows of
-it. So samples may have different numbers of chunks, nothing is gathered or padded, and the bias pair exists once.
+A packed row is cut where another group of contexts begins: each part runs with the chunks of its group, and all of it
+with the bias pair. So samples may have different numbers of chunks, and nothing is gathered, padded or masked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 Adapters = dict[str, tuple[Tensor, Tensor]]  # module -> (A (B, L, r, d_in), B (B, L, r, d_out))
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Which tokens of a packed row see which chunks: both lie in the order of the groups that they belong to.
+
+    Attributes:
+        tokens: Number of tokens of each group.
+        chunks: Number of chunks of each group.
+    """
+
+    tokens: list[int]
+    chunks: list[int]
+
+    @classmethod
+    def of(cls, tokens: Tensor, chunks: Tensor) -> Groups:
+        """From the group of each token (T,) and of each chunk (S,), both in ascending order."""
+        count = int(chunks.max()) + 1
+        return cls(torch.bincount(tokens, minlength=count).tolist(), torch.bincount(chunks, minlength=count).tolist())
+
+
+@dataclass(frozen=True)
+class PackedPair:
+    """What one linear map of a packed row is adapted by: A (S, r, d_in), B (S, r, d_out), and the bias pair (r, d)."""
+
+    a: Tensor
+    b: Tensor
+    bias_a: Tensor
+    bias_b: Tensor
+    groups: Groups
+
+    def delta(self, x: Tensor) -> Tensor:
+        """Each token x Aᵀ B, of its own chunks and the bias pair: (1, T, d_in) -> (1, T, d_out), in fp32."""
+        x = x.float()
+        parts = [
+            (tokens @ a.flatten(0, 1).mT) @ b.flatten(0, 1)
+            for tokens, a, b in zip(
+                x[0].split(self.groups.tokens),
+                self.a.float().split(self.groups.chunks),
+                self.b.float().split(self.groups.chunks),
+                strict=True,
+            )
+        ]
+        return torch.cat(parts)[None] + (x @ self.bias_a.float().mT) @ self.bias_b.float()
 
 
 class LoRALinear(nn.Module):
@@ -27,19 +71,19 @@ class LoRALinear(nn.Module):
     def __init__(self, linear: nn.Linear, scale: float) -> None:
         super().__init__()
         self.linear, self.scale = linear, scale
-        self.pair: tuple[Tensor, Tensor] | None = None
-        self.visible: Tensor | None = None
+        self.pair: tuple[Tensor, Tensor] | PackedPair | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d_in) -> (B, T, d_out); the delta in fp32, cast to the base's dtype."""
         y = self.linear(x)
         if self.pair is None:
             return y
-        a, b = self.pair  # (B, r, d_in), (B, r, d_out)
-        inner = x.float() @ a.float().mT
-        if self.visible is not None:  # (B, T, r)
-            inner = inner * self.visible
-        return y + (self.scale * (inner @ b.float())).to(y.dtype)
+        if isinstance(self.pair, PackedPair):
+            delta = self.pair.delta(x)
+        else:
+            a, b = self.pair  # (B, r, d_in), (B, r, d_out)
+            delta = (x.float() @ a.float().mT) @ b.float()
+        return y + (self.scale * delta).to(y.dtype)
 
 
 class Injected:
@@ -86,24 +130,25 @@ class Injected:
                     site.pair = None
 
     @contextmanager
-    def adapted_layer(self, layer: int, adapters: Adapters, visible: Tensor) -> Iterator[None]:
+    def adapted_layer(self, layer: int, chunks: Adapters, bias: Adapters, groups: Groups) -> Iterator[None]:
         """Within this context, block `layer` runs a packed row with the adapters of its samples.
 
         For one block alone, so that gradient checkpointing can run it again with the same adapters.
 
         Args:
             layer: Number of the block.
-            adapters: Module -> (A (1, L, R, d_in), B (1, L, R, d_out)), the adapters of all samples on one rank axis.
-            visible: Which of the R rows each token sees, 0 or 1, (1, T, R); see `visible_ranks`.
+            chunks: Module -> (A (S, L, r, d_in), B (S, L, r, d_out)), of every chunk.
+            bias: Module -> (A (L, r, d_in), B (L, r, d_out)).
+            groups: Which tokens see which chunks.
         """
-        sites = [(self._sites[name][layer], a[:, layer], b[:, layer]) for name, (a, b) in adapters.items()]
+        sites = [self._sites[name][layer] for name in chunks]
         try:
-            for site, a, b in sites:
-                site.pair, site.visible = (a, b), visible
+            for site, (a, b), (bias_a, bias_b) in zip(sites, chunks.values(), bias.values(), strict=True):
+                site.pair = PackedPair(a[:, layer], b[:, layer], bias_a[layer], bias_b[layer], groups)
             yield
         finally:
-            for site, _, _ in sites:
-                site.pair = site.visible = None
+            for site in sites:
+                site.pair = None
 
 
 def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
@@ -126,18 +171,3 @@ def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
         name: (joined(a, bias[name][0]), joined(b, bias[name][1]))
         for name, (a, b) in chunks.items()
     }  # fmt: skip
-
-
-def visible_ranks(tokens: Tensor, chunks: Tensor, rank: int) -> Tensor:
-    """Which rows of a packed row's rank axis each token sees: those of its group's chunks, and the bias.
-
-    Args:
-        tokens: Group of contexts that each token asks about, (T,).
-        chunks: Group that each chunk belongs to, (n,).
-        rank: Rank of a chunk's adapter.
-
-    Returns:
-        (1, T, rank * (n + 1)) of 0.0 and 1.0, in the order of `compose(..., per_sample=n)`.
-    """
-    own = (tokens[:, None] == chunks[None, :]).float().repeat_interleave(rank, dim=1)
-    return functional.pad(own, (0, rank), value=1.0)[None]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_train.base import FrozenBase
 from torch_train.encoder import packed_features
 from torch_train.hypernet import HyperNetwork, recomputed
-from torch_train.lora import Adapters, Injected, compose, visible_ranks
+from torch_train.lora import Adapters, Groups, Injected
 from torch_train.loss import context_losses, first_tokens, magnitude, token_losses
 from torch_train.packing import PackedBatch
 
@@ -78,10 +78,9 @@ class DistillationModel(nn.Module):
         return self.hypernet.generate(latents.unflatten(0, (-1, layers)))
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
-        base, rank = self._frozen[0], self.hypernet.config.rank
-        adapters = compose(chunks, self.hypernet.bias(), per_sample=len(batch.chunk_contexts))
+        base, bias = self._frozen[0], self.hypernet.bias()
         asked = batch.input_contexts[batch.input_samples[0]]
-        visible = visible_ranks(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts], rank)
+        groups = Groups.of(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts])
         with torch.no_grad():
             x = base.embed(batch.input_ids)
             layout = base.layout(x, batch.input_positions, batch.input_samples)
@@ -89,7 +88,7 @@ class DistillationModel(nn.Module):
                 x = x + neftune_noise(x, self._neftune, noise)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, adapters, visible):
+            with self._injected.adapted_layer(index, chunks, bias, groups):
                 return base.block(layer, x, layout)
 
         for index, layer in enumerate(base.layers):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import Ministral3ForCausalLM
 
-from torch_train.lora import Adapters, Injected, compose
+from torch_train.lora import Adapters, Groups, Injected, PackedPair, compose
 
 SCALE, RANK, LAYERS, D_IN, D_OUT = 3.5, 4, 3, 48, 32
 
@@ -51,6 +51,19 @@ def test_compose_adds_up_chunks_and_appends_the_bias_once() -> None:
         deltas = [first_b[i].mT @ first_a[i] for i in (2 * sample, 2 * sample + 1)]
         deltas.append(bias["down_proj"][1].mT @ bias["down_proj"][0])
         torch.testing.assert_close(b[sample].mT @ a[sample], sum(deltas))
+
+
+def test_tokens_of_a_packed_row_see_the_chunks_of_their_group_and_the_bias() -> None:
+    a, b = (x[:, 0] for x in _pairs(4)["down_proj"])
+    bias_a, bias_b = (x[0, 0] for x in _pairs(1, seed=9)["down_proj"])
+    tokens, chunks = torch.tensor([0, 0, 2, 2, 2, 2]), torch.tensor([0, 1, 2, 2])  # nobody asks about group 1
+    groups = Groups.of(tokens, chunks)
+    assert groups == Groups([2, 0, 4], [1, 1, 2])
+    x = torch.randn(1, 6, D_IN, generator=torch.Generator().manual_seed(2))
+    delta = PackedPair(a, b, bias_a, bias_b, groups).delta(x)
+    for token, group in enumerate(tokens.tolist()):
+        weight = bias_b.T @ bias_a + sum(b[i].T @ a[i] for i in (chunks == group).nonzero()[:, 0].tolist())
+        torch.testing.assert_close(delta[0, token], weight @ x[0, token])
 
 
 def test_remove_puts_the_model_back(model: Ministral3ForCausalLM) -> None:

@@ -16,7 +16,6 @@ from torch_train.chunking import Chunking
 from torch_train.encoder import packed_features
 from torch_train.errors import TrainingError
 from torch_train.hypernet import HyperNetwork
-from torch_train.lora import visible_ranks
 from torch_train.model import DistillationModel, neftune_noise
 from torch_train.packing import PackedBatch
 
@@ -169,11 +168,6 @@ def test_noise_depends_on_its_generator_alone(ministral: Path, batch: PackedBatc
     assert noise.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
 
 
-def test_tokens_see_their_own_context_and_the_bias() -> None:
-    visible = visible_ranks(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), rank=2)
-    assert visible[0].int().tolist() == [[1, 1, 1, 1, 0, 0, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1]]
-
-
 def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Path, batch: PackedBatch) -> None:
     text = AutoModelForCausalLM.from_pretrained(ministral, dtype=torch.float32)
     vision = {"model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
@@ -204,6 +198,29 @@ def test_four_bits_need_cuda(ministral: Path) -> None:
         pytest.skip("there is CUDA")
     with pytest.raises(TrainingError, match=r"base\.encoder_bits: 4 needs CUDA"):
         load_base(ministral, "float32", CPU, bits=4)
+
+
+def test_many_short_samples_are_padded_rather_than_masked(folder: Path) -> None:
+    lengths = torch.tensor([5, 8, 7, 6, 8])
+    samples = torch.repeat_interleave(lengths)[None]
+    positions = torch.cat([torch.arange(length) for length in lengths])[None]
+    base = load_base(folder, "float32", CPU)
+    start = torch.randn(1, samples.shape[1], base.config.hidden_size, generator=torch.Generator().manual_seed(0))
+
+    def run(pad: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        x = first = start.clone().requires_grad_()
+        layout = base.layout(x, positions, samples)
+        for layer in base.layers:
+            x = base.block(layer, x, layout if pad else replace(layout, padding=None))
+        x.square().sum().backward()
+        assert bool(layout.masks) != (pad and layout.padding is not None)
+        return x.detach(), first.grad
+
+    for padded, masked in zip(run(True), run(False), strict=True):
+        assert (padded - masked).norm() < 1e-4 * masked.norm()  # single elements are rounding
+    one_long = torch.tensor([[0] * 9 + [1, 2]])
+    positions = torch.tensor([[*range(9), 0, 0]])
+    assert base.layout(start[:, :11], positions, one_long).padding is None  # 3 * 9² products, and 11² with a mask
 
 
 def test_varlen_starts_and_windows(ministral: Path) -> None:

@@ -37,7 +37,7 @@ class Lesson:
 
 # From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
-NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=100, recall=False)
+NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480, recall=False)
 
 
 def learn(
