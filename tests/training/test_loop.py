@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,30 @@ def test_killed_at_step_5(pair: tuple[Path, Path], whole: Path, tmp_path: Path) 
     assert process.wait() == -signal.SIGKILL
     assert main([str(config)]) == 0
     _same_as(whole, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """Five kills anywhere after the first step, within a checkpoint being written too, then the rest of the run."""
+    longer = ("optimizer.steps=60", "run.save_every=2")
+    for name in ("whole", "killed"):
+        tiny_run.config_file(tmp_path / name, *pair)
+    whole = _start(tmp_path / "whole" / "config.yaml", *longer)
+    assert whole.wait() == 0
+    draw, config = random.Random(), tmp_path / "killed" / "config.yaml"
+    for _ in range(5):
+        process = _start(config, *longer)
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith("step "))
+        time.sleep(draw.random() * 0.5)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        print(f"killed; the last checkpoint is {checkpoint.checkpoints(tmp_path / 'killed' / 'run')[-1:]}")
+    last = _start(config, *longer)
+    assert last.wait() == 0
+    expected, found = (_weights(tmp_path / name / "run", 60) for name in ("whole", "killed"))
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0)
 
 
 def test_sigterm_saves_and_exits_0(pair: tuple[Path, Path], tmp_path: Path) -> None:
