@@ -55,7 +55,7 @@ nano: setup
 nano-hypernet: setup
 	$(BIN)/python -m torch_train.nano runs/nano-hypernet --base thoth/nano/base
 	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
-	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/notes/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
+	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/more/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
 
 evaluate: setup

@@ -30,7 +30,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for stage in ("BASE", "JOINT"):
         monkeypatch.setattr(recipe, stage, FEW)
     monkeypatch.setattr(recipe, "FIRST", tuple(replace(lesson, shards=1) for lesson in recipe.FIRST))
-    monkeypatch.setattr(recipe, "NOTES", replace(recipe.NOTES, shards=1, facts=2))
+    for lesson in ("NOTES", "MORE"):
+        monkeypatch.setattr(recipe, lesson, replace(getattr(recipe, lesson), shards=1, facts=2))
     monkeypatch.setattr(run, "LOG_EVERY", 1)
     monkeypatch.setattr(pool, "MOST_FACTS", 2)
     monkeypatch.setattr(teacher, "BATCH", 2)
@@ -62,7 +63,7 @@ def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[
 
     alone = tmp_path / "alone"
     recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base")])
-    assert checkpoint.load_base_record(_trained(alone / "notes")[0]).path == str(folder / "joint" / "base")
+    assert checkpoint.load_base_record(_trained(alone / "more")[0]).path == str(folder / "joint" / "base")
     with pytest.raises(SystemExit) as ended:  # other notes in the folder of these
         recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base"), "--seed", "1"])
     assert ended.value.code == 1

@@ -30,6 +30,7 @@ def test_all_configurations_are_there() -> None:
         "nano-first",
         "nano-few",
         "nano-notes",
+        "nano-more",
     }
 
 

@@ -38,6 +38,7 @@ class Lesson:
 # From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
 NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480, recall=False)
+MORE = Lesson("more", facts=pool.MOST_FACTS, shards=960, recall=False)
 
 
 def learn(
@@ -97,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.base is None:
             make(options.folder, options.seed, options.device)
         else:
-            learn([*FIRST, NOTES], options.folder, options.base, None, options.seed, options.device)
+            learn([*FIRST, NOTES, MORE], options.folder, options.base, None, options.seed, options.device)
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
