@@ -49,7 +49,7 @@ format: setup
 nano: setup
 	$(BIN)/python -m torch_train.nano runs/nano
 	rm -rf thoth/nano/base && cp -r runs/nano/joint/base thoth/nano/base
-	$(BIN)/convert-weights $$(ls -d runs/nano/notes/step-* | tail -1) thoth/nano/hypernet --force
+	$(BIN)/convert-weights $$(ls -d runs/nano/more/step-* | tail -1) thoth/nano/hypernet --force
 
 # Its hypernetwork alone, from nothing, for the base as it is; beside the shipped one, not in its place.
 nano-hypernet: setup

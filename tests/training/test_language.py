@@ -63,6 +63,16 @@ def test_answers_stand_in_the_note_and_refusals_do_not(facts: int) -> None:
         assert len({question.text for question in known}) == facts  # no question has two answers
 
 
+def test_strangers_are_asked_about_and_not_in_the_note() -> None:
+    language, found = Language(3, "train"), 0
+    for _ in range(100):
+        note = language.note(4, unanswerable=0, strangers=3)
+        asked = [question.text for question in note.questions if question.answer == UNKNOWN]
+        assert len(asked) == 3
+        found += sum(name in note.text for text in asked for name in re.findall(r"[A-Z][a-z]{5,}", text)[1:])
+    assert found < 10  # parts of names recur, such as "Fair"
+
+
 def test_a_refused_question_has_no_answer_in_the_note() -> None:
     language = Language(5, "train")
     by_question = {

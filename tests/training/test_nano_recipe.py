@@ -51,14 +51,14 @@ def _trained(run: Path) -> tuple[Path, dict[str, torch.Tensor]]:
 def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "nano"
     recipe.main([str(folder), "--device", "cpu"])
-    few, last = _trained(folder / "few")[1], _trained(folder / "notes")
+    few, last = _trained(folder / "few")[1], _trained(folder / "more")
     joint = checkpoint.load_weights(folder / "joint" / "hypernet")[1]
     for before, after in ((few, joint), (joint, last[1])):  # each goes on from the one before
         moved = torch.cat([(after[name] - before[name]).abs().flatten() for name in after])
         assert 0 < moved.max() < 0.05
     assert (folder / "curves.png").stat().st_size > 1000
     recipe.main([str(folder), "--device", "cpu"])  # everything is there: nothing is trained again
-    assert _trained(folder / "notes")[0] == last[0]
+    assert _trained(folder / "more")[0] == last[0]
     assert "logits" in converts(last[0], tmp_path / "bundle").output
 
     alone = tmp_path / "alone"

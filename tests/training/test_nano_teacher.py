@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.packing import Packer
 from torch_train.prompt import document_ids, question_ids
-from torch_train.teacher_rows import TeacherData
+from torch_train.teacher_rows import TeacherData, TeacherRow
 from torch_train.template import load_tokenizer, template_ids
 
 NOTES, SEED = 3, 5
@@ -110,6 +111,17 @@ def test_a_note_can_be_an_answer_too(words: Tokenizer, base: Path, tmp_path: Pat
         np.testing.assert_array_equal(other.top_ids[len(one.top_ids) :, 0], document)
         certain = np.exp(other.top_log_probabilities[len(one.top_ids) :].astype(np.float32))
         np.testing.assert_array_equal(certain, [[1.0] + [0.0] * 15] * len(document))
+
+
+def test_strangers_are_more_to_refuse(base: Path, tmp_path: Path) -> None:
+    plain = _taught(base, tmp_path / "plain")
+    teacher.teach(tmp_path / "strangers", base, 1, SEED, strangers=True)
+    more = TeacherData(tmp_path / "strangers", base_fingerprint(base), tokenizer_fingerprint(load_tokenizer(base)))
+
+    def refused(rows: Sequence[TeacherRow]) -> float:
+        return 1 - float(np.concatenate([row.relevant for row in rows]).mean())
+
+    assert refused(more) > refused(plain) + 0.05
 
 
 def test_notes_of_one_fact_are_bare(base: Path, tmp_path: Path) -> None:

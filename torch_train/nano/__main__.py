@@ -32,13 +32,15 @@ class Lesson:
     name: str
     facts: int
     shards: int
-    recall: bool
+    recall: bool = False
+    strangers: bool = False
 
 
 # From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
-NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480, recall=False)
-MORE = Lesson("more", facts=pool.MOST_FACTS, shards=960, recall=False)
+NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480)
+# To tell whether an entity is the note's at all comes last: it wants questions of its own.
+MORE = Lesson("more", facts=pool.MOST_FACTS, shards=480, strangers=True)
 
 
 def learn(
@@ -62,7 +64,8 @@ def learn(
     """
     for lesson in lessons:
         place = folder / lesson.name
-        teacher.teach(place / "teacher", base, lesson.shards, seed, device, lesson.facts, lesson.recall)
+        asked = (lesson.facts, lesson.recall, lesson.strangers)
+        teacher.teach(place / "teacher", base, lesson.shards, seed, device, *asked)
         paths = [f"base.path={base}", f"data.teacher=[{place}/teacher]", f"run.folder={place}"]
         here = [f"hypernet.start={start or 'null'}", f"run.device={device}", f"run.seed={seed}"]
         if not train(read_settings(CONFIGS / f"nano-{lesson.name}.yaml", [*paths, *here])):
@@ -72,7 +75,7 @@ def learn(
 
 
 def make(folder: Path, seed: int, device: str) -> None:
-    """Train tokenizer, base and hypernetwork: the pair is FOLDER/joint/base and the last checkpoint in FOLDER/notes."""
+    """Train tokenizer, base and hypernetwork: the pair is FOLDER/joint/base and the last checkpoint in FOLDER/more."""
     if not (folder / "tokenizer" / "tokenizer.json").exists():
         tokenizer.train(folder / "tokenizer", seed)
     words = tokenizer.load(folder / "tokenizer")
@@ -83,7 +86,7 @@ def make(folder: Path, seed: int, device: str) -> None:
     joint.train(folder / "joint", words, model, hypernet, replace(JOINT, seed=seed + 2, device=device))
     tokenizer.copy(folder / "tokenizer", folder / "joint" / "base")
     curves.draw(folder)
-    learn([NOTES], folder, folder / "joint" / "base", folder / "joint" / "hypernet", seed + 3, device)
+    learn([NOTES, MORE], folder, folder / "joint" / "base", folder / "joint" / "hypernet", seed + 3, device)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -137,9 +137,21 @@ class Language:
             if missing:
                 return draw.choice(draw.choice(missing).questions).format(e=entity)
         attribute = draw.choice(facts)[1] if facts and draw.random() < 0.7 else draw.choice(ATTRIBUTES)
-        return draw.choice(attribute.questions).format(e=self.name(attribute.kind))
+        return self._about_a_stranger(attribute)
 
-    def note(self, facts: int, filler: int = 0, unanswerable: int = 1, chat: float = 0.0, paraphrases: int = 1) -> Note:
+    def _about_a_stranger(self, attribute: Attribute) -> str:
+        """A question about an entity of which no note tells."""
+        return self._random.choice(attribute.questions).format(e=self.name(attribute.kind))
+
+    def note(
+        self,
+        facts: int,
+        filler: int = 0,
+        unanswerable: int = 1,
+        chat: float = 0.0,
+        paraphrases: int = 1,
+        strangers: int = 0,
+    ) -> Note:
         """A note with `facts` facts and `filler` filler sentences, and questions about each fact.
 
         Args:
@@ -148,6 +160,7 @@ class Language:
             unanswerable: Number of questions beside them that the note does not answer.
             chat: Probability that a question follows the one before it in one conversation.
             paraphrases: Number of ways to ask about each fact, up to 6.
+            strangers: Number of questions besides, of what the note tells, but about entities that are not in it.
         """
         draw = self._random
         triples = self._facts(facts)
@@ -168,6 +181,7 @@ class Language:
             for question in draw.sample(attribute.questions, paraphrases)
         ]
         asked += [(self._unanswerable(triples), UNKNOWN) for _ in range(unanswerable)]
+        asked += [(self._about_a_stranger(draw.choice(triples)[1]), UNKNOWN) for _ in range(strangers)]
         return Note(self._join(sentences), facts, self._conversations(asked, chat))
 
     def needle(self, filler: int) -> Note:

@@ -16,10 +16,11 @@ MAX_DOCUMENT = 253  # tokens; with the template's three this is nano's chunk of 
 MOST_FACTS = 8  # of a note, in the stages that train for the pair as it is shipped
 
 
-def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = False) -> Note:
+def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = False, strangers: bool = False) -> Note:
     """One training note of up to `facts` facts; one in twelve is a needle. At one fact, nothing but that fact.
 
-    `hard` notes have the larger of two drawn numbers of facts.
+    `hard` notes have the larger of two drawn numbers of facts. With `strangers`, as many questions more as there are
+    facts, at most, are about entities that the note does not mention.
     """
     if facts == 1:
         return language.note(1, filler=0, unanswerable=0)
@@ -29,7 +30,9 @@ def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = 
     told = draw.randint(1, facts)
     if hard:
         told = max(told, draw.randint(1, facts))
-    return language.note(told, filler, unanswerable=draw.randint(1, max(2, told)), chat=0.15)
+    unanswerable = draw.randint(1, max(2, told))
+    others = draw.randint(0, told) if strangers else 0
+    return language.note(told, filler, unanswerable, chat=0.15, strangers=others)
 
 
 class Pool:
@@ -40,13 +43,16 @@ class Pool:
         seed: Seed of the stream.
         batch: Notes per batch.
         hard: Whether notes have rather many facts.
+        strangers: Whether more is asked about entities that a note does not mention.
     """
 
-    def __init__(self, tokenizer: Tokenizer, seed: int, batch: int, hard: bool = False) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, seed: int, batch: int, hard: bool = False, strangers: bool = False
+    ) -> None:
         self._tokenizer = tokenizer
         self._seed = seed
         self._batch = batch
-        self._hard = hard
+        self._hard, self._strangers = hard, strangers
         self._draw_pool = lru_cache(maxsize=1)(self._draw)
 
     def batch(self, step: int, facts: int, silence: float = 0.0) -> Sequence[Item]:
@@ -65,7 +71,9 @@ class Pool:
         language = Language(seed, "train")
 
         def note() -> Note:
-            return language.silence(6) if draw.random() < silence else draw_note(language, draw, facts, self._hard)
+            if draw.random() < silence:
+                return language.silence(6)
+            return draw_note(language, draw, facts, self._hard, self._strangers)
 
         items = self._encode(note, POOL * self._batch)
         items.sort(key=len)

@@ -43,6 +43,7 @@ def teach(
     device: str = "cpu",
     facts: int = pool.MOST_FACTS,
     recall: bool = False,
+    strangers: bool = False,
 ) -> None:
     """Write teacher shards of `POOL * BATCH` notes each; a killed run goes on with those that are missing.
 
@@ -55,6 +56,8 @@ def teach(
         facts: The most of a note; with 1, nothing but that fact and one question about it.
         recall: Each note is also an answer to be given from its weights: so dense a signal that the plateau at the
             beginning ends soon.
+        strangers: More is asked about entities that the note does not mention, of notes of any number of facts alike:
+            to tell these from the note's own is learnt last.
 
     Raises:
         DataError: The folder was begun from another base or other notes.
@@ -64,7 +67,7 @@ def teach(
         "shards": shards,
         "base": base_fingerprint(base),
         "tokenizer": tokenizer_fingerprint(load_tokenizer(base)),
-        "settings": {"seed": seed, "facts": facts, "batch": BATCH, "recall": recall},
+        "settings": {"seed": seed, "facts": facts, "batch": BATCH, "recall": recall, "strangers": strangers},
     }
     stored = Shards.open(folder, manifest, {"base": base.name, "contexts": shards * POOL * BATCH, "top": TOP})
     missing = stored.missing()
@@ -72,7 +75,7 @@ def teach(
         return
     words = tokenizer.load(base)
     model = base_stage.load(base).to(torch.device(device)).eval()
-    notes = Pool(words, seed, BATCH, hard=True)
+    notes = Pool(words, seed, BATCH, hard=not strangers, strangers=strangers)
     for index in missing:
         batches = [notes.batch(index * POOL + i, facts) for i in range(POOL)]
         taught = [row for items in batches for row in _taught(model, words, items, seed, recall)]
@@ -148,12 +151,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the notes (%(default)s)")
     parser.add_argument("--facts", type=int, default=pool.MOST_FACTS, help="the most of a note (%(default)s)")
     parser.add_argument("--recall", action="store_true", help="each note is an answer too, for a training from nothing")
+    parser.add_argument("--strangers", action="store_true", help="ask more about entities that a note does not mention")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     options = parser.parse_args(arguments)
     if options.facts < 1 or options.shards < 1:
         parser.error("--facts and --shards must be above 0")
     try:
-        teach(options.folder, options.base, options.shards, options.seed, options.device, options.facts, options.recall)
+        teach(
+            options.folder,
+            options.base,
+            options.shards,
+            options.seed,
+            options.device,
+            options.facts,
+            options.recall,
+            options.strangers,
+        )
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
