@@ -49,13 +49,13 @@ format: setup
 nano: setup
 	$(BIN)/python -m torch_train.nano runs/nano
 	rm -rf thoth/nano/base && cp -r runs/nano/joint/base thoth/nano/base
-	$(BIN)/convert-weights $$(ls -d runs/nano/more/step-* | tail -1) thoth/nano/hypernet --force
+	$(BIN)/convert-weights $$(ls -d runs/nano/last/step-* | tail -1) thoth/nano/hypernet --force
 
 # Its hypernetwork alone, from nothing, for the base as it is; beside the shipped one, not in its place.
 nano-hypernet: setup
 	$(BIN)/python -m torch_train.nano runs/nano-hypernet --base thoth/nano/base
 	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
-	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/more/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
+	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/last/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
 
 evaluate: setup

@@ -30,8 +30,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for stage in ("BASE", "JOINT"):
         monkeypatch.setattr(recipe, stage, FEW)
     monkeypatch.setattr(recipe, "FIRST", tuple(replace(lesson, shards=1) for lesson in recipe.FIRST))
-    for lesson in ("NOTES", "MORE"):
-        monkeypatch.setattr(recipe, lesson, replace(getattr(recipe, lesson), shards=1, facts=2))
+    monkeypatch.setattr(recipe, "NOTES", replace(recipe.NOTES, shards=1, facts=2))
+    monkeypatch.setattr(recipe, "LAST", tuple(replace(lesson, shards=1, facts=2) for lesson in recipe.LAST))
     monkeypatch.setattr(run, "LOG_EVERY", 1)
     monkeypatch.setattr(pool, "MOST_FACTS", 2)
     monkeypatch.setattr(teacher, "BATCH", 2)
@@ -51,19 +51,19 @@ def _trained(run: Path) -> tuple[Path, dict[str, torch.Tensor]]:
 def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "nano"
     recipe.main([str(folder), "--device", "cpu"])
-    few, last = _trained(folder / "few")[1], _trained(folder / "more")
+    few, last = _trained(folder / "few")[1], _trained(folder / "last")
     joint = checkpoint.load_weights(folder / "joint" / "hypernet")[1]
     for before, after in ((few, joint), (joint, last[1])):  # each goes on from the one before
         moved = torch.cat([(after[name] - before[name]).abs().flatten() for name in after])
         assert 0 < moved.max() < 0.05
     assert (folder / "curves.png").stat().st_size > 1000
     recipe.main([str(folder), "--device", "cpu"])  # everything is there: nothing is trained again
-    assert _trained(folder / "more")[0] == last[0]
+    assert _trained(folder / "last")[0] == last[0]
     assert "logits" in converts(last[0], tmp_path / "bundle").output
 
     alone = tmp_path / "alone"
     recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base")])
-    assert checkpoint.load_base_record(_trained(alone / "more")[0]).path == str(folder / "joint" / "base")
+    assert checkpoint.load_base_record(_trained(alone / "last")[0]).path == str(folder / "joint" / "base")
     with pytest.raises(SystemExit) as ended:  # other notes in the folder of these
         recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base"), "--seed", "1"])
     assert ended.value.code == 1

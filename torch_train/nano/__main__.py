@@ -40,7 +40,7 @@ class Lesson:
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
 NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480)
 # To tell whether an entity is the note's at all comes last: it wants questions of its own.
-MORE = Lesson("more", facts=pool.MOST_FACTS, shards=480, strangers=True)
+LAST = tuple(Lesson(name, pool.MOST_FACTS, shards, strangers=True) for name, shards in (("more", 480), ("last", 960)))
 
 
 def learn(
@@ -75,7 +75,7 @@ def learn(
 
 
 def make(folder: Path, seed: int, device: str) -> None:
-    """Train tokenizer, base and hypernetwork: the pair is FOLDER/joint/base and the last checkpoint in FOLDER/more."""
+    """Train tokenizer, base and hypernetwork: the pair is FOLDER/joint/base and the last checkpoint in FOLDER/last."""
     if not (folder / "tokenizer" / "tokenizer.json").exists():
         tokenizer.train(folder / "tokenizer", seed)
     words = tokenizer.load(folder / "tokenizer")
@@ -86,7 +86,7 @@ def make(folder: Path, seed: int, device: str) -> None:
     joint.train(folder / "joint", words, model, hypernet, replace(JOINT, seed=seed + 2, device=device))
     tokenizer.copy(folder / "tokenizer", folder / "joint" / "base")
     curves.draw(folder)
-    learn([NOTES, MORE], folder, folder / "joint" / "base", folder / "joint" / "hypernet", seed + 3, device)
+    learn([NOTES, *LAST], folder, folder / "joint" / "base", folder / "joint" / "hypernet", seed + 3, device)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.base is None:
             make(options.folder, options.seed, options.device)
         else:
-            learn([*FIRST, NOTES, MORE], options.folder, options.base, None, options.seed, options.device)
+            learn([*FIRST, NOTES, *LAST], options.folder, options.base, None, options.seed, options.device)
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
