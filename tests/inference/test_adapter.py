@@ -5,6 +5,7 @@ import json
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 
 from mlx_hypernet.absorb import absorb
 from mlx_hypernet.adapter import (
@@ -68,6 +69,16 @@ def test_chunks_round_trip(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["chunks.safetensors"]
 
 
+def _same(ours, theirs):
+    """Adapters equal bit for bit, logits up to rounding: some BLAS multiply our transposed views in another order."""
+    loaded = dict(tree_flatten(theirs.parameters()))
+    attached = {name: weight for name, weight in tree_flatten(ours.parameters()) if "lora_" in name}
+    assert attached
+    for name, weight in attached.items():
+        assert mx.array_equal(weight, loaded[name]), name
+    np.testing.assert_allclose(np.array(ours(QUERY)), np.array(theirs(QUERY)), atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("hypernet", ["plain", "three modules"])
 def test_mlx_lm_loads_it_unchanged(tmp_path, base_folder, hypernet):
     from mlx_lm.tuner.utils import load_adapters
@@ -78,7 +89,7 @@ def test_mlx_lm_loads_it_unchanged(tmp_path, base_folder, hypernet):
     assert json.loads((tmp_path / "adapter_config.json").read_text())["thoth"] == {"document": "abc"}
     attach(base, adapter)
     theirs = load_adapters(tiny.load_base(base_folder), str(tmp_path))
-    assert mx.array_equal(base(QUERY), theirs(QUERY))
+    _same(base, theirs)
 
     again = load_adapter(tmp_path)
     assert (again.scale, again.modules) == (adapter.scale, adapter.modules)
@@ -106,7 +117,7 @@ def test_mlx_lm_load_gives_the_same_logits(tmp_path, tiny_pair):
     plain = base(QUERY)
     attach(base, adapter)
     theirs, _ = mlx_lm.load(str(tiny_pair / "base"), adapter_path=str(tmp_path / "adapter"))
-    assert mx.array_equal(base(QUERY), theirs(QUERY))
+    _same(base, theirs)
     assert not mx.array_equal(base(QUERY), plain)
 
 
