@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.lora import Injected
 from torch_train.model import DistillationModel
 from torch_train.nano import joint, teacher, tokenizer
-from torch_train.nano.pool import MOST_FACTS, Pool
+from torch_train.nano.language import UNKNOWN, Language
+from torch_train.nano.pool import MOST_FACTS, Pool, draw_note
 from torch_train.nano.reading import read_notes
 from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
@@ -122,6 +124,17 @@ def test_strangers_are_more_to_refuse(base: Path, tmp_path: Path) -> None:
         return 1 - float(np.concatenate([row.relevant for row in rows]).mean())
 
     assert refused(more) > refused(plain) + 0.05
+
+
+def test_with_strangers_nothing_but_the_name_tells() -> None:
+    """Every third note or more has one or two facts, each asked about in three ways, beside as many strangers."""
+    language, draw = Language(SEED, "train"), random.Random(SEED)
+    notes = [draw_note(language, draw, MOST_FACTS, strangers=True) for _ in range(400)]
+    asked = [(note, sum(question.answer != UNKNOWN for question in note.questions)) for note in notes]
+    few = [(known, len(note.questions) - known) for note, known in asked if known == 3 * note.facts]
+    assert 400 // 4 < len(few) < 400 // 2
+    assert {known for known, _ in few} == {3, 6}
+    assert {refused for _, refused in few} == {3, 4, 5}
 
 
 def test_notes_of_one_fact_are_bare(base: Path, tmp_path: Path) -> None:

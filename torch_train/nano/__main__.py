@@ -34,13 +34,14 @@ class Lesson:
     shards: int
     recall: bool = False
     strangers: bool = False
+    seed: int = 0  # added to the run's
 
 
 # From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
 NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480)
 # To tell whether an entity is the note's at all comes last: it wants questions of its own.
-LAST = tuple(Lesson(name, pool.MOST_FACTS, shards, strangers=True) for name, shards in (("more", 480), ("last", 960)))
+LAST = tuple(Lesson(name, pool.MOST_FACTS, 480, strangers=True, seed=i) for i, name in enumerate(("more", "last")))
 
 
 def learn(
@@ -65,7 +66,7 @@ def learn(
     for lesson in lessons:
         place = folder / lesson.name
         asked = (lesson.facts, lesson.recall, lesson.strangers)
-        teacher.teach(place / "teacher", base, lesson.shards, seed, device, *asked)
+        teacher.teach(place / "teacher", base, lesson.shards, seed + lesson.seed, device, *asked)
         paths = [f"base.path={base}", f"data.teacher=[{place}/teacher]", f"run.folder={place}"]
         here = [f"hypernet.start={start or 'null'}", f"run.device={device}", f"run.seed={seed}"]
         if not train(read_settings(CONFIGS / f"nano-{lesson.name}.yaml", [*paths, *here])):

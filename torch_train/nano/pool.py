@@ -20,13 +20,17 @@ def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = 
     """One training note of up to `facts` facts; one in twelve is a needle. At one fact, nothing but that fact.
 
     `hard` notes have the larger of two drawn numbers of facts. With `strangers`, as many questions more as there are
-    facts, at most, are about entities that the note does not mention.
+    facts, at most, are about entities that the note does not mention; and every third note has one or two facts, each
+    asked about in three ways, beside two to four strangers, so that nothing but the name tells what to answer.
     """
     if facts == 1:
         return language.note(1, filler=0, unanswerable=0)
     if draw.random() < 1 / 12:
         return language.needle(draw.randint(0, 20 if draw.random() < 0.3 else 2 * facts))
     filler = draw.choice((0, 0, 1, 2, 3)) if draw.random() < 0.9 else draw.randint(0, 12)
+    if strangers and draw.random() < 1 / 3:
+        told = draw.randint(1, min(2, facts))
+        return language.note(told, filler, chat=0.15, paraphrases=3, strangers=draw.randint(2, 4))
     told = draw.randint(1, facts)
     if hard:
         told = max(told, draw.randint(1, facts))
