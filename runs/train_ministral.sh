@@ -26,9 +26,15 @@ for source in squad drop ropes pwc; do
 done
 python -m torch_train.teacher "$out/rows/squad/dev.parquet" "$out/teacher/dev" --base "$base" --limit 512
 
+stoppable() { # a command that SIGTERM and Ctrl-C reach as SIGTERM, with time to save
+  "$@" &
+  trap "kill -TERM $!; wait $! || :; exit 143" TERM INT
+  wait $!
+  trap - TERM INT
+}
 teacher="[$out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]"
 train() { # configuration, folder, more settings
-  torchrun --standalone --nproc-per-node "$gpus" -m torch_train "torch_train/configs/$1.yaml" \
+  stoppable torchrun --standalone --nproc-per-node "$gpus" --shutdown-timeout 300 --signals-to-handle SIGTERM -m torch_train "torch_train/configs/$1.yaml" \
     "base.path=$base" "data.teacher=$teacher" "data.dev=[$out/teacher/dev]" "run.folder=$2" "${@:3}"
 }
 

@@ -16,9 +16,11 @@ accumulation=$((32 / (gpus * nodes)))
 [ "$((accumulation * gpus * nodes))" = 32 ] || { echo "$gpus GPUs on $nodes machines do not divide 32" >&2; exit 2; }
 PATH="$PWD/.venv/bin:$PATH"
 
-# c10d's rendezvous restarts all of them when one is preempted; each goes on from the last checkpoint on the shared disk.
-torchrun --nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 3 \
+# When one machine is preempted (SIGTERM to this script, or Ctrl-C), all save; the others wait to go on until it is back.
+torchrun --nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 3 --shutdown-timeout 300 --signals-to-handle SIGTERM \
   --rdzv-backend c10d --rdzv-endpoint "$master:29500" --rdzv-id "thoth-${out//\//-}" \
   -m torch_train torch_train/configs/ministral-3-3b.yaml \
   "data.teacher=[$out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]" \
-  "data.dev=[$out/teacher/dev]" "run.folder=$out/stage-1" "optimizer.accumulation=$accumulation" "$@"
+  "data.dev=[$out/teacher/dev]" "run.folder=$out/stage-1" "optimizer.accumulation=$accumulation" "$@" &
+trap "kill -TERM $!; wait $! || :; exit 143" TERM INT
+wait $!

@@ -38,9 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             train(settings)
     except TrainingError as error:
-        if int(os.environ.get("RANK", "0")) == 0:  # one of torchrun's processes is enough
-            print(error, file=sys.stderr)
-        return 2 if isinstance(error, SettingsError) else 1
+        # Of torchrun's processes each may fail in a way of its own; settings are wrong for all of them.
+        rank, wrong = int(os.environ.get("RANK", "0")), isinstance(error, SettingsError)
+        if rank == 0 or not wrong:
+            print(f"process {rank}: {error}" if rank else error, file=sys.stderr)
+        return 2 if wrong else 1
     except OSError as error:
         print(f"{error.filename or options.config}: {error.strerror or error}", file=sys.stderr)
         return 1

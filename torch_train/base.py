@@ -163,7 +163,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
     config = base_config(folder)
     wrapped = config.model_type == "mistral3"
     settings: dict[str, Any] = {"dtype": DTYPES[dtype]}
-    if device.type == "cuda" and is_flash_attn_2_available():
+    if device.type == "cuda" and dtype != "float32" and is_flash_attn_2_available():  # it has no kernels for fp32
         settings["attn_implementation"] = "flash_attention_2"
     if bits is not None:
         settings |= {"quantization_config": _four_bits(device), "device_map": {"": device}}

@@ -84,6 +84,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir())
 
 
+def place_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is kept."""
+    return folder / f"step-{step:08d}"
+
+
 def save(
     folder: Path,
     hypernet: HypernetConfig,
@@ -97,7 +102,7 @@ def save(
     Raises:
         TrainingError: The disk is full, or cannot be written; earlier checkpoints stay as they are.
     """
-    place = folder / f"step-{state.step:08d}"
+    place = place_of(folder, state.step)
     if place.is_dir():  # a run that was stopped right after it saved
         return place
     partial = folder / _PARTIAL.format(place.name)

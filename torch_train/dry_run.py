@@ -15,6 +15,7 @@ from torch_train.base import DTYPES, base_config
 from torch_train.config import HypernetConfig
 from torch_train.fingerprint import local_folder
 from torch_train.generation import TOP
+from torch_train.memory import memory_watched
 from torch_train.settings import Settings
 from torch_train.shape import hypernet_config, meta_base, parameter_counts
 from torch_train.teacher_rows import TeacherRow
@@ -42,13 +43,14 @@ def dry_run(settings: Settings) -> None:
         elsewhere = replace(settings, run=replace(settings.run, folder=folder))
         if missing:
             elsewhere = replace(elsewhere, data=replace(settings.data, dev=()))
-        run = prepare(elsewhere, rows)
+        with memory_watched(elsewhere):
+            run = prepare(elsewhere, rows)
+            seconds = run.loop.seconds_per_step(WARM_UP, STEPS)
         processes = run.accelerator.num_processes
         tokens = optimizer.accumulation * processes * (packing.context_tokens + packing.input_tokens)
         print(f"tokens per step: {tokens:,} = {processes} processes x {optimizer.accumulation} batches x "
               f"({packing.context_tokens:,} context + {packing.input_tokens:,} input tokens)")  # fmt: skip
         print(f"an epoch: {run.stream.plan}" if not missing else f"random rows, since {missing[0]} is not there yet")
-        seconds = run.loop.seconds_per_step(WARM_UP, STEPS)
     print(f"time per step: {seconds:.3g} s, the mean of {STEPS} real steps on {run.accelerator.device}")
     hours = optimizer.steps * seconds / 3600
     print(f"{optimizer.steps:,} steps: {optimizer.steps * tokens / 1e6:,.1f}M tokens, {hours:.2f} h")

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from torch_train.errors import TrainingError
+from torch_train.storage import replacing
 
 LOG = "log.jsonl"
 
@@ -32,7 +33,8 @@ class Journal:
 
         self._path = folder / LOG
         kept = [entry for entry in read_log(folder) if entry["step"] <= step]
-        self._path.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
+        with replacing(self._path) as partial:
+            partial.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
         self._wandb = None if wandb is None else _wandb_run(wandb, folder.name, settings)
 

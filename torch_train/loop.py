@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import signal
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +30,7 @@ from torch_train.model import DistillationModel
 from torch_train.optimizer import learning_rate
 from torch_train.packing import Packer
 from torch_train.settings import Settings
+from torch_train.storage import locked
 from torch_train.stream import Stream, Ticket
 
 _PREFIX = "hypernet."  # of the hypernetwork inside `DistillationModel`
@@ -75,35 +77,40 @@ class Loop:
         """Train to the last step; True when it is reached, False where SIGTERM ended the run before.
 
         Raises:
-            TrainingError: The loss is not a number, memory is out, or a checkpoint cannot be written.
+            TrainingError: The loss is not a number, a checkpoint cannot be written, or SIGTERM came to another process
+                alone: torchrun starts those anew that fail, and lets rest those that end well.
         """
-        settings, run = self._settings.optimizer, self._settings.run
         previous = signal.signal(signal.SIGTERM, self._terminate)
-        journal = self._journal()
-        recent = Recent()
         try:
-            while self.step < settings.steps:
-                values, tokens, stop = self._step()
-                self.step += 1
-                recent.add(values, tokens)
-                last = self.step == settings.steps
-                if journal and (self.step % run.log_every == 0 or last):
-                    journal.record(self.step, **recent.means())
-                if self._dev is not None and (self.step % run.measure_every == 0 or last):
-                    with recent.paused():
-                        measured = self._measure(self._dev)
-                    if journal:
-                        journal.record(self.step, **{"dev loss": measured})
-                if self.step % run.save_every == 0 or last or stop:
-                    with recent.paused():
-                        self._save(self._stream.state())
-                if stop and not last:
-                    return False
-            return True
+            with self._journal() as journal:
+                return self._train(journal)
         finally:
             signal.signal(signal.SIGTERM, previous)
-            if journal:
-                journal.close()
+
+    def _train(self, journal: Journal | None) -> bool:
+        settings, run = self._settings.optimizer, self._settings.run
+        recent = Recent()
+        while self.step < settings.steps:
+            values, tokens, stop = self._step()
+            self.step += 1
+            recent.add(values, tokens)
+            last = self.step == settings.steps
+            if journal and (self.step % run.log_every == 0 or last):
+                journal.record(self.step, **recent.means())
+            # Told to stop, there may be seconds left: they are for the checkpoint.
+            if self._dev is not None and ((self.step % run.measure_every == 0 and not stop) or last):
+                with recent.paused():
+                    measured = self._measure(self._dev)
+                if journal:
+                    journal.record(self.step, **{"dev loss": measured})
+            if self.step % run.save_every == 0 or last or stop:
+                with recent.paused():
+                    self._save(self._stream.state())
+            if stop and not last:
+                if not self._terminated:
+                    raise TrainingError(f"another process was told to stop; step {self.step} is saved to go on from")
+                return False
+        return True
 
     def seconds_per_step(self, warm_up: int, steps: int) -> float:
         """Make some real steps, and say how long one takes after the first few."""
@@ -120,10 +127,7 @@ class Loop:
         """One step: its numbers, its tokens, and whether any process was told to stop."""
         position = self._stream.state()
         tickets = self._stream.take(self._per_step)
-        try:
-            values, stop = self._update(tickets, position)
-        except torch.OutOfMemoryError as error:
-            raise TrainingError(_out_of_memory(self._settings)) from error
+        values, stop = self._update(tickets, position)
         return values, sum(sum(unit.tokens) for ticket in tickets for unit in ticket.units), stop
 
     def _update(self, tickets: list[Ticket], position: dict[str, int]) -> tuple[dict[str, float], bool]:
@@ -177,8 +181,9 @@ class Loop:
         named = gather_object(broken) or ["a gradient of " + ", ".join(gather_object(list(map(str, own))))]
         self._save(position)
         raise TrainingError(
-            f"step {self.step + 1} is not a number, from {', '.join(named)}: the state before it is saved in "
-            f"{self._folder}; lower optimizer.learning_rate, or look at these rows"
+            f"step {self.step + 1} is not a number, from {', '.join(named)}: look at these rows, or lower "
+            "optimizer.learning_rate in another run.folder, with hypernet.start: "
+            f"{checkpoint.place_of(self._folder, self.step)}, the state before it"
         )
 
     def _measure(self, packer: Packer) -> float:
@@ -210,17 +215,17 @@ class Loop:
 
     def _restore(self, state: TrainerState) -> None:
         checkpoint.refuse_other_settings(state.settings, self._resumable)
+        if not state.optimizer:  # of a run whose first step failed
+            return
         restored: dict[str, dict[str, Tensor]] = {}
         for name, tensor in state.optimizer.items():
             parameter, _, key = name.rpartition(":")
             restored.setdefault(_PREFIX + parameter, {})[key] = tensor
-        data = get_optimizer_state_dict(
-            self._model, self._inner_optimizer, options=StateDictOptions(full_state_dict=True)
-        )
+        groups = get_optimizer_state_dict(self._model, self._inner_optimizer)["param_groups"]
         set_optimizer_state_dict(
             self._model,
             self._inner_optimizer,
-            {"state": restored, "param_groups": data["param_groups"]},
+            {"state": restored, "param_groups": groups},
             options=StateDictOptions(full_state_dict=True),
         )
 
@@ -236,11 +241,19 @@ class Loop:
         settings["optimizer"].pop("accumulation")
         return {**settings, "run": run}
 
-    def _journal(self) -> Journal | None:
+    @contextmanager
+    def _journal(self) -> Iterator[Journal | None]:
+        """The log, of the first process alone, which holds the folder meanwhile."""
         if not self._accelerator.is_main_process:
-            return None
+            yield None
+            return
         self._folder.mkdir(parents=True, exist_ok=True)
-        return Journal(self._folder, self.step, self._settings.run.wandb, self._settings.to_dict())
+        with locked(self._folder):
+            journal = Journal(self._folder, self.step, self._settings.run.wandb, self._settings.to_dict())
+            try:
+                yield journal
+            finally:
+                journal.close()
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
         self._terminated = True  # the step that is under way is finished first
@@ -249,16 +262,3 @@ class Loop:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _out_of_memory(settings: Settings) -> str:
-    remedies = [
-        None if settings.run.recompute else "set run.recompute: true",
-        f"lower packing.context_tokens ({settings.packing.context_tokens})",
-        f"or packing.input_tokens ({settings.packing.input_tokens})",
-        None if settings.base.encoder_bits else "set base.encoder_bits: 4",
-        None if settings.run.sharding == "fsdp" else "with several GPUs, set run.sharding: fsdp",
-    ]
-    return (
-        f"out of memory: {', '.join(remedy for remedy in remedies if remedy)}; the run goes on from its last checkpoint"
-    )

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from torch_train.errors import DataError
+from torch_train.errors import DataError, TrainingError
 
 
 @contextmanager
@@ -30,6 +31,27 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder alone, for as long as this process lives; a disk that knows no locks is not held.
+
+    Raises:
+        TrainingError: Another process holds it.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TrainingError(
+                    f"another process trains in {folder}: stop it, or choose another run.folder"
+                ) from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import FullyShardedDataParallelPlugin
+from accelerate.utils import FullyShardedDataParallelPlugin, broadcast_object_list
 
 from torch_train import card, checkpoint, curves
 from torch_train.base import FrozenBase, load_base
@@ -19,6 +19,7 @@ from torch_train.errors import TrainingError
 from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
 from torch_train.hypernet import HyperNetwork
 from torch_train.loop import Loop
+from torch_train.memory import memory_watched
 from torch_train.model import DistillationModel
 from torch_train.optimizer import build_optimizer
 from torch_train.packing import Packer
@@ -47,11 +48,12 @@ def train(settings: Settings) -> bool:
     Raises:
         TrainingError: With a message that says what to change.
     """
-    run = prepare(settings)
-    main = run.accelerator.is_main_process
-    if main:
-        print(f"an epoch is {run.stream.plan}", flush=True)
-    finished = run.loop.run()
+    with memory_watched(settings):
+        run = prepare(settings)
+        main = run.accelerator.is_main_process
+        if main:
+            print(f"an epoch is {run.stream.plan}", flush=True)
+        finished = run.loop.run()
     if finished and main:
         folder = Path(settings.run.folder)
         curves.draw(folder)
@@ -88,9 +90,9 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
     encoder = base if bits is None else load_base(folder, settings.base.dtype, accelerator.device, bits)
     torch.manual_seed(settings.run.seed)
     hypernet = HyperNetwork(hypernet_config(settings.hypernet, base.layers[0], base.config))
-    earlier = checkpoint.checkpoints(Path(settings.run.folder))
-    state = checkpoint.load_trainer(earlier[-1]) if earlier else None
-    start = str(earlier[-1]) if earlier else settings.hypernet.start
+    earlier = last_checkpoint(Path(settings.run.folder))
+    state = None if earlier is None else checkpoint.load_trainer(earlier)
+    start = earlier or settings.hypernet.start
     if start is not None:
         hypernet.load_state_dict(checkpoint.load_weights(Path(start), hypernet.config)[1])
     model = DistillationModel(
@@ -104,6 +106,20 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
     stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
     record = base_record(settings.base.path, base, chunking)
     return Prepared(Loop(settings, accelerator, model, optimizer, stream, dev, record, state), accelerator, stream)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last checkpoint of a run that was begun, the same for all processes.
+
+    Raises:
+        TrainingError: It is not on this machine.
+    """
+    (name,) = broadcast_object_list([next((path.name for path in reversed(checkpoint.checkpoints(folder))), None)])
+    if name is not None and not (folder / name).is_dir():
+        raise TrainingError(
+            f"{folder / name} is not on this machine: run.folder must be on a disk that all machines share"
+        )
+    return None if name is None else folder / name
 
 
 def make_accelerator(settings: Settings) -> Accelerator:

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,12 +19,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training import tiny_run
-from torch_train import checkpoint
+from torch_train import checkpoint, train
 from torch_train.__main__ import main
 from torch_train.errors import TrainingError
 from torch_train.journal import read_log
 from torch_train.model import DistillationModel, Losses
 from torch_train.packing import PackedBatch
+from torch_train.storage import locked
 
 ROOT = Path(__file__).parents[2]
 
@@ -142,9 +144,12 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def _start(config: Path, *overrides: str) -> subprocess.Popen[str]:
+def _start(config: Path, *overrides: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _COMMAND, str(config), *overrides]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **(environment or {})}
+    )
 
 
 def _until(process: subprocess.Popen[str], step: int) -> None:
@@ -202,6 +207,37 @@ def test_sigterm_saves_and_exits_0(pair: tuple[Path, Path], tmp_path: Path) -> N
     assert read_log(tmp_path / "run")[-1]["step"] == state.step
 
 
+@pytest.mark.slow
+def test_sigterm_to_one_of_two_processes(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    """Both save. The one that was not told fails, so that torchrun starts it anew, to wait for the other."""
+    config = tiny_run.config_file(tmp_path, *pair)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    both = [
+        _start(
+            config,
+            "optimizer.steps=100000",
+            "run.save_every=1000",
+            environment={
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": "2",
+                "MASTER_ADDR": "localhost",
+                "MASTER_PORT": str(port),
+            },
+        )
+        for rank in range(2)
+    ]
+    _until(both[0], 3)
+    both[1].terminate()
+    told = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [1, 0], told
+    (saved,) = checkpoint.checkpoints(tmp_path / "run")
+    step = checkpoint.load_trainer(saved).step
+    assert told[0].splitlines()[-1] == f"another process was told to stop; step {step} is saved to go on from"
+
+
 def test_a_loss_that_is_not_a_number(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -219,21 +255,46 @@ def test_a_loss_that_is_not_a_number(
     told = capsys.readouterr().err
     assert "step 4 is not a number, from batch " in told
     assert "look at these rows" in told
+    assert f"with hypernet.start: {tmp_path / 'run' / 'step-00000003'}" in told
     last = checkpoint.checkpoints(tmp_path / "run")[-1]
     assert last.name == "step-00000003"
     assert all(weight.isfinite().all() for weight in load_file(last / "model.safetensors").values())
 
 
 def test_out_of_memory_names_what_to_lower(
-    pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    pair: tuple[Path, Path],
+    whole: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(DistillationModel, "forward", full)
-    assert main([str(tiny_run.config_file(tmp_path, *pair))]) == 1
-    (told,) = (line for line in capsys.readouterr().err.splitlines() if "memory" in line)
-    assert told.startswith("out of memory: set run.recompute: true, lower packing.context_tokens (160)")
+    config = str(tiny_run.config_file(tmp_path, *pair))
+    for command in ([config], [config, "--dry-run"]):
+        assert main(command) == 1
+        (told,) = (line for line in capsys.readouterr().err.splitlines() if "memory" in line)
+        assert told.startswith("out of memory: set run.recompute: true, ")
+        assert told.endswith("lower packing.context_tokens (160), or packing.input_tokens (160)")
+
+    shutil.copytree(whole, tmp_path / "run", dirs_exist_ok=True)
+    monkeypatch.setattr(train, "load_base", full)
+    assert main([config]) == 1
+    goes_on = f"hypernet.start: {tmp_path / 'run' / 'step-00000006'} to go on from there"
+    assert capsys.readouterr().err.strip().endswith(goes_on)
+
+
+def test_one_run_in_a_folder_at_a_time(
+    pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny_run.config_file(tmp_path, *pair)
+    (tmp_path / "run").mkdir()
+    with locked(tmp_path / "run"):
+        assert main([str(config)]) == 1
+        assert "another process trains in" in capsys.readouterr().err
+    assert main([str(config)]) == 0
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(
