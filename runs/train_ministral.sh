@@ -13,10 +13,11 @@ gpus=${GPUS:-$(nvidia-smi --list-gpus | wc -l)}
 PATH="$PWD/.venv/bin:$PATH"
 
 echo "== 1. rows: four compact sets, each by itself; contexts of any dev set stay out of train"
+for source in squad drop ropes; do
+  python -m torch_train.data prepare "$out/dev/$source" --dev "$source"
+done
 for source in squad drop ropes pwc; do
-  held=$([ "$source" = pwc ] && echo "--dev-share 0.01" || echo "--dev $source")
-  # shellcheck disable=SC2086  # two words
-  python -m torch_train.data prepare "$out/rows/$source" --train "$source" $held --drop-leaks
+  python -m torch_train.data prepare "$out/rows/$source" --train "$source" --dev squad drop ropes --drop-leaks
 done
 
 echo "== 2. teacher: greedy answers with the 16 most probable tokens; one question in ten belongs to another context"
@@ -24,7 +25,7 @@ for source in squad drop ropes pwc; do
   python -m torch_train.teacher "$out/rows/$source/train.parquet" "$out/teacher/$source" \
     --base "$base" --irrelevant-prob 0.1
 done
-python -m torch_train.teacher "$out/rows/squad/dev.parquet" "$out/teacher/dev" --base "$base" --limit 512
+python -m torch_train.teacher "$out/dev/squad/dev.parquet" "$out/teacher/dev" --base "$base" --limit 512
 
 stoppable() { # a command that SIGTERM and Ctrl-C reach as SIGTERM, with time to save
   "$@" &
@@ -47,10 +48,10 @@ train ministral-3-3b-chunked "$out/stage-2" "hypernet.start=$(ls -d "$out"/stage
 echo "== 5. evaluate, needles far beyond the trained lengths included"
 checkpoint=$(ls -d "$out"/stage-2/step-* | tail -1)
 for source in squad drop ropes; do
-  python -m torch_train.evaluate "$checkpoint" "$out/rows/$source/dev.parquet" "$out/report/$source" --base "$base" \
+  python -m torch_train.evaluate "$checkpoint" "$out/dev/$source/dev.parquet" "$out/report/$source" --base "$base" \
     --limit 500
 done
-python -m torch_train.evaluate "$checkpoint" "$out/rows/squad/dev.parquet" "$out/report/needles" --base "$base" \
+python -m torch_train.evaluate "$checkpoint" "$out/dev/squad/dev.parquet" "$out/report/needles" --base "$base" \
   --limit 1 --needles 256,1024,4096,8192,16384,32768 --depths 11 --per-cell 5
 
 echo "== 6. convert, and compare with torch on the way"

@@ -12,13 +12,15 @@ import torch
 
 from torch_train import checkpoint
 from torch_train.base import load_base
+from torch_train.checkpoint import BaseRecord
 from torch_train.chunking import Chunking
 from torch_train.encoder import packed_features
+from torch_train.errors import TrainingError
 from torch_train.fingerprint import local_folder
 from torch_train.generation import Transformers
 from torch_train.lora import Adapters, Injected, compose
 from torch_train.prompt import document_ids
-from torch_train.template import load_tokenizer
+from torch_train.template import load_tokenizer, template_ids
 
 
 class Absorber:
@@ -39,10 +41,33 @@ class Absorber:
         self.base_folder = local_folder(base or record.path)
         self.tokenizer: Any = load_tokenizer(self.base_folder)
         self._base = load_base(self.base_folder, dtype, device)
+        self._refuse_other_base(record)
         self._chunking = Chunking(record.max_chunk_tokens, record.prefix_ids, record.suffix_ids, min_tokens=1)
         self._injected = Injected(self._base.layers, tuple(config.modules), config.scale)
         self._engine = Transformers(self._base.model, batch_size)
         self.context_length = self._engine.context_length
+
+    def _refuse_other_base(self, record: BaseRecord) -> None:
+        """A hypernetwork fits the base that it was trained with.
+
+        Raises:
+            TrainingError: Names in what the base differs.
+        """
+        config = self._base.config
+        here = {
+            "model_type": config.model_type,
+            "hidden_size": config.hidden_size,
+            "num_layers": config.num_hidden_layers,
+            "vocab_size": config.vocab_size,
+        }
+        here["prefix_ids"], here["suffix_ids"] = template_ids(self.tokenizer)
+        told = [
+            f"{name} {getattr(record, name)} (here {one})" for name, one in here.items() if getattr(record, name) != one
+        ]
+        if told:
+            raise TrainingError(
+                f"the checkpoint was trained for another base than {self.base_folder}: {', '.join(told)}"
+            )
 
     @torch.no_grad()
     def absorb(self, text: str) -> Adapters:

@@ -18,6 +18,7 @@ import torch
 
 from torch_train import report
 from torch_train.absorbed import Absorber
+from torch_train.arguments import device, whole, wholes
 from torch_train.base import DTYPES
 from torch_train.data import niah
 from torch_train.data.row import Row, read_rows
@@ -123,18 +124,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path, help="where report.json, report.md, answers.jsonl and pictures go")
     parser.add_argument("--base", help="the base's folder or name, if it is not where the checkpoint says")
-    parser.add_argument("--limit", type=int, help="take the first LIMIT contexts only")
+    parser.add_argument("--limit", type=whole(1), help="take the first LIMIT contexts only")
     parser.add_argument(
-        "--unrelated", type=int, default=2, help="questions of other contexts per context (%(default)s)"
+        "--unrelated", type=whole(0), default=2, help="questions of other contexts per context (%(default)s)"
     )
-    parser.add_argument("--needles", type=_lengths, default=(), help="lengths in tokens, such as 256,1024,8192")
-    parser.add_argument("--depths", type=int, default=5, help="depths of the needles (%(default)s)")
-    parser.add_argument("--per-cell", type=int, default=4, help="needles at each length and depth (%(default)s)")
-    parser.add_argument("--max-answer-tokens", type=int, default=64)
-    parser.add_argument("--batch-size", type=int, default=16, help="prompts at once (%(default)s)")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--needles", type=wholes, default=(), help="lengths in tokens, such as 256,1024,8192")
+    parser.add_argument("--depths", type=whole(1), default=5, help="depths of the needles (%(default)s)")
+    parser.add_argument("--per-cell", type=whole(1), default=4, help="needles at each length and depth (%(default)s)")
+    parser.add_argument("--max-answer-tokens", type=whole(1), default=64, help="answers are cut here (%(default)s)")
+    parser.add_argument("--batch-size", type=whole(1), default=16, help="prompts at once (%(default)s)")
+    here = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=device, default=here, help="where all runs (%(default)s)")
     parser.add_argument("--dtype", choices=tuple(DTYPES), help="of the base (bfloat16 on CUDA, else float32)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of unrelated questions and needles (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         _run(options)
@@ -144,14 +146,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"{error.filename or options.folder}: {error.strerror or error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written", file=sys.stderr)
+        return 130
     return 0
 
 
 def _run(options: argparse.Namespace) -> None:
-    device = torch.device(options.device)
-    dtype = options.dtype or ("bfloat16" if device.type == "cuda" else "float32")
+    place = torch.device(options.device)
+    dtype = options.dtype or ("bfloat16" if place.type == "cuda" else "float32")
     rows = read_rows(options.rows)[: options.limit]
-    model = Absorber(options.checkpoint, options.base, device, dtype, options.batch_size)
+    options.folder.mkdir(parents=True, exist_ok=True)  # before hours of answers, not after
+    model = Absorber(options.checkpoint, options.base, place, dtype, options.batch_size)
 
     def count(text: str) -> int:
         return len(model.tokenizer.encode(text, add_special_tokens=False))
@@ -164,16 +170,11 @@ def _run(options: argparse.Namespace) -> None:
         if answered and answered[-1].id != one.id and sys.stderr.isatty():
             print(f"\r{len(answered):,} questions", end="", file=sys.stderr, flush=True)
         answered.append(one)
-    options.folder.mkdir(parents=True, exist_ok=True)
     with replacing(options.folder / "answers.jsonl") as partial:
         partial.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in answered), "utf-8")
     about = {"checkpoint": str(options.checkpoint), "rows": str(options.rows), "base": str(model.base_folder)}
     report.write(options.folder, report.summarise(answered), about)
     print((options.folder / "report.md").read_text(encoding="utf-8"), end="")
-
-
-def _lengths(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(","))
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ def local_folder(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.jinja", "*.safetensors", "*.model"]))
+        wanted = ["*.json", "*.jinja", "*.safetensors", "*.model"]
+        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["consolidated*", "params.json"]))
     except (OSError, ValueError) as error:
         raise DataError(f"{name} is neither a folder nor can it be fetched from the hub: {error}") from error
 
@@ -48,7 +49,8 @@ def base_fingerprint(folder: Path) -> str:
         raise DataError(f"{folder}/config.json cannot be read: {error}") from error
     known = {key: value for key, value in config.items() if key not in _INCIDENTAL}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
-    files = sorted(folder.glob("*.safetensors"))
+    # Mistral's `consolidated` files hold the same weights once more, under other names.
+    files = sorted(file for file in folder.glob("*.safetensors") if not file.name.startswith("consolidated"))
     if not files:
         raise DataError(f"{folder} has no weights in safetensors: a base is told by them")
     try:

@@ -16,6 +16,8 @@ from torch_train.base import load_base
 from torch_train.errors import TrainingError
 
 TOP = 16
+ENGINES = ("auto", "vllm", "transformers")
+_LONGEST = 32_768  # tokens vLLM has room for: a cache for all of Ministral's 262,144 would take 26 GiB
 
 
 def top_log_probabilities(logits: Tensor, top: int = TOP) -> tuple[Tensor, Tensor]:
@@ -64,12 +66,23 @@ class Engine(Protocol):
         """Continue every prompt by at most `max_tokens` tokens, greedily at temperature 0."""
 
 
-def open_engine(name: str, base: Path, device: str, dtype: str, batch_size: int) -> Engine:
-    """The engine called `name`; `auto` is vLLM where it is installed beside a CUDA device."""
+def choose_engine(name: str, device: str) -> str:
+    """`vllm` or `transformers`; `auto` is vLLM where it is installed and the device is CUDA.
+
+    Raises:
+        TrainingError: vLLM is asked for where it cannot run.
+    """
     installed = importlib.util.find_spec("vllm") is not None
     if name == "vllm" and not installed:
         raise TrainingError("vLLM is not installed: pip install vllm, or choose --engine transformers")
-    if name == "vllm" or (name == "auto" and installed and torch.cuda.is_available()):
+    if name == "vllm" and device != "cuda":
+        raise TrainingError("vLLM runs on --device cuda; CUDA_VISIBLE_DEVICES says on which one")
+    return "vllm" if name != "transformers" and installed and device == "cuda" else "transformers"
+
+
+def open_engine(name: str, base: Path, device: str, dtype: str, batch_size: int) -> Engine:
+    """The engine that `choose_engine` names."""
+    if choose_engine(name, device) == "vllm":
         return VLLM(base, dtype)
     return Transformers(load_base(base, dtype, torch.device(device)).model, batch_size)
 
@@ -157,8 +170,12 @@ class VLLM:
         from transformers import AutoConfig
         from vllm import LLM
 
-        self.context_length = int(AutoConfig.from_pretrained(base).get_text_config().max_position_embeddings)
-        self._model = LLM(model=str(base), dtype=dtype, max_logprobs=TOP, seed=0)
+        own = int(AutoConfig.from_pretrained(base).get_text_config().max_position_embeddings)
+        self.context_length = min(own, _LONGEST)
+        try:
+            self._model = LLM(model=str(base), dtype=dtype, max_logprobs=TOP, max_model_len=self.context_length, seed=0)
+        except (ValueError, RuntimeError) as error:
+            raise TrainingError(f"vLLM does not start ({error}): choose --engine transformers") from error
 
     def generate(
         self, prompts: Sequence[Sequence[int]], max_tokens: int, temperature: float = 0.0, seed: int = 0

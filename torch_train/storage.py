@@ -47,7 +47,7 @@ def locked(folder: Path) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise TrainingError(
-                    f"another process trains in {folder}: stop it, or choose another run.folder"
+                    f"another process is at work in {folder}: stop it, or choose another folder"
                 ) from error
         yield
     finally:

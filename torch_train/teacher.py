@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import math
 import random
@@ -22,13 +21,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from torch_train.data.row import Row, read_rows
+from torch_train.arguments import device, whole
+from torch_train.data.row import Row, fingerprint, read_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
-from torch_train.generation import TOP, Engine, Generated, open_engine, top_log_probabilities
+from torch_train.generation import ENGINES, TOP, Engine, Generated, choose_engine, open_engine, top_log_probabilities
 from torch_train.prompt import document_ids, question_ids
 from torch_train.shards import Shards
+from torch_train.storage import locked
 from torch_train.teacher_rows import TeacherRow, teacher_table
+from torch_train.template import load_tokenizer
 
 __all__ = ["TOP", "Settings", "teach", "top_log_probabilities"]
 
@@ -83,6 +85,7 @@ def teach(
     base: Path,
     folder: Path,
     settings: Settings,
+    engine_name: str = "",
 ) -> Counter[str]:
     """Answer all questions of all rows, into `folder`.
 
@@ -93,6 +96,7 @@ def teach(
         base: The base's folder, which the shards are marked with.
         folder: Where the shards are; what is there already is not made again.
         settings: What the answers depend on.
+        engine_name: What runs the base, and in which type: another one rounds otherwise.
 
     Returns:
         Counts over all shards: contexts, answers, answer tokens, and what was left out.
@@ -110,22 +114,24 @@ def teach(
         "shards": math.ceil(len(rows) / settings.rows_per_shard),
         "base": base_fingerprint(base),
         "tokenizer": tokenizer_fingerprint(tokenizer),
-        "rows": _fingerprint(rows),
+        "rows": fingerprint(rows),
+        "engine": engine_name,
         "settings": asdict(settings),
     }
     shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP})
-    missing = shards.missing()
-    engine = start_engine() if missing else None
-    for index in missing:
-        assert engine is not None
-        some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
-        taught, counts, named = answer(some, rows, engine, tokenizer, settings)
-        table = teacher_table(taught)
-        shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
-        told = ", ".join(f"{count} {what}" for what, count in counts.items())
-        print(f"shard {index + 1} of {shards.count}: {told}", file=sys.stderr, flush=True)
-        for line in named:
-            print(f"  {line}", file=sys.stderr, flush=True)
+    with locked(folder):
+        missing = shards.missing()
+        engine = start_engine() if missing else None
+        for index in missing:
+            assert engine is not None
+            some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
+            taught, counts, named = answer(some, rows, engine, tokenizer, settings)
+            table = teacher_table(taught)
+            shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
+            told = ", ".join(f"{count} {what}" for what, count in counts.items())
+            print(f"shard {index + 1} of {shards.count}: {told}", file=sys.stderr, flush=True)
+            for line in named:
+                print(f"  {line}", file=sys.stderr, flush=True)
     return counted(shards)
 
 
@@ -133,7 +139,11 @@ def counted(shards: Shards) -> Counter[str]:
     """Counts of all shards together, from their metadata."""
     total: Counter[str] = Counter()
     for index in range(shards.count):
-        total.update(json.loads(pq.read_schema(shards.path(index)).metadata[b"counts"]))
+        path = shards.path(index)
+        try:
+            total.update(json.loads(pq.read_schema(path).metadata[b"counts"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged: remove it, and it is made again") from error
     return total
 
 
@@ -222,11 +232,18 @@ def _taught(row: Row, context: list[int], pairs: list[tuple[Question, Generated]
     )
 
 
-def _fingerprint(rows: Sequence[Row]) -> str:
-    digest = hashlib.sha256()
-    for row in rows:
-        digest.update(json.dumps([row.id, row.questions]).encode())
-    return digest.hexdigest()
+# What the command line says about the settings, and allows.
+_OPTIONS: dict[str, tuple[str, tuple[str, ...] | None]] = {
+    "max_answer_tokens": ("answers are cut here", None),
+    "max_context_tokens": ("longer documents are left out, and counted", None),
+    "irrelevant_prob": ("how often a question of another context is asked besides each of a context's own", None),
+    "irrelevant_target": (
+        "target of these: what the base says with this context, or without any",
+        (REFUSAL, CLOSED_BOOK),
+    ),
+    "rows_per_shard": ("contexts in a shard", None),
+    "seed": ("of the choice of these questions", None),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -239,15 +256,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("rows", type=Path, help="rows, as python -m torch_train.data writes them")
     parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
     parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
-    parser.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"))
-    parser.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
-    parser.add_argument("--limit", type=int, help="take the first LIMIT rows only")
-    for name, default in asdict(defaults).items():
-        choices = (REFUSAL, CLOSED_BOOK) if name == "irrelevant_target" else None
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="auto: vLLM where it is installed, on CUDA")
+    here = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=device, default=here, help="where the base runs (%(default)s)")
+    parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="of the base (bfloat16 on CUDA, else float32)")
+    parser.add_argument(
+        "--batch-size", type=whole(1), default=32, help="prompts at once, with transformers (%(default)s)"
+    )
+    parser.add_argument("--limit", type=whole(1), help="take the first LIMIT rows only")
+    for name, (told, choices) in _OPTIONS.items():
+        default = getattr(defaults, name)
         flag = f"--{name.replace('_', '-')}"
-        parser.add_argument(flag, type=type(default), default=default, choices=choices, help="(%(default)s)")
+        kind = type(default)
+        parser.add_argument(flag, type=kind, default=default, choices=choices, help=f"{told} (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         _run(options, Settings(**{name: getattr(options, name) for name in asdict(defaults)}))
@@ -255,17 +276,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {error.filename or options.folder}: {error.strerror or error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"{parser.prog}: interrupted; the same command goes on with the shards that are missing\n")
 
 
 def _run(options: argparse.Namespace, settings: Settings) -> None:
-    from transformers import AutoTokenizer
-
     rows = read_rows(options.rows)[: options.limit]
     base = local_folder(options.base)
     dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
-    tokenizer = AutoTokenizer.from_pretrained(base)
+    tokenizer = load_tokenizer(base)
     start_engine = partial(open_engine, options.engine, base, options.device, dtype, options.batch_size)
-    total = teach(rows, start_engine, tokenizer, base, options.folder, settings)
+    name = f"{choose_engine(options.engine, options.device)}, {dtype}"
+    total = teach(rows, start_engine, tokenizer, base, options.folder, settings, name)
     for what, count in sorted(total.items()):
         print(f"{what:22} {count:>9,}")
 

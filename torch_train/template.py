@@ -20,7 +20,8 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        # Where mistral-common is installed (vLLM brings it), a tekken.json would be taken for one without a template.
+        return AutoTokenizer.from_pretrained(folder, mistral_format=False)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{folder} has no tokenizer: {str(error).splitlines()[0]}") from error
 

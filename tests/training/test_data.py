@@ -231,6 +231,10 @@ def test_the_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_row_that_is_none(parts: tuple, message: str) -> None:
     with pytest.raises(RowError, match=message):
         Row(*parts, "own")
+    with pytest.raises(RowError, match="int instead of a text"):
+        Row("C", (), (), 7)
+    with pytest.raises(RowError, match="niah/TOKENS/DEPTH is kept for needles"):
+        Row("C", (), (), "niah/abc")
 
 
 def test_half_a_character_does_not_break_the_file(tmp_path: Path) -> None:
@@ -272,6 +276,7 @@ def test_hold_out_goes_by_context_alone() -> None:
         (["prepare", "{}"], "nothing to prepare: name a source after --train"),
         (["prepare", "{}", "--train", "own={}/own.jsonl", "--dev-share", "1"], "the share to hold out is"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}/words", "--shortest", "300"], "needles of 300 to 256 tokens"),
+        (["niah", "{}/n.parquet", "--tokenizer", "{}"], "has no tokenizer: "),
         (["questions", "{}/none.parquet", "{}/q", "--model", "{}"], "none.parquet is missing or no whole parquet"),
     ],
 )

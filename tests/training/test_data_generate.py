@@ -41,6 +41,14 @@ def test_a_number_that_belongs_to_the_question_stays(question: str) -> None:
     assert parse(f"1. {question}") == [question]
 
 
+def test_a_list_inside_a_question_is_no_list_of_questions() -> None:
+    asked = ['Which of ["red", "blue"] is right?', "Who wrote it then?"]
+    assert parse("\n".join(asked)) == asked
+    assert parse('["What is the first one?",\n"What is the sec') == ["What is the first one?"]
+    assert parse("J. K. Rowling wrote which book?") == ["J. K. Rowling wrote which book?"]
+    assert parse("a. What is it?\nb) Where is it?\n[3] When was it?") == ["What is it?", "Where is it?", "When was it?"]
+
+
 def test_nothing_is_made_of_nothing() -> None:
     assert parse("I cannot help with that.\n[1] ?\n") == []
     assert parse("Why " + "so " * 200 + "long?") == []
@@ -113,6 +121,23 @@ def test_questions_are_written_shard_by_shard(base: Path, tmp_path: Path, capsys
     assert write_questions(rows, lambda: again, tokenizer, base, folder, settings) == (5, 1)
     assert again.seeds == writer.seeds[1:2]
     assert shard.read_bytes() == before
-    with pytest.raises(DataError, match=r"made from something else: rows is \w{12} there"):
-        write_questions(rows[:5], lambda: again, tokenizer, base, folder, settings)
+    for others in (rows[:5], [*rows[:5], Row("WORD " * 2000, (), (), "documents")]):
+        with pytest.raises(DataError, match=r"made from something else: rows is \w{12} there"):
+            write_questions(others, lambda: again, tokenizer, base, folder, settings)
+    shard.unlink()
+    with pytest.raises(DataError, match="1 of 3 shards are missing: run its command again"):
+        read(f"own={folder}", "train")
     assert "shard 3 of 3: 3 questions for 1 of 2 documents" in capsys.readouterr().err
+
+
+def test_another_text_of_ones_own_prompt_is_refused(base: Path, tmp_path: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    prompt = tmp_path / "mine.txt"
+    rows, settings = [Row("Text.", (), (), "documents")], Settings(prompts=(str(prompt),))
+    for text in ("Ask about {document}", "Ask {count} about {document}"):
+        prompt.write_text(text)
+        if text.startswith("Ask {"):
+            with pytest.raises(DataError, match="prompt texts is"):
+                write_questions(rows, lambda: Writer(tokenizer), tokenizer, base, tmp_path / "written", settings)
+        else:
+            write_questions(rows, lambda: Writer(tokenizer), tokenizer, base, tmp_path / "written", settings)

@@ -182,3 +182,32 @@ def test_what_cannot_be_evaluated(step: Path, tmp_path: Path, capsys: pytest.Cap
     assert "no question with a reference answer" in capsys.readouterr().err
     assert main([str(tmp_path), str(tmp_path / "bare.parquet"), str(tmp_path / "out")]) == 1
     assert "config.json cannot be read" in capsys.readouterr().err
+
+
+def test_another_base_is_refused(
+    step: Path, model: Absorber, words_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tiny_run.save_base(tmp_path / "other", words_folder)
+    config = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(config | {"num_hidden_layers": config["num_hidden_layers"] - 1}))
+    write_rows(tmp_path / "dev.parquet", ROWS)
+    command = [str(step), str(tmp_path / "dev.parquet"), str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*command, "--base", str(other)]) == 1
+    layers = config["num_hidden_layers"]
+    assert f"for another base than {other}: num_layers {layers} (here {layers - 1})" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--limit", "-1"), "'-1' is no whole number from 1 upwards"),
+        (("--unrelated", "-1"), "'-1' is no whole number from 0 upwards"),
+        (("--needles", "a,b"), "'a' is no whole number from 1 upwards"),
+        (("--device", "abacus"), "'abacus' is not on this machine: take cpu"),
+    ],
+)
+def test_what_cannot_be_meant(option: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["step", "rows", "out", *option])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ from torch_train import generation, storage, teacher
 from torch_train.data.row import Row, write_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
-from torch_train.generation import Generated, Transformers, open_engine
+from torch_train.generation import Generated, Transformers, choose_engine, open_engine
 from torch_train.prompt import document_ids, question_ids
 from torch_train.shards import MANIFEST
 from torch_train.teacher import Settings, main, questions, teach
@@ -184,6 +186,8 @@ def test_another_base_tokenizer_or_setting_is_refused(
         teach(ROWS[:2], Scripted, tokenizer, base, folder, Settings(max_answer_tokens=6, rows_per_shard=1))
     with pytest.raises(DataError, match="something else: max_answer_tokens is 6 there, 7 here"):
         teach(ROWS, Scripted, tokenizer, base, folder, Settings(max_answer_tokens=7, rows_per_shard=2))
+    with pytest.raises(DataError, match='engine is "" there, "vllm, bfloat16" here'):
+        teach(ROWS, Scripted, tokenizer, base, folder, SHORT, "vllm, bfloat16")
     tokenizer.chat_template += "{# #}"
     with pytest.raises(DataError, match="tokenizer is"):
         teach(ROWS, Scripted, tokenizer, base, folder, SHORT)
@@ -197,6 +201,7 @@ def test_fingerprints_stay_when_nothing_changed(base: Path, model: Ministral3For
     assert len(list(copy.glob("*.safetensors"))) > 1
     config = json.loads((copy / "config.json").read_text()) | {"transformers_version": "9.9", "use_cache": False}
     (copy / "config.json").write_text(json.dumps(config))
+    shutil.copyfile(next(copy.glob("*.safetensors")), copy / "consolidated.safetensors")
     assert base_fingerprint(copy) == base_fingerprint(base)
     loaded = AutoTokenizer.from_pretrained(base)
     before = tokenizer_fingerprint(loaded)
@@ -211,6 +216,8 @@ def test_a_damaged_shard_is_named(base: Path, tokenizer, tmp_path: Path) -> None
     shard.write_bytes(shard.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"shard-00001-of-00002\.parquet is missing or no whole parquet file"):
         _taught(folder, base)
+    with pytest.raises(DataError, match=r"shard-00001-of-00002\.parquet is damaged: remove it"):
+        teach(ROWS, Scripted, tokenizer, base, folder, SHORT)
     (folder / MANIFEST).write_text("{")
     with pytest.raises(DataError, match=r"manifest\.json is missing or damaged"):
         _taught(folder, base)
@@ -378,3 +385,13 @@ def test_what_vllm_returns_becomes_the_same_arrays() -> None:
     assert said.top_log_probabilities[0].tolist() == [-float(rank) for rank in range(1, 17)]
     assert said.top_log_probabilities.dtype == np.float16
     assert said.finished
+
+
+def test_vllm_is_for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TrainingError, match="vLLM is not installed"):
+        choose_engine("vllm", "cuda")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    assert [choose_engine("auto", device) for device in ("cuda", "cuda:1", "cpu")] == ["vllm", *["transformers"] * 2]
+    assert choose_engine("transformers", "cuda") == "transformers"
+    with pytest.raises(TrainingError, match="CUDA_VISIBLE_DEVICES"):
+        choose_engine("vllm", "cuda:1")

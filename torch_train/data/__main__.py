@@ -10,12 +10,16 @@ from pathlib import Path
 
 import torch
 
+from torch_train.arguments import device, whole
 from torch_train.data import generate, niah
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
 from torch_train.data.reading import Reading, read
 from torch_train.data.row import Row, read_rows, write_rows
 from torch_train.errors import DataError, TrainingError
+from torch_train.fingerprint import local_folder
+from torch_train.generation import ENGINES, open_engine
+from torch_train.template import load_tokenizer
 
 SPLITS = ("train", "dev", "test")
 NAMED = 5  # malformed rows that are named
@@ -31,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: {error}\n")
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {error.filename or 'cannot write'}: {error.strerror or error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"{parser.prog}: interrupted\n")
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -63,9 +69,8 @@ def prepare(options: argparse.Namespace) -> None:
 
 def needles(options: argparse.Namespace) -> None:
     """Write needles in haystacks."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+    named = Path(options.tokenizer)
+    tokenizer = load_tokenizer(named if named.is_dir() else local_folder(options.tokenizer))
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False))
@@ -81,11 +86,6 @@ def needles(options: argparse.Namespace) -> None:
 
 def questions(options: argparse.Namespace) -> None:
     """Let a language model write questions."""
-    from transformers import AutoTokenizer
-
-    from torch_train.fingerprint import local_folder
-    from torch_train.generation import open_engine
-
     rows = read_rows(options.rows)[: options.limit]
     model = local_folder(options.model)
     dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
@@ -98,7 +98,7 @@ def questions(options: argparse.Namespace) -> None:
         rows_per_shard=options.rows_per_shard,
         seed=options.seed,
     )
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = load_tokenizer(model)
     asked, without = generate.write_questions(rows, start_engine, tokenizer, model, options.folder, settings)
     print(f"{asked:,} documents with questions, {without:,} left out for having none or being too long")
 
@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="SOURCE[=FILE]",
             help=f"{', '.join(READERS)}; from the hub, or from FILE: published JSON, JSONL, parquet, folder of parquet",
         )
-    command.add_argument("--limit", type=int, help="read no more records than this from each source")
+    command.add_argument("--limit", type=whole(1), help="read no more records than this from each source")
     command.add_argument("--dev-share", type=float, default=0.0, help="move this share of the contexts of train to dev")
     command.add_argument("--drop-leaks", action="store_true", help="leave contexts of dev and test out of train")
 
@@ -134,11 +134,13 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=needles)
     command.add_argument("file", type=Path, help="parquet file to write; read it with own=FILE")
     command.add_argument("--tokenizer", required=True, help="folder of the base, or its name on the hub: counts tokens")
-    command.add_argument("--rows", type=int, default=1000, help="rows; with --lengths, rows per cell (%(default)s)")
-    command.add_argument("--shortest", type=int, default=32, help="tokens of the shortest context (%(default)s)")
-    command.add_argument("--longest", type=int, default=256, help="tokens of the longest (%(default)s)")
-    command.add_argument("--lengths", type=int, nargs="+", help="a grid of these lengths and of --depths instead")
-    command.add_argument("--depths", type=int, default=11, help="evenly spaced depths of the grid (%(default)s)")
+    command.add_argument(
+        "--rows", type=whole(1), default=1000, help="rows; with --lengths, rows per cell (%(default)s)"
+    )
+    command.add_argument("--shortest", type=whole(1), default=32, help="tokens of the shortest context (%(default)s)")
+    command.add_argument("--longest", type=whole(1), default=256, help="tokens of the longest (%(default)s)")
+    command.add_argument("--lengths", type=whole(1), nargs="+", help="a grid of these lengths and of --depths instead")
+    command.add_argument("--depths", type=whole(1), default=11, help="evenly spaced depths of the grid (%(default)s)")
     command.add_argument("--seed", type=int, default=0)
 
     defaults = generate.Settings()
@@ -154,11 +156,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--temperature", type=float, default=defaults.temperature, help="(%(default)s)")
     command.add_argument("--rows-per-shard", type=int, default=defaults.rows_per_shard, help="(%(default)s)")
     command.add_argument("--seed", type=int, default=defaults.seed)
-    command.add_argument("--engine", choices=("auto", "vllm", "transformers"), default="auto")
-    command.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    command.add_argument("--dtype", choices=("bfloat16", "float32"))
-    command.add_argument("--batch-size", type=int, default=32, help="prompts at once, with transformers (%(default)s)")
-    command.add_argument("--limit", type=int, help="take the first LIMIT documents only")
+    command.add_argument("--engine", choices=ENGINES, default="auto", help="auto: vLLM where it is installed, on CUDA")
+    here = "cuda" if torch.cuda.is_available() else "cpu"
+    command.add_argument("--device", type=device, default=here, help="where the model runs (%(default)s)")
+    command.add_argument("--dtype", choices=("bfloat16", "float32"), help="of it (bfloat16 on CUDA, else float32)")
+    command.add_argument(
+        "--batch-size", type=whole(1), default=32, help="prompts at once, with transformers (%(default)s)"
+    )
+    command.add_argument("--limit", type=whole(1), help="take the first LIMIT documents only")
     return parser
 
 

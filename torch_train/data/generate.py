@@ -13,19 +13,20 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from torch_train.data.row import Row, rows_table
+from torch_train.data.row import Row, fingerprint, rows_table
 from torch_train.errors import DataError
 from torch_train.fingerprint import base_fingerprint
 from torch_train.generation import Engine
 from torch_train.prompt import question_ids
 from torch_train.shards import Shards
+from torch_train.storage import locked
 
 PROMPTS = ("questions", "reasoning")
 _LONGEST = 400  # characters; what is longer is no question
 # What models put in front of a line: bullets, numbers, "Q3:", "Question 3 -", quotation marks, emphasis.
 _QUOTES = "\"'`\u201c\u201d\u2018\u2019"
 _MARKS = re.compile(
-    rf"^(?:[\s>*#_\u2022\u2013\u2014{_QUOTES}-]|\(?\d{{1,3}}[.):](?!\d)|\(?[a-z][.)]\s|(?:Q|Question)\s*\d*\s*[.:)-])+",
+    rf"^(?:[\s>*#_\[\u2022\u2013\u2014{_QUOTES}-]|\(?\d{{1,3}}[.):\]](?!\d)|\(?[a-z]\)\s|[a-h]\.\s(?![a-z]\.)|(?:Q|Question)\s*\d*\s*[.:)-])+",
     re.IGNORECASE,
 )
 
@@ -117,21 +118,22 @@ def write_questions(
         "kind": "questions",
         "shards": math.ceil(len(rows) / settings.rows_per_shard),
         "model": base_fingerprint(model),
-        "rows": hashlib.sha256("".join(row.id for row in rows).encode()).hexdigest(),
-        "prompts": hashlib.sha256(json.dumps(templates).encode()).hexdigest(),
+        "rows": fingerprint(rows),
+        "prompt texts": hashlib.sha256(json.dumps(templates).encode()).hexdigest(),
         "settings": asdict(settings),
     }
     shards = Shards.open(folder, manifest, {"model": model.name, "documents": len(rows)})
-    missing = shards.missing()
-    engine = start_engine() if missing else None
-    for index in missing:
-        assert engine is not None
-        some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
-        asked = _asked(some, engine, tokenizer, templates, settings, seed=settings.seed * 1_000_003 + index)
-        shards.write(index, rows_table(asked))
-        count = sum(len(row.questions) for row in asked)
-        print(f"shard {index + 1} of {shards.count}: {count} questions for {len(asked)} of {len(some)} documents",
-              file=sys.stderr, flush=True)  # fmt: skip
+    with locked(folder):
+        missing = shards.missing()
+        engine = start_engine() if missing else None
+        for index in missing:
+            assert engine is not None
+            some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
+            asked = _asked(some, engine, tokenizer, templates, settings, seed=settings.seed * 1_000_003 + index)
+            shards.write(index, rows_table(asked))
+            count = sum(len(row.questions) for row in asked)
+            print(f"shard {index + 1} of {shards.count}: {count} questions for {len(asked)} of {len(some)} documents",
+                  file=sys.stderr, flush=True)  # fmt: skip
     written = sum(shards.rows(index) for index in range(shards.count))
     return written, len(rows) - written
 
@@ -175,4 +177,5 @@ def _json_texts(written: str) -> list[str]:
     except ValueError:
         return []
     texts = [item.get("question") if isinstance(item, dict) else item for item in items]
-    return [text for text in texts if isinstance(text, str)]
+    texts = [text for text in texts if isinstance(text, str)]
+    return texts if any(text.strip().endswith("?") for text in texts) else []  # else a list that a question is about

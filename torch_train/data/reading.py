@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from torch_train.data.readers import READERS, Reader
 from torch_train.data.row import Row
 from torch_train.errors import DataError
+from torch_train.shards import MANIFEST, Shards
 
 MAX_BAD = 0.01  # share of malformed rows from which a source is refused
 NAMED = 5  # how many of them a message names
@@ -57,7 +58,13 @@ def _collect(argument: str, items: Iterator[_Item]) -> Reading:
         total += 1
         try:
             rows.append(make())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:  # whatever an odd record makes of parsing it
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+        ) as error:  # whatever an odd record makes of parsing it
             bad.append(f"{where}: {error if isinstance(error, ValueError) else f'malformed ({error!r})'}")
     if not total:
         raise DataError(f"{argument}: nothing to read")
@@ -70,6 +77,8 @@ def _collect(argument: str, items: Iterator[_Item]) -> Reading:
 def _files(path: Path, reader: Reader, name: str) -> Iterator[_Item]:
     """The rows of a file, or of all parquet files of a folder."""
     if path.is_dir():
+        if (path / MANIFEST).exists():
+            Shards.read(path)  # refuses a folder that is not finished
         shards = sorted(path.glob("*.parquet"))
         if not shards:
             raise DataError(f"{path} has no parquet files in it")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +24,9 @@ SCHEMA = pa.schema(
         ("source", pa.string()),
     ]
 )
+
+
+_NEEDLE = re.compile(r"niah/\d+/\d+\.\d+")  # length and depth, as `niah.py` writes them
 
 
 class RowError(ValueError):
@@ -55,8 +60,11 @@ class Row:
         set_(self, "context", _clean(self.context))
         set_(self, "questions", tuple(_clean(question) for question in self.questions))
         set_(self, "answers", tuple(tuple(filter(None, map(_clean, known))) for known in self.answers))
+        set_(self, "source", _clean(self.source))
         if not self.context:
             raise RowError("an empty context")
+        if self.source.startswith("niah/") and not _NEEDLE.fullmatch(self.source):
+            raise RowError(f"the source {self.source}: niah/TOKENS/DEPTH is kept for needles")
         if not all(self.questions):
             raise RowError("an empty question")
         if len(self.questions) != len(self.answers):
@@ -68,6 +76,14 @@ def context_id(context: str) -> str:
     """SHA-256 of a context, whatever its letter case, white space and Unicode form: what makes two contexts one."""
     normal = " ".join(unicodedata.normalize("NFKC", context).casefold().split())
     return hashlib.sha256(normal.encode()).hexdigest()
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """Hash of rows in their order, letter for letter: what something was made from."""
+    digest = hashlib.sha256()
+    for row in rows:
+        digest.update(json.dumps([row.context, row.questions, row.answers]).encode())
+    return digest.hexdigest()
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
