@@ -1,6 +1,8 @@
 """What goes wrong where nano answers from weights: refusals, wrong values, values with a wrong end (PyTorch, batched).
 
-python benchmarks/errors.py [--notes 128]
+    python benchmarks/errors.py [--notes 128]
+
+Strangers are entities that the note does not mention, asked about what it tells of others: they should be refused.
 """
 
 from __future__ import annotations
@@ -29,24 +31,28 @@ def main() -> None:
     hypernet = checkpoint.load_hypernet(nano.folder() / "hypernet")
     adapters = Injected(model.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     refusal = words.encode(f" {UNKNOWN}").ids[0]
-    print(
-        "| facts | questions | exact | refused | wrong from the first token | wrong later |\n|---|---|---|---|---|---|"
-    )
+    print("| facts | questions | exact | refused | wrong from the first token | wrong later | strangers | answered |")
+    print("|---|---|---|---|---|---|---|---|")
     with torch.no_grad():
         for facts in (1, 2, 4, 8, 12):
             language = Language(SEED, "test")
-            items = tokenise(words, [language.note(facts, 1, unanswerable=0) for _ in range(notes_each)])
+            items = tokenise(words, [language.note(facts, 1, unanswerable=0, strangers=2) for _ in range(notes_each)])
             document, mask = document_rows(items)
             asked = closed_rows(items)
             with adapters.adapted(compose(hypernet(layer_features(model, document, mask), mask), hypernet.bias())):
                 predicted = base.answer_logits(model, asked).argmax(-1)
             right = base.exact(predicted, asked)
             begins, said = asked.targets[asked.first], predicted[asked.first]
-            refused = said == refusal
+            refused, stranger = said == refusal, begins == refusal
             wrong = ~refused & (said != begins)
             later = ~refused & ~wrong & ~right
-            shares = " | ".join(f"{share.float().mean():.1%}" for share in (right, refused, wrong, later))
-            print(f"| {facts} | {len(right)} | {shares} |", flush=True)
+            known = (kind[~stranger].float().mean() for kind in (right, refused, wrong, later))
+            answered = (~refused)[stranger].float().mean()
+            shares = " | ".join(f"{share:.1%}" for share in known)
+            print(
+                f"| {facts} | {(~stranger).sum()} | {shares} | {stranger.sum()} | {answered:.1%} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

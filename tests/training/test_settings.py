@@ -31,6 +31,7 @@ def test_all_configurations_are_there() -> None:
         "nano-few",
         "nano-notes",
         "nano-more",
+        "nano-again",
         "nano-last",
     }
 

@@ -41,7 +41,9 @@ class Lesson:
 FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
 NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480)
 # To tell whether an entity is the note's at all comes last: it wants questions of its own.
-LAST = tuple(Lesson(name, pool.MOST_FACTS, 480, strangers=True, seed=i) for i, name in enumerate(("more", "last")))
+LAST = tuple(
+    Lesson(name, pool.MOST_FACTS, 480, strangers=True, seed=seed) for seed, name in enumerate(("more", "again", "last"))
+)
 
 
 def learn(
