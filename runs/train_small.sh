@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# From raw documents to `thoth ask`, on two CPU cores in about 15 minutes: ROPES, and nano's base.
+# From raw documents to `thoth ask`, on two CPU cores in three to ten minutes: ROPES, and the built-in pair.
 #
 #   runs/train_small.sh ROPES_FOLDER [OUT]
 #
 # ROPES_FOLDER holds train-v1.0.json and dev-v1.0.json (CC BY 4.0). OUT is where everything goes (runs/small).
-# The same command goes on where it was stopped. Nano's base has only ever read notes of a few sentences: what is
-# learnt here is to say what that base would say, which is the point, not to understand ROPES.
+# The same command goes on where it was stopped. The shipped hypernetwork learns on from where it is: from nothing it
+# takes hours (`make nano-hypernet`). Nano's base has only ever read notes of a few sentences: what is learnt of ROPES
+# is to say what that base would say, which is the point, not to understand it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 ropes=${1:?"usage: runs/train_small.sh ROPES_FOLDER [OUT]"}
@@ -18,16 +19,19 @@ echo "== 1. rows: one per paragraph with all its questions; nothing of dev in tr
 python -m torch_train.data prepare "$out/rows" --drop-leaks \
   --train "ropes=$ropes/train-v1.0.json" --dev "ropes=$ropes/dev-v1.0.json"
 
-echo "== 2. teacher: the base answers with the paragraph in its window"
+echo "== 2. teacher: the base answers with the paragraph in its window; and notes in its own language, not to be forgotten"
 for split in train dev; do
   limit=$([ "$split" = train ] && echo "$contexts" || echo $((contexts / 8)))
   python -m torch_train.teacher "$out/rows/$split.parquet" "$out/teacher/$split" \
     --base thoth/nano/base --limit "$limit" --max-answer-tokens 24 --rows-per-shard 32 --device cpu
 done
 
+python -m torch_train.nano.teacher "$out/teacher/notes" --base thoth/nano/base --shards 8 --strangers --device cpu
+
 echo "== 3. train: the base without the paragraph, but with its adapter, learns to say the same"
-python -m torch_train torch_train/configs/nano.yaml \
-  "data.teacher=[$out/teacher/train]" "data.dev=[$out/teacher/dev]" "run.folder=$out/run" "optimizer.steps=$steps"
+[ -d "$out/start" ] || convert-weights --to-torch thoth/nano/hypernet "$out/start"
+python -m torch_train torch_train/configs/nano.yaml "hypernet.start=$out/start" \
+  "data.teacher=[$out/teacher/train,$out/teacher/notes]" "data.dev=[$out/teacher/dev]" "run.folder=$out/run" "optimizer.steps=$steps"
 
 echo "== 4. evaluate: no document, document in context, adapter"
 checkpoint=$(ls -d "$out"/run/step-* | tail -1)
