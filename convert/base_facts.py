@@ -108,7 +108,8 @@ def template_ids(base: Path) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     if not any((base / name).is_file() for name in TOKENIZER_FILES):
         return None
     from jinja2 import TemplateError
-    from mlx_lm.utils import load_tokenizer
+
+    from mlx_hypernet.tokenizer import load_tokenizer
 
     try:
         tokenizer: Any = load_tokenizer(base)

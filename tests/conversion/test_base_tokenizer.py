@@ -14,6 +14,7 @@ from convert.base.tokenizer import PROBE, check_streaming, copy_tokenizer
 from convert.errors import CheckpointError, ConversionError
 from mlx_hypernet.tokenizer import load_tokenizer, streamed
 from tests.conversion import published
+from torch_train.template import load_tokenizer as torch_train_tokenizer
 
 
 @pytest.fixture
@@ -62,6 +63,19 @@ def test_words_are_split_as_tekken_says(source):
     edit(source, pre_tokenizer=splitter)
     assert Tokenizer.from_file(str(source / "tokenizer.json")).encode("Hello world: 2026").ids != expected
     assert load_tokenizer(source).encode("Hello world: 2026") == expected
+
+
+@pytest.mark.parametrize("decoder", [published.SENTENCEPIECE_DECODER, None, BYTE_LEVEL])
+@pytest.mark.parametrize("pattern", [None, "."])
+def test_the_trainer_reads_and_writes_the_same(source, decoder, pattern):
+    splitter = json.loads((source / "tokenizer.json").read_text("utf-8"))["pre_tokenizer"]
+    if pattern is not None:
+        splitter["pretokenizers"][0]["pattern"] = {"Regex": pattern}
+    edit(source, pre_tokenizer=splitter, decoder=decoder)
+    ids = load_tokenizer(source).encode(PROBE, add_special_tokens=False)
+    trainers = torch_train_tokenizer(source)
+    assert trainers.encode(PROBE, add_special_tokens=False) == ids
+    assert trainers.decode(ids) == PROBE
 
 
 def test_template_and_end_of_answer(source):
