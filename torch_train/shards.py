@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from torch_train.errors import DataError
 from torch_train.storage import write_json, write_table
 
 MANIFEST = "manifest.json"
+T = TypeVar("T")
 
 
 class Shards:
@@ -65,6 +67,11 @@ class Shards:
     def missing(self) -> list[int]:
         """The shards that are still to be made."""
         return [index for index in range(self.count) if not self.path(index).exists()]
+
+    def remaining(self, rows: Sequence[T], per_shard: int) -> Iterator[tuple[int, Sequence[T]]]:
+        """The shards that are still to be made, each with its part of `rows`."""
+        for index in self.missing():
+            yield index, rows[index * per_shard : (index + 1) * per_shard]
 
     def rows(self, index: int) -> int:
         """How many rows a shard has."""

@@ -13,26 +13,23 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 
-from torch_train.arguments import device, whole
+from torch_train.arguments import add_engine, engine, whole
 from torch_train.data.row import Row, fingerprint, read_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
-from torch_train.generation import ENGINES, TOP, Engine, Generated, choose_engine, open_engine, top_log_probabilities
+from torch_train.generation import TOP, Engine, Generated
 from torch_train.prompt import document_ids, question_ids
 from torch_train.shards import Shards
 from torch_train.storage import locked
 from torch_train.teacher_rows import TeacherRow, teacher_table
 from torch_train.template import load_tokenizer
-
-__all__ = ["TOP", "Settings", "teach", "top_log_probabilities"]
 
 REFUSAL, CLOSED_BOOK = "refusal", "closed-book"
 NAMED = 3  # how many of the rows that had to be left out a message names
@@ -119,13 +116,10 @@ def teach(
         "settings": asdict(settings),
     }
     shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP})
+    start = cache(start_engine)
     with locked(folder):
-        missing = shards.missing()
-        engine = start_engine() if missing else None
-        for index in missing:
-            assert engine is not None
-            some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
-            taught, counts, named = answer(some, rows, engine, tokenizer, settings)
+        for index, some in shards.remaining(rows, settings.rows_per_shard):
+            taught, counts, named = answer(some, rows, start(), tokenizer, settings)
             table = teacher_table(taught)
             shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
             told = ", ".join(f"{count} {what}" for what, count in counts.items())
@@ -256,13 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("rows", type=Path, help="rows, as python -m torch_train.data writes them")
     parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
     parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
-    parser.add_argument("--engine", choices=ENGINES, default="auto", help="auto: vLLM where it is installed, on CUDA")
-    here = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--device", type=device, default=here, help="where the base runs (%(default)s)")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), help="of the base (bfloat16 on CUDA, else float32)")
-    parser.add_argument(
-        "--batch-size", type=whole(1), default=32, help="prompts at once, with transformers (%(default)s)"
-    )
+    add_engine(parser, "the base")
     parser.add_argument("--limit", type=whole(1), help="take the first LIMIT rows only")
     for name, (told, choices) in _OPTIONS.items():
         default = getattr(defaults, name)
@@ -283,11 +271,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(options: argparse.Namespace, settings: Settings) -> None:
     rows = read_rows(options.rows)[: options.limit]
     base = local_folder(options.base)
-    dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
-    tokenizer = load_tokenizer(base)
-    start_engine = partial(open_engine, options.engine, base, options.device, dtype, options.batch_size)
-    name = f"{choose_engine(options.engine, options.device)}, {dtype}"
-    total = teach(rows, start_engine, tokenizer, base, options.folder, settings, name)
+    start_engine, name = engine(options, base)
+    total = teach(rows, start_engine, load_tokenizer(base), base, options.folder, settings, name)
     for what, count in sorted(total.items()):
         print(f"{what:22} {count:>9,}")
 

@@ -8,13 +8,13 @@ from transformers import Ministral3ForCausalLM
 
 from tests.training import tiny_run
 from torch_train.encoder import layer_features
+from torch_train.generation import top_log_probabilities
 from torch_train.lora import Injected, compose
 from torch_train.loss import distillation_loss
 from torch_train.nano.base import hidden_states
 from torch_train.nano.language import Language
 from torch_train.nano.reading import corrected
 from torch_train.nano.rows import Item, closed_rows, document_rows, open_rows, tokenise
-from torch_train.teacher import top_log_probabilities
 
 
 def _items(words: Tokenizer) -> list[Item]:

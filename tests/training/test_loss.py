@@ -6,8 +6,8 @@ import math
 
 import torch
 
+from torch_train.generation import top_log_probabilities
 from torch_train.loss import distillation_loss, magnitude
-from torch_train.teacher import top_log_probabilities
 
 
 def _slow(logits, ids, log_p, answers, contexts):

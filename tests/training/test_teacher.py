@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Ministral3ForCausalLM
 
-from torch_train import generation, storage, teacher
+from torch_train import arguments, generation, storage
 from torch_train.data.row import Row, write_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
@@ -332,7 +332,7 @@ def test_a_full_disk_costs_one_line_and_no_shard(
     folder = tmp_path / "taught"
     command = [str(tmp_path / "rows.parquet"), str(folder), "--base", str(base), "--device", "cpu"]
     monkeypatch.setattr(storage.pq, "write_table", write_table)
-    monkeypatch.setattr(teacher, "open_engine", lambda *arguments: Scripted())
+    monkeypatch.setattr(arguments, "open_engine", lambda *arguments: Scripted())
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--rows-per-shard", "2"])
     assert stopped.value.code == 1

@@ -5,12 +5,9 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
-import torch
-
-from torch_train.arguments import device, whole
+from torch_train.arguments import add_engine, engine, whole
 from torch_train.data import generate, niah
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
@@ -18,7 +15,6 @@ from torch_train.data.reading import Reading, read
 from torch_train.data.row import Row, read_rows, write_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import local_folder
-from torch_train.generation import ENGINES, open_engine
 from torch_train.template import load_tokenizer
 
 SPLITS = ("train", "dev", "test")
@@ -88,8 +84,7 @@ def questions(options: argparse.Namespace) -> None:
     """Let a language model write questions."""
     rows = read_rows(options.rows)[: options.limit]
     model = local_folder(options.model)
-    dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
-    start_engine = partial(open_engine, options.engine, model, options.device, dtype, options.batch_size)
+    start_engine, name = engine(options, model)
     settings = generate.Settings(
         prompts=tuple(options.prompts),
         count=options.count,
@@ -99,7 +94,7 @@ def questions(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     tokenizer = load_tokenizer(model)
-    asked, without = generate.write_questions(rows, start_engine, tokenizer, model, options.folder, settings)
+    asked, without = generate.write_questions(rows, start_engine, tokenizer, model, options.folder, settings, name)
     print(f"{asked:,} documents with questions, {without:,} left out for having none or being too long")
 
 
@@ -156,13 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--temperature", type=float, default=defaults.temperature, help="(%(default)s)")
     command.add_argument("--rows-per-shard", type=int, default=defaults.rows_per_shard, help="(%(default)s)")
     command.add_argument("--seed", type=int, default=defaults.seed)
-    command.add_argument("--engine", choices=ENGINES, default="auto", help="auto: vLLM where it is installed, on CUDA")
-    here = "cuda" if torch.cuda.is_available() else "cpu"
-    command.add_argument("--device", type=device, default=here, help="where the model runs (%(default)s)")
-    command.add_argument("--dtype", choices=("bfloat16", "float32"), help="of it (bfloat16 on CUDA, else float32)")
-    command.add_argument(
-        "--batch-size", type=whole(1), default=32, help="prompts at once, with transformers (%(default)s)"
-    )
+    add_engine(command, "the model")
     command.add_argument("--limit", type=whole(1), help="take the first LIMIT documents only")
     return parser
 

@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,7 @@ def write_questions(
     model: Path,
     folder: Path,
     settings: Settings,
+    engine_name: str = "",
 ) -> tuple[int, int]:
     """Write questions for all rows, into shards that `own=FOLDER` reads; finished shards are not written again.
 
@@ -104,6 +106,7 @@ def write_questions(
         model: The model's folder, which the shards are marked with.
         folder: Where the shards are.
         settings: How questions are written.
+        engine_name: What runs the model, and in which type: another one draws otherwise.
 
     Returns:
         (documents with questions, documents without): the model's words held none, or the document was too long.
@@ -119,17 +122,15 @@ def write_questions(
         "shards": math.ceil(len(rows) / settings.rows_per_shard),
         "model": base_fingerprint(model),
         "rows": fingerprint(rows),
+        "engine": engine_name,
         "prompt texts": hashlib.sha256(json.dumps(templates).encode()).hexdigest(),
         "settings": asdict(settings),
     }
     shards = Shards.open(folder, manifest, {"model": model.name, "documents": len(rows)})
+    start = cache(start_engine)
     with locked(folder):
-        missing = shards.missing()
-        engine = start_engine() if missing else None
-        for index in missing:
-            assert engine is not None
-            some = rows[index * settings.rows_per_shard : (index + 1) * settings.rows_per_shard]
-            asked = _asked(some, engine, tokenizer, templates, settings, seed=settings.seed * 1_000_003 + index)
+        for index, some in shards.remaining(rows, settings.rows_per_shard):
+            asked = _asked(some, start(), tokenizer, templates, settings, seed=settings.seed * 1_000_003 + index)
             shards.write(index, rows_table(asked))
             count = sum(len(row.questions) for row in asked)
             print(f"shard {index + 1} of {shards.count}: {count} questions for {len(asked)} of {len(some)} documents",
