@@ -14,7 +14,7 @@ from functools import cache
 from itertools import islice
 
 from torch_train.nano.language import UNKNOWN, Language, Note
-from torch_train.nano.templates import NEEDLE, NEEDLE_QUESTIONS
+from torch_train.nano.haystack import NEEDLE, NEEDLE_QUESTIONS
 
 SEED = 20_261_124
 FACTS = 4

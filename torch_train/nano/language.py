@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Literal
 
-from torch_train.nano import templates, vocabulary
+from torch_train.nano import haystack, vocabulary
 from torch_train.nano.templates import ATTRIBUTES, Attribute
 from torch_train.nano.vocabulary import CHOICES
 
@@ -99,7 +99,7 @@ class Language:
         """One sentence that says nothing one could ask about."""
         adjectives = self._random.sample(vocabulary.ADJECTIVES, 2)
         nouns = self._random.sample(vocabulary.NOUNS, 2)
-        sentence = self._random.choice(templates.FILLER)
+        sentence = self._random.choice(haystack.FILLER)
         return sentence.format(a=adjectives[0], a2=adjectives[1], n=nouns[0], n2=nouns[1])
 
     def _facts(self, count: int) -> list[tuple[str, Attribute, str]]:
@@ -189,8 +189,8 @@ class Language:
         draw = self._random
         number = str(draw.randint(1000, 9999))
         sentences = [self.filler() for _ in range(filler)]
-        sentences.insert(draw.randint(0, filler), templates.NEEDLE.format(v=number))
-        asked = [(question, number) for question in draw.sample(templates.NEEDLE_QUESTIONS, 2)]
+        sentences.insert(draw.randint(0, filler), haystack.NEEDLE.format(v=number))
+        asked = [(question, number) for question in draw.sample(haystack.NEEDLE_QUESTIONS, 2)]
         asked.append((self._unanswerable([]), UNKNOWN))
         return Note(self._join(sentences), 1, self._conversations(asked, 0.0))
 
@@ -198,7 +198,7 @@ class Language:
         """No note at all: every answer is `UNKNOWN`."""
         draw = self._random
         asked = [self._unanswerable([]) for _ in range(questions - 1)]
-        asked.append(draw.choice(templates.NEEDLE_QUESTIONS))
+        asked.append(draw.choice(haystack.NEEDLE_QUESTIONS))
         draw.shuffle(asked)
         return Note("", 0, self._conversations([(question, UNKNOWN) for question in asked], 0.1))
 
