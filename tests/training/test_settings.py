@@ -31,7 +31,6 @@ def test_all_configurations_are_there() -> None:
         "nano-few",
         "nano-notes",
         "nano-more",
-        "nano-again",
         "nano-last",
     }
 

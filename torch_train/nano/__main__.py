@@ -27,22 +27,34 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the hypernetwork learns against a base that stays as it is: notes for `configs/nano-NAME.yaml`."""
+    """What the hypernetwork learns against a base that stays as it is.
+
+    Attributes:
+        name: Of its folder.
+        config: `configs/nano-CONFIG.yaml`.
+        facts, shards, recall, strangers: Of its notes, see `teacher.teach`.
+        seed: Of its notes, added to the run's.
+    """
 
     name: str
+    config: str
     facts: int
     shards: int
     recall: bool = False
     strangers: bool = False
-    seed: int = 0  # added to the run's
+    seed: int = 0
 
 
 # From nothing: one bare fact, then a few, each note recited as well. Questions alone once it knows how.
-FIRST = (Lesson("first", facts=1, shards=48, recall=True), Lesson("few", facts=3, shards=24, recall=True))
-NOTES = Lesson("notes", facts=pool.MOST_FACTS, shards=480)
+FIRST = (
+    Lesson("first", "first", facts=1, shards=48, recall=True),
+    Lesson("few", "few", facts=3, shards=24, recall=True),
+)
+NOTES = Lesson("notes", "notes", facts=pool.MOST_FACTS, shards=480)
 # To tell whether an entity is the note's at all comes last: it wants questions of its own.
 LAST = tuple(
-    Lesson(name, pool.MOST_FACTS, 480, strangers=True, seed=seed) for seed, name in enumerate(("more", "again", "last"))
+    Lesson(name, config, pool.MOST_FACTS, 480, strangers=True, seed=seed)
+    for seed, (name, config) in enumerate((("more", "more"), ("again", "last"), ("last", "last")))
 )
 
 
@@ -71,7 +83,7 @@ def learn(
         teacher.teach(place / "teacher", base, lesson.shards, seed + lesson.seed, device, *asked)
         paths = [f"base.path={base}", f"data.teacher=[{place}/teacher]", f"run.folder={place}"]
         here = [f"hypernet.start={start or 'null'}", f"run.device={device}", f"run.seed={seed}"]
-        if not train(read_settings(CONFIGS / f"nano-{lesson.name}.yaml", [*paths, *here])):
+        if not train(read_settings(CONFIGS / f"nano-{lesson.config}.yaml", [*paths, *here])):
             raise TrainingError("stopped: the same command goes on where it was")
         start = checkpoint.checkpoints(place)[-1]
     return start
