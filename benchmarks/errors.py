@@ -49,10 +49,7 @@ def main() -> None:
             known = (kind[~stranger].float().mean() for kind in (right, refused, wrong, later))
             answered = (~refused)[stranger].float().mean()
             shares = " | ".join(f"{share:.1%}" for share in known)
-            print(
-                f"| {facts} | {(~stranger).sum()} | {shares} | {stranger.sum()} | {answered:.1%} |",
-                flush=True,
-            )
+            print(f"| {facts} | {(~stranger).sum()} | {shares} | {stranger.sum()} | {answered:.1%} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from torch_train.nano.language import UNKNOWN, Language, Note
 from torch_train.nano.haystack import NEEDLE, NEEDLE_QUESTIONS
+from torch_train.nano.language import UNKNOWN, Language, Note
 
 SEED = 20_261_124
 FACTS = 4

@@ -13,11 +13,13 @@ gpus=${GPUS:-$(nvidia-smi --list-gpus | wc -l)}
 PATH="$PWD/.venv/bin:$PATH"
 
 echo "== 1. rows: four compact sets, each by itself; contexts of any dev set stay out of train"
+held=()
 for source in squad drop ropes; do
   python -m torch_train.data prepare "$out/dev/$source" --dev "$source"
+  held+=("own=$out/dev/$source/dev.parquet")
 done
 for source in squad drop ropes pwc; do
-  python -m torch_train.data prepare "$out/rows/$source" --train "$source" --dev squad drop ropes --drop-leaks
+  python -m torch_train.data prepare "$out/rows/$source" --train "$source" --dev "${held[@]}" --drop-leaks
 done
 
 echo "== 2. teacher: greedy answers with the 16 most probable tokens; one question in ten belongs to another context"
@@ -35,7 +37,8 @@ stoppable() { # a command that SIGTERM and Ctrl-C reach as SIGTERM, with time to
 }
 teacher="[$out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]"
 train() { # configuration, folder, more settings
-  stoppable torchrun --standalone --nproc-per-node "$gpus" --shutdown-timeout 300 --signals-to-handle SIGTERM -m torch_train "torch_train/configs/$1.yaml" \
+  stoppable torchrun --standalone --nproc-per-node "$gpus" --shutdown-timeout 300 --signals-to-handle SIGTERM \
+    -m torch_train "torch_train/configs/$1.yaml" \
     "base.path=$base" "data.teacher=$teacher" "data.dev=[$out/teacher/dev]" "run.folder=$2" "${@:3}"
 }
 

@@ -25,13 +25,13 @@ for split in train dev; do
   python -m torch_train.teacher "$out/rows/$split.parquet" "$out/teacher/$split" \
     --base thoth/nano/base --limit "$limit" --max-answer-tokens 24 --rows-per-shard 32 --device cpu
 done
-
 python -m torch_train.nano.teacher "$out/teacher/notes" --base thoth/nano/base --shards 8 --strangers --device cpu
 
 echo "== 3. train: the base without the paragraph, but with its adapter, learns to say the same"
 [ -d "$out/start" ] || convert-weights --to-torch thoth/nano/hypernet "$out/start"
 python -m torch_train torch_train/configs/nano.yaml "hypernet.start=$out/start" \
-  "data.teacher=[$out/teacher/train,$out/teacher/notes]" "data.dev=[$out/teacher/dev]" "run.folder=$out/run" "optimizer.steps=$steps"
+  "data.teacher=[$out/teacher/train,$out/teacher/notes]" "data.dev=[$out/teacher/dev]" \
+  "run.folder=$out/run" "optimizer.steps=$steps"
 
 echo "== 4. evaluate: no document, document in context, adapter"
 checkpoint=$(ls -d "$out"/run/step-* | tail -1)

@@ -20,7 +20,8 @@ from torch_train.fingerprint import local_folder
 from torch_train.generation import Transformers
 from torch_train.lora import Adapters, Injected, compose
 from torch_train.prompt import document_ids
-from torch_train.template import load_tokenizer, template_ids
+from torch_train.template import template_ids
+from torch_train.tokenizer import load_tokenizer
 
 
 class Absorber:
@@ -53,13 +54,7 @@ class Absorber:
         Raises:
             TrainingError: Names in what the base differs.
         """
-        config = self._base.config
-        here = {
-            "model_type": config.model_type,
-            "hidden_size": config.hidden_size,
-            "num_layers": config.num_hidden_layers,
-            "vocab_size": config.vocab_size,
-        }
+        here = self._base.shape
         here["prefix_ids"], here["suffix_ids"] = template_ids(self.tokenizer)
         told = [
             f"{name} {getattr(record, name)} (here {one})" for name, one in here.items() if getattr(record, name) != one

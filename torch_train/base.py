@@ -60,6 +60,17 @@ class FrozenBase:
             attention.install(self.config)
 
     @property
+    def shape(self) -> dict[str, Any]:
+        """What a hypernetwork for this base depends on, as `checkpoint.BaseRecord` names it."""
+        config = self.config
+        return {
+            "model_type": config.model_type,
+            "hidden_size": config.hidden_size,
+            "num_layers": config.num_hidden_layers,
+            "vocab_size": config.vocab_size,
+        }
+
+    @property
     def layers(self) -> nn.ModuleList:
         """The blocks."""
         return self.decoder.layers

@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder alone, for as long as this process lives; a disk that knows no locks is not held.
+    """Hold a folder alone through the block, or to the end of a killed process; a disk without locks is not held.
 
     Raises:
         TrainingError: Another process holds it.

@@ -29,7 +29,7 @@ from torch_train.prompt import document_ids, question_ids
 from torch_train.shards import Shards
 from torch_train.storage import locked
 from torch_train.teacher_rows import TeacherRow, teacher_table
-from torch_train.template import load_tokenizer
+from torch_train.tokenizer import load_tokenizer
 
 REFUSAL, CLOSED_BOOK = "refusal", "closed-book"
 NAMED = 3  # how many of the rows that had to be left out a message names

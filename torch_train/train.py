@@ -27,7 +27,8 @@ from torch_train.settings import PackingSettings, Settings
 from torch_train.shape import hypernet_config
 from torch_train.stream import Stream
 from torch_train.teacher_rows import TeacherData, TeacherRow
-from torch_train.template import load_tokenizer, template_ids
+from torch_train.template import template_ids
+from torch_train.tokenizer import load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def last_checkpoint(folder: Path) -> Path | None:
     Raises:
         TrainingError: It is not on this machine.
     """
-    (name,) = broadcast_object_list([next((path.name for path in reversed(checkpoint.checkpoints(folder))), None)])
+    found = checkpoint.checkpoints(folder)
+    (name,) = broadcast_object_list([found[-1].name if found else None])
     if name is not None and not (folder / name).is_dir():
         raise TrainingError(
             f"{folder / name} is not on this machine: run.folder must be on a disk that all machines share"
@@ -157,10 +159,7 @@ def base_record(path: str, base: FrozenBase, chunking: Chunking) -> BaseRecord:
     return BaseRecord(
         path=str(Path(path).resolve()) if local else path,
         repository=None if local else path,
-        model_type=base.config.model_type,
-        hidden_size=base.config.hidden_size,
-        num_layers=base.config.num_hidden_layers,
-        vocab_size=base.config.vocab_size,
+        **base.shape,
         max_chunk_tokens=chunking.max_tokens,
         prefix_ids=chunking.prefix_ids,
         suffix_ids=chunking.suffix_ids,

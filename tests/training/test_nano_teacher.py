@@ -28,7 +28,8 @@ from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.packing import Packer
 from torch_train.prompt import document_ids, question_ids
 from torch_train.teacher_rows import TeacherData, TeacherRow
-from torch_train.template import load_tokenizer, template_ids
+from torch_train.template import template_ids
+from torch_train.tokenizer import load_tokenizer
 
 NOTES, SEED = 3, 5
 

@@ -15,7 +15,7 @@ from torch_train.data.reading import Reading, read
 from torch_train.data.row import Row, read_rows, write_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.fingerprint import local_folder
-from torch_train.template import load_tokenizer
+from torch_train.tokenizer import load_tokenizer
 
 SPLITS = ("train", "dev", "test")
 NAMED = 5  # malformed rows that are named

@@ -30,7 +30,7 @@ from torch_train.nano.rows import Item
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
 from torch_train.shards import Shards
 from torch_train.teacher_rows import TeacherRow, teacher_table
-from torch_train.template import load_tokenizer
+from torch_train.tokenizer import load_tokenizer
 
 BATCH = 24  # notes that are read at once
 
