@@ -75,13 +75,14 @@ def absorb(path: Path, model: str) -> dict[str, float]:
     """Absorb a document; tokens, chunks, seconds, and the peaks in bytes."""
     import resource
 
-    from thoth import models, paths
-    from thoth.engine import Engine
+    from thoth.engine.engine import Engine
     from thoth.events import Absorbed
-    from thoth.library import Library
+    from thoth.library.library import Library
+    from thoth.models import registry
+    from thoth.system import paths
 
     with Engine(Library(paths.home())) as engine:
-        list(engine.load(models.resolve(model)))
+        list(engine.load(registry.resolve(model)))
         started = time.perf_counter()
         *_, event = engine.absorb(path)
         assert isinstance(event, Absorbed), event

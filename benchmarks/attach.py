@@ -19,9 +19,10 @@ from pathlib import Path
 
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.chunks import Chunk
 from thoth.ingest import Document
-from thoth.library import ChunkRef, Library
+from thoth.ingest.chunks import Chunk
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef
 
 BUNDLE = "random"
 # https://huggingface.co/mistralai/Ministral-3-3B-Instruct-2512, but for the vocabulary: it is not attached to.
@@ -78,7 +79,7 @@ def measure(
     """(total rank, median seconds from memory, their processor time, median seconds from files)."""
     from mlx_lm.models.ministral3 import Model, ModelArgs
 
-    from thoth.attached import Attached
+    from thoth.engine.attached import Attached
 
     model = Model(ModelArgs.from_dict(config))
     refs = fill(Library(home), config, rank, dtype, 2 * chunks)

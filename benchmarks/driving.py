@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from thoth.errors import ThothError
 from thoth.events import Answer
-from thoth.library import StoredDocument
+from thoth.library.records import StoredDocument
 from thoth.tui import app
 from thoth.tui.app import ThothApp, make_engine
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AnswerDone, AnswerFailed, ModelFailed, ModelReady

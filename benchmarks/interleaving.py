@@ -30,15 +30,15 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     arguments = parser.parse_args()
     preload_blas()
-    from thoth import models
-    from thoth.engine import Engine
-    from thoth.library import Library
+    from thoth.engine.engine import Engine
+    from thoth.library.library import Library
+    from thoth.models import registry
 
     language = Language(1, "test")
     texts = [" ".join(language.note(12, 12).text for _ in range(NOTES)) for _ in range(2)]
     print("| | first token: median, s | longest, s | absorbing, tokens/s |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory() as home, Engine(Library(Path(home))) as engine:
-        list(engine.load(models.resolve(arguments.model)))
+        list(engine.load(registry.resolve(arguments.model)))
         *_, note = engine.absorb(Path(__file__).parent.parent / "examples" / "harbour.txt")
         assert isinstance(note, Absorbed)
 

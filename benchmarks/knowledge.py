@@ -26,14 +26,15 @@ from knowledge_plots import draw
 
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.engine import Engine
+from thoth.engine.engine import Engine
+from thoth.engine.prompt import TooLongError
 from thoth.events import Absorbed, Answer, Event, Failed
 from thoth.ingest import Document
-from thoth.library import ChunkRef, Library, StoredDocument
-from thoth.models import Pair
-from thoth.prompt import TooLongError
-from thoth.routing import Routing
-from thoth.terms import names
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, StoredDocument
+from thoth.models.registry import Pair
+from thoth.retrieval.routing import Routing
+from thoth.retrieval.terms import names
 from torch_train.nano.language import UNKNOWN
 
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128)

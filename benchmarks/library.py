@@ -22,13 +22,15 @@ from pathlib import Path
 
 import numpy as np
 
-from thoth import router, rows
-from thoth.adapter_files import Receipt
-from thoth.chunks import Chunk
-from thoth.database import Database
 from thoth.ingest import Block, Document
-from thoth.library import ChunkRef, Library, StoredDocument, document_id
-from thoth.routing import Routing
+from thoth.ingest.chunks import Chunk
+from thoth.library import queries, schema
+from thoth.library.adapters import Receipt
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, StoredDocument, document_id
+from thoth.retrieval import router
+from thoth.retrieval.routing import Routing
+from thoth.system.sqlite import Database
 
 WORDS_IN_A_CHUNK, VOCABULARY, REPEATS = 180, 50_000, 5
 
@@ -65,7 +67,7 @@ def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
     vocabulary = ["".join(random.choice(letters, 3 + int(random.integers(7)))) for _ in range(VOCABULARY)]
     weights = 1 / np.arange(1, VOCABULARY + 1)
     weights /= weights.sum()
-    with Database(home / "library.db").writing() as database:
+    with Database(home / "library.db", schema).writing() as database:
         for number in range(documents):
             drawn = random.choice(VOCABULARY, (chunks, WORDS_IN_A_CHUNK), p=weights)
             texts = [" ".join(vocabulary[i] for i in row) + f" serial{number}. " for row in drawn]
@@ -85,11 +87,11 @@ def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
                 bytes=0,
                 added=datetime.now(UTC),
             )
-            rows.insert(database, stored, document, [Chunk([0] * 256, text, (1, 1), (), 0) for text in texts])
+            queries.insert(database, stored, document, [Chunk([0] * 256, text, (1, 1), (), 0) for text in texts])
             receipt = Receipt(100_000, hashlib.sha256().digest())
-            for key in rows.missing(database, stored.id).values():
-                rows.insert_adapter(database, key, receipt, random.standard_normal(size))
-            rows.count(database, stored.id)
+            for key in queries.missing(database, stored.id).values():
+                queries.insert_adapter(database, key, receipt, random.standard_normal(size))
+            queries.count(database, stored.id)
 
 
 def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:

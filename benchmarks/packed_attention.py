@@ -16,11 +16,11 @@ from unittest.mock import patch
 
 import torch
 
-from torch_train.base import FrozenBase, Layout
+from torch_train.model.base import FrozenBase, Layout
 from torch_train.nano.teacher import teach
-from torch_train.packing import PackedBatch
-from torch_train.settings import read_settings
-from torch_train.train import prepare
+from torch_train.training.packing import PackedBatch
+from torch_train.training.settings import read_settings
+from torch_train.training.train import prepare
 
 CONFIG = Path(__file__).parents[1] / "torch_train" / "configs" / "nano-notes.yaml"
 BASE = Path(__file__).parents[1] / "thoth" / "nano" / "base"

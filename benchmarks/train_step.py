@@ -20,16 +20,16 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from torch_train.base import FrozenBase
-from torch_train.chunking import Chunking
-from torch_train.dry_run import random_rows
-from torch_train.encoder import packed_features
-from torch_train.hypernet import HyperNetwork
-from torch_train.model import DistillationModel
-from torch_train.optimizer import build_optimizer
-from torch_train.packing import PackedBatch, Packer
-from torch_train.settings import Settings, read_settings
-from torch_train.shape import hypernet_config
+from torch_train.model.base import FrozenBase
+from torch_train.model.chunking import Chunking
+from torch_train.model.encoder import packed_features
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.training.distillation import DistillationModel
+from torch_train.training.dry_run import random_rows
+from torch_train.training.optimizer import build_optimizer
+from torch_train.training.packing import PackedBatch, Packer
+from torch_train.training.settings import Settings, read_settings
+from torch_train.training.shape import hypernet_config
 
 CONFIG = Path(__file__).parents[1] / "torch_train" / "configs" / "ministral-3-3b.yaml"
 SHEET = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # bf16, dense

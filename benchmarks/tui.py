@@ -25,7 +25,7 @@ from textual.widgets import OptionList
 from benchmarks import paint
 from benchmarks.driving import DrivenApp, Driver
 from benchmarks.stalls import LIMIT_SECONDS, StallMeter
-from thoth.sessions import Sessions, Turn
+from thoth.chats.sessions import Sessions, Turn
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbFailed,

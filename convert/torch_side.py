@@ -60,8 +60,8 @@ def _hypernet(checkpoint: Checkpoint) -> Any:
     """The hypernetwork around the checkpoint's own tensors: nothing is initialised, nothing is copied."""
     import torch
 
-    from torch_train.config import HypernetConfig
-    from torch_train.hypernet import HyperNetwork
+    from torch_train.model.config import HypernetConfig
+    from torch_train.model.hypernet import HyperNetwork
 
     with torch.device("meta"):
         hypernet = HyperNetwork(HypernetConfig.from_dict(checkpoint.config.hypernet.to_dict()))

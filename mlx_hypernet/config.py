@@ -1,6 +1,6 @@
 """What a bundle says about itself: the shape of its hypernetwork, its base model, how documents are chunked.
 
-`torch_train/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test
+`torch_train/model/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test
 keeps both in step.
 """
 

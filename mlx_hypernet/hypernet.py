@@ -1,7 +1,7 @@
 """Doc-to-LoRA's hypernetwork in MLX: hidden states of one base layer in, the LoRA of that layer out.
 
 Source: arXiv 2602.15902, section 3, and its reference implementation (SakanaAI/doc-to-lora). Same names as
-`torch_train/hypernet.py`; the difference is that inference takes the layers one by one, so that their
+`torch_train/model/hypernet.py`; the difference is that inference takes the layers one by one, so that their
 features need not exist at the same time. Parameters always come from a bundle, so they start as anything.
 
 Shapes: B chunks, T tokens, M target modules, r rank, D latent size, L layers of the base.

@@ -101,8 +101,8 @@ def torch_hypernet(config: HypernetConfig, seed: int = 0) -> Any:
     """A random hypernetwork in torch, with no parameter left at a value that would hide a mistake."""
     import torch
 
-    from torch_train.config import HypernetConfig as TorchConfig
-    from torch_train.hypernet import HyperNetwork
+    from torch_train.model.config import HypernetConfig as TorchConfig
+    from torch_train.model.hypernet import HyperNetwork
 
     torch.manual_seed(seed)
     network = HyperNetwork(TorchConfig.from_dict(config.to_dict()))

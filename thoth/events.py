@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from thoth.errors import ThothError
 
 if TYPE_CHECKING:
-    from thoth.library import StoredDocument
+    from thoth.library.records import StoredDocument
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from thoth import atomic, disk
 from thoth.errors import UsageError
-from thoth.routing import Route, Routing
+from thoth.retrieval.routing import Route, Routing
+from thoth.system import atomic, disk
 
 if TYPE_CHECKING:
-    from thoth.chunks import Chunking
+    from thoth.ingest.chunks import Chunking
 
 Value = str | int | dict[str, str]
 

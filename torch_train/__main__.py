@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_train.errors import TrainingError
-from torch_train.settings import SettingsError, check_files, read_settings
+from torch_train.training.settings import SettingsError, check_files, read_settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_files(settings, data=not options.dry_run)
         # Imported late: settings that are wrong are told without waiting for torch.
         if options.dry_run:
-            from torch_train.dry_run import dry_run
+            from torch_train.training.dry_run import dry_run
 
             dry_run(settings)
         else:
-            from torch_train.train import train
+            from torch_train.training.train import train
 
             train(settings)
     except TrainingError as error:

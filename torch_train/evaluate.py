@@ -1,116 +1,27 @@
 """`python -m torch_train.evaluate CHECKPOINT ROWS FOLDER`: what a base answers without, beside and with its document.
 
-Every question is asked three ways: without the document (the lower bound), with the document in the context (the upper
-bound), and with the document's adapter. Questions that belong to another document show what an adapter does to them.
+The command line of `evaluation/`; read `evaluation/evaluate.py` first.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from torch_train import report
-from torch_train.absorbed import Absorber
-from torch_train.arguments import device, whole, wholes
-from torch_train.base import DTYPES
-from torch_train.data import niah
-from torch_train.data.row import Row, read_rows
+from torch_train.data.row import read_rows
+from torch_train.data.storage import replacing
 from torch_train.errors import DataError, TrainingError
-from torch_train.prompt import document_ids, question_ids
-from torch_train.storage import replacing
-
-WAYS = ("nothing", "context", "adapter")
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A question and what was answered to it.
-
-    Attributes:
-        id: Of the context that was given or absorbed.
-        source: Of this context.
-        tokens: Its length, templated.
-        question: As it was asked.
-        references: Acceptable answers.
-        answers: Way -> answer; None where the document does not fit the base's context.
-        relevant: Whether the question is about the context.
-    """
-
-    id: str
-    source: str
-    tokens: int
-    question: str
-    references: tuple[str, ...]
-    answers: dict[str, str | None]
-    relevant: bool
-
-
-def evaluate(
-    model: Absorber, rows: Sequence[Row], max_answer_tokens: int, unrelated: int, seed: int = 0
-) -> Iterator[Answered]:
-    """Ask everything that has a reference answer.
-
-    Args:
-        model: Base and hypernetwork.
-        rows: Contexts with questions.
-        max_answer_tokens: Answers are cut here.
-        unrelated: Questions of other contexts that are asked about each context.
-        seed: Of their choice.
-    """
-    known = [row for row in rows if any(row.answers)]
-    for row in known:
-        own = [(q, references, True) for q, references in zip(row.questions, row.answers, strict=True) if references]
-        foreign = _foreign(row, known, unrelated, random.Random(f"{seed}-{row.id}"))
-        asked = own + [(q, references, False) for q, references in foreign]
-        adapters = model.absorb(row.context)
-        closed = [question_ids(model.tokenizer, question) for question, _, _ in asked]
-        opened = [question_ids(model.tokenizer, question, row.context) for question, _, _ in asked]
-        fits = max(map(len, opened)) + max_answer_tokens <= model.context_length
-        by_way = {
-            "nothing": model.answer(closed, max_answer_tokens),
-            "context": model.answer(opened, max_answer_tokens) if fits else [None] * len(asked),
-            "adapter": model.answer(closed, max_answer_tokens, adapters),
-        }
-        tokens = len(document_ids(model.tokenizer, row.context))
-        for i, (question, references, relevant) in enumerate(asked):
-            answers = {way: by_way[way][i] for way in WAYS}
-            yield Answered(row.id, row.source, tokens, question, references, answers, relevant)
-
-
-def _foreign(row: Row, rows: Sequence[Row], count: int, draw: random.Random) -> list[tuple[str, tuple[str, ...]]]:
-    """One question each, with known answers, of some other contexts; needles, which all ask alike, take no part."""
-    others = [other for other in rows if other.id != row.id and not _is_needle(other)]
-    if _is_needle(row):
-        return []
-    drawn = []
-    for other in draw.sample(others, min(count, len(others))):
-        known = [pair for pair in zip(other.questions, other.answers, strict=True) if pair[1]]
-        question, references = draw.choice(known)
-        if question not in row.questions:
-            drawn.append((question, references))
-    return drawn
-
-
-def _is_needle(row: Row) -> bool:
-    return row.source.startswith("niah/")
-
-
-def needles(lengths: Sequence[int], depths: int, per_cell: int, count: Callable[[str], int], seed: int) -> list[Row]:
-    """Needles for the heat map, those that cannot be made left out with a line on stderr."""
-    rows: list[Row] = []
-    for length in lengths:
-        try:
-            rows += niah.grid([length], depths, per_cell, count, seed)
-        except DataError as error:
-            print(f"no needle in {length} tokens: {error}", file=sys.stderr)
-    return rows
+from torch_train.evaluation import report
+from torch_train.evaluation.absorbed import Absorber
+from torch_train.evaluation.evaluate import evaluate, needles
+from torch_train.model.arguments import device, whole, wholes
+from torch_train.model.base import DTYPES
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

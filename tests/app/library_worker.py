@@ -21,7 +21,8 @@ import mlx.core  # noqa: E402, F401 - once here, not in every child
 
 from tests.app import made_up  # noqa: E402
 from thoth.ingest import Document  # noqa: E402
-from thoth.library import Library, document_id  # noqa: E402
+from thoth.library.library import Library  # noqa: E402
+from thoth.library.records import document_id  # noqa: E402
 
 DOCUMENTS, CHUNKS, OPERATIONS = 6, 5, 400
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from thoth.chunks import Chunk
 from thoth.ingest import Block, Document
-from thoth.library import Library, StoredDocument
+from thoth.ingest.chunks import Chunk
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
     from mlx_hypernet.adapter import ChunkAdapters

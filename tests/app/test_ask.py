@@ -118,7 +118,7 @@ def test_sources(thoth: Run, note: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert answer + "\n" == thoth("ask", "--doc", note, QUESTION).stdout
     assert sources == "not found in the documents\n"
     passage = Passage("id", "note.txt", 0, 3, ("Lamps", "Makers"), "Velmar\nmakes lamps.", 0.9)
-    monkeypatch.setattr("thoth.provenance.support", lambda *_: (passage,))
+    monkeypatch.setattr("thoth.retrieval.provenance.support", lambda *_: (passage,))
     found = thoth("ask", "--doc", note, "--sources", QUESTION).stdout.partition("\n\n")[2]
     assert found == 'note.txt, page 3, Lamps > Makers: "Velmar makes lamps."\n'
     assert json.loads(thoth("ask", "--doc", note, "--json", QUESTION).stdout)["sources"][0]["page"] == 3
@@ -301,7 +301,7 @@ def test_an_unforeseen_error_is_one_line_and_keeps_its_traceback(
     def fail(*_: object) -> None:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("thoth.engine.load_pair", fail)
+    monkeypatch.setattr("thoth.engine.engine.load_pair", fail)
     result = thoth("ask", "--doc", note, QUESTION)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from mlx_hypernet.chunking import document_ids
-from thoth import chunks as chunking
-from thoth import sentences
-from thoth.chunks import Chunk, split
-from thoth.ingest import Block, Document, prose
+from thoth.ingest import Block, Document, prose, sentences
+from thoth.ingest import chunks as chunking
+from thoth.ingest.chunks import Chunk, split
 
 PREFIX, SUFFIX = (1, 3), (4,)
 

@@ -95,7 +95,7 @@ def test_nothing_was_absorbed(thoth: Run, folder: Path, name: str, code: int, sa
 def test_mistyped_names_are_found_before_the_model_is_loaded(
     thoth: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("thoth.engine.load_pair", lambda _: pytest.fail("the model was loaded"))
+    monkeypatch.setattr("thoth.engine.engine.load_pair", lambda _: pytest.fail("the model was loaded"))
     assert thoth("absorb", tmp_path / "nothing.txt").exit_code == 3
 
 

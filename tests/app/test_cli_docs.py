@@ -11,7 +11,7 @@ import pytest
 from typer.testing import Result
 
 from tests.app.test_ask import other_pair
-from thoth.library import Library
+from thoth.library.library import Library
 
 Run = Callable[..., Result]
 Read = Callable[..., Any]

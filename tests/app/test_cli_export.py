@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
-from thoth import models
-from thoth.export import export
-from thoth.library import ChunkRef, Library
+from thoth.actions.export import export
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef
+from thoth.models import registry
 
 if TYPE_CHECKING:
     from mlx_hypernet.adapter import Adapter
@@ -90,14 +91,14 @@ def test_peft_finds_the_text_model_of_a_wrapper(tmp_path: Path) -> None:
     from transformers import Mistral3ForConditionalGeneration
 
     from tests.conversion import published
-    from thoth import models
-    from thoth.export import _save_peft
+    from thoth.actions.export import _save_peft
+    from thoth.models import registry
 
     base = published.wrapper(tmp_path / "base")
     adapter = random_adapter(published.TEXT)
     folder = tmp_path / "adapter"
     folder.mkdir()
-    _save_peft(folder, adapter, load_model(base)[0], models.Pair("x", base, base), {})
+    _save_peft(folder, adapter, load_model(base)[0], registry.Pair("x", base, base), {})
     twin = Mistral3ForConditionalGeneration.from_pretrained(base, dtype=torch.float32)
     weights = dict(PeftModel.from_pretrained(twin, folder).named_parameters())
     loras = {name: weight for name, weight in weights.items() if "lora_" in name}
@@ -151,7 +152,7 @@ def test_what_cannot_be_exported(
         result = thoth("export", *arguments)
         assert (result.exit_code, result.stdout) == (code, "")
         assert says in result.stderr
-    monkeypatch.setattr("thoth.disk.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr("thoth.system.disk.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
     assert thoth("export", notes[0], folder).exit_code == 6
     assert not folder.exists()
 
@@ -161,7 +162,7 @@ def test_a_document_that_is_not_absorbed_to_its_end(notes: list[str], home: Path
 
     from thoth.errors import DocumentError, UsageError
 
-    library, pair = Library(home), models.resolve(str(tiny_pair))
+    library, pair = Library(home), registry.resolve(str(tiny_pair))
     begun = replace(library.get(notes[0]), complete=False, absorbed=0)
     with pytest.raises(DocumentError, match="absorb it to its end"):
         export(library, pair, [begun], "peft", home / "adapter")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from thoth import machine, paths, settings
+from thoth import settings
+from thoth.system import machine, paths
 
 Run = Callable[..., Result]
 Read = Callable[..., Any]

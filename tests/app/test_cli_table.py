@@ -5,7 +5,7 @@ import pytest
 from thoth.cli import table
 from thoth.cli.console import _line
 from thoth.events import Progress
-from thoth.machine import size
+from thoth.system.machine import size
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import Result
 
 from tests.app.test_ask import other_pair
-from thoth import machine, paths, settings
+from thoth import settings
+from thoth.system import machine, paths
 
 Run = Callable[..., Result]
 Read = Callable[..., Any]

@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from thoth import models
-from thoth.answering import Answerer
-from thoth.engine import Engine
+from thoth.engine.answering import Answerer
+from thoth.engine.engine import Engine
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError
 from thoth.events import Absorbed, Answer, Event, Failed, Progress, Token
 from thoth.ingest import Document
-from thoth.library import ChunkRef, Library, StoredDocument
-from thoth.routing import Routing
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, StoredDocument
+from thoth.models import registry
+from thoth.retrieval.routing import Routing
 
 QUESTION = [{"role": "user", "content": "Who is the founder of Velmar?"}]
 NOTE = Document("note.txt", "The founder of Velmar is Ana Dor.")
@@ -32,7 +33,7 @@ def library(home: Path) -> Library:
 @pytest.fixture
 def engine(library: Library, tiny_pair: Path) -> Iterator[Engine]:
     with Engine(library) as engine:
-        assert list(engine.load(models.resolve(str(tiny_pair)))) == [
+        assert list(engine.load(registry.resolve(str(tiny_pair)))) == [
             Progress("load", 0, 1),
             Progress("load", 1, 1),
         ]
@@ -177,7 +178,7 @@ def library_of(pair: Path, document: Document) -> Path:
     """A library in which a fresh engine has absorbed one document alone."""
     home = pair / document.sha256
     with Engine(Library(home)) as engine:
-        list(engine.load(models.resolve(str(pair))))
+        list(engine.load(registry.resolve(str(pair))))
         absorbed(engine.absorb(document))
     return home
 
@@ -294,7 +295,7 @@ def test_a_removed_document_is_not_absorbed_on(engine: Engine, library: Library,
 def test_absorbing_goes_on_with_the_same_bundle(engine: Engine, gate: threading.Event, tiny_pair: Path) -> None:
     events = engine.absorb(LONG)
     until(events, lambda event: isinstance(event, Progress) and event.stage == "absorb")
-    loading = engine.load(models.resolve(str(tiny_pair)))
+    loading = engine.load(registry.resolve(str(tiny_pair)))
     gate.set()
     assert absorbed(events).complete
     assert last(loading) == Progress("load", 1, 1)
@@ -305,7 +306,7 @@ def test_another_bundle_ends_absorbing(
 ) -> None:
     events = engine.absorb(LONG)
     until(events, lambda event: isinstance(event, Progress) and event.stage == "absorb")
-    loading = engine.load(models.resolve(str(other_bundle(tiny_pair, tmp_path))))
+    loading = engine.load(registry.resolve(str(other_bundle(tiny_pair, tmp_path))))
     gate.set()
     assert "another model" in str(error(events))
     assert last(loading) == Progress("load", 1, 1)

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from thoth import models
-from thoth.engine import Engine
+from thoth.engine.caches import KeyValueCaches
+from thoth.engine.engine import Engine
+from thoth.engine.prompt import Message
 from thoth.events import Absorbed, Answer
 from thoth.ingest import Document
-from thoth.kv_caches import KeyValueCaches
-from thoth.library import Library, StoredDocument
-from thoth.prompt import Message
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.models import registry
 
 NOTES = [Document("note.txt", "The founder of Velmar is Ana Dor."), Document("other.txt", "Tolquin is a town.")]
 QUESTIONS = ["Who is the founder of Velmar?", "And who is the owner of the house?", "Who is the founder of Velmar?"]
@@ -23,7 +24,7 @@ def engines(home: Path, tiny_pair: Path) -> Iterator[list[Engine]]:
     library = Library(home)
     with Engine(library) as cached, Engine(library, kv_cache_bytes=0) as plain:
         for engine in (cached, plain):
-            list(engine.load(models.resolve(str(tiny_pair))))
+            list(engine.load(registry.resolve(str(tiny_pair))))
         yield [cached, plain]
 
 
@@ -60,7 +61,7 @@ def test_answers_are_the_same_with_and_without(engines: list[Engine], tiny_pair:
         assert third.stats.cached_tokens >= second.stats.prompt_tokens
         assert third.stats.cached_tokens < third.stats.prompt_tokens
     assert ask(engines[0], [{"role": "user", "content": QUESTIONS[0]}], []).stats.cached_tokens > 0
-    list(engines[0].load(models.resolve(str(tiny_pair))))
+    list(engines[0].load(registry.resolve(str(tiny_pair))))
     assert ask(engines[0], [{"role": "user", "content": QUESTIONS[0]}], []).stats.cached_tokens == 0
 
 

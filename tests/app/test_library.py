@@ -9,7 +9,8 @@ import pytest
 
 from tests.app import made_up
 from thoth.errors import DocumentError, ThothError
-from thoth.library import ChunkRef, Library, document_id
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, document_id
 
 NOTE = made_up.document(["The founder of Velmar is Ana Dor.", "Velmar makes lamps.", "Its lamps are green."])
 OTHER = made_up.document(["Korvan sells rope.", "Its rope is blue."], "other.txt")

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.app import library_worker, made_up
-from thoth.library import ChunkRef, Library
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef
 
 KILLS = 50
 BIAS = f"bias-{made_up.BUNDLE}.safetensors"
@@ -127,8 +128,8 @@ def test_killed_at_any_instant(home: Path, tmp_path: Path, workers: "subprocess.
 
 def test_two_processes_absorb_the_same(home: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from tests.app import library_worker as w, made_up; from thoth.library "
-        "import Library; library = Library(Path(sys.argv[1])); input(); "
+        "import sys; from pathlib import Path; from tests.app import library_worker as w, made_up; "
+        "from thoth.library.library import Library; library = Library(Path(sys.argv[1])); input(); "
         "[made_up.absorb(library, w.note(n)) for n in range(w.DOCUMENTS)]; print(library.repair())"
     )
     command = [sys.executable, "-c", program, str(home)]

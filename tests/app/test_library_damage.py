@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import pytest
 
 from tests.app import made_up
-from thoth import disk, schema
 from thoth.errors import DocumentError, ResourceError, ThothError
-from thoth.library import ChunkRef, Library, StoredDocument
+from thoth.library import schema
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, StoredDocument
+from thoth.system import disk
 
 NOTE = made_up.document(["The founder of Velmar is Ana Dor.", "Velmar makes lamps.", "Its lamps are green."])
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.app import made_up
-from thoth import word_search
-from thoth.library import ChunkRef, Library
+from thoth.library import bm25
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef
 
 SENTENCES = [
     "The founder of Velmar is Ana Dor.",
@@ -97,7 +98,7 @@ def test_a_word_that_fills_the_library_does_not_hide_the_others(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = made_up.absorb(library, made_up.document(SENTENCES))
-    monkeypatch.setattr(word_search, "_MOST_PLACES", 2)
+    monkeypatch.setattr(bm25, "_MOST_PLACES", 2)
     assert found(library, "the lighthouse", stored.id) == [3]
     assert set(found(library, "the", stored.id)) == {0, 1, 2, 3}
     assert found(library, "the lighthouse " * 10_000, stored.id) == [3]

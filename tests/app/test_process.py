@@ -14,7 +14,7 @@ import pytest
 
 from thoth.__main__ import main
 from thoth.errors import ResourceError
-from thoth.library import Library
+from thoth.library.library import Library
 
 Start = Callable[..., "subprocess.Popen[str]"]
 QUESTION = "Who is the founder of Velmar?"

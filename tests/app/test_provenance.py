@@ -7,9 +7,9 @@ import pytest
 
 from thoth.events import Passage
 from thoth.ingest import Block, Document
-from thoth.library import ChunkRef, StoredChunk, StoredDocument
-from thoth.provenance import support
-from thoth.terms import Rarity, mass, names, terms
+from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
+from thoth.retrieval.provenance import support
+from thoth.retrieval.terms import Rarity, mass, names, terms
 
 Source = tuple[StoredDocument, StoredChunk]
 

@@ -13,10 +13,11 @@ from huggingface_hub import constants
 from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 from typer.testing import Result
 
-from thoth import hub, machine, models, plan, pull
 from thoth.errors import ModelError, ResourceError, Stopped, UsageError
 from thoth.events import Progress
-from thoth.hub import Listing, RemoteFile
+from thoth.models import hub, plan, pull, registry
+from thoth.models.hub import Listing, RemoteFile
+from thoth.system import machine
 
 Run = Callable[..., Result]
 COMMIT = "c0ffee" + "0" * 34
@@ -119,7 +120,7 @@ def test_what_does_not_fit_is_known_before(
 def cached(tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A hub's cache with a pair in it, the hypernetwork as a bundle; and no network."""
     cache = tmp_path / "hub"
-    known = models.KNOWN["ministral-3-3b"]
+    known = registry.KNOWN["ministral-3-3b"]
     for repository, part in ((known.base, "base"), (known.hypernet, "hypernet")):
         folder = cache / f"models--{str(repository).replace('/', '--')}"
         shutil.copytree(tiny_pair / part, folder / "snapshots" / COMMIT)
@@ -167,7 +168,7 @@ def test_a_base_is_quantised_and_a_checkpoint_converted(
 
     monkeypatch.setattr(pull, "_run", lambda command, _: converts(*command[command.index("-c") + 2 :]))
 
-    known = models.KNOWN["ministral-3-3b"]
+    known = registry.KNOWN["ministral-3-3b"]
     base, hypernet = (
         cached / f"models--{str(repository).replace('/', '--')}" / "snapshots" / COMMIT
         for repository in (known.base, known.hypernet)
@@ -181,7 +182,7 @@ def test_a_base_is_quantised_and_a_checkpoint_converted(
     (hypernet / "config.json").write_text(json.dumps(config))
 
     pair = pull.pull(plan.make("ministral-3-3b", 8))
-    assert models.config(pair.base)["quantization"]["bits"] == 8
+    assert registry.config(pair.base)["quantization"]["bits"] == 8
     bundle = load_bundle(pair.bundle)
     assert bundle.config.source["repository"] == known.hypernet
     assert bundle.config.source["revision"] == COMMIT

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from thoth import router
-from thoth.chunks import Chunk
 from thoth.ingest import Document
-from thoth.library import ChunkRef, Library, StoredDocument
-from thoth.routing import Routing
+from thoth.ingest.chunks import Chunk
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef, StoredDocument
+from thoth.retrieval import router
+from thoth.retrieval.routing import Routing
 
 NOTES = (
     "Velmar was founded by Ana Dor. Velmar makes lamps.",

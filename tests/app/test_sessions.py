@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from thoth import chat_files
+from thoth.chats import chat_files
+from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import DocumentError, ThothError, UsageError
 from thoth.events import Chosen, Passage, Stats
-from thoth.sessions import Sessions, Turn
 
 STATS = Stats(0, 12, 7, 0.0, 0.05, 99.5, 2, 16, 1 << 20, 0.01, 3, (Chosen("d", "a.pdf", 1, (2, 3), ("One",), 0.5),))
 SOURCES = (Passage("d", "a.pdf", 1, 2, ("One", "Two"), "The door is blue.", 0.9),)

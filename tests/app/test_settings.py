@@ -6,9 +6,9 @@ from typing import get_args
 import pytest
 
 from thoth import settings
-from thoth.chunks import Chunking
 from thoth.errors import ThothError, UsageError
-from thoth.routing import Routing
+from thoth.ingest.chunks import Chunking
+from thoth.retrieval.routing import Routing
 from thoth.settings import Settings
 
 

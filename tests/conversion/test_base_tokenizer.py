@@ -14,7 +14,7 @@ from convert.base.tokenizer import PROBE, check_streaming, copy_tokenizer
 from convert.errors import CheckpointError, ConversionError
 from mlx_hypernet.tokenizer import load_tokenizer, streamed
 from tests.conversion import published
-from torch_train.tokenizer import load_tokenizer as torch_train_tokenizer
+from torch_train.model.tokenizer import load_tokenizer as torch_train_tokenizer
 
 
 @pytest.fixture

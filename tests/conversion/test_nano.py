@@ -20,11 +20,11 @@ from mlx_hypernet.bundle import load_bundle
 from mlx_hypernet.chunking import document_ids
 from mlx_hypernet.live import attach, detach
 from thoth import nano
-from torch_train.config import HypernetConfig
-from torch_train.encoder import layer_features
-from torch_train.hypernet import HyperNetwork
-from torch_train.lora import Injected
-from torch_train.lora import compose as torch_compose
+from torch_train.model.config import HypernetConfig
+from torch_train.model.encoder import layer_features
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.lora import Injected
+from torch_train.model.lora import compose as torch_compose
 
 ROOT = Path(__file__).parents[2]
 NOTE = (ROOT / "examples" / "harbour.txt").read_text()

@@ -21,9 +21,9 @@ from mlx_hypernet.hypernet import HyperNetwork
 from mlx_hypernet.live import attach
 from tests import tiny
 from tests.conversion.command import converts, fails
-from torch_train.encoder import layer_features
-from torch_train.lora import Injected
-from torch_train.lora import compose as torch_compose
+from torch_train.model.encoder import layer_features
+from torch_train.model.lora import Injected
+from torch_train.model.lora import compose as torch_compose
 
 TOLERANCE = 1e-4
 needs_reference = pytest.mark.skipif(

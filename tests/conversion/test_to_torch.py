@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from benchmarks.conversion import write_reference
 from tests import tiny
 from tests.conversion.command import converts, fails, run
-from torch_train.config import HypernetConfig
-from torch_train.hypernet import HyperNetwork
+from torch_train.model.config import HypernetConfig
+from torch_train.model.hypernet import HyperNetwork
 
 
 @pytest.fixture

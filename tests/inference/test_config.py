@@ -21,8 +21,8 @@ def test_parameter_count(layers, hidden, mlp, blocks, count):
     import torch
 
     from mlx_hypernet.hypernet import HyperNetwork
-    from torch_train.config import HypernetConfig as TorchConfig
-    from torch_train.hypernet import HyperNetwork as TorchNetwork
+    from torch_train.model.config import HypernetConfig as TorchConfig
+    from torch_train.model.hypernet import HyperNetwork as TorchNetwork
 
     modules = {"down_proj": (mlp, hidden)}
     config = HypernetConfig(layers, hidden, modules, 8, 45.2548, latent_size=512, num_latents=8, num_blocks=blocks)
@@ -35,7 +35,7 @@ def test_parameter_count(layers, hidden, mlp, blocks, count):
 
 
 def test_both_packages_have_the_same_config():
-    from torch_train.config import HypernetConfig as TorchConfig
+    from torch_train.model.config import HypernetConfig as TorchConfig
 
     ours, theirs = (
         [(field.name, field.type, field.default) for field in dataclasses.fields(config)]
@@ -60,8 +60,8 @@ def test_both_packages_have_the_same_config():
     ],
 )
 def test_unusable_config_is_refused(change, message):
-    from torch_train.config import ConfigError as TorchError
-    from torch_train.config import HypernetConfig as TorchConfig
+    from torch_train.model.config import ConfigError as TorchError
+    from torch_train.model.config import HypernetConfig as TorchConfig
 
     data = tiny.HYPERNET.to_dict() | change
     with pytest.raises(ConfigError, match=message):

@@ -31,7 +31,7 @@ def test_packages_look_one_way(package):
     [
         ([f"mlx_hypernet.{path.stem}" for path in (ROOT / "mlx_hypernet").glob("*.py")], "torch"),
         ([f"convert.{path.stem}" for path in (ROOT / "convert").glob("*.py")], "torch"),
-        (["torch_train", "torch_train.config", "torch_train.hypernet"], "mlx"),
+        (["torch_train", "torch_train.model.config", "torch_train.model.hypernet"], "mlx"),
     ],
     ids=["mlx_hypernet", "convert", "torch_train"],
 )

@@ -15,7 +15,7 @@ def test_packed_logits_agree_with_mlx_lm(tmp_path, model_type, lengths):
     import mlx.core as mx
     import torch
 
-    from torch_train.base import load_base
+    from torch_train.model.base import load_base
 
     tiny.save_base(tmp_path, model_type=model_type)
     samples = [np.random.default_rng(length).integers(0, 96, size=(1, length)) for length in lengths]

@@ -138,8 +138,8 @@ def test_torch_twin_is_the_reference():
     import torch
 
     from convert.reference import read_reference
-    from torch_train.config import HypernetConfig
-    from torch_train.hypernet import HyperNetwork
+    from torch_train.model.config import HypernetConfig
+    from torch_train.model.hypernet import HyperNetwork
 
     checkpoint = read_reference(tiny.REFERENCE / "pytorch_model.bin")
     expected = np.load(tiny.REFERENCE / "expected.npz")

@@ -14,7 +14,7 @@ from torch_train.data.generate import Settings, parse, prompt_text, write_questi
 from torch_train.data.reading import read
 from torch_train.data.row import Row
 from torch_train.errors import DataError
-from torch_train.generation import Generated
+from torch_train.model.generation import Generated
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,16 @@ import pytest
 import torch
 
 from tests.training import tiny_run
-from torch_train import checkpoint
-from torch_train.absorbed import Absorber
-from torch_train.checkpoint import BaseRecord, TrainerState
 from torch_train.data.row import Row, write_rows
-from torch_train.encoder import layer_features
-from torch_train.evaluate import Answered, evaluate, main
-from torch_train.metrics import exact_match, is_refusal, normalised, rouge_l, scores, token_f1
-from torch_train.prompt import document_ids
-from torch_train.report import markdown, summarise
+from torch_train.evaluate import main
+from torch_train.evaluation.absorbed import Absorber
+from torch_train.evaluation.evaluate import Answered, evaluate
+from torch_train.evaluation.metrics import exact_match, is_refusal, normalised, rouge_l, scores, token_f1
+from torch_train.evaluation.report import markdown, summarise
+from torch_train.model.encoder import layer_features
+from torch_train.model.prompt import document_ids
+from torch_train.training import checkpoint
+from torch_train.training.checkpoint import BaseRecord, TrainerState
 
 FOX = "The quick brown fox jumps over the lazy dog"
 

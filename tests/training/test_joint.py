@@ -7,10 +7,10 @@ from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
 from tests.training import tiny_run
-from torch_train.encoder import layer_features
-from torch_train.generation import top_log_probabilities
-from torch_train.lora import Injected, compose
-from torch_train.loss import distillation_loss
+from torch_train.model.encoder import layer_features
+from torch_train.model.generation import top_log_probabilities
+from torch_train.model.lora import Injected, compose
+from torch_train.model.loss import distillation_loss
 from torch_train.nano.base import hidden_states
 from torch_train.nano.language import Language
 from torch_train.nano.reading import corrected

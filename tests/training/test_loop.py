@@ -19,13 +19,13 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training import tiny_run
-from torch_train import checkpoint, train
 from torch_train.__main__ import main
+from torch_train.data.storage import locked
 from torch_train.errors import TrainingError
-from torch_train.journal import read_log
-from torch_train.model import DistillationModel, Losses
-from torch_train.packing import PackedBatch
-from torch_train.storage import locked
+from torch_train.training import checkpoint, train
+from torch_train.training.distillation import DistillationModel, Losses
+from torch_train.training.journal import read_log
+from torch_train.training.packing import PackedBatch
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import Ministral3ForCausalLM
 
-from torch_train.lora import Adapters, Groups, Injected, PackedPair, compose
+from torch_train.model.lora import Adapters, Groups, Injected, PackedPair, compose
 
 SCALE, RANK, LAYERS, D_IN, D_OUT = 3.5, 4, 3, 48, 32
 

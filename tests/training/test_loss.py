@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from torch_train.generation import top_log_probabilities
-from torch_train.loss import distillation_loss, magnitude
+from torch_train.model.generation import top_log_probabilities
+from torch_train.model.loss import distillation_loss, magnitude
 
 
 def _slow(logits, ids, log_p, answers, contexts):

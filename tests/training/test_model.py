@@ -11,13 +11,13 @@ import torch
 from transformers import AutoModelForCausalLM, Mistral3Config, Mistral3ForConditionalGeneration
 
 from tests.training import tiny_run
-from torch_train.base import FrozenBase, load_base
-from torch_train.chunking import Chunking
-from torch_train.encoder import packed_features
 from torch_train.errors import TrainingError
-from torch_train.hypernet import HyperNetwork
-from torch_train.model import DistillationModel, neftune_noise
-from torch_train.packing import PackedBatch
+from torch_train.model.base import FrozenBase, load_base
+from torch_train.model.chunking import Chunking
+from torch_train.model.encoder import packed_features
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.training.distillation import DistillationModel, neftune_noise
+from torch_train.training.packing import PackedBatch
 
 CPU = torch.device("cpu")
 ROWS = [

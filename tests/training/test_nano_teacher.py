@@ -13,23 +13,23 @@ from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
 from tests.training import tiny_run
-from torch_train.base import load_base
-from torch_train.chunking import Chunking
 from torch_train.errors import DataError
-from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
-from torch_train.lora import Injected
-from torch_train.model import DistillationModel
+from torch_train.model.base import load_base
+from torch_train.model.chunking import Chunking
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.model.lora import Injected
+from torch_train.model.prompt import document_ids, question_ids
+from torch_train.model.template import template_ids
+from torch_train.model.tokenizer import load_tokenizer
 from torch_train.nano import joint, teacher, tokenizer
 from torch_train.nano.language import UNKNOWN, Language
 from torch_train.nano.pool import MOST_FACTS, Pool, draw_note
 from torch_train.nano.reading import read_notes
 from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
-from torch_train.packing import Packer
-from torch_train.prompt import document_ids, question_ids
-from torch_train.teacher_rows import TeacherData, TeacherRow
-from torch_train.template import template_ids
-from torch_train.tokenizer import load_tokenizer
+from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
+from torch_train.training.distillation import DistillationModel
+from torch_train.training.packing import Packer
 
 NOTES, SEED = 3, 5
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import Ministral3ForCausalLM
 
-from torch_train.chunking import STAGE_2_COUNTS, Chunking
 from torch_train.errors import DataError
-from torch_train.loss import distillation_loss
-from torch_train.packing import Packer
-from torch_train.teacher_rows import TeacherRow
+from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
+from torch_train.model.loss import distillation_loss
+from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.packing import Packer
 
 PREFIX, SUFFIX = (1, 3), (4,)
 WHOLE = Chunking(10_000, PREFIX, SUFFIX)

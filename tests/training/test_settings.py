@@ -9,11 +9,11 @@ import torch
 from transformers import Ministral3Config
 
 from torch_train.__main__ import main
-from torch_train.config import HypernetConfig
-from torch_train.hypernet import HyperNetwork
-from torch_train.optimizer import build_optimizer, is_decayed, is_matrix, learning_rate
-from torch_train.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings
-from torch_train.shape import hypernet_config, meta_base, parameter_counts
+from torch_train.model.config import HypernetConfig
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.training.optimizer import build_optimizer, is_decayed, is_matrix, learning_rate
+from torch_train.training.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings
+from torch_train.training.shape import hypernet_config, meta_base, parameter_counts
 
 CONFIGS = sorted((Path(__file__).parents[2] / "torch_train" / "configs").glob("*.yaml"))
 SMALL = "base: {path: a/b}\ndata: {teacher: [x]}\noptimizer: {steps: 3}\nrun: {folder: y}\n"

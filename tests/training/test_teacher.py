@@ -15,15 +15,17 @@ import pytest
 import torch
 from transformers import AutoTokenizer, Ministral3ForCausalLM
 
-from torch_train import arguments, generation, storage
+from torch_train.data import storage
 from torch_train.data.row import Row, write_rows
+from torch_train.data.shards import MANIFEST
 from torch_train.errors import DataError, TrainingError
-from torch_train.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
-from torch_train.generation import Generated, Transformers, choose_engine, open_engine
-from torch_train.prompt import document_ids, question_ids
-from torch_train.shards import MANIFEST
-from torch_train.teacher import Settings, main, questions, teach
-from torch_train.teacher_rows import TeacherData
+from torch_train.model import arguments, generation
+from torch_train.model.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
+from torch_train.model.generation import Generated, Transformers, choose_engine, open_engine
+from torch_train.model.prompt import document_ids, question_ids
+from torch_train.teacher.__main__ import main
+from torch_train.teacher.teach import Settings, questions, teach
+from torch_train.teacher.teacher_rows import TeacherData
 
 ROWS = [
     Row("The harbour froze in 1929.", ("When did the harbour freeze?", "What froze?"), (("1929",), ()), "own"),
@@ -120,7 +122,7 @@ def test_closed_book_prompting_changes_the_prompt(tokenizer) -> None:
 def test_prompts_are_those_of_the_app(tokenizer, context: str) -> None:
     pytest.importorskip("mlx_lm")
     from mlx_hypernet import chunking
-    from thoth import prompt
+    from thoth.engine import prompt
     from thoth.ingest import Document
 
     pair = SimpleNamespace(tokenizer=tokenizer, context_length=4096)

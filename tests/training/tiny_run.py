@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
-from torch_train.chunking import Chunking
-from torch_train.config import HypernetConfig
 from torch_train.data.row import Row
-from torch_train.generation import TOP, Transformers
-from torch_train.hypernet import HyperNetwork
+from torch_train.model.chunking import Chunking
+from torch_train.model.config import HypernetConfig
+from torch_train.model.generation import TOP, Transformers
+from torch_train.model.hypernet import HyperNetwork
 from torch_train.nano import tokenizer
 from torch_train.nano.language import Language
-from torch_train.packing import PackedBatch, Packer
-from torch_train.teacher import Settings, teach
-from torch_train.teacher_rows import TeacherRow
+from torch_train.teacher.teach import Settings, teach
+from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.packing import PackedBatch, Packer
 
 CONFIG = """
 base: {{path: {base}, dtype: float32}}

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from thoth import __version__, paths
+from thoth import __version__
 from thoth.cli import console
 from thoth.cli.absorb import absorb
 from thoth.cli.ask import ask
@@ -21,6 +21,7 @@ from thoth.cli.doctor import doctor
 from thoth.cli.export import export
 from thoth.cli.models import group as models
 from thoth.errors import ThothError, UsageError
+from thoth.system import paths
 
 
 class _Edge(TyperGroup):

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from thoth import ingest, paths, settings
+from thoth import ingest, settings
+from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.start import Started, started
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UnknownFormatError
 from thoth.events import Absorbed, Failed, Progress
-from thoth.wording import count
+from thoth.system import paths
 
 if TYPE_CHECKING:
-    from thoth.chunks import Chunking
-    from thoth.stored import StoredDocument
+    from thoth.ingest.chunks import Chunking
+    from thoth.library.records import StoredDocument
 
 
 @dataclass

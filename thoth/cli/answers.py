@@ -9,7 +9,7 @@ from thoth.cli import table
 from thoth.events import Answer, Passage
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
 
 NOT_FOUND = "not found in the documents"
 

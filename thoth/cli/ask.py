@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from thoth import ingest, paths, settings
+from thoth import ingest, settings
 from thoth.cli import answers, console, follow
 from thoth.cli.answers import Source
 from thoth.cli.start import Started, started
 from thoth.errors import UsageError
 from thoth.ingest import Document
-from thoth.routing import Route
+from thoth.retrieval.routing import Route
+from thoth.system import paths
 
 if TYPE_CHECKING:
-    from thoth.chunks import Chunking
     from thoth.events import Answer
-    from thoth.stored import StoredDocument
+    from thoth.ingest.chunks import Chunking
+    from thoth.library.records import StoredDocument
 
 
 def ask(
@@ -142,7 +143,7 @@ def _origin(source: str) -> str | None:
 
 
 def _require_library() -> None:
-    from thoth.library import Library
+    from thoth.library.library import Library
 
     if not Library(paths.home()).documents(active=True):
         raise UsageError(

@@ -6,7 +6,7 @@ import sys
 
 from thoth.cli import table
 from thoth.events import Progress
-from thoth.machine import size
+from thoth.system.machine import size
 
 _ERASE_LINE = "\r\x1b[K"
 

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth import ingest, models, paths, settings
+from thoth import ingest, settings
+from thoth.actions.wording import count
 from thoth.cli import answers, console, follow, table
 from thoth.cli.start import started
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UsageError
-from thoth.machine import size
-from thoth.wording import count
+from thoth.models import registry
+from thoth.system import paths
+from thoth.system.machine import size
 
 if TYPE_CHECKING:
-    from thoth.chunks import Chunking
-    from thoth.library import Library
-    from thoth.stored import StoredChunk, StoredDocument
+    from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
+    from thoth.library.records import StoredChunk, StoredDocument
 
 docs = typer.Typer(help="The library: list, show, rename, remove, activate, deactivate, update.", no_args_is_help=True)
 
@@ -127,7 +129,7 @@ def update(
 
     Web pages are fetched again only where they are named.
     """
-    from thoth import update as updates
+    from thoth.actions import update as updates
 
     library = _library()
     documents = _chosen(library, names) if names else library.documents()
@@ -165,7 +167,7 @@ def update(
 
 
 def _library() -> "Library":
-    from thoth.library import Library
+    from thoth.library.library import Library
 
     return Library(paths.home())
 
@@ -173,7 +175,7 @@ def _library() -> "Library":
 def _bundle(model: str | None) -> str | None:
     """Return the id of the bundle in use; without one, the library can be looked at all the same."""
     try:
-        return models.bundle_id(models.choose(settings.load(paths.settings(), model=model).model))
+        return registry.bundle_id(registry.choose(settings.load(paths.settings(), model=model).model))
     except ThothError as error:
         if model is not None:
             raise

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from thoth import paths
 from thoth.cli import answers
+from thoth.system import paths
 
 _MARKS = {"ok": "ok   ", "slow": "slow ", "wrong": "WRONG"}
 
@@ -16,7 +16,7 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Look at everything Thoth stands on; exit code 1 where something is wrong."""
-    from thoth import doctor as examination
+    from thoth.actions import doctor as examination
 
     home = paths.home()
     done = examination.repair(home) if repair else []

@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from thoth import models, paths, settings
+from thoth import settings
+from thoth.actions.wording import count
 from thoth.cli import answers
-from thoth.wording import count
+from thoth.models import registry
+from thoth.system import paths
 
 
 def export(
@@ -21,12 +23,12 @@ def export(
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
     """Compose documents to one adapter, for mlx_lm.load(adapter_path=DST) or peft.PeftModel.from_pretrained."""
-    from thoth.export import export as write
-    from thoth.library import Library
+    from thoth.actions.export import export as write
+    from thoth.library.library import Library
 
     library = Library(paths.home())
     documents = list({document.id: document for document in map(library.get, names)}.values())
-    pair = models.choose(settings.load(paths.settings(), model=model).model)
+    pair = registry.choose(settings.load(paths.settings(), model=model).model)
     rank = write(library, pair, documents, format, destination, force=force)
     if json:
         ids = [document.id for document in documents]

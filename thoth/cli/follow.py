@@ -8,7 +8,7 @@ from thoth.cli import console
 from thoth.events import Absorbed, Answer, Event, Failed, Progress, Token
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
 
 
 def last(events: Iterator[Event], label: str = "", write: Callable[[str], None] | None = None) -> Event:

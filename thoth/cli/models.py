@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from thoth import machine, models, paths, settings
+from thoth import settings
 from thoth.cli import answers, console, table
 from thoth.errors import ThothError, UsageError
-from thoth.machine import size
+from thoth.models import registry
+from thoth.system import machine, paths
+from thoth.system.machine import size
 
 group = typer.Typer(help="Model pairs: list, pull, use.", no_args_is_help=True)
 
@@ -31,8 +33,8 @@ class Bits(StrEnum):
 def list_pairs(json: Json = False) -> None:
     """List the pairs on this machine and those that can be pulled; * is the one in use."""
     used = _used()
-    here = {models.NANO: models.resolve(models.NANO)} | models.installed()
-    names = [*models.KNOWN, *(name for name in here if name not in models.KNOWN)]
+    here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
+    names = [*registry.KNOWN, *(name for name in here if name not in registry.KNOWN)]
     if used is not None and used not in names:
         names.append(used)
     rows = [_facts(name, here.get(name), name == used) for name in names]
@@ -57,10 +59,10 @@ def pull(
     json: Json = False,
 ) -> None:
     """Download a pair and convert it; what was downloaded before goes on where it stopped."""
-    from thoth import plan
-    from thoth import pull as pulling
+    from thoth.models import plan
+    from thoth.models import pull as pulling
 
-    if name in models.installed() and not force:
+    if name in registry.installed() and not force:
         console.say(f"{name} is here already: `thoth models use {name}`, or pull it again with --force")
         if json:
             _print(name)
@@ -73,7 +75,7 @@ def pull(
     console.say(
         f"{size(wanted.to_download)} to download, {size(wanted.to_write)} to write ({free} free); "
         f"{size(wanted.memory)} of memory to run (of {size(machine.total_memory())}); "
-        f"licence: {models.KNOWN[name].licence}"
+        f"licence: {registry.KNOWN[name].licence}"
     )
     plan.check(wanted)
     if not yes:
@@ -93,8 +95,8 @@ def use(
     name: Annotated[str, typer.Argument(help="A pair of `thoth models list`, or a folder.")], json: Json = False
 ) -> None:
     """Let a pair answer from now on, where neither --model nor THOTH_MODEL says another."""
-    pair = models.resolve(name)
-    is_named = name == models.NANO or name in models.installed()
+    pair = registry.resolve(name)
+    is_named = name == registry.NANO or name in registry.installed()
     settings.save(paths.settings(), model=name if is_named else os.path.abspath(os.path.expanduser(name)))
     if json:
         _print(name)
@@ -107,7 +109,7 @@ def use(
 def _used() -> str | None:
     """Return the pair that answers; None, and a line that says why, where there is none."""
     try:
-        return models.choose(settings.load(paths.settings()).model).name
+        return registry.choose(settings.load(paths.settings()).model).name
     except ThothError as error:
         console.say(str(error))
         return None
@@ -115,11 +117,11 @@ def _used() -> str | None:
 
 def _print(name: str) -> None:
     """Print a pair on this machine as one JSON object."""
-    typer.echo(answers.dump(_facts(name, models.resolve(name), name == _used())))
+    typer.echo(answers.dump(_facts(name, registry.resolve(name), name == _used())))
 
 
-def _facts(name: str, pair: models.Pair | None, used: bool) -> dict[str, object]:
-    known = models.KNOWN.get(name)
+def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:
+    known = registry.KNOWN.get(name)
     weights = [file for folder in (pair.base, pair.bundle) for file in folder.glob("*.safetensors")] if pair else []
     return {
         "name": name,
@@ -137,7 +139,7 @@ def _facts(name: str, pair: models.Pair | None, used: bool) -> dict[str, object]
 def _row(facts: dict[str, object]) -> list[str]:
     on_disk, download = facts["bytes"], facts["download_bytes"]
     assert isinstance(on_disk, int)
-    builtin = facts["name"] == models.NANO
+    builtin = facts["name"] == registry.NANO
     return [
         "*" if facts["used"] else "",
         str(facts["name"]),

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from thoth import models, paths
 from thoth.cli import console, follow
-from thoth.models import Pair
+from thoth.models import registry
+from thoth.models.registry import Pair
 from thoth.settings import Settings
+from thoth.system import paths
 
 if TYPE_CHECKING:
-    from thoth.engine import Engine
-    from thoth.library import Library
+    from thoth.engine.engine import Engine
+    from thoth.library.library import Library
 
 
 class Started(NamedTuple):
@@ -29,12 +30,12 @@ def started(chosen: Settings) -> Iterator[Started]:
     Raises:
         ModelError: The pair is not here, or damaged.
     """
-    pair = models.choose(chosen.model)
-    if pair.name == models.NANO:
+    pair = registry.choose(chosen.model)
+    if pair.name == registry.NANO:
         _introduce_nano()
 
-    from thoth.engine import Engine
-    from thoth.library import Library
+    from thoth.engine.engine import Engine
+    from thoth.library.library import Library
 
     library = Library(paths.home())
     with Engine(library, chosen.kv_cache_mb << 20) as engine:

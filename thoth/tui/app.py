@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
-from thoth import paths, settings
-from thoth.library import Library
-from thoth.sessions import Sessions
+from thoth import settings
+from thoth.chats.sessions import Sessions
+from thoth.library.library import Library
+from thoth.system import paths
 from thoth.tui.downloads import Downloads
 from thoth.tui.work import EngineLike, Work
 
@@ -82,7 +83,7 @@ class ThothApp(App[None]):
 
 def make_engine(library: Library) -> EngineLike:
     """Return the engine; imports what it needs, so not on the event loop's thread."""
-    from thoth.engine import Engine
+    from thoth.engine.engine import Engine
 
     return Engine(library, settings.load(paths.settings()).kv_cache_mb << 20)
 

@@ -10,9 +10,9 @@ import textual
 from textual import events, on
 from textual.reactive import reactive
 
+from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import Stopped, ThothError
 from thoth.ingest import shown
-from thoth.sessions import Sessions, Turn
 from thoth.settings import Settings
 from thoth.tui import clipboard, figures, markdown
 from thoth.tui.conversation import Conversation
@@ -33,7 +33,7 @@ from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
     from thoth.tui.work import Work
 
 # What a crash may take of an answer that is being written.

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from thoth.chats.sessions import Session, Sessions, Turn
 from thoth.errors import Stopped, ThothError
 from thoth.events import Answer
-from thoth.sessions import Session, Sessions, Turn
 
 
 class Conversation:

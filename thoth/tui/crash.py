@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import traceback
 
-from thoth import paths
 from thoth.errors import ThothError
+from thoth.system import paths
 
 
 def explain(error: Exception) -> ThothError:

@@ -12,8 +12,8 @@ from thoth.events import Progress
 from thoth.tui import crash
 
 if TYPE_CHECKING:
-    from thoth.models import Pair
-    from thoth.plan import Plan
+    from thoth.models.plan import Plan
+    from thoth.models.registry import Pair
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Downloads:
             self._thread.join()
 
     def _pull(self, plan: Plan) -> None:
-        from thoth import pull
+        from thoth.models import pull
 
         begun = Download(plan.name)
 

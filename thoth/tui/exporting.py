@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from thoth.models import Pair
+    from thoth.models.registry import Pair
     from thoth.tui.screens.export import ExportPlan
 
 
@@ -15,7 +15,7 @@ def write(home: Path, pair: Pair, plan: ExportPlan) -> int:
     """Write an adapter and return its rank. Blocks: call it on a thread.
 
     Raises:
-        ThothError: as `thoth.export.export` says.
+        ThothError: as `thoth.actions.export.export` says.
     """
     # A thread that lives no longer than its MLX streams: one of a pool would come back without any.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as thread:
@@ -23,8 +23,8 @@ def write(home: Path, pair: Pair, plan: ExportPlan) -> int:
 
 
 def _write(home: Path, pair: Pair, plan: ExportPlan) -> int:
-    from thoth.export import export
-    from thoth.library import Library
+    from thoth.actions.export import export
+    from thoth.library.library import Library
 
     library = Library(home)  # one of its own: MLX's arrays stay on the thread that made them
     try:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from thoth.actions.wording import count
 from thoth.events import Stats
-from thoth.machine import size
-from thoth.wording import count
+from thoth.system.machine import size
 
 __all__ = ["cost", "count", "seconds", "size", "time_left"]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from thoth import models, paths, settings
+from thoth import settings
 from thoth.errors import ThothError
+from thoth.models import registry
+from thoth.system import paths
 
 
 def is_due(model: str | None) -> bool:
@@ -16,7 +18,7 @@ def is_due(model: str | None) -> bool:
     """
     marker = paths.home() / "nano-introduced"
     try:
-        if marker.exists() or models.choose(settings.load(paths.settings(), model=model).model).name != models.NANO:
+        if marker.exists() or registry.choose(settings.load(paths.settings(), model=model).model).name != registry.NANO:
             return False
     except ThothError:
         return False  # loading the model says it

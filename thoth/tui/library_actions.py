@@ -14,16 +14,16 @@ import textual
 from textual import events, on
 from textual.reactive import reactive
 
-from thoth import paths
 from thoth.errors import ThothError
 from thoth.ingest import shown
+from thoth.system import paths
 from thoth.tui import figures
 from thoth.tui.absorb_actions import AbsorbActions
 from thoth.tui.messages import LibraryChanged, ModelReady
 from thoth.tui.widgets.library_panel import LibraryPanel
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
     from thoth.tui.work import Work
 
 _OTHERS_EVERY_S = 3.0

@@ -11,7 +11,7 @@ from thoth.errors import ThothError
 from thoth.events import Answer, Progress
 
 if TYPE_CHECKING:
-    from thoth.library import StoredDocument
+    from thoth.library.records import StoredDocument
 
 
 @dataclass(frozen=True)

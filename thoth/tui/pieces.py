@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
-from thoth.sessions import Turn
+from thoth.chats.sessions import Turn
 from thoth.tui.markdown import Part, split
 
 # "turn" is a whole turn that nobody has looked at yet.

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from textual.message import Message
 
-from thoth import ingest, models, paths, settings
+from thoth import ingest, settings
 from thoth.errors import ModelError, Stopped, ThothError
 from thoth.events import Absorbed, Answer, Event, Failed, Progress, Token
-from thoth.routing import Routing
+from thoth.models import registry
+from thoth.retrieval.routing import Routing
+from thoth.system import paths
 from thoth.tui import crash
 from thoth.tui.messages import (
     AbsorbDone,
@@ -39,8 +41,9 @@ from thoth.tui.messages import (
 
 if TYPE_CHECKING:
     from thoth.ingest import Document
-    from thoth.library import Library, StoredDocument
-    from thoth.models import Pair
+    from thoth.library.library import Library
+    from thoth.library.records import StoredDocument
+    from thoth.models.registry import Pair
 
 __all__ = [
     "AbsorbDone",
@@ -76,7 +79,7 @@ class EventsLike(Protocol):
 
 
 class EngineLike(Protocol):
-    """What the app needs of `thoth.engine.Engine`."""
+    """What the app needs of `thoth.engine.engine.Engine`."""
 
     @property
     def bundle_id(self) -> str | None:
@@ -322,7 +325,7 @@ class Work:
     def _load(self, name: str | None, request: _Request) -> None:
         self._pair = None
         try:
-            pair = models.choose(settings.load(paths.settings(), model=name).model)
+            pair = registry.choose(settings.load(paths.settings(), model=name).model)
             request.say(ModelLoading(pair.name, None))
             if self._engine is None:
                 self._engine = self._make_engine(self.library)

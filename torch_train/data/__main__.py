@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch_train.arguments import add_engine, engine, whole
 from torch_train.data import generate, niah
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
 from torch_train.data.reading import Reading, read
 from torch_train.data.row import Row, read_rows, write_rows
 from torch_train.errors import DataError, TrainingError
-from torch_train.fingerprint import local_folder
-from torch_train.tokenizer import load_tokenizer
+from torch_train.model.arguments import add_engine, engine, whole
+from torch_train.model.fingerprint import local_folder
+from torch_train.model.tokenizer import load_tokenizer
 
 SPLITS = ("train", "dev", "test")
 NAMED = 5  # malformed rows that are named

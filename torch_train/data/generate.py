@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from torch_train.data.row import Row, fingerprint, rows_table
+from torch_train.data.shards import Shards
+from torch_train.data.storage import locked
 from torch_train.errors import DataError
-from torch_train.fingerprint import base_fingerprint
-from torch_train.generation import Engine
-from torch_train.prompt import question_ids
-from torch_train.shards import Shards
-from torch_train.storage import locked
+from torch_train.model.fingerprint import base_fingerprint
+from torch_train.model.generation import Engine
+from torch_train.model.prompt import question_ids
 
 PROMPTS = ("questions", "reasoning")
 _LONGEST = 400  # characters; what is longer is no question

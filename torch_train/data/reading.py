@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from torch_train.data.readers import READERS, Reader
 from torch_train.data.row import Row
+from torch_train.data.shards import MANIFEST, Shards
 from torch_train.errors import DataError
-from torch_train.shards import MANIFEST, Shards
 
 MAX_BAD = 0.01  # share of malformed rows from which a source is refused
 NAMED = 5  # how many of them a message names

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from torch_train.storage import read_table, write_table
+from torch_train.data.storage import read_table, write_table
 
 SCHEMA = pa.schema(
     [

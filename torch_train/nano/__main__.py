@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from torch_train import checkpoint
 from torch_train.errors import TrainingError
 from torch_train.nano import base, curves, joint, pool, teacher, tokenizer
 from torch_train.nano.run import Settings
-from torch_train.settings import read_settings
-from torch_train.train import train
+from torch_train.training import checkpoint
+from torch_train.training.settings import read_settings
+from torch_train.training.train import train
 
 BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
 JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch_train.journal import read_log
+from torch_train.training.journal import read_log
 
 _STAGES = {
     "base": "base, note in context",

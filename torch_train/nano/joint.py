@@ -15,12 +15,10 @@ from tokenizers import Tokenizer
 from torch import nn
 from transformers import Ministral3ForCausalLM
 
-from torch_train import checkpoint
-from torch_train.checkpoint import BaseRecord
-from torch_train.encoder import layer_features
-from torch_train.hypernet import HyperNetwork
-from torch_train.lora import Injected, compose
-from torch_train.loss import distillation_loss
+from torch_train.model.encoder import layer_features
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.lora import Injected, compose
+from torch_train.model.loss import distillation_loss
 from torch_train.nano import base as base_stage
 from torch_train.nano import pool
 from torch_train.nano.base import answer_logits, answer_loss, decision_loss, exact
@@ -30,7 +28,9 @@ from torch_train.nano.reading import Reading, read_notes
 from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, recall_rows, tokenise
 from torch_train.nano.run import Run, Settings, optimizer, schedule
 from torch_train.nano.tokenizer import BOS, END_INST, INST
-from torch_train.optimizer import is_matrix
+from torch_train.training import checkpoint
+from torch_train.training.checkpoint import BaseRecord
+from torch_train.training.optimizer import is_matrix
 
 CHUNK = pool.MAX_DOCUMENT + 3  # tokens, template included
 SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing

@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
-from torch_train.generation import top_log_probabilities
+from torch_train.model.generation import top_log_probabilities
 from torch_train.nano.base import answer_logits, exact
 from torch_train.nano.rows import Item, Rows, open_rows
 from torch_train.nano.tokenizer import line_break

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from torch_train.journal import Journal
-from torch_train.muon import Muon
+from torch_train.data.storage import replacing
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.pool import POOL
-from torch_train.storage import replacing
+from torch_train.training.journal import Journal
+from torch_train.training.muon import Muon
 
 WARM_UP = 100
 SAVE_EVERY = 25 * POOL

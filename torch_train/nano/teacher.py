@@ -19,18 +19,18 @@ from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
 from torch_train.data.row import context_id
+from torch_train.data.shards import Shards
 from torch_train.errors import TrainingError
-from torch_train.fingerprint import base_fingerprint, tokenizer_fingerprint
-from torch_train.generation import TOP
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.model.generation import TOP
+from torch_train.model.tokenizer import load_tokenizer
 from torch_train.nano import base as base_stage
 from torch_train.nano import pool, tokenizer
 from torch_train.nano.pool import POOL, Pool
 from torch_train.nano.reading import read_notes
 from torch_train.nano.rows import Item
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
-from torch_train.shards import Shards
-from torch_train.teacher_rows import TeacherRow, teacher_table
-from torch_train.tokenizer import load_tokenizer
+from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 
 BATCH = 24  # notes that are read at once
 

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import until
-from thoth.sessions import Turn
+from thoth.chats.sessions import Turn
 from thoth.tui.screens.main import MainScreen
 from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.status import StatusLine

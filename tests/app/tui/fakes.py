@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from thoth import chunks, ingest
+from thoth import ingest
 from thoth.errors import Stopped, ThothError
 from thoth.events import Absorbed, Answer, Event, Failed, Passage, Progress, Stats, Token
-from thoth.ingest import Document
-from thoth.library import Library, StoredDocument
-from thoth.routing import Routing
+from thoth.ingest import Document, chunks
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.retrieval.routing import Routing
 
 BUNDLE = "bundle-of-the-fake"
 RANK = 2
@@ -160,7 +161,7 @@ class FakeEngine:
 
 
 class Stream(Iterator[Event]):
-    """The events of one request, as `thoth.engine.Events`."""
+    """The events of one request, as `thoth.engine.engine.Events`."""
 
     def __init__(self, engine: FakeEngine, events: Callable[[Stream], Iterator[Event]]) -> None:
         self._engine = engine

@@ -15,9 +15,9 @@ from textual.widgets import Input, OptionList
 from tests.app.tui.chatting import Chat
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
+from thoth.chats.sessions import Sessions, Turn
 from thoth.events import Passage
 from thoth.ingest import Document
-from thoth.sessions import Sessions, Turn
 from thoth.tui.screens.sessions import SessionsScreen
 
 AT = datetime(2026, 2, 1, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from tests.app.tui.hosts import Host, click, until
 from thoth.errors import DocumentError, ModelError, Stopped
 from thoth.events import Answer, Chosen, Passage, Stats
 from thoth.ingest import Document
-from thoth.routing import Routing
+from thoth.retrieval.routing import Routing
 from thoth.tui import figures
 from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerStarted, AnswerToken
 from thoth.tui.screens.answer_details import AnswerDetails, place_of

@@ -12,12 +12,14 @@ from textual.pilot import Pilot
 from textual.widgets import Button, DataTable, Static
 
 from tests.app.tui.hosts import Host, click, until
-from thoth import machine, models, paths, plan, pull, settings
+from thoth import settings
 from thoth.errors import ModelError, ResourceError, Stopped
 from thoth.events import Progress
-from thoth.hub import RemoteFile
-from thoth.models import Pair
-from thoth.plan import Part, Plan
+from thoth.models import plan, pull, registry
+from thoth.models.hub import RemoteFile
+from thoth.models.plan import Part, Plan
+from thoth.models.registry import Pair
+from thoth.system import machine, paths
 from thoth.tui.downloads import Download, Downloads
 from thoth.tui.screens.models import ModelsScreen, describe, rows
 
@@ -92,7 +94,7 @@ def enabled(app: Host) -> set[str | None]:
 
 def test_rows_say_what_is_here_and_what_it_takes() -> None:
     found = {row.name: row for row in rows("nano", {"ministral-3-3b", "mine"})}
-    assert list(found) == [*models.KNOWN, "mine"]
+    assert list(found) == [*registry.KNOWN, "mine"]
     assert (found["nano"].state, found["nano"].here, found["nano"].base) == ("in use", True, "built in")
     assert (found["ministral-3-3b"].state, found["ministral-3-3b"].size) == ("here", "about 9.0 GB")
     assert (found["gemma-2-2b"].state, found["gemma-2-2b"].here) == ("not here", False)

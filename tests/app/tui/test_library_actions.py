@@ -15,13 +15,13 @@ from textual.widgets import Button, Input
 
 from tests.app.tui import fakes
 from tests.app.tui.fakes import FakeEngine
-from thoth import models
-from thoth.engine import Engine
+from thoth.actions.export import Format
+from thoth.engine.engine import Engine
 from thoth.errors import ThothError
 from thoth.events import Absorbed, Answer, Failed
-from thoth.export import Format
-from thoth.library import Library
-from thoth.stored import StoredDocument
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.models import registry
 from thoth.tui import absorb_actions, exporting
 from thoth.tui.library_actions import LibraryActions
 from thoth.tui.screens.confirm import Confirm
@@ -364,7 +364,7 @@ async def test_without_a_model_nothing_is_exported(home: Path, tmp_path: Path) -
 
 
 def test_adapters_are_written_beside_a_running_engine(home: Path, tiny_pair: Path, tmp_path: Path) -> None:
-    pair = models.resolve(str(tiny_pair))
+    pair = registry.resolve(str(tiny_pair))
     with Engine(Library(home)) as engine:
         assert not any(isinstance(event, Failed) for event in engine.load(pair))
         *_, absorbed = engine.absorb(write(tmp_path / "note.txt"))

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from thoth.errors import DocumentError
 from thoth.events import Progress
-from thoth.stored import StoredDocument
+from thoth.library.records import StoredDocument
 from thoth.tui.messages import AbsorbJob
 from thoth.tui.widgets.absorb_queue import AbsorbQueue, JobState, line
 from thoth.tui.widgets.document_list import DocumentList, facts

@@ -14,9 +14,9 @@ from textual.widgets import Input, OptionList, Static
 from tests.app.tui.chatting import running
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
+from thoth.chats.sessions import Sessions, Turn
 from thoth.events import Passage
 from thoth.ingest import Document
-from thoth.sessions import Sessions, Turn
 from thoth.tui.screens.answer_details import AnswerDetails
 from thoth.tui.screens.sessions import SessionsScreen, age
 

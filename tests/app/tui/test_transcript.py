@@ -9,7 +9,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from tests.app.tui.hosts import until
-from thoth.sessions import Turn
+from thoth.chats.sessions import Turn
 from thoth.tui.widgets.transcript import Transcript
 
 ANSWER = "\n\n".join(

@@ -12,14 +12,14 @@ from textual.widgets import Static
 
 from thoth.errors import ThothError
 from thoth.ingest import Document
-from thoth.routing import Routing
+from thoth.retrieval.routing import Routing
 from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerStarted, AnswerToken
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.way_panel import WayPanel
 
 if TYPE_CHECKING:
-    from thoth.library import StoredDocument
-    from thoth.prompt import Message
+    from thoth.engine.prompt import Message
+    from thoth.library.records import StoredDocument
     from thoth.tui.work import Work
 
 _TITLES = ("From the weights", "Documents in context", "Without the documents")

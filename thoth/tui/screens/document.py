@@ -22,8 +22,8 @@ from thoth.tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
     from thoth.ingest import Document
-    from thoth.library import Library
-    from thoth.stored import StoredDocument
+    from thoth.library.library import Library
+    from thoth.library.records import StoredDocument
 
 
 class DocumentScreen(Dialog[None]):

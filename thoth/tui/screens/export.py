@@ -12,14 +12,14 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, RadioSet, Static
 
-from thoth.export import Format
+from thoth.actions.export import Format
 from thoth.ingest import shown
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.marks import CheckMark, RadioMark
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
 
 _FORMATS: dict[Format, str] = {"mlx-lm": "mlx-lm: Apple silicon", "peft": "PEFT: PyTorch"}
 

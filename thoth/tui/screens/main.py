@@ -15,11 +15,12 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import TextArea
 
-from thoth import paths, settings
+from thoth import settings
+from thoth.chats.sessions import Sessions
 from thoth.errors import ThothError, UsageError
 from thoth.ingest import shown
-from thoth.routing import Route
-from thoth.sessions import Sessions
+from thoth.retrieval.routing import Route
+from thoth.system import paths
 from thoth.tui import commands, figures
 from thoth.tui.chat_actions import ChatActions
 from thoth.tui.commands import Command, CommandProvider
@@ -301,7 +302,7 @@ class MainScreen(ChatActions):
 
     @textual.work(group="export")
     async def _export_chat(self, name: str) -> None:
-        from thoth import chat_files
+        from thoth.chats import chat_files
 
         if self.chat.session is None:
             self._say("there is nothing to export yet", "warning")

@@ -12,11 +12,13 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.reactive import reactive
 from textual.widgets import Button, DataTable, ProgressBar, Select, Static
 
-from thoth import machine, models, paths, plan, settings
+from thoth import settings
 from thoth.errors import ThothError
-from thoth.machine import size
-from thoth.models import KnownPair
-from thoth.plan import Plan
+from thoth.models import plan, registry
+from thoth.models.plan import Plan
+from thoth.models.registry import KnownPair
+from thoth.system import machine, paths
+from thoth.system.machine import size
 from thoth.tui import figures
 from thoth.tui.downloads import Download, Downloads
 from thoth.tui.screens.dialog import Dialog
@@ -89,7 +91,7 @@ class ModelsScreen(Dialog[str | None]):
         memory = machine.free_memory()
         free = [f"{size(memory)} of memory"] if memory is not None else []
         free.append(f"{size(machine.free_disk(paths.models()))} of disk")
-        found = rows(self._current, set(models.installed()))
+        found = rows(self._current, set(registry.installed()))
         self.app.call_from_thread(self._fill, found, f"Free: {' and '.join(free)}")
 
     def _fill(self, found: list[Row], room: str) -> None:
@@ -200,11 +202,11 @@ class ModelsScreen(Dialog[str | None]):
 
 def rows(current: str | None, installed: set[str]) -> list[Row]:
     """Return the known pairs, then those people put into Thoth's home, then what is in use from elsewhere."""
-    others = sorted(installed - set(models.KNOWN))
-    elsewhere = [current] if current and current not in models.KNOWN and current not in installed else []
+    others = sorted(installed - set(registry.KNOWN))
+    elsewhere = [current] if current and current not in registry.KNOWN and current not in installed else []
     found = []
-    for name in [*models.KNOWN, *others, *elsewhere]:
-        known = models.KNOWN.get(name)
+    for name in [*registry.KNOWN, *others, *elsewhere]:
+        known = registry.KNOWN.get(name)
         here = name in installed or known is None or known.base is None
         state = "in use" if name == current else "here" if here else "not here"
         found.append(

@@ -15,9 +15,9 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from thoth.chats.sessions import Session, Sessions, now
 from thoth.errors import ThothError
 from thoth.ingest import shown
-from thoth.sessions import Session, Sessions, now
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
 

@@ -11,7 +11,7 @@ from thoth.ingest import shown
 from thoth.tui.widgets.row_list import RowList
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
 
 
 class DocumentList(RowList["StoredDocument"]):

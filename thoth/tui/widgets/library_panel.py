@@ -17,7 +17,7 @@ from textual.widgets import Input, Static
 from thoth.tui.widgets.document_list import DocumentList
 
 if TYPE_CHECKING:
-    from thoth.stored import StoredDocument
+    from thoth.library.records import StoredDocument
 
 _EMPTY = "Nothing here yet.\n\nDrop a PDF or a text on this window, or press Ctrl+O to choose one."
 _NO_MATCH = "No document has these words in its name. Escape shows all."

@@ -21,7 +21,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
-from thoth.sessions import Turn
+from thoth.chats.sessions import Turn
 from thoth.tui import figures
 from thoth.tui.markdown import STYLES, Painter, Splitter, without_background
 from thoth.tui.pieces import Column, Piece, pieces_of, unread

@@ -6,9 +6,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from thoth.chats.sessions import State, Turn
 from thoth.errors import ThothError
 from thoth.events import Answer, Stats
-from thoth.sessions import State, Turn
 from thoth.tui import figures
 from thoth.tui.widgets.transcript import Transcript
 

@@ -1,0 +1,178 @@
+"""What is installed, what fits, what is slow and what is broken, each with how to mend it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from thoth import __version__, settings
+from thoth.actions.wording import count
+from thoth.errors import ThothError
+from thoth.library.library import Library
+from thoth.models import plan, registry
+from thoth.models.registry import Pair
+from thoth.system import machine, paths
+from thoth.system.machine import size
+
+Verdict = Literal["ok", "slow", "wrong"]
+
+_LEAST_FREE_DISK = 1 << 30
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing the doctor looked at.
+
+    Attributes:
+        about: what it is.
+        verdict: "ok", "slow": works, though not as it could, or "wrong".
+        text: what was found.
+        remedy: what to do about it; empty where nothing is to be done.
+    """
+
+    about: str
+    verdict: Verdict
+    text: str
+    remedy: str = ""
+
+
+def examine(home: Path) -> Iterator[Finding]:
+    """Look at everything; changes nothing."""
+    yield Finding(
+        "thoth", "ok", f"{__version__}, Python {platform.python_version()} on {platform.platform(terse=True)}"
+    )
+    yield from _arithmetic()
+    yield from _room(home)
+    yield from _settings()
+    yield from _pairs()
+    yield from _library(home)
+
+
+def repair(home: Path) -> list[str]:
+    """Mend the library and remove what killed processes left; returns what was done, a line each."""
+    done = Library(home).repair()
+    for folder in _leftovers():
+        shutil.rmtree(folder, ignore_errors=True)
+        done.append(f"removed {folder}, left by a pull that was killed")
+    return done
+
+
+def _arithmetic() -> Iterator[Finding]:
+    from mlx_hypernet.blas import preload_blas
+
+    blas = preload_blas()
+    try:
+        import mlx.core as mx
+
+        device = mx.default_device()
+        kind = "GPU" if device == mx.Device(mx.gpu) else "CPU"
+        yield Finding("mlx", "ok", f"{version('mlx')}, mlx-lm {version('mlx-lm')}, on the {kind}")
+    except (ImportError, PackageNotFoundError) as error:
+        yield Finding("mlx", "wrong", f"cannot be used ({error})", "install Thoth again, in an environment of its own")
+        return
+    if sys.platform.startswith("linux"):
+        if blas is None:
+            remedy = "install OpenBLAS: `sudo apt-get install libopenblas0`, or your system's package of it"
+            yield Finding("matrix products", "slow", "without OpenBLAS, about fifty times slower", remedy)
+        else:
+            yield Finding("matrix products", "ok", f"with {blas}")
+    elif kind == "CPU":
+        yield Finding("matrix products", "slow", "on the CPU", "use a Mac with Apple silicon and a native Python")
+    torch = "installed" if plan.has_torch() else "not installed: needed for `thoth models pull` and training alone"
+    yield Finding("torch", "ok", torch)
+
+
+def _room(home: Path) -> Iterator[Finding]:
+    free = machine.free_memory()
+    said = "" if free is None else f", {size(free)} of it free"
+    yield Finding("memory", "ok", f"{size(machine.total_memory())}{said}")
+    disk = machine.free_disk(home)
+    scarce = disk < _LEAST_FREE_DISK
+    remedy = "free some space, or set THOTH_HOME to a larger disk" if scarce else ""
+    yield Finding("disk", "wrong" if scarce else "ok", f"{size(disk)} free for {home}", remedy)
+
+
+def _settings() -> Iterator[Finding]:
+    path = paths.settings()
+    try:
+        given = settings.read(path)
+        settings.load(path)
+    except ThothError as error:
+        yield Finding("settings", "wrong", str(error))
+        return
+    keys = f"sets {', '.join(given)}" if given else "sets nothing" if path.exists() else "is not there: defaults"
+    yield Finding("settings", "ok", f"{path} {keys}")
+
+
+def _pairs() -> Iterator[Finding]:
+    try:
+        used = registry.choose(settings.load(paths.settings()).model)
+        pairs = {used.name: used, registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
+    except ThothError as error:
+        yield Finding("model", "wrong", str(error))
+        return
+    for pair in pairs.values():
+        yield _pair(pair, pair.name == used.name)
+    for folder in _leftovers():
+        yield Finding("model", "wrong", f"{folder} was left by a pull that was killed", "run `thoth doctor --repair`")
+
+
+def _pair(pair: Pair, used: bool) -> Finding:
+    from mlx_hypernet.bundle import BundleError, read_config
+
+    name = f"{pair.name}, in use" if used else pair.name
+    try:
+        bundle = read_config(pair.bundle)
+    except BundleError as error:
+        return Finding("model", "wrong", f"{name}: {error}")
+    base = registry.config(pair.base)
+    if not base:
+        remedy = "fetch or convert the base again"
+        return Finding("model", "wrong", f"{name}: {pair.base} has no readable config.json", remedy)
+    if (base.get("quantization_config") or {}).get("quant_method") == "fp8":
+        remedy = f"run `convert-weights {pair.base} DST`"
+        return Finding("model", "wrong", f"{name}: the base has FP8 weights, which mlx-lm misreads", remedy)
+    weights = sum(file.stat().st_size for folder in (pair.base, pair.bundle) for file in folder.glob("*.safetensors"))
+    quantised = "quantization" in base
+    if sys.platform != "darwin" and base.get("dtype", base.get("torch_dtype")) == "bfloat16" and not quantised:
+        weights *= 2  # loaded as fp32
+    if weights > machine.total_memory():
+        remedy = f"`thoth models pull {pair.name} --bits 4 --force`, or a smaller pair"
+        return Finding("model", "wrong", f"{name}: {size(weights)} of weights do not fit in memory", remedy)
+    taken, chunk = size(weights), bundle.max_chunk_tokens
+    return Finding(
+        "model", "ok", f"{name}: {taken} in memory, chunks of {chunk} tokens, rank {bundle.hypernet.rank} each"
+    )
+
+
+def _library(home: Path) -> Iterator[Finding]:
+    library = Library(home)
+    try:
+        documents = library.documents()
+    except ThothError as error:
+        yield Finding("library", "wrong", str(error), "run `thoth doctor --repair`")
+        return
+    taken = size(sum(document.bytes for document in documents))
+    active = sum(document.active for document in documents)
+    yield Finding("library", "ok", f"{count(len(documents), 'document')}, {active} of them active, {taken}")
+    try:
+        bundle = registry.bundle_id(registry.choose(settings.load(paths.settings()).model))
+    except ThothError:
+        return  # said above
+    states = [document.state(bundle) for document in documents if document.active]
+    if stale := states.count("stale"):
+        remedy = "`thoth docs update` absorbs them again"
+        yield Finding("library", "slow", f"{stale} active documents were absorbed by another model", remedy)
+    if unfinished := states.count("absorbing"):
+        remedy = "`thoth docs update` goes on"
+        yield Finding("library", "slow", f"{unfinished} active documents are not absorbed to their end", remedy)
+
+
+def _leftovers() -> list[Path]:
+    return sorted(folder for folder in paths.models().glob(".*-*") if folder.is_dir())

@@ -1,0 +1,55 @@
+"""A conversation as a file: Markdown to read, JSON to go on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from thoth.chats.sessions import Session, Turn
+from thoth.errors import ThothError, UsageError
+from thoth.events import Passage
+from thoth.system import atomic
+
+
+def write(path: Path, session: Session, turns: Sequence[Turn]) -> None:
+    """Write a chat to a new `.md` or `.json` file.
+
+    Raises:
+        UsageError: It is neither, or the file is there already.
+        ThothError: It cannot be written.
+    """
+    writers = {".md": as_markdown, ".json": as_json}
+    if (writer := writers.get(path.suffix.lower())) is None:
+        raise UsageError(f"a chat is written as .md or .json, not {path.suffix or path.name}: give such a name")
+    try:
+        if path.exists():
+            raise UsageError(f"{path} is there already: choose another name")
+        atomic.write_text(path, writer(session, turns))
+    except OSError as error:
+        raise ThothError(f"cannot write {path} ({error.strerror}): choose another place") from error
+
+
+def as_markdown(session: Session, turns: Sequence[Turn]) -> str:
+    """Return a chat with each question as a heading."""
+    parts = [f"# {' '.join(session.title.split())}"]
+    for turn in turns:
+        first, *rest = turn.question.strip().splitlines() or [""]
+        parts.append(f"## {first}")
+        parts += ["\n".join(rest).strip()] if rest else []
+        parts += [turn.answer.strip()] if turn.answer.strip() else []
+        parts += [f"*{turn.error}*"] if turn.error else ["*stopped*"] if turn.state == "stopped" else []
+        parts += [_quoted(passage) for passage in turn.sources]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(session: Session, turns: Sequence[Turn]) -> str:
+    """Return a chat with everything that is known of it."""
+    facts = asdict(session) | {"turns": [asdict(turn) for turn in turns]}
+    return json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _quoted(passage: Passage) -> str:
+    place = passage.name if passage.page is None else f"{passage.name}, page {passage.page}"
+    return f"> {' '.join(passage.quote.split())}\n>\n> {place}"

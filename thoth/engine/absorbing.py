@@ -1,0 +1,187 @@
+"""A document -> its chunks in the library: read and cut on any thread, absorbed in turns on the MLX thread."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thoth import ingest
+from thoth.engine.loading import LoadedPair
+from thoth.errors import NoTextError, Stopped
+from thoth.events import Absorbed, Event, Progress
+from thoth.ingest import Document, chunks
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+
+if TYPE_CHECKING:
+    from mlx_hypernet.absorb import AbsorbedChunks
+    from thoth.ingest.chunks import Chunking
+
+# Chunks that are absorbed in one turn: as many as keep a processor busy, if they do not let a question wait so long.
+_MOST_CHUNKS = 4
+_TURN_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """What must be known of a pair to cut documents for it; may be used on any thread.
+
+    Attributes:
+        bundle: the bundle's id.
+        tokenizer: a copy of the pair's. Tokenizers are not for two threads: whether control tokens in a text are text
+            is a switch that one would turn while the other reads.
+        max_tokens: longest chunk, not counting the template's ids around it.
+        prefix_ids: the template's ids in front.
+        suffix_ids: the template's ids behind.
+    """
+
+    bundle: str
+    tokenizer: Any
+    max_tokens: int
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
+
+    @classmethod
+    def of(cls, pair: LoadedPair) -> Cutter:
+        """Make the cutter of a pair; on the MLX thread."""
+        config = pair.bundle.config
+        tokenizer = copy.deepcopy(pair.tokenizer)
+        return cls(pair.bundle.id, tokenizer, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
+
+
+@dataclass(frozen=True, eq=False)  # two of the same document are two requests
+class Prepared:
+    """A document that is in the library, complete or not.
+
+    Attributes:
+        stored: its entry.
+        ids: the token ids of each chunk; none where all chunks are absorbed.
+    """
+
+    stored: StoredDocument
+    ids: list[list[int]]
+
+
+def read(source: Document | Path | str) -> tuple[Document, str | None]:
+    """Read a document, and say where it came from: an absolute path, an address, or None where nobody knows.
+
+    Raises:
+        DocumentError, NoTextError: As `ingest.read`.
+    """
+    if isinstance(source, Document):
+        return source, None
+    document = ingest.read(source)
+    if source == ingest.STANDARD_INPUT:
+        return document, None
+    is_address = isinstance(source, str) and ingest.is_address(source)
+    return document, str(source) if is_address else os.path.abspath(source)
+
+
+def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chunking, source: str | None) -> Prepared:
+    """Find a document in the library, or cut it and enter it.
+
+    Args:
+        library: that gets it.
+        document: as it was read.
+        cutter: of the pair that will absorb it.
+        chunking: how it is cut.
+        source: as `read` gives it.
+
+    Raises:
+        NoTextError: There is nothing but blanks in it.
+        ThothError: The library cannot be written.
+    """
+    stored = library.find(document.sha256, cutter.bundle, chunking)
+    if stored is not None and stored.complete:
+        return Prepared(stored, [])
+    if not document.text.strip():
+        raise NoTextError(f"there is no text in {document.name}: nothing to absorb")
+    parts = chunks.split(document, cutter.tokenizer, cutter.max_tokens, cutter.prefix_ids, cutter.suffix_ids, chunking)
+    stored = library.begin(document, cutter.bundle, chunking, parts, source)
+    return Prepared(stored, [part.ids for part in parts])
+
+
+class Absorber:
+    """Absorbs one document after the other, in turns of one batch of chunks.
+
+    Attributes:
+        seconds: id of a document -> time spent absorbing it in this process.
+    """
+
+    def __init__(self, library: Library) -> None:
+        self.seconds: dict[str, float] = {}
+        self._library = library
+        self._waiting: deque[Prepared] = deque()
+
+    def turns(
+        self, prepared: Prepared, pair: Callable[[], LoadedPair], should_stop: Callable[[], bool]
+    ) -> Generator[Event | None, None, None]:
+        """Absorb what is missing of a document; each item ends a turn, None where there is nothing to tell.
+
+        Args:
+            prepared: the document.
+            pair: gives the loaded pair; asked in each turn, so that nothing here keeps a pair in memory.
+            should_stop: is asked before each layer.
+
+        Raises:
+            Stopped: What is absorbed by then is in the library.
+            ThothError: The pair is another one than the document was prepared for, the document was removed, or
+                the library cannot be written.
+        """
+        self._waiting.append(prepared)
+        try:
+            while self._waiting[0] is not prepared:
+                yield None
+            # Asked now, not before: it may have waited behind itself.
+            stored = self._library.get(prepared.stored.id)
+            missing = self._library.missing(stored.id)
+            left, pace = sum(len(prepared.ids[number]) for number in missing), _Pace()
+            yield _progress(stored, pace, left)
+            count = 1
+            while missing:
+                numbers, missing = missing[:count], missing[count:]
+                ids = [prepared.ids[number] for number in numbers]
+                started = time.perf_counter()
+                absorbed = _absorb(pair(), ids, should_stop)
+                stored = self._library.store(stored.id, numbers, absorbed.adapters, absorbed.features)
+                del absorbed
+                tokens, seconds = sum(map(len, ids)), time.perf_counter() - started
+                pace, left = pace.after(tokens, seconds), left - tokens
+                count = max(1, min(_MOST_CHUNKS, int(count * _TURN_SECONDS / seconds)))
+                self.seconds[stored.id] = self.seconds.get(stored.id, 0.0) + seconds
+                yield _progress(stored, pace, left)
+            yield Absorbed(stored)
+        finally:
+            self._waiting.remove(prepared)
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How fast a document is absorbed, answers in between not counted."""
+
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def after(self, tokens: int, seconds: float) -> _Pace:
+        return _Pace(self.tokens + tokens, self.seconds + seconds)
+
+
+def _progress(stored: StoredDocument, pace: _Pace, left: int) -> Progress:
+    rate = pace.tokens / pace.seconds if pace.seconds else 0.0
+    seconds_left = left / rate if rate else None
+    return Progress("absorb", stored.absorbed, stored.chunks, rate, seconds_left, stored.pages)
+
+
+def _absorb(pair: LoadedPair, ids: Sequence[Sequence[int]], should_stop: Callable[[], bool]) -> AbsorbedChunks:
+    from mlx_hypernet import absorb
+
+    try:
+        return absorb.absorb_batch(pair.model, pair.bundle, ids, should_stop)
+    except absorb.Stopped as error:
+        raise Stopped("stopped") from error

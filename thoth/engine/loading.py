@@ -1,0 +1,96 @@
+"""A pair's folders -> base, tokenizer and bundle, checked to belong together. Runs on the MLX thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlx_hypernet.blas import preload_blas
+from thoth.errors import ModelError
+from thoth.models.registry import Pair
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+    import mlx.nn as nn
+
+    from mlx_hypernet.bundle import Bundle
+    from mlx_hypernet.config import BundleConfig
+
+
+@dataclass(frozen=True)
+class LoadedPair:
+    """A pair in memory.
+
+    Attributes:
+        model: the base, as mlx-lm builds it; fp32 on a CPU.
+        tokenizer: mlx-lm's wrapper of the base's tokenizer.
+        bundle: the hypernetwork and what it knows about its base.
+        context_length: most tokens the base reads at once.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    bundle: Bundle
+    context_length: int
+
+
+def load_pair(pair: Pair) -> LoadedPair:
+    """Load a pair.
+
+    Raises:
+        ModelError: The base or the bundle is damaged, or they do not fit each other.
+    """
+    preload_blas()
+    import mlx.core as mx
+
+    from mlx_hypernet.bundle import BundleError, load_bundle
+
+    # A CPU multiplies bf16 forty times slower than fp32.
+    dtype = mx.float32 if mx.default_device() == mx.Device(mx.cpu) else None
+    try:
+        bundle = load_bundle(pair.bundle, dtype)
+        model, tokenizer, config = _load_base(pair.base, bundle.config, dtype)
+    except BundleError as error:
+        raise ModelError(str(error)) from error
+    # Multimodal wrappers keep the text model's settings in a section of their own.
+    length = (config.get("text_config") or config)["max_position_embeddings"]
+    return LoadedPair(model, tokenizer, bundle, length)
+
+
+def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+    from transformers.utils import logging
+
+    from mlx_hypernet.bundle import BundleError, check_fits
+    from mlx_hypernet.tokenizer import load_tokenizer
+
+    logging.set_verbosity_error()  # it warns of keys in config.json that only mlx-lm reads
+    try:
+        # Lazy: a base of the wrong shape is refused before its weights are read.
+        model, config = load_model(folder, lazy=True)
+        if (config.get("quantization_config") or {}).get("quant_method") == "fp8":
+            raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads: run convert-weights {folder} DST")
+        check_fits(bundle, model)
+        tokenizer = load_tokenizer(folder, config.get("eos_token_id"))
+        if dtype is not None:
+            model.set_dtype(dtype)
+        mx.eval(model.parameters())
+    except BundleError:
+        raise
+    # Whatever else goes wrong in there (missing or damaged files, an unknown architecture) has this remedy.
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ModelError(
+            f"the base model in {folder} cannot be loaded ({reason}): fetch or convert it again"
+        ) from error
+    return model, tokenizer, config
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether memory ran out; MLX says so in plain RuntimeErrors."""
+    signs = ("unable to allocate", "insufficient memory", "out of memory")
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)

@@ -1,0 +1,73 @@
+"""Conversation -> token ids, and how many of them come from documents. Runs on the MLX thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from thoth.engine.loading import LoadedPair
+from thoth.errors import ThothError
+from thoth.ingest import Document
+
+Message = dict[str, str]
+
+
+class TooLongError(ThothError):
+    """A prompt is longer than the base reads."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model reads.
+
+    Attributes:
+        ids: the templated conversation, ready for the answer.
+        document_tokens: how many of them are there because of documents in the context.
+        room: tokens that are left for the answer.
+    """
+
+    ids: list[int]
+    document_tokens: int
+    room: int
+
+
+def build(
+    pair: LoadedPair,
+    messages: Sequence[Message],
+    context: Sequence[Document] = (),
+    passages: Sequence[str] = (),
+    room: int = 1,
+) -> Prompt:
+    """Apply the base's chat template.
+
+    Args:
+        pair: whose template it is.
+        messages: the conversation; the first and the last are the user's.
+        context: documents whose texts stand in front of the first message: they are there from the beginning.
+        passages: texts in front of the last message: they were looked up for it.
+        room: tokens that must be left for the answer.
+
+    Raises:
+        TooLongError: The base reads no prompt so long.
+    """
+    texts = [document.text.strip() for document in context]
+    ids = _ids(pair, messages, texts, passages)
+    document_tokens = len(ids) - len(_ids(pair, messages)) if context or passages else 0
+    left = pair.context_length - len(ids)
+    if left < room:
+        remedy = "start a new conversation" if len(messages) > 1 else "shorten the question"
+        remedy = "ask from the weights instead of in context" if context else remedy
+        raise TooLongError(f"the prompt has {len(ids)} tokens, the model reads {pair.context_length}: {remedy}")
+    return Prompt(ids, document_tokens, left)
+
+
+def _ids(
+    pair: LoadedPair, messages: Sequence[Message], context: Sequence[str] = (), passages: Sequence[str] = ()
+) -> list[int]:
+    from mlx_hypernet.template import template_ids
+
+    conversation = list(messages)
+    for at, texts in ((-1, passages), (0, context)):
+        message = conversation[at]
+        conversation[at] = message | {"content": "\n\n".join([*texts, message["content"]])}
+    return template_ids(pair.tokenizer, conversation)

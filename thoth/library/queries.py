@@ -1,0 +1,269 @@
+"""Documents and chunks as rows of the library's database; the caller holds the connection."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from thoth.errors import DocumentError
+from thoth.ingest import Block, Document
+from thoth.ingest.names import shown
+from thoth.library.adapters import Receipt
+from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from thoth.ingest.chunks import Chunk
+
+_FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added"
+_PLACE = "number, first_page, last_page, headings, start, tokens"
+_KEY = "(SELECT key FROM documents WHERE id = ?)"
+
+
+def listed(database: sqlite3.Connection, condition: str = "TRUE", *values: object) -> list[StoredDocument]:
+    """Return the documents that a condition holds for, newest first."""
+    rows = database.execute(f"SELECT {_FACTS} FROM documents WHERE {condition} ORDER BY added DESC, key DESC", values)
+    return [_document(*row) for row in rows]
+
+
+def found(database: sqlite3.Connection, id: str) -> StoredDocument | None:
+    """Return the document with an id, if there is one."""
+    return next(iter(listed(database, "id = ?", id)), None)
+
+
+def existing(database: sqlite3.Connection, id: str) -> StoredDocument:
+    """Return the document with an id.
+
+    Raises:
+        DocumentError: There is none.
+    """
+    if (document := found(database, id)) is None:
+        raise DocumentError(f"document {shown(id)} is not in the library (any more): see `thoth docs list`")
+    return document
+
+
+def insert(database: sqlite3.Connection, stored: StoredDocument, document: Document, chunks: Sequence[Chunk]) -> None:
+    """Add a document, its text and its chunks."""
+    # The name of a file may be no UTF-8, and must come back as it was.
+    source = None if stored.source is None else stored.source.encode(errors="surrogateescape")
+    key = database.execute(
+        f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            stored.id,
+            stored.name,
+            source,
+            stored.bundle,
+            stored.chunking,
+            stored.active,
+            stored.pages,
+            stored.chunks,
+            stored.absorbed,
+            stored.tokens,
+            stored.bytes,
+            stored.added.timestamp(),
+        ),
+    ).lastrowid
+    database.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, _packed(document.blocks)))
+    for number, chunk in enumerate(chunks):
+        first, last = chunk.pages or (None, None)
+        place = database.execute(
+            f"INSERT INTO chunks (document, {_PLACE}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (key, number, first, last, json.dumps(chunk.headings), chunk.start, len(chunk.ids)),
+        ).lastrowid
+        database.execute("INSERT INTO chunk_texts VALUES (?, ?)", (place, chunk.text))
+
+
+def delete(database: sqlite3.Connection, id: str) -> None:
+    """Take a document out, with everything that belongs to it."""
+    database.execute("DELETE FROM documents WHERE id = ?", (id,))
+
+
+def update(database: sqlite3.Connection, ids: Collection[str], **changes: object) -> None:
+    """Change columns of documents."""
+    columns = ", ".join(f"{column} = ?" for column in changes)
+    chosen = "id IN (SELECT value FROM json_each(?))"
+    database.execute(f"UPDATE documents SET {columns} WHERE {chosen}", (*changes.values(), json.dumps([*ids])))
+
+
+def document(database: sqlite3.Connection, id: str) -> Document:
+    """Return a document with its text."""
+    stored = existing(database, id)
+    text, blocks = database.execute(f"SELECT text, blocks FROM texts WHERE document = {_KEY}", (id,)).fetchone()
+    return Document(stored.name, text, stored.pages, _unpacked(blocks))
+
+
+def chunks(database: sqlite3.Connection, id: str, number: int | None = None) -> list[StoredChunk]:
+    """Return the chunks of a document in order, or the one with a number."""
+    condition, values = ("", ()) if number is None else ("AND number = ?", (number,))
+    rows = database.execute(
+        f"SELECT {_PLACE}, text FROM chunks JOIN chunk_texts ON chunk = key"
+        f" WHERE document = {_KEY} {condition} ORDER BY number",
+        (id, *values),
+    )
+    return [_chunk(id, *row) for row in rows]
+
+
+def missing(database: sqlite3.Connection, id: str) -> dict[int, int]:
+    """Return the chunks of a document that are not absorbed: number -> key."""
+    rows = database.execute(
+        f"SELECT number, key FROM chunks WHERE document = {_KEY} AND key NOT IN (SELECT chunk FROM adapters)"
+        " ORDER BY number",
+        (id,),
+    )
+    return dict(rows.fetchall())
+
+
+def count(database: sqlite3.Connection, id: str) -> None:
+    """Bring a document's sums up to date with its adapters."""
+    database.execute(
+        """UPDATE documents SET (absorbed, bytes) = (
+            SELECT count(*), coalesce(sum(adapters.bytes), 0) FROM adapters JOIN chunks ON chunks.key = chunk
+            WHERE document = documents.key
+        ) WHERE id = ?""",
+        (id,),
+    )
+
+
+def receipt(database: sqlite3.Connection, ref: ChunkRef) -> Receipt:
+    """Return the receipt for a chunk's file.
+
+    Raises:
+        DocumentError: The chunk is not absorbed.
+    """
+    return Receipt(*_of_absorbed(database, "adapters", "adapters.bytes, sha256", ref))
+
+
+def features(database: sqlite3.Connection, ref: ChunkRef) -> NDArray[np.float32]:
+    """Return the features of a chunk, (D,).
+
+    Raises:
+        DocumentError: The chunk is not absorbed.
+    """
+    import numpy as np
+
+    (vector,) = _of_absorbed(database, "features", "vector", ref)
+    return np.frombuffer(vector, "<f4")
+
+
+def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: ChunkRef) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = database.execute(
+        f"SELECT {columns} FROM {table} JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
+    ).fetchone()
+    if row is None:
+        stored = existing(database, ref.document)
+        remedy = f"`thoth docs update {stored.id}` goes on with it"
+        raise DocumentError(f"chunk {ref.number} of {stored.name} is not absorbed: {remedy}")
+    return row
+
+
+def insert_adapter(database: sqlite3.Connection, key: int, receipt: Receipt, features: NDArray[Any]) -> None:
+    """Note that the chunk with a key is absorbed; features: (D,)."""
+    database.execute("INSERT INTO adapters VALUES (?, ?, ?)", (key, receipt.size, receipt.sha256))
+    database.execute("INSERT INTO features VALUES (?, ?)", (key, features.astype("<f4").tobytes()))
+
+
+def forget_adapter(database: sqlite3.Connection, ref: ChunkRef) -> None:
+    """Note that a chunk is not absorbed."""
+    chosen = f"SELECT key FROM chunks WHERE document = {_KEY} AND number = ?"
+    database.execute(f"DELETE FROM adapters WHERE chunk = ({chosen})", ref)
+    count(database, ref.document)
+
+
+def bias(database: sqlite3.Connection, bundle: str) -> Receipt | None:
+    """Return the receipt for the file of a bundle's bias pairs, if it was written."""
+    row = database.execute("SELECT bytes, sha256 FROM biases WHERE bundle = ?", (bundle,)).fetchone()
+    return Receipt(*row) if row else None
+
+
+def insert_bias(database: sqlite3.Connection, bundle: str, receipt: Receipt) -> None:
+    """Note that the bias pairs of a bundle were written."""
+    database.execute("INSERT INTO biases VALUES (?, ?, ?)", (bundle, receipt.size, receipt.sha256))
+
+
+def delete_bias(database: sqlite3.Connection, bundle: str) -> None:
+    """Note that the bias pairs of a bundle are not there."""
+    database.execute("DELETE FROM biases WHERE bundle = ?", (bundle,))
+
+
+def forget_bias(database: sqlite3.Connection, bundle: str) -> str:
+    """Note that the bias pairs of a bundle must be written again, which happens when any chunk is absorbed.
+
+    Returns the id of a document that lacks a chunk; where none does, one chunk counts as missing from now on.
+    """
+    delete_bias(database, bundle)
+    if incomplete := listed(database, "bundle = ? AND absorbed < chunks", bundle):
+        return incomplete[0].id
+    last = listed(database, "bundle = ?", bundle)[0]
+    forget_adapter(database, ChunkRef(last.id, last.chunks - 1))
+    return last.id
+
+
+def revision(database: sqlite3.Connection) -> int:
+    """Return how often the library was changed."""
+    return int(database.execute("SELECT revision FROM library").fetchone()[0])
+
+
+def _document(
+    id: str,
+    name: str,
+    source: bytes | None,
+    bundle: str,
+    chunking: str,
+    active: int,
+    pages: int | None,
+    chunks: int,
+    absorbed: int,
+    tokens: int,
+    bytes: int,
+    added: float,
+) -> StoredDocument:
+    return StoredDocument(
+        id,
+        name,
+        None if source is None else source.decode(errors="surrogateescape"),
+        bundle,
+        chunking,
+        absorbed == chunks,
+        bool(active),
+        pages,
+        chunks,
+        absorbed,
+        tokens,
+        bytes,
+        datetime.fromtimestamp(added, UTC),
+    )
+
+
+def _chunk(
+    id: str,
+    number: int,
+    first_page: int | None,
+    last_page: int | None,
+    headings: str,
+    start: int,
+    tokens: int,
+    text: str,
+) -> StoredChunk:
+    pages = None if first_page is None or last_page is None else (first_page, last_page)
+    return StoredChunk(ChunkRef(id, number), text, pages, tuple(json.loads(headings)), start, tokens)
+
+
+def _packed(blocks: Iterable[Block]) -> str:
+    """Write blocks as JSON, the headings they share once."""
+    paths: dict[tuple[str, ...], int] = {}
+    rows: list[list[Any]] = [
+        [block.kind, block.start, block.end, paths.setdefault(block.headings, len(paths)), block.page]
+        for block in blocks
+    ]
+    return json.dumps({"headings": [*paths], "blocks": rows})
+
+
+def _unpacked(packed: str) -> tuple[Block, ...]:
+    data = json.loads(packed)
+    paths = [tuple(path) for path in data["headings"]]
+    return tuple(Block(kind, start, end, paths[path], page) for kind, start, end, path, page in data["blocks"])

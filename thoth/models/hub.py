@@ -1,0 +1,158 @@
+"""What a repository on the hub holds, and its files into the hub's own cache, where every other tool finds them too.
+
+`python -m thoth.models.hub` is the downloading half: only a process can be stopped at any instant, whatever the hub's
+client waits for. It writes the bytes it has, one number a line; a download that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from thoth.errors import ModelError, ResourceError, ThothError
+
+_REPORT_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a repository.
+
+    Attributes:
+        name: its path in the repository.
+        size: in bytes.
+        cached: whether it is on this machine already.
+    """
+
+    name: str
+    size: int
+    cached: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a repository holds at one commit."""
+
+    repository: str
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+
+def cache() -> Path:
+    """Return the folder of the hub's cache; it need not exist."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
+
+
+def listing(repository: str) -> Listing:
+    """Ask what a repository holds; offline, what of it is in the cache.
+
+    Raises:
+        ModelError: It does not exist, may not be read, or the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import is_offline_mode
+
+    with _explained(repository):
+        if is_offline_mode():
+            folder = Path(snapshot_download(repository, local_files_only=True))
+            paths = sorted(path for path in folder.rglob("*") if path.is_file())
+            here = (RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, True) for path in paths)
+            return Listing(repository, folder.name, tuple(here))
+        found: Any = snapshot_download(repository, dry_run=True)
+        files = (RemoteFile(file.filename, file.file_size or 0, not file.will_download) for file in found)
+        return Listing(repository, found[0].commit_hash if found else "main", tuple(files))
+
+
+def folder(repository: str, commit: str) -> Path:
+    """Return where the cache has a commit of a repository.
+
+    Raises:
+        ModelError: It is not there.
+    """
+    from huggingface_hub import snapshot_download
+
+    with _explained(repository):
+        return Path(snapshot_download(repository, revision=commit, local_files_only=True))
+
+
+def command(repository: str, commit: str, names: tuple[str, ...]) -> list[str]:
+    """Return the command line that downloads files of a repository."""
+    return [sys.executable, "-P", "-m", "thoth.models.hub", repository, commit, *names]
+
+
+def _download(repository: str, commit: str, names: list[str]) -> None:
+    from huggingface_hub import snapshot_download
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    class Counter(tqdm):  # type: ignore[misc]
+        """Counts instead of drawing."""
+
+        counting: ClassVar[list[Any]] = []
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options | {"file": nowhere})
+            if options.get("unit") == "B":
+                Counter.counting.append(self)
+
+    def report() -> None:
+        while not finished.wait(_REPORT_SECONDS):
+            # There are several bars of bytes, of which some stay at 0: received, written.
+            print(max((int(bar.n) for bar in Counter.counting), default=0), flush=True)
+
+    finished = threading.Event()
+    with open(os.devnull, "w") as nowhere, _explained(repository):
+        reporter = threading.Thread(target=report, daemon=True)
+        reporter.start()
+        try:
+            snapshot_download(repository, revision=commit, allow_patterns=names, tqdm_class=Counter)
+        finally:
+            finished.set()
+            reporter.join()
+
+
+@contextmanager
+def _explained(repository: str) -> Iterator[None]:
+    """Turn what the hub's client raises inside the block into one line with a remedy."""
+    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError as Missing
+
+    try:
+        yield
+    except GatedRepoError as error:
+        raise ModelError(
+            f"{repository} is gated: accept its terms on huggingface.co/{repository}, then run `hf auth login`"
+        ) from error
+    except Missing as error:
+        raise ModelError(f"{repository} is not on the hub, or private: run `hf auth login`") from error
+    except (HFValidationError, OSError) as error:  # the network's errors are OSErrors too
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise ResourceError(f"the disk of {cache()} is full: free some space, or set HF_HOME") from error
+        if is_offline_mode() or isinstance(error, LocalEntryNotFoundError):
+            remedy = "unset HF_HUB_OFFLINE" if is_offline_mode() else "check the connection"
+            raise ModelError(f"{repository} is not complete on this machine, and Thoth is offline: {remedy}") from error
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(f"{repository} cannot be reached ({reason}): check the connection, then try again") from error
+
+
+def _main() -> int:
+    repository, commit, *names = sys.argv[1:]
+    try:
+        _download(repository, commit, names)
+    except ThothError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main())

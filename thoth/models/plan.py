@@ -1,0 +1,212 @@
+"""What pulling a known pair takes, before anything is downloaded: which files, how many bytes, how much memory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from importlib.machinery import PathFinder
+from pathlib import Path, PurePosixPath
+
+from thoth.errors import ModelError, ResourceError, UsageError
+from thoth.models import hub, registry
+from thoth.models.hub import RemoteFile
+from thoth.system import machine, paths
+from thoth.system.machine import size
+
+BITS = (8, 6, 4)
+
+_PICKLE = "pytorch_model.bin"
+_WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*args.yaml", f"*{_PICKLE}")
+# Mistral ships every weight a second time in its own layout.
+_UNWANTED = ("consolidated*", "original/*", "onnx/*", "*training_args*", "*trainer_state*")
+# Quantised weights carry a scale and a bias for every group of 64.
+_BITS_OF_A_GROUP = 0.5
+_ROOM = 1.2  # for caches and activations, on top of the weights
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the two repositories of a pair.
+
+    Attributes:
+        repository: on the hub.
+        commit: of it.
+        folder: where in it the weights are, empty for its top.
+        files: those that are needed.
+    """
+
+    repository: str
+    commit: str
+    folder: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def to_download(self) -> int:
+        """Size of those that are not on this machine yet."""
+        return sum(file.size for file in self.files if not file.cached)
+
+    @property
+    def weights(self) -> int:
+        """Size of its weights."""
+        return sum(file.size for file in self.files if _is_weights(file.name))
+
+    @property
+    def is_pickled(self) -> bool:
+        """Whether only torch can read it."""
+        return any(file.name.endswith(_PICKLE) for file in self.files)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a pull will do, and what it takes.
+
+    Attributes:
+        name: of the pair.
+        base: its base model.
+        hypernet: its hypernetwork.
+        bits: the base is quantised to so many, None for as it is published.
+    """
+
+    name: str
+    base: Part
+    hypernet: Part
+    bits: int | None
+
+    @property
+    def to_download(self) -> int:
+        """Bytes that come over the network."""
+        return self.base.to_download + self.hypernet.to_download
+
+    @property
+    def to_write(self) -> int:
+        """Bytes that are written besides, about."""
+        return self.hypernet.weights + (self._base_weights() if self.bits else 0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the pair takes when it is loaded, about."""
+        # A CPU multiplies bf16 forty times slower than fp32: there it is loaded as the latter.
+        widened = 1 if self.bits or sys.platform == "darwin" else 2
+        return int(_ROOM * (self._base_weights() * widened + self.hypernet.weights))
+
+    def _base_weights(self) -> int:
+        return int(self.base.weights * (self.bits + _BITS_OF_A_GROUP) / 16) if self.bits else self.base.weights
+
+
+def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> Plan:
+    """Ask the hub what a known pair takes.
+
+    Args:
+        name: of a known pair.
+        bits: quantise the base to 8, 6 or 4.
+        checkpoint: folder of the hypernetwork's checkpoint in its repository, where there are several.
+
+    Raises:
+        UsageError: No such pair can be pulled, or not so.
+        ModelError: The hub does not have it, or cannot be reached.
+    """
+    known = registry.KNOWN.get(name)
+    if known is None or known.base is None or known.hypernet is None:
+        names = ", ".join(other for other, pair in registry.KNOWN.items() if pair.base)
+        raise UsageError(f"{name} {'comes with Thoth' if known else 'is not known'}: pull one of {names}")
+    if bits is not None and bits not in BITS:
+        raise UsageError(f"a base can have {', '.join(map(str, BITS))} bits, not {bits}")
+    base, hypernet = hub.listing(known.base), hub.listing(known.hypernet)
+    place = _checkpoint(known.hypernet, hypernet.files, known.family, checkpoint)
+    return Plan(
+        name,
+        Part(base.repository, base.commit, "", _needed(known.base, base.files, "")),
+        Part(hypernet.repository, hypernet.commit, place, _needed(known.hypernet, hypernet.files, place)),
+        bits,
+    )
+
+
+def check(plan: Plan) -> None:
+    """Make sure that a pull can succeed, before anything is downloaded.
+
+    Raises:
+        ResourceError: Disk or memory do not suffice.
+        ModelError: PyTorch is needed and not installed.
+    """
+    disks: dict[int, tuple[Path, int]] = {}
+    for place, needed in ((hub.cache(), plan.to_download), (paths.models(), plan.to_write)):
+        device = machine.existing(place).stat().st_dev
+        disks[device] = (place, needed + (disks[device][1] if device in disks else 0))
+    for place, needed in disks.values():
+        if needed > (free := machine.free_disk(place)):
+            raise ResourceError(
+                f"{plan.name} needs {size(needed)} of disk and {place} has {size(free)} left: free some "
+                "space, or set HF_HOME and THOTH_HOME to a larger disk"
+            )
+    if plan.memory > (memory := machine.total_memory()):
+        smaller = [bits for bits in BITS if bits < (plan.bits or 16)]
+        remedy = f"try --bits {smaller[-1]}" if smaller else "choose a smaller pair"
+        raise ResourceError(
+            f"{plan.name} needs {size(plan.memory)} of memory and this machine has {size(memory)}: {remedy}"
+        )
+    if plan.hypernet.is_pickled and not has_torch():
+        raise ModelError(
+            f"converting {plan.hypernet.repository} needs PyTorch: run `{Path(sys.executable).name} -m pip install "
+            "torch==2.13.0`, then pull again"
+        )
+
+
+def has_torch() -> bool:
+    """Tell whether PyTorch is installed, without importing it."""
+    return PathFinder.find_spec("torch") is not None  # the command line hides it from sys.modules
+
+
+def _checkpoint(repository: str, files: Iterable[RemoteFile], family: str, chosen: str | None) -> str:
+    """Return the folder of the one checkpoint that is meant: the top, or the latest step of this family's only run."""
+    folders = {PurePosixPath(file.name).parent for file in files if _is_weights(file.name) and _is_wanted(file.name)}
+    if chosen is not None:
+        if PurePosixPath(chosen) not in folders:
+            raise ModelError(f"{repository} has no weights in {chosen}: choose one of {_listed(folders)}")
+        folders = {PurePosixPath(chosen)}
+    candidates = {folder for folder in folders if family in folder.as_posix().lower()} or folders
+    if not candidates:
+        raise ModelError(f"{repository} holds no weights that Thoth can read: report it")
+    if PurePosixPath() in candidates:
+        return ""
+    if len({folder.parent for folder in candidates}) > 1:
+        raise ModelError(f"{repository} holds several checkpoints: choose one with --checkpoint, {_listed(candidates)}")
+    return max(candidates, key=lambda folder: (_step(folder), folder)).as_posix()
+
+
+def _step(folder: PurePosixPath) -> int:
+    digits = folder.name.rpartition("-")[2]
+    return int(digits) if digits.isdigit() else -1
+
+
+def _listed(folders: Iterable[PurePosixPath]) -> str:
+    return ", ".join(sorted(folder.as_posix() for folder in folders))
+
+
+def _needed(repository: str, files: Iterable[RemoteFile], folder: str) -> tuple[RemoteFile, ...]:
+    """Return the weights of one folder, once, and what goes with them."""
+    place = PurePosixPath(folder)
+    beside = [file for file in files if PurePosixPath(file.name).parent == place and _is_wanted(file.name)]
+    if any(file.name.endswith(".safetensors") for file in beside):
+        beside = [file for file in beside if not file.name.endswith(_PICKLE)]
+    if not any(_is_weights(file.name) for file in beside):
+        raise ModelError(f"{repository} holds no weights that Thoth can read: report it")
+    # The run that wrote a checkpoint says one folder up what its longest chunk was.
+    run = (place.parent / "args.yaml").as_posix()
+    return tuple(beside) + tuple(file for file in files if file.name == run and file not in beside)
+
+
+def _is_wanted(name: str) -> bool:
+    file = PurePosixPath(name).name
+    unwanted = any(fnmatch(name, pattern) or fnmatch(file, pattern) for pattern in _UNWANTED)
+    return not unwanted and any(fnmatch(file, pattern) for pattern in _WANTED)
+
+
+def _is_weights(name: str) -> bool:
+    return name.endswith((".safetensors", _PICKLE))

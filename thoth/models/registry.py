@@ -1,0 +1,194 @@
+"""The model pairs Thoth knows, and where a pair's two folders are.
+
+A pair is a base model and a bundle (its hypernetwork). On disk it is one folder with `base/` and `hypernet/`;
+nano comes with the package, the others live in `<home>/models/<name>/`, where `pull.py` puts them.
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thoth import nano
+from thoth.errors import ModelError
+from thoth.system import atomic, paths
+
+
+@dataclass(frozen=True)
+class KnownPair:
+    """What is public about a pair.
+
+    Attributes:
+        base: the base model's repository, None where it comes with Thoth.
+        hypernet: the repository with the hypernetwork's checkpoint, None where it comes with Thoth.
+        family: a word in the names of the right checkpoints, where that repository has those of several bases.
+        base_parameters: its size, about.
+        hypernet_parameters: its size, where it was counted.
+        licence: the base model's licence.
+    """
+
+    base: str | None
+    hypernet: str | None
+    family: str
+    base_parameters: int
+    hypernet_parameters: int | None
+    licence: str
+
+
+NANO = "nano"
+KNOWN = {
+    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth"),
+    # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
+    "ministral-3-3b": KnownPair(
+        "mistralai/Ministral-3-3B-Instruct-2512-BF16",
+        "neopolita/doc-to-lora-ministral-3b-2512",
+        "",
+        3_800_000_000,
+        360_224_160,
+        "Apache-2.0",
+    ),
+    "gemma-2-2b": KnownPair(
+        "google/gemma-2-2b-it", "SakanaAI/doc-to-lora", "gemma", 2_600_000_000, 309_468_064, "Gemma terms of use"
+    ),
+    "mistral-7b": KnownPair(
+        "mistralai/Mistral-7B-Instruct-v0.2",
+        "SakanaAI/doc-to-lora",
+        "mistral",
+        7_200_000_000,
+        574_214_656,
+        "Apache-2.0",
+    ),
+    "qwen3-4b": KnownPair(
+        "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair on this machine.
+
+    Attributes:
+        name: what the user calls it.
+        base: folder of the base model, as mlx-lm loads it.
+        bundle: folder of the bundle.
+    """
+
+    name: str
+    base: Path
+    bundle: Path
+
+
+def choose(name: str | None) -> Pair:
+    """Find the pair with this name or, without one, the best on this machine: nano where nothing was downloaded.
+
+    Raises:
+        ModelError: The pair is unknown or not on this machine.
+    """
+    if name:
+        return resolve(name)
+    return next((pair for known, pair in installed().items() if known in KNOWN), None) or resolve(NANO)
+
+
+def installed() -> dict[str, Pair]:
+    """Return the pairs in Thoth's home by name: the known ones first, in their order, then those people put there."""
+    home = paths.models()
+    here = {folder.name for folder in home.iterdir() if not folder.name.startswith(".")} if home.is_dir() else set()
+    names = [*(name for name in KNOWN if name in here), *sorted(here - set(KNOWN))]
+    pairs = (Pair(name, home / name / "base", home / name / "hypernet") for name in names)
+    return {pair.name: pair for pair in pairs if pair.base.is_dir() and pair.bundle.is_dir()}
+
+
+def resolve(name: str) -> Pair:
+    """Find a pair by name, or by the path of a pair's folder or of a bundle that names its base.
+
+    Raises:
+        ModelError: The pair or its base is unknown or not on this machine.
+    """
+    if name == NANO:
+        remedy = "install thoth again, or build it with `make nano` in the source tree"
+        return _in_folder(name, nano.folder(), f"the built-in model is missing from this installation: {remedy}")
+    if name in KNOWN:
+        return _in_folder(name, paths.models() / name, f"{name} is not on this machine: run `thoth models pull {name}`")
+    if pair := installed().get(name):
+        return pair
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return Pair(name, _base_of(folder), folder)
+    known_names = ", ".join(KNOWN)
+    return _in_folder(
+        name,
+        folder,
+        f"there is no model {name}: use one of {known_names}, a bundle, or a folder with base/ and hypernet/",
+    )
+
+
+def _in_folder(name: str, folder: Path, missing: str) -> Pair:
+    base, bundle = folder / "base", folder / "hypernet"
+    if not base.is_dir() or not bundle.is_dir():
+        raise ModelError(missing)
+    return Pair(name, base, bundle)
+
+
+def bundle_id(pair: Pair) -> str:
+    """Return the id that the engine gives a pair's bundle, without loading it.
+
+    It is a hash of gigabytes: it is kept in Thoth's home, if there is one, for as long as the file stays as it is.
+
+    Raises:
+        ModelError: The bundle has no weights.
+    """
+    weights, memory = pair.bundle / "model.safetensors", paths.home() / "bundles.json"
+    try:
+        facts = weights.resolve().stat()
+        key = f"{weights.resolve()} {facts.st_size} {facts.st_mtime_ns}"
+        kept = _read_json(memory)
+        if isinstance(found := kept.get(key), str):
+            return found
+        with weights.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise ModelError(f"{weights} cannot be read ({error.strerror}): fetch or convert the bundle again") from error
+    if memory.parent.is_dir():
+        with suppress(OSError):  # a home that cannot be written only means that it is computed again
+            atomic.write_text(memory, json.dumps(kept | {key: found}, indent=2) + "\n")
+    return found
+
+
+def config(folder: Path) -> dict[str, Any]:
+    """Return the `config.json` in a folder; empty where it is missing or no JSON object."""
+    return _read_json(folder / "config.json")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _base_of(bundle: Path) -> Path:
+    """Return the folder of the base a bundle names: a path, or a repository in the hub's cache."""
+    try:
+        repository = config(bundle)["base"]["repository"]
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"{bundle / 'config.json'} is not a bundle's configuration: convert the checkpoint again"
+        ) from error
+    if not isinstance(repository, str):
+        raise ModelError(f"{bundle} does not name its base: put them together as base/ and hypernet/ in one folder")
+    if (folder := bundle / Path(repository).expanduser()).is_dir():
+        return folder
+
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(repository, local_files_only=True))
+    # Its errors are many (not cached, not a valid repository id, a damaged cache); the remedy is one.
+    except Exception as error:
+        raise ModelError(
+            f"{repository}, the base of {bundle}, is not on this machine: run `hf download {repository}`"
+        ) from error

@@ -1,0 +1,88 @@
+"""A trained checkpoint in use: documents become adapters, and the base answers with or without them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from torch_train.errors import TrainingError
+from torch_train.model.base import load_base
+from torch_train.model.chunking import Chunking
+from torch_train.model.encoder import packed_features
+from torch_train.model.fingerprint import local_folder
+from torch_train.model.generation import Transformers
+from torch_train.model.lora import Adapters, Injected, compose
+from torch_train.model.prompt import document_ids
+from torch_train.model.template import template_ids
+from torch_train.model.tokenizer import load_tokenizer
+from torch_train.training import checkpoint
+from torch_train.training.checkpoint import BaseRecord
+
+
+class Absorber:
+    """A base and its hypernetwork.
+
+    Args:
+        folder: A training checkpoint.
+        base: The base's folder or name, None for the one that the checkpoint names.
+        device: Where both go.
+        dtype: Of the base, one of `base.DTYPES`.
+        batch_size: Prompts that are answered side by side.
+    """
+
+    def __init__(self, folder: Path, base: str | None, device: torch.device, dtype: str, batch_size: int) -> None:
+        record = checkpoint.load_base_record(folder)
+        self.hypernet = checkpoint.load_hypernet(folder).to(device).eval().requires_grad_(False)
+        config = self.hypernet.config
+        self.base_folder = local_folder(base or record.path)
+        self.tokenizer: Any = load_tokenizer(self.base_folder)
+        self._base = load_base(self.base_folder, dtype, device)
+        self._refuse_other_base(record)
+        self._chunking = Chunking(record.max_chunk_tokens, record.prefix_ids, record.suffix_ids, min_tokens=1)
+        self._injected = Injected(self._base.layers, tuple(config.modules), config.scale)
+        self._engine = Transformers(self._base.model, batch_size)
+        self.context_length = self._engine.context_length
+
+    def _refuse_other_base(self, record: BaseRecord) -> None:
+        """A hypernetwork fits the base that it was trained with.
+
+        Raises:
+            TrainingError: Names in what the base differs.
+        """
+        here = self._base.shape
+        here["prefix_ids"], here["suffix_ids"] = template_ids(self.tokenizer)
+        told = [
+            f"{name} {getattr(record, name)} (here {one})" for name, one in here.items() if getattr(record, name) != one
+        ]
+        if told:
+            raise TrainingError(
+                f"the checkpoint was trained for another base than {self.base_folder}: {', '.join(told)}"
+            )
+
+    @torch.no_grad()
+    def absorb(self, text: str) -> Adapters:
+        """The adapter of a document, its chunks cut as the app cuts them: module -> (A (1, L, R, d_in), B alike)."""
+        chunks = self._chunking.chunks(document_ids(self.tokenizer, text), Random(0))
+        generated = [self._generate(torch.tensor([chunk], device=self._base.device)) for chunk in chunks]
+        together = {
+            name: tuple(torch.cat([pairs[name][side] for pairs in generated]) for side in (0, 1))
+            for name in self.hypernet.config.modules
+        }
+        return compose(together, self.hypernet.bias(), per_sample=len(chunks))
+
+    def answer(self, prompts: Sequence[Sequence[int]], max_tokens: int, adapters: Adapters | None = None) -> list[str]:
+        """Greedy answers of the base, with the adapter of a document or as it is."""
+        with nullcontext() if adapters is None else self._injected.adapted(adapters):
+            written = self._engine.generate(prompts, max_tokens)
+        return [self.tokenizer.decode(answer.ids.tolist(), skip_special_tokens=True).strip() for answer in written]
+
+    def _generate(self, ids: torch.Tensor) -> Adapters:
+        positions = torch.arange(ids.shape[1], device=ids.device)[None]
+        features = packed_features(self._base, ids, positions, torch.zeros_like(ids))
+        projected = torch.stack([self.hypernet.project(feature) for feature in features])  # (L, T, D)
+        return self.hypernet.generate(self.hypernet.read(projected)[None])

@@ -1,0 +1,194 @@
+"""The frozen base, taken apart: embedding, blocks, norm and head, over one packed row of many samples.
+
+Any of transformers' (>= 5) ministral3, mistral, gemma2 and qwen3, or a ministral3 inside its multimodal wrapper
+mistral3, whose vision tower is dropped. Samples lie in one row side by side; none attends to another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from torch_train.errors import TrainingError
+from torch_train.model import attention
+from torch_train.model.attention import Padding
+
+SUPPORTED = ("ministral3", "mistral3", "mistral", "gemma2", "qwen3")
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the tokens of a packed row are and what they see; made once for all blocks.
+
+    Attributes:
+        positions: Position ids, (1, T).
+        rope: Cosines and sines of these positions.
+        samples: Sample of each token, (1, T).
+        varlen: What a flash-attention kernel needs instead of a mask: where samples begin, and the longest.
+        padding: What SDPA takes instead of a mask where that is less work.
+        masks: Sliding window (None: no window) -> who sees whom, (1, 1, T, T); filled on first use.
+    """
+
+    positions: Tensor
+    rope: tuple[Tensor, Tensor]
+    samples: Tensor
+    varlen: dict[str, Any] | None
+    padding: Padding | None
+    masks: dict[int | None, Tensor]
+
+
+class FrozenBase:
+    """A causal model whose weights stay as they are.
+
+    Args:
+        model: Of transformers, in any of the `SUPPORTED` architectures.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.config = model.config.get_text_config()
+        self.decoder = getattr(model.model, "language_model", model.model)
+        self._flash = "flash" in str(self.config._attn_implementation)
+        self._eager = self.config._attn_implementation == "eager"
+        self._sdpa = self.config._attn_implementation in ("sdpa", attention.NAME)
+        if self._sdpa:
+            attention.install(self.config)
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        """What a hypernetwork for this base depends on, as `checkpoint.BaseRecord` names it."""
+        config = self.config
+        return {
+            "model_type": config.model_type,
+            "hidden_size": config.hidden_size,
+            "num_layers": config.num_hidden_layers,
+            "vocab_size": config.vocab_size,
+        }
+
+    @property
+    def layers(self) -> nn.ModuleList:
+        """The blocks."""
+        return self.decoder.layers
+
+    @property
+    def device(self) -> torch.device:
+        """Where the base is."""
+        return self.decoder.norm.weight.device
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token ids (1, T) -> (1, T, hidden), with the base's own embedding scale."""
+        return self.decoder.embed_tokens(ids)
+
+    def layout(self, x: Tensor, positions: Tensor, samples: Tensor) -> Layout:
+        """Prepare a packed row.
+
+        Args:
+            x: Its embeddings, (1, T, hidden): for their dtype.
+            positions: Position ids, restarting with every sample, (1, T).
+            samples: Sample of each token, (1, T); the tokens of a sample lie side by side.
+        """
+        rope = self.decoder.rotary_emb(x, position_ids=positions)
+        padding = Padding.of(positions, samples) if self._sdpa else None
+        if padding is not None and not padding.saves:
+            padding = None
+        return Layout(positions, rope, samples, _varlen(samples) if self._flash else None, padding, {})
+
+    def block(self, layer: nn.Module, x: Tensor, layout: Layout) -> Tensor:
+        """One block over a packed row: (1, T, hidden) -> same."""
+        window = getattr(layer.self_attn, "sliding_window", getattr(self.config, "sliding_window", None))
+        mask, instead = None, layout.varlen or {}
+        if layout.padding is not None and (window is None or layout.padding.longest <= window):
+            instead = {"padding": layout.padding}
+        if not instead:
+            if window not in layout.masks:
+                layout.masks[window] = self._mask(layout, window, x.dtype)
+            mask = layout.masks[window]
+        return layer(x, attention_mask=mask, position_ids=layout.positions, position_embeddings=layout.rope, **instead)
+
+    def norm(self, x: Tensor) -> Tensor:
+        """The final norm."""
+        return self.decoder.norm(x)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Normed hidden states (N, hidden) -> (N, vocabulary), with the base's own soft cap."""
+        logits = self.model.lm_head(hidden)
+        cap = getattr(self.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
+
+    def _mask(self, layout: Layout, window: int | None, dtype: torch.dtype) -> Tensor:
+        samples, positions = layout.samples[0], layout.positions[0]
+        distance = positions[:, None] - positions[None, :]
+        seen = (samples[:, None] == samples[None, :]) & (distance >= 0)
+        if window is not None:
+            seen &= distance < window
+        if self._eager:  # as a term, since Gemma's soft cap comes between the product and the mask
+            return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[None, None]
+        return seen[None, None]
+
+
+def _varlen(samples: Tensor) -> dict[str, Any]:
+    """Cumulative lengths of the samples, as flash-attention's varlen kernels take them."""
+    lengths = torch.unique_consecutive(samples[0], return_counts=True)[1]
+    starts = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
+    longest = int(lengths.max())
+    return {"cu_seq_lens_q": starts, "cu_seq_lens_k": starts, "max_length_q": longest, "max_length_k": longest}
+
+
+def base_config(folder: Path) -> Any:
+    """The configuration of the base at `folder`.
+
+    Raises:
+        TrainingError: It cannot be read, or its architecture is not one of `SUPPORTED`.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error
+    if config.model_type not in SUPPORTED:
+        raise TrainingError(f"a base of type {config.model_type} is not supported: take one of {', '.join(SUPPORTED)}")
+    return config
+
+
+def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None = None) -> FrozenBase:
+    """Load a base for training or evaluation, with flash-attention where it is installed beside CUDA.
+
+    Args:
+        folder: A Hugging Face model; see `fingerprint.local_folder` for one on the hub.
+        dtype: One of `DTYPES`.
+        device: Where it goes.
+        bits: 4 for a quantised copy (bitsandbytes, CUDA alone), None for the weights as they are.
+
+    Raises:
+        TrainingError: The base is missing or not supported, or 4 bits are asked for where they cannot be had.
+    """
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers.utils import is_flash_attn_2_available
+
+    config = base_config(folder)
+    wrapped = config.model_type == "mistral3"
+    settings: dict[str, Any] = {"dtype": DTYPES[dtype]}
+    if device.type == "cuda" and dtype != "float32" and is_flash_attn_2_available():  # it has no kernels for fp32
+        settings["attn_implementation"] = "flash_attention_2"
+    if bits is not None:
+        settings |= {"quantization_config": _four_bits(device), "device_map": {"": device}}
+    model = (AutoModelForImageTextToText if wrapped else AutoModelForCausalLM).from_pretrained(folder, **settings)
+    if wrapped:
+        model.model.vision_tower = model.model.multi_modal_projector = None
+    return FrozenBase(model if bits is not None else model.to(device))
+
+
+def _four_bits(device: torch.device) -> Any:
+    from importlib.util import find_spec
+
+    if device.type != "cuda" or find_spec("bitsandbytes") is None:
+        raise TrainingError("base.encoder_bits: 4 needs CUDA and bitsandbytes: install it, or leave the setting out")
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)

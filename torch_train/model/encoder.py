@@ -1,0 +1,65 @@
+"""The context encoder: the frozen base itself, block by block, without its last block."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch_train.model.base import FrozenBase
+
+
+@torch.no_grad()
+def layer_features(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
+    """What every block of the base reads; the last one after the final norm, and the last block never runs.
+
+    Args:
+        model: A transformers causal model in Llama's layout (`model.embed_tokens`, `layers`, `norm`, `rotary_emb`).
+        ids: Token ids, (B, T), right-padded.
+        mask: True for real tokens, (B, T).
+
+    Returns:
+        (B, L, T, hidden): feature l is the input of block l for l < L-1, and norm(input of block L-1) for l = L-1.
+    """
+    base = model.model
+    length = ids.shape[1]
+    causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+    itself = torch.eye(length, dtype=torch.bool, device=ids.device)  # padding must attend to something
+    attention = ((causal & mask[:, None, :]) | itself)[:, None]
+    positions = torch.arange(length, device=ids.device)[None]
+    x = base.embed_tokens(ids)
+    rope = base.rotary_emb(x, position_ids=positions)
+    features = [x]
+    for layer in base.layers[:-1]:
+        x = layer(x, attention_mask=attention, position_ids=positions, position_embeddings=rope)
+        features.append(x)
+    features[-1] = base.norm(x)
+    return torch.stack(features, dim=1)
+
+
+def packed_features(base: FrozenBase, ids: Tensor, positions: Tensor, samples: Tensor) -> Iterator[Tensor]:
+    """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
+
+    Args:
+        base: The base, or its quantised copy.
+        ids: Token ids of all chunks side by side, (1, T).
+        positions: Position ids, restarting with every chunk, (1, T).
+        samples: Chunk of each token, (1, T).
+
+    Yields:
+        (T, hidden), without gradient, for l = 0 .. L-1.
+    """
+    last = len(base.layers) - 1
+    with torch.no_grad():
+        x = base.embed(ids)
+        layout = base.layout(x, positions, samples)
+    for index, layer in enumerate(base.layers):
+        with torch.no_grad():  # not around the yield: the caller's own gradients go on
+            feature = base.norm(x) if index == last else x
+        yield feature[0]
+        if index < last:
+            with torch.no_grad():
+                x = base.block(layer, x, layout)

@@ -1,0 +1,226 @@
+"""Doc-to-LoRA's hypernetwork in PyTorch: hidden states of a document in, one LoRA per layer out.
+
+Source: arXiv 2602.15902, section 3, and its reference implementation (SakanaAI/doc-to-lora). Same names as
+`mlx_hypernet/hypernet.py`; the difference is that training takes all layers of the base in one batch.
+
+Shapes: B contexts, L layers of the base, T tokens, M target modules, r rank, D latent size.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from torch_train.model.config import HypernetConfig
+
+# Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
+recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+
+MLP_FACTOR = 4
+RMS_EPS = 1e-6
+
+
+class GatedMLP(nn.Module):
+    """SiLU-gated MLP without biases."""
+
+    def __init__(self, d_in: int, d_hidden: int, d_out: int) -> None:
+        super().__init__()
+        self.gate_proj = nn.Linear(d_in, d_hidden, bias=False)
+        self.up_proj = nn.Linear(d_in, d_hidden, bias=False)
+        self.down_proj = nn.Linear(d_hidden, d_out, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., d_in) -> (..., d_out)."""
+        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class CrossAttention(nn.Module):
+    """Latents attend to the context: no positions, not causal, keys and values from the context only."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads = config.num_heads, config.num_kv_heads
+        self.head_dim = config.head_dim
+        self.q_proj = nn.Linear(config.latent_size, self.num_heads * self.head_dim, bias=False)
+        self.k_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
+        self.v_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
+        self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
+
+    def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
+        """Latents (N, Q, D), context (N, T, D), mask (N, T) with True for tokens to read -> (N, Q, D)."""
+        n, num_queries, _ = latents.shape
+        kv_heads, head_dim = self.num_kv_heads, self.head_dim
+        q = self.q_proj(latents).view(n, num_queries, kv_heads, -1, head_dim).permute(0, 2, 3, 1, 4)
+        k = self.k_proj(context).view(n, -1, kv_heads, head_dim).transpose(1, 2)
+        v = self.v_proj(context).view(n, -1, kv_heads, head_dim).transpose(1, 2)
+        mask = None if mask is None else mask[:, None, None, :]
+        # Nothing is causal, so query heads that share a key head are just more queries: no keys are repeated.
+        x = functional.scaled_dot_product_attention(q.flatten(2, 3), k, v, attn_mask=mask)
+        x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
+        return self.o_proj(x.reshape(n, num_queries, -1))
+
+
+class PerceiverBlock(nn.Module):
+    """Cross-attention and MLP, each normalised before and after."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        size = config.latent_size
+        self.latents_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.context_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.attention = CrossAttention(config)
+        self.post_attention_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.pre_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.mlp = GatedMLP(size, MLP_FACTOR * size, size)
+        self.post_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
+
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
+        """Latents x (N, Q, D), context (N, T, D), mask (N, T) -> (N, Q, D)."""
+        attended = self.attention(self.latents_norm(x), self.context_norm(context), mask)
+        x = x + self.post_attention_norm(attended)
+        return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
+
+
+class Perceiver(nn.Module):
+    """Learned latents that read a context through a stack of blocks."""
+
+    def __init__(self, config: HypernetConfig, num_latents: int, num_blocks: int) -> None:
+        super().__init__()
+        self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size))
+        self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(num_blocks))
+        self.norm = nn.RMSNorm(config.latent_size, eps=RMS_EPS)
+
+    def forward(self, context: Tensor, mask: Tensor | None = None, recompute: bool = False) -> Tensor:
+        """Context (N, T, D) -> (N, num_latents, D); `recompute` drops the blocks' activations until backward."""
+        x = self.latents.expand(context.shape[0], -1, -1)
+        for block in self.blocks:
+            x = recomputed(block, x, context, mask) if recompute else block(x, context, mask)
+        return self.norm(x)
+
+
+class LayerLinear(nn.Module):
+    """A linear map with weights for each base layer, or one for all of them (a layer axis of length 1)."""
+
+    def __init__(self, num_layers: int, d_in: int, d_out: int) -> None:
+        super().__init__()
+        # Variance 1/d_in, as einops' EinMix draws it in the reference.
+        weight_bound, bias_bound = math.sqrt(3 / d_in), math.sqrt(1 / d_in)
+        self.weight = nn.Parameter(torch.empty(num_layers, d_in, d_out).uniform_(-weight_bound, weight_bound))
+        self.bias = nn.Parameter(torch.empty(num_layers, d_out).uniform_(-bias_bound, bias_bound))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, N, d_in) -> (B, L, N, d_out)."""
+        # einsum rather than @: that one would copy the weights for each of the B contexts.
+        return torch.einsum("blni,lio->blno", x, self.weight) + self.bias[:, None]
+
+
+class PreHeadMLP(nn.Module):
+    """Residual MLP between Perceiver and head; its two LayerNorms are shared by all layers."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        size = config.latent_size
+        num_layers = config.num_layers if config.per_layer_processing else 1
+        self.norm_in = nn.LayerNorm(size)
+        self.up = LayerLinear(num_layers, size, MLP_FACTOR * size)
+        self.down = LayerLinear(num_layers, MLP_FACTOR * size, size)
+        self.norm_out = nn.LayerNorm(size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, N, D) -> same."""
+        return x + self.norm_out(self.down(functional.silu(self.up(self.norm_in(x)))))
+
+
+class Head(nn.Module):
+    """Per layer and module, a linear map without bias from a latent to one row of A and of B."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        std = 0.5 / math.sqrt(config.latent_size + config.d_lora * config.rank)
+        shape = (config.num_layers, len(config.modules), config.latent_size, config.d_lora)
+        self.weight = nn.Parameter(torch.randn(shape) * std)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, L, M, r, D) -> (B, L, M, r, d_lora)."""
+        return torch.einsum("blmri,lmio->blmro", x, self.weight)
+
+
+class HyperNetwork(nn.Module):
+    """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.recompute = False  # gradient checkpointing of projection and Perceiver
+        size, layers, rank = config.latent_size, config.num_layers, config.rank
+        self.modality_projection = GatedMLP(config.hidden_size, MLP_FACTOR * config.hidden_size, size)
+        self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
+        self.decoder = Perceiver(config, len(config.modules) * rank, 1)
+        self.pre_head = nn.ModuleList(PreHeadMLP(config) for _ in range(config.num_pre_head_layers))
+        self.head = Head(config)
+        self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
+        self.scaler_A, self.scaler_B = nn.ParameterDict(), nn.ParameterDict()
+        for name, (d_in, d_out) in config.modules.items():
+            self.bias_A[name] = nn.Parameter(torch.randn(layers, rank, d_in) * 0.2 / math.sqrt(d_in * rank))
+            self.bias_B[name] = nn.Parameter(torch.zeros(layers, rank, d_out))
+            self.scaler_A[name] = nn.Parameter(torch.ones(layers, rank, 1))
+            # B starts at zero: an untrained hypernetwork leaves the base as it is.
+            self.scaler_B[name] = nn.Parameter(torch.zeros(layers, rank, 1))
+
+    def forward(self, features: Tensor, mask: Tensor | None = None) -> dict[str, tuple[Tensor, Tensor]]:
+        """Generate the adapters of a batch of chunks.
+
+        Args:
+            features: (B, L, T, hidden), for each layer of the base its input (see `mlx_hypernet/encoder.py`).
+            mask: (B, T), True for real tokens; None when nothing is padded.
+
+        Returns:
+            Module -> (A (B, L, r, d_in), B (B, L, r, d_out)), without the bias pair, in fp32.
+        """
+        batch, layers = features.shape[:2]
+        mask = None if mask is None else mask.repeat_interleave(layers, dim=0)
+        latents = self.read(self.project(features.flatten(0, 1)), mask)
+        return self.generate(latents.unflatten(0, (batch, layers)))
+
+    def project(self, features: Tensor) -> Tensor:
+        """Hidden states to the Perceiver's width, token by token: (..., hidden) -> (..., D)."""
+        with self._autocast(features):
+            if not features.is_cuda:
+                features = features.to(self.modality_projection.gate_proj.weight.dtype)
+            if self.recompute:  # 4 * hidden wide inside: the largest activations of all
+                return recomputed(self.modality_projection, features)
+            return self.modality_projection(features)
+
+    def read(self, context: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The Perceiver over projected chunks, of any layers: (N, T, D), mask (N, T) -> (N, M * r, D) in fp32."""
+        with self._autocast(context):
+            latents = self.encoder(context, mask, self.recompute)
+            return self.decoder(latents, None, self.recompute).float()
+
+    def generate(self, latents: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """From what the Perceiver read, (B, L, M * r, D), to the pairs that `forward` returns."""
+        modules, rank = self.config.modules, self.config.rank
+        x = latents
+        for mlp in self.pre_head:
+            x = mlp(x)
+        x = x / x.norm(dim=-1, keepdim=True)
+        x = self.head(x.unflatten(2, (len(modules), rank)))
+        pairs = {}
+        for i, (name, (d_in, d_out)) in enumerate(modules.items()):
+            a, b = x[:, :, i, :, : d_in + d_out].split((d_in, d_out), dim=-1)
+            pairs[name] = (a * self.scaler_A[name], b * self.scaler_B[name])
+        return pairs
+
+    @staticmethod
+    def _autocast(x: Tensor) -> torch.autocast:
+        # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32.
+        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=x.is_cuda)
+
+    def bias(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The learned pair, appended once for all chunks: module -> (A (L, r, d_in), B (L, r, d_out))."""
+        return {name: (self.bias_A[name], self.bias_B[name]) for name in self.config.modules}

@@ -1,0 +1,220 @@
+"""The teacher: the base answers each question with the context in its window; its top tokens are kept, in shards."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from torch_train.data.row import Row, fingerprint
+from torch_train.data.shards import Shards
+from torch_train.data.storage import locked
+from torch_train.errors import DataError
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.model.generation import TOP, Engine, Generated
+from torch_train.model.prompt import document_ids, question_ids
+from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
+
+REFUSAL, CLOSED_BOOK = "refusal", "closed-book"
+NAMED = 3  # how many of the rows that had to be left out a message names
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the answers depend on, besides base and rows.
+
+    Attributes:
+        max_answer_tokens: answers are cut here.
+        max_context_tokens: longer documents (templated) are left out, and counted.
+        irrelevant_prob: for each question of a context, how often one more is asked that belongs to another context.
+        irrelevant_target: what the student shall say to these: `refusal`, what the base says to them with this
+            context in its window, or `closed-book`, what it says without any.
+        rows_per_shard: contexts in a shard.
+        seed: of the choice of these questions.
+    """
+
+    max_answer_tokens: int = 256
+    max_context_tokens: int = 2048
+    irrelevant_prob: float = 0.0
+    irrelevant_target: str = REFUSAL
+    rows_per_shard: int = 256
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if not 0 <= self.irrelevant_prob <= 1:
+            raise DataError(f"irrelevant_prob is a probability, not {self.irrelevant_prob}")
+        if self.irrelevant_target not in (REFUSAL, CLOSED_BOOK):
+            raise DataError(f"irrelevant_target is {REFUSAL} or {CLOSED_BOOK}, not {self.irrelevant_target!r}")
+        if min(self.max_answer_tokens, self.max_context_tokens, self.rows_per_shard) < 1:
+            raise DataError("max_answer_tokens, max_context_tokens and rows_per_shard must be at least 1")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to the teacher: its text, the teacher's prompt, and whether it is about the context."""
+
+    text: str
+    prompt: list[int]
+    relevant: bool
+
+
+def teach(
+    rows: Sequence[Row],
+    start_engine: Callable[[], Engine],
+    tokenizer: Any,
+    base: Path,
+    folder: Path,
+    settings: Settings,
+    engine_name: str = "",
+) -> Counter[str]:
+    """Answer all questions of all rows, into `folder`.
+
+    Args:
+        rows: Contexts with questions; those without are left out.
+        start_engine: Gives what runs the base; not called where nothing is left to do.
+        tokenizer: The base's.
+        base: The base's folder, which the shards are marked with.
+        folder: Where the shards are; what is there already is not made again.
+        settings: What the answers depend on.
+        engine_name: What runs the base, and in which type: another one rounds otherwise.
+
+    Returns:
+        Counts over all shards: contexts, answers, answer tokens, and what was left out.
+
+    Raises:
+        DataError: No row has questions, or the folder was begun from another base, tokenizer, rows or settings.
+    """
+    rows = [row for row in rows if row.questions]
+    if not rows:
+        raise DataError("no row has questions: write some first, with python -m torch_train.data questions")
+    if settings.irrelevant_prob and len(rows) < 2:
+        raise DataError("questions of another context need a second context: pass --irrelevant-prob 0")
+    manifest = {
+        "kind": "teacher",
+        "shards": math.ceil(len(rows) / settings.rows_per_shard),
+        "base": base_fingerprint(base),
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "rows": fingerprint(rows),
+        "engine": engine_name,
+        "settings": asdict(settings),
+    }
+    shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP})
+    start = cache(start_engine)
+    with locked(folder):
+        for index, some in shards.remaining(rows, settings.rows_per_shard):
+            taught, counts, named = answer(some, rows, start(), tokenizer, settings)
+            table = teacher_table(taught)
+            shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
+            told = ", ".join(f"{count} {what}" for what, count in counts.items())
+            print(f"shard {index + 1} of {shards.count}: {told}", file=sys.stderr, flush=True)
+            for line in named:
+                print(f"  {line}", file=sys.stderr, flush=True)
+    return counted(shards)
+
+
+def counted(shards: Shards) -> Counter[str]:
+    """Counts of all shards together, from their metadata."""
+    total: Counter[str] = Counter()
+    for index in range(shards.count):
+        path = shards.path(index)
+        try:
+            total.update(json.loads(pq.read_schema(path).metadata[b"counts"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged: remove it, and it is made again") from error
+    return total
+
+
+def questions(row: Row, others: Sequence[Row], tokenizer: Any, settings: Settings) -> list[Question]:
+    """The questions of one row: its own, then some that belong to others, the same in every run."""
+    own = [Question(text, question_ids(tokenizer, text, row.context), relevant=True) for text in row.questions]
+    draw = random.Random(f"{settings.seed}-{row.id}")
+    context = row.context if settings.irrelevant_target == REFUSAL else None
+    foreign = []
+    for _ in row.questions:
+        other = others[draw.randrange(len(others))]
+        text = draw.choice(other.questions)
+        if draw.random() < settings.irrelevant_prob and other.id != row.id and text not in row.questions:
+            foreign.append(Question(text, question_ids(tokenizer, text, context), relevant=False))
+    return own + foreign
+
+
+def answer(
+    rows: Sequence[Row], others: Sequence[Row], engine: Engine, tokenizer: Any, settings: Settings
+) -> tuple[list[TeacherRow], Counter[str], list[str]]:
+    """Answer the questions of some rows.
+
+    Args:
+        rows: What is answered.
+        others: All rows, where foreign questions are taken from.
+        engine: What runs the base.
+        tokenizer: The base's.
+        settings: What the answers depend on.
+
+    Returns:
+        The rows that have answers, counts, and the first few things that were left out, by name.
+    """
+    counts: Counter[str] = Counter(contexts=0)
+    left_out: dict[str, list[str]] = {}
+
+    def leave_out(what: str, row: Row, detail: str) -> None:
+        counts[what] += 1
+        left_out.setdefault(what, []).append(f"{what}: {row.source} {row.id[:12]}, {detail}")
+
+    asked: list[tuple[Row, list[int], list[Question]]] = []
+    room = engine.context_length - settings.max_answer_tokens
+    for row in rows:
+        context = document_ids(tokenizer, row.context)
+        if len(context) > settings.max_context_tokens:
+            leave_out("contexts too long", row, f"{len(context)} tokens, the limit is {settings.max_context_tokens}")
+            continue
+        fitting = []
+        for question in questions(row, others, tokenizer, settings):
+            if len(question.prompt) > room:
+                leave_out("prompts too long", row, f"{len(question.prompt)} tokens, the base has room for {room}")
+            else:
+                fitting.append(question)
+        asked.append((row, context, fitting))
+    prompts = [question.prompt for _, _, some in asked for question in some]
+    answers = iter(engine.generate(prompts, settings.max_answer_tokens))
+    taught = []
+    for row, context, some in asked:
+        pairs: list[tuple[Question, Generated]] = []
+        for question in some:
+            said = next(answers)
+            text = tokenizer.decode(said.ids.tolist(), skip_special_tokens=True)
+            if text.strip():
+                pairs.append((question, said))
+            else:
+                leave_out("answers empty", row, question.text)
+        if pairs:
+            taught.append(_taught(row, context, pairs, tokenizer))
+            counts["answers cut"] += sum(not said.finished for _, said in pairs)
+            counts["irrelevant questions"] += sum(not question.relevant for question, _ in pairs)
+            counts["answers"] += len(pairs)
+            counts["answer tokens"] += sum(len(said.ids) for _, said in pairs)
+    counts["contexts"] = len(taught)
+    return taught, counts, [line for lines in left_out.values() for line in lines[:NAMED]]
+
+
+def _taught(row: Row, context: list[int], pairs: list[tuple[Question, Generated]], tokenizer: Any) -> TeacherRow:
+    return TeacherRow(
+        id=row.id,
+        source=row.source,
+        context_ids=np.array(context, dtype=np.int32),
+        questions=tuple(np.array(question_ids(tokenizer, q.text), dtype=np.int32) for q, _ in pairs),
+        answers=tuple(said.ids for _, said in pairs),
+        relevant=np.array([question.relevant for question, _ in pairs]),
+        top_ids=np.concatenate([said.top_ids for _, said in pairs]),
+        top_log_probabilities=np.concatenate([said.top_log_probabilities for _, said in pairs]),
+    )

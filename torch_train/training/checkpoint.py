@@ -1,0 +1,252 @@
+"""Checkpoints of a run: `step-00000100/`, whole or absent, of which the last few are kept.
+
+`config.json` and `model.safetensors` are what `convert-weights` reads; `trainer.json` and `trainer.safetensors` are
+what the run goes on from. No pickle anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from torch_train.errors import TrainingError
+from torch_train.model.config import ConfigError, HypernetConfig
+from torch_train.model.hypernet import HyperNetwork
+
+CONFIG, MODEL = "config.json", "model.safetensors"
+TRAINER, TRAINER_TENSORS = "trainer.json", "trainer.safetensors"
+_NAME = re.compile(r"step-\d{8}")
+_PARTIAL = ".{}.partial"
+
+
+@dataclass(frozen=True)
+class BaseRecord:
+    """What a checkpoint remembers of the base and its template.
+
+    Attributes:
+        path: Where the base was, which `convert-weights` tries first.
+        repository: Its name on the hub, None for a local folder.
+        model_type, hidden_size, num_layers, vocab_size: Of its text model.
+        max_chunk_tokens, prefix_ids, suffix_ids: How documents are cut, and the template's ids around each chunk.
+    """
+
+    path: str
+    repository: str | None
+    model_type: str
+    hidden_size: int
+    num_layers: int
+    vocab_size: int
+    max_chunk_tokens: int
+    prefix_ids: tuple[int, ...]
+    suffix_ids: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The keys of `config.json` that belong to the base."""
+        keys = ("repository", "model_type", "hidden_size", "num_layers", "vocab_size")
+        return {
+            "base": {key: getattr(self, key) for key in keys},
+            "base_path": self.path,
+            "max_chunk_tokens": self.max_chunk_tokens,
+            "prefix_ids": list(self.prefix_ids),
+            "suffix_ids": list(self.suffix_ids),
+        }
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What a run needs besides the weights.
+
+    Attributes:
+        step: Updates done.
+        stream: Where the order of batches stands.
+        settings: Of the run, to refuse others.
+        optimizer: `parameter:key` -> tensor of the optimiser's state.
+    """
+
+    step: int
+    stream: dict[str, int]
+    settings: dict[str, Any]
+    optimizer: Mapping[str, Tensor]
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """All whole checkpoints of a run, oldest first."""
+    return sorted(path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and path.is_dir())
+
+
+def place_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step is kept."""
+    return folder / f"step-{step:08d}"
+
+
+def save(
+    folder: Path,
+    hypernet: HypernetConfig,
+    weights: Mapping[str, Tensor],
+    base: BaseRecord,
+    state: TrainerState,
+    keep: int,
+) -> Path:
+    """Write a checkpoint beside its place, flush it to disk, move it there, and remove the oldest beyond `keep`.
+
+    Raises:
+        TrainingError: The disk is full, or cannot be written; earlier checkpoints stay as they are.
+    """
+    place = place_of(folder, state.step)
+    if place.is_dir():  # a run that was stopped right after it saved
+        return place
+    partial = folder / _PARTIAL.format(place.name)
+    try:
+        for leftover in folder.glob(_PARTIAL.format("step-*")):  # by a kill in the middle of what follows
+            shutil.rmtree(leftover)
+        partial.mkdir(parents=True)
+        write_model(partial, hypernet, weights, base, state.step)
+        save_file(_plain(state.optimizer), partial / TRAINER_TENSORS)
+        _write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
+        for path in [*partial.iterdir(), partial]:
+            _flush(path)
+        os.replace(partial, place)
+        _flush(folder)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        kept = checkpoints(folder)
+        left = f"{kept[-1].name} is whole, and the run can go on from it" if kept else "there is no earlier one"
+        raise TrainingError(f"checkpoint {place.name} could not be written ({error}): make room; {left}") from error
+    for old in checkpoints(folder)[:-keep]:
+        hidden = folder / _PARTIAL.format(old.name)
+        os.replace(old, hidden)  # so that no half of it ever looks like a checkpoint
+        shutil.rmtree(hidden)
+    return place
+
+
+def write_model(
+    folder: Path, hypernet: HypernetConfig, weights: Mapping[str, Tensor], base: BaseRecord, step: int
+) -> None:
+    """Write what `convert-weights` reads, into a folder that is there."""
+    save_file(_plain(weights), folder / MODEL)
+    _write_json(folder / CONFIG, {"hypernet": hypernet.to_dict(), **base.to_dict(), "step": step})
+
+
+def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[HypernetConfig, dict[str, Tensor]]:
+    """The hypernetwork of a checkpoint.
+
+    Args:
+        folder: Of the checkpoint.
+        hypernet: The shape it must have, if that is known.
+
+    Raises:
+        TrainingError: It is missing, damaged or of another shape.
+    """
+    data = _read_json(folder / CONFIG)
+    try:
+        found = HypernetConfig.from_dict(data["hypernet"])
+        weights = load_file(folder / MODEL)
+    except (KeyError, ConfigError, OSError, SafetensorError) as error:
+        raise TrainingError(f"{folder} is no whole training checkpoint: {error}") from error
+    if hypernet is not None and found != hypernet:
+        ours, theirs = hypernet.to_dict(), found.to_dict()
+        differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
+        raise TrainingError(f"{folder} holds a hypernetwork of another shape: {differing}")
+    return found, weights
+
+
+def load_hypernet(folder: Path) -> HyperNetwork:
+    """The hypernetwork of a checkpoint, or of a bundle that nothing is quantised in: both name tensors alike."""
+    config, weights = load_weights(folder)
+    hypernet = HyperNetwork(config)
+    hypernet.load_state_dict(weights)
+    return hypernet
+
+
+def load_base_record(folder: Path) -> BaseRecord:
+    """What a checkpoint remembers of its base."""
+    data = _read_json(folder / CONFIG)
+    try:
+        return BaseRecord(
+            path=data["base_path"],
+            **data["base"],
+            max_chunk_tokens=data["max_chunk_tokens"],
+            prefix_ids=tuple(data["prefix_ids"]),
+            suffix_ids=tuple(data["suffix_ids"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise TrainingError(f"{folder / CONFIG} is not a training checkpoint's: {error}") from error
+
+
+def load_trainer(folder: Path) -> TrainerState:
+    """What a run goes on from.
+
+    Raises:
+        TrainingError: It is missing or damaged.
+    """
+    data = _read_json(folder / TRAINER)
+    try:
+        tensors = load_file(folder / TRAINER_TENSORS)
+        return TrainerState(data["step"], data["stream"], data["settings"], tensors)
+    except (KeyError, OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{folder} cannot be resumed from: {error}; remove it to go on from the one before"
+        ) from error
+
+
+def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any]) -> None:
+    """A run goes on with the settings it was begun with.
+
+    Raises:
+        TrainingError: Names those that differ.
+    """
+    flat_earlier, flat_now = _flat(earlier), _flat(now)
+    keys = sorted(flat_earlier.keys() | flat_now.keys())
+    differing = [f"{key} {flat_earlier.get(key)} (now {flat_now.get(key)})" for key in keys
+                 if flat_earlier.get(key) != flat_now.get(key)]  # fmt: skip
+    if differing:
+        raise TrainingError(
+            f"this run was begun with other settings: {', '.join(differing)}; "
+            "set them back, or choose another run.folder"
+        )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """`section.key` -> value; tuples as the lists that JSON makes of them."""
+    return {
+        f"{section}.{key}": list(value) if isinstance(value, tuple) else value
+        for section, values in settings.items()
+        for key, value in values.items()
+    }
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """As safetensors takes them."""
+    return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise TrainingError(f"{path} is no JSON object")
+    return data
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

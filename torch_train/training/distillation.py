@@ -1,0 +1,123 @@
+"""What is trained: contexts go through the frozen base into the hypernetwork, questions through the base it adapts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from torch_train.model.base import FrozenBase
+from torch_train.model.encoder import packed_features
+from torch_train.model.hypernet import HyperNetwork, recomputed
+from torch_train.model.lora import Adapters, Groups, Injected
+from torch_train.model.loss import context_losses, first_tokens, magnitude, token_losses
+from torch_train.training.packing import PackedBatch
+
+
+class Losses(NamedTuple):
+    """Of one packed batch, as sums: the caller divides them by the contexts of all batches of a step.
+
+    A tuple, since sharding looks for tensors in what a module returns, and sees into no dataclass.
+
+    Attributes:
+        distillation: Sum over contexts of the mean over their answers of the mean over tokens.
+        decision: Sum over contexts of the mean over their answers of the first token: the one that decides what the
+            answer is, and of a long refusal the only one to learn.
+        magnitude: Sum over generated adapters of mean |A| + mean |B|.
+    """
+
+    distillation: Tensor
+    decision: Tensor
+    magnitude: Tensor
+
+
+class DistillationModel(nn.Module):
+    """The hypernetwork between a frozen encoder and a frozen base.
+
+    Its only parameters are the hypernetwork's: base and encoder are kept from `nn.Module`, so that they are neither
+    saved nor sent between devices nor sharded.
+
+    Args:
+        hypernet: What learns.
+        base: What the adapters are for.
+        encoder: What reads the contexts: the base itself, or its quantised copy.
+        recompute: Gradient checkpointing of the base's blocks, the projection and the Perceiver.
+        neftune: Strength of the noise on the student's embeddings (arXiv 2310.05914); 0 for none.
+    """
+
+    def __init__(
+        self, hypernet: HyperNetwork, base: FrozenBase, encoder: FrozenBase, *, recompute: bool, neftune: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.hypernet = hypernet
+        hypernet.recompute = recompute
+        self._frozen = (base, encoder)
+        self._injected = Injected(base.layers, tuple(hypernet.config.modules), hypernet.config.scale)
+        self.recompute, self._neftune = recompute, neftune
+
+    def forward(self, batch: PackedBatch, noise: torch.Generator | None = None) -> Losses:
+        """The losses of one batch; `noise` draws NEFTune's, None for none."""
+        chunks = self.read(batch)
+        hidden = self._student(batch, chunks, noise)
+        logits = self._frozen[0].logits(hidden[0, batch.predicts])
+        per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
+        per_context = context_losses(per_token, batch.answers, batch.input_contexts)
+        first = first_tokens(batch.answers)
+        decisions = context_losses(per_token[first], batch.answers[first], batch.input_contexts)
+        return Losses(per_context.sum(), decisions.sum(), magnitude(chunks) * len(batch.chunk_contexts))
+
+    def read(self, batch: PackedBatch) -> Adapters:
+        """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
+        features = packed_features(self._frozen[1], batch.context_ids, batch.context_positions, batch.context_samples)
+        # Projected at once, layer by layer: 512 columns of each feature are kept rather than all hidden ones.
+        projected = torch.stack([self.hypernet.project(feature) for feature in features])
+        context, mask = pad_chunks(projected, batch.context_samples[0], len(batch.chunk_contexts))
+        layers = len(projected)
+        latents = self.hypernet.read(context.flatten(0, 1), mask.repeat_interleave(layers, dim=0))
+        return self.hypernet.generate(latents.unflatten(0, (-1, layers)))
+
+    def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
+        base, bias = self._frozen[0], self.hypernet.bias()
+        asked = batch.input_contexts[batch.input_samples[0]]
+        groups = Groups.of(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts])
+        with torch.no_grad():
+            x = base.embed(batch.input_ids)
+            layout = base.layout(x, batch.input_positions, batch.input_samples)
+            if noise is not None and self._neftune:
+                x = x + neftune_noise(x, self._neftune, noise)
+
+        def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
+            with self._injected.adapted_layer(index, chunks, bias, groups):
+                return base.block(layer, x, layout)
+
+        for index, layer in enumerate(base.layers):
+            x = recomputed(block, index, layer, x) if self.recompute else block(index, layer, x)
+        return base.norm(x)
+
+
+def pad_chunks(projected: Tensor, samples: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
+    """From packed to padded: the Perceiver reads every chunk by itself.
+
+    Args:
+        projected: (L, C, D), the chunks of a batch one after the other.
+        samples: Chunk of each token, (C,).
+        chunks: Their number, S.
+
+    Returns:
+        ((S, L, longest, D), mask (S, longest) with True for real tokens).
+    """
+    lengths = torch.bincount(samples, minlength=chunks)
+    columns = torch.arange(int(lengths.max()), device=samples.device)
+    mask = columns[None] < lengths[:, None]
+    source = (lengths.cumsum(0) - lengths)[:, None] + columns[None]
+    return projected[:, source.where(mask, source.new_zeros(()))].transpose(0, 1), mask
+
+
+def neftune_noise(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Uniform noise of NEFTune, +-strength / sqrt(T * hidden).
+
+    T is the length of the packed row: so does the hook of transformers' Trainer that the reference uses.
+    """
+    bound = strength / (x.shape[1] * x.shape[2]) ** 0.5
+    return torch.empty_like(x).uniform_(-bound, bound, generator=generator)

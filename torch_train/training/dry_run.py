@@ -1,0 +1,118 @@
+"""What a run will take, before it is begun: parameters, memory, tokens, and the time of a few real steps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from torch_train.model.base import DTYPES, base_config
+from torch_train.model.config import HypernetConfig
+from torch_train.model.fingerprint import local_folder
+from torch_train.model.generation import TOP
+from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.memory import memory_watched
+from torch_train.training.settings import Settings
+from torch_train.training.shape import hypernet_config, meta_base, parameter_counts
+from torch_train.training.train import prepare
+
+WARM_UP, STEPS = 2, 10
+
+
+def dry_run(settings: Settings) -> None:
+    """Print everything; the folder of the run stays as it is."""
+    base = meta_base(base_config(local_folder(settings.base.path)))
+    config = hypernet_config(settings.hypernet, base.model.layers[0], base.config)
+    counts = parameter_counts(config)
+    print(f"hypernetwork: {sum(counts.values()):,} parameters")
+    for part, count in counts.items():
+        print(f"  {part:22} {count:>13,}")
+    memory = dict(memory_by_part(settings, config, base, sum(counts.values())))
+    print(f"memory: {sum(memory.values()) / 1e9:.2f} GB on each device, besides what single operations need")
+    for part, size in memory.items():
+        print(f"  {part:48} {size / 1e9:>8.2f} GB")
+    packing, optimizer = settings.packing, settings.optimizer
+    with tempfile.TemporaryDirectory() as folder:
+        missing = [name for name in settings.data.teacher if not Path(name).is_dir()]
+        rows = random_rows(settings, base.config.vocab_size) if missing else None
+        elsewhere = replace(settings, run=replace(settings.run, folder=folder))
+        if missing:
+            elsewhere = replace(elsewhere, data=replace(settings.data, dev=()))
+        with memory_watched(elsewhere):
+            run = prepare(elsewhere, rows)
+            seconds = run.loop.seconds_per_step(WARM_UP, STEPS)
+        processes = run.accelerator.num_processes
+        tokens = optimizer.accumulation * processes * (packing.context_tokens + packing.input_tokens)
+        print(f"tokens per step: {tokens:,} = {processes} processes x {optimizer.accumulation} batches x "
+              f"({packing.context_tokens:,} context + {packing.input_tokens:,} input tokens)")  # fmt: skip
+        print(f"an epoch: {run.stream.plan}" if not missing else f"random rows, since {missing[0]} is not there yet")
+    print(f"time per step: {seconds:.3g} s, the mean of {STEPS} real steps on {run.accelerator.device}")
+    hours = optimizer.steps * seconds / 3600
+    print(f"{optimizer.steps:,} steps: {optimizer.steps * tokens / 1e6:,.1f}M tokens, {hours:.2f} h")
+    if torch.cuda.is_available():
+        print(f"peak memory: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
+
+
+def memory_by_part(settings: Settings, config: HypernetConfig, base: Any, parameters: int) -> Iterator[tuple[str, int]]:
+    """Bytes that are held through a step, by what holds them.
+
+    Args:
+        settings: Of the run.
+        config: Of the hypernetwork.
+        base: The base's text model, without weights.
+        parameters: Of the hypernetwork.
+    """
+    width = DTYPES[settings.base.dtype].itemsize
+    weights = sum(parameter.numel() for parameter in base.parameters())
+    yield f"base, {settings.base.dtype}", weights * width
+    if settings.base.encoder_bits:
+        # bitsandbytes quantises the linear maps of the blocks; the embedding stays as it is.
+        blocks = sum(parameter.numel() for parameter in base.model.layers.parameters())
+        yield "encoder, 4 bits and their scales", (weights - blocks) * width + round(blocks * 4.5 / 8)
+    yield "hypernetwork, fp32", parameters * 4
+    yield "its gradients, fp32", parameters * 4
+    yield "optimiser, two moments at most, fp32", parameters * 8
+    rows = config.num_layers * config.hidden_size
+    yield "features for the projection's gradient", rows * settings.packing.context_tokens * width
+    if settings.run.recompute:
+        yield "inputs of the base's blocks", rows * settings.packing.input_tokens * width
+    else:
+        text = base.config
+        heads = text.num_attention_heads * getattr(text, "head_dim", config.hidden_size // text.num_attention_heads)
+        inside = 6 * config.hidden_size + 3 * heads + 5 * text.intermediate_size
+        yield (
+            "activations of the base's blocks, about",
+            config.num_layers * inside * settings.packing.input_tokens * width,
+        )
+        wide = 3 * 4 * config.hidden_size
+        yield "activations of the projection, about", config.num_layers * wide * settings.packing.context_tokens * width
+
+
+def random_rows(settings: Settings, vocabulary: int, count: int = 512) -> list[TeacherRow]:
+    """Rows of random tokens with lengths like a data set's: for measuring where there is no data."""
+    draw = np.random.default_rng(settings.run.seed)
+    longest = settings.packing.context_tokens
+    return [_random_row(draw, vocabulary, min(longest // 2, int(draw.integers(100, 400)))) for _ in range(count)]
+
+
+def _random_row(draw: np.random.Generator, vocabulary: int, context: int) -> TeacherRow:
+    answers = [int(draw.integers(5, 30)) for _ in range(5)]
+    return TeacherRow(
+        id=draw.bytes(16).hex(),
+        source="random",
+        context_ids=_ids(draw, vocabulary, context),
+        questions=tuple(_ids(draw, vocabulary, int(draw.integers(15, 30))) for _ in answers),
+        answers=tuple(_ids(draw, vocabulary, length) for length in answers),
+        relevant=np.ones(len(answers), dtype=bool),
+        top_ids=draw.integers(0, vocabulary, (sum(answers), TOP)).astype(np.int32),
+        top_log_probabilities=np.full((sum(answers), TOP), np.log(1 / TOP), dtype=np.float16),
+    )
+
+
+def _ids(draw: np.random.Generator, vocabulary: int, length: int) -> np.ndarray:
+    return draw.integers(0, vocabulary, length).astype(np.int32)

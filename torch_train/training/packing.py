@@ -1,0 +1,260 @@
+"""Contexts and questions packed into sequences of a fixed token budget, no padding, no attention across samples.
+
+A batch is two sequences: the chunks of some contexts for the encoder, and the inputs (question and answer) about these
+contexts for the student. Which goes where follows from seed and epoch alone, so that a run resumes at any batch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_train.errors import DataError
+from torch_train.model.chunking import Chunking
+from torch_train.teacher.teacher_rows import TeacherRow
+
+WINDOW = 4096  # units that are packed among themselves: enough to fill batches, few enough to stay shuffled
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """One batch: S chunks of K contexts in C tokens, M inputs in T tokens, N answer tokens.
+
+    Attributes:
+        context_ids: chunks one after the other, (1, C).
+        context_positions: position ids, from 0 in every chunk, (1, C).
+        context_samples: chunk of each token, 0..S-1, (1, C).
+        chunk_contexts: context of each chunk, 0..K-1 without gaps, in order, (S,).
+        context_groups: contexts with the same number are absorbed together: their inputs see the adapters of all, (K,).
+        input_ids: inputs one after the other: question and answer, without the answer's last token, (1, T).
+        input_positions: position ids, from 0 in every input, (1, T).
+        input_samples: input of each token, 0..M-1, (1, T).
+        input_contexts: context of each input, (M,); with one answer to an input, this is `contexts` of the loss.
+        predicts: positions in T whose next token is an answer's, (N,).
+        targets: these next tokens, (N,).
+        answers: answer, hence input, of each of them, (N,).
+        teacher_ids: the teacher's top tokens there, (N, 16) int32.
+        teacher_log_probabilities: their log-probabilities, (N, 16) fp16.
+        relevant: whether each input is about its context, (M,) bool.
+    """
+
+    context_ids: Tensor
+    context_positions: Tensor
+    context_samples: Tensor
+    chunk_contexts: Tensor
+    context_groups: Tensor
+    input_ids: Tensor
+    input_positions: Tensor
+    input_samples: Tensor
+    input_contexts: Tensor
+    predicts: Tensor
+    targets: Tensor
+    answers: Tensor
+    teacher_ids: Tensor
+    teacher_log_probabilities: Tensor
+    relevant: Tensor
+
+    def to(self, device: torch.device | str) -> PackedBatch:
+        """The same batch on another device."""
+        return PackedBatch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is packed as a whole: a context and some of its inputs; `tokens` counts (context, inputs)."""
+
+    row: int
+    inputs: tuple[int, ...]
+    tokens: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The batches of one epoch.
+
+    Attributes:
+        batches: units of each batch.
+        budget: tokens of contexts and of inputs that a batch has room for.
+        dropped: contexts, and single inputs, that are longer than their budget.
+    """
+
+    batches: list[list[Unit]]
+    budget: tuple[int, int]
+    dropped: tuple[int, int]
+
+    @property
+    def utilisation(self) -> tuple[float, float]:
+        """Share of both budgets that holds tokens."""
+        used = np.array([unit.tokens for units in self.batches for unit in units]).sum(0)
+        context, inputs = used / np.array(self.budget) / len(self.batches)
+        return float(context), float(inputs)
+
+    def __str__(self) -> str:
+        context, inputs = self.utilisation
+        told = f"{len(self.batches):,} batches, contexts fill {context:.1%} of {self.budget[0]:,} tokens, "
+        told += f"inputs {inputs:.1%} of {self.budget[1]:,}"
+        if any(self.dropped):
+            told += f"; dropped as too long: {self.dropped[0]:,} contexts, {self.dropped[1]:,} inputs"
+        return told
+
+
+class Packer:
+    """Packs teacher rows.
+
+    Args:
+        rows: What the teacher said.
+        context_tokens: Budget of a batch for chunks, template ids included.
+        input_tokens: Budget of a batch for inputs. A context with more is packed several times, its inputs shared out.
+        chunking: How documents are cut.
+        seed: Of order, cuts and packing.
+        compose: Probability that a context is absorbed together with the one before it in its batch, as a library of
+            several documents is.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[TeacherRow],
+        context_tokens: int,
+        input_tokens: int,
+        chunking: Chunking,
+        seed: int,
+        compose: float = 0.0,
+    ) -> None:
+        self._rows, self._chunking, self._seed, self._compose = rows, chunking, seed, compose
+        self._budget = (context_tokens, input_tokens)
+
+    def plan(self, epoch: int) -> Plan:
+        """All batches of one epoch.
+
+        Raises:
+            DataError: Nothing fits the budgets.
+        """
+        if not self._rows:
+            raise DataError("there are no rows to pack: the teacher has answered nothing")
+        units: list[Unit] = []
+        long_contexts, long_inputs = 0, 0
+        for index, row in enumerate(self._rows):
+            context = sum(map(len, self._chunks(row, epoch)))
+            if context > self._budget[0]:
+                long_contexts += 1
+                continue
+            lengths = [
+                len(question) + len(answer) - 1 for question, answer in zip(row.questions, row.answers, strict=True)
+            ]
+            shared, dropped = self._share_out(lengths, self._draw(row.id, epoch, "inputs"))
+            units += [Unit(index, some, (context, sum(lengths[i] for i in some))) for some in shared]
+            long_inputs += dropped
+        if not units:
+            raise DataError(f"nothing fits {self._budget[0]} context and {self._budget[1]} input tokens: raise them")
+        draw = self._draw("order", epoch)
+        draw.shuffle(units)
+        batches: list[list[Unit]] = []
+        for start in range(0, len(units), WINDOW):
+            batches += self._fill(units[start : start + WINDOW])
+        draw.shuffle(batches)
+        return Plan(batches, self._budget, (long_contexts, long_inputs))
+
+    def batches(self, epoch: int, start: int = 0, plan: Plan | None = None) -> Iterator[PackedBatch]:
+        """The batches of one epoch from number `start` on; `plan` where it is known already."""
+        for units in (plan or self.plan(epoch)).batches[start:]:
+            yield self.pack(units, epoch)
+
+    def pack(self, units: Sequence[Unit], epoch: int) -> PackedBatch:
+        """One batch, of the units that a plan of this epoch put together."""
+        chunks: list[Sequence[int]] = []
+        chunk_contexts: list[int] = []
+        inputs: list[np.ndarray] = []
+        input_contexts: list[int] = []
+        targets, predicts, top_ids, top_log_p, relevant = [], [], [], [], []
+        position = 0
+        for context, unit in enumerate(units):
+            row = self._rows[unit.row]
+            cut = self._chunks(row, epoch)
+            chunks += cut
+            chunk_contexts += [context] * len(cut)
+            ends = np.cumsum([0, *map(len, row.answers)])
+            for i in unit.inputs:
+                question, answer = row.questions[i], row.answers[i]
+                inputs.append(np.concatenate([question, answer[:-1]]))
+                input_contexts.append(context)
+                predicts.append(position + len(question) - 1 + np.arange(len(answer)))
+                targets.append(answer)
+                top_ids.append(row.top_ids[ends[i] : ends[i + 1]])
+                top_log_p.append(row.top_log_probabilities[ends[i] : ends[i + 1]])
+                relevant.append(bool(row.relevant[i]))
+                position += len(inputs[-1])
+        return PackedBatch(
+            *_sequence(chunks),
+            torch.tensor(chunk_contexts),
+            self._groups(units, epoch),
+            *_sequence(inputs),
+            torch.tensor(input_contexts),
+            torch.from_numpy(np.concatenate(predicts)),
+            torch.from_numpy(np.concatenate(targets)).long(),
+            torch.repeat_interleave(torch.tensor([len(answer) for answer in targets])),
+            torch.from_numpy(np.concatenate(top_ids)),
+            torch.from_numpy(np.concatenate(top_log_p)),
+            torch.tensor(relevant),
+        )
+
+    def _draw(self, *of: object) -> random.Random:
+        return random.Random("-".join(map(str, (self._seed, *of))))
+
+    def _chunks(self, row: TeacherRow, epoch: int) -> list[list[int]]:
+        return self._chunking.chunks(row.context_ids.tolist(), self._draw(row.id, epoch))
+
+    def _groups(self, units: Sequence[Unit], epoch: int) -> torch.Tensor:
+        """Which contexts of a batch are absorbed together."""
+        draw = self._draw("groups", epoch, *(unit.row for unit in units))
+        alone = [draw.random() >= self._compose for _ in units]
+        return torch.tensor(alone).cumsum(0)
+
+    def _share_out(self, lengths: list[int], draw: random.Random) -> tuple[list[tuple[int, ...]], int]:
+        """Inputs of one context in groups that fit the budget, as few as easily found; and how many fit none."""
+        fitting = [i for i, length in enumerate(lengths) if length <= self._budget[1]]
+        if sum(lengths[i] for i in fitting) <= self._budget[1]:
+            return [tuple(fitting)] if fitting else [], len(lengths) - len(fitting)
+        draw.shuffle(fitting)  # other companions in every epoch
+        groups: list[list[int]] = [[]]
+        room = self._budget[1]
+        for i in fitting:
+            if lengths[i] > room:
+                groups.append([])
+                room = self._budget[1]
+            groups[-1].append(i)
+            room -= lengths[i]
+        return [tuple(group) for group in groups], len(lengths) - len(fitting)
+
+    def _fill(self, units: list[Unit]) -> list[list[Unit]]:
+        """Fill one batch after the other, each time with what fits and points most into the room that is left.
+
+        The dot-product heuristic for packing in two dimensions (Panigrahy et al. 2011, Heuristics for vector bin
+        packing): where contexts fill up first, what follows has a short context and many questions.
+        """
+        sizes = np.array([unit.tokens for unit in units]) / self._budget
+        batches: list[list[Unit]] = []
+        left = np.arange(len(units))
+        while len(left):
+            room = np.ones(2) + 1e-9  # a unit may be exactly as long as a budget
+            batch: list[Unit] = []
+            while len(left) and (fits := (sizes[left] <= room).all(1)).any():
+                best = int(np.where(fits, sizes[left] @ room, -1.0).argmax())
+                batch.append(units[left[best]])
+                room = room - sizes[left[best]]
+                left = np.delete(left, best)
+            batches.append(batch)
+        return batches
+
+
+def _sequence(samples: Sequence[Sequence[int] | np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Samples one after the other: ids, positions and sample numbers, (1, T) each."""
+    lengths = torch.tensor([len(sample) for sample in samples])
+    ids = torch.from_numpy(np.concatenate([np.asarray(sample, dtype=np.int64) for sample in samples]))
+    numbers = torch.repeat_interleave(lengths)
+    positions = torch.arange(len(ids)) - (lengths.cumsum(0) - lengths)[numbers]
+    return ids[None], positions[None], numbers[None]

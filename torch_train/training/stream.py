@@ -1,0 +1,63 @@
+"""The endless order of batches: who takes which, and where a resumed run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from torch_train.training.packing import PackedBatch, Packer, Plan, Unit
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A batch that is still to be packed: its place in the order, and what goes into it."""
+
+    epoch: int
+    index: int
+    units: Sequence[Unit]
+
+    def __str__(self) -> str:
+        return f"batch {self.index} of epoch {self.epoch}"
+
+
+class Stream:
+    """Batches of one epoch after the other, the same whatever the number of processes.
+
+    Every process knows the whole order, so the contexts of a step are counted without asking the others.
+
+    Args:
+        packer: Of the training rows.
+        seed: Of the noise.
+        epoch, index: Where to go on.
+    """
+
+    def __init__(self, packer: Packer, seed: int, epoch: int = 0, index: int = 0) -> None:
+        self._packer, self._seed = packer, seed
+        self.epoch, self.index = epoch, index
+        self.plan: Plan = packer.plan(epoch)
+
+    def take(self, count: int) -> list[Ticket]:
+        """The next `count` batches, across the end of an epoch if need be."""
+        tickets = []
+        for _ in range(count):
+            if self.index == len(self.plan.batches):
+                self.epoch, self.index = self.epoch + 1, 0
+                self.plan = self._packer.plan(self.epoch)
+            tickets.append(Ticket(self.epoch, self.index, self.plan.batches[self.index]))
+            self.index += 1
+        return tickets
+
+    def pack(self, ticket: Ticket) -> PackedBatch:
+        """The batch itself."""
+        return self._packer.pack(ticket.units, ticket.epoch)
+
+    def noise(self, ticket: Ticket, device: torch.device) -> torch.Generator:
+        """The generator of a batch's noise: from its place in the order, so that there is no state to save."""
+        seed = hash((self._seed, ticket.epoch, ticket.index)) % 2**63  # of integers alone: the same in every process
+        return torch.Generator(device).manual_seed(seed)
+
+    def state(self) -> dict[str, int]:
+        """Where the stream stands."""
+        return {"epoch": self.epoch, "index": self.index}

@@ -1,0 +1,208 @@
+"""From settings to a trained hypernetwork: resolve, load, build, train, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import FullyShardedDataParallelPlugin, broadcast_object_list
+
+from torch_train.errors import TrainingError
+from torch_train.model.base import FrozenBase, load_base
+from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
+from torch_train.model.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
+from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.template import template_ids
+from torch_train.model.tokenizer import load_tokenizer
+from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
+from torch_train.training import card, checkpoint, curves
+from torch_train.training.checkpoint import BaseRecord
+from torch_train.training.distillation import DistillationModel
+from torch_train.training.loop import Loop
+from torch_train.training.memory import memory_watched
+from torch_train.training.optimizer import build_optimizer
+from torch_train.training.packing import Packer
+from torch_train.training.settings import PackingSettings, Settings
+from torch_train.training.shape import hypernet_config
+from torch_train.training.stream import Stream
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to go."""
+
+    loop: Loop
+    accelerator: Accelerator
+    stream: Stream
+
+
+def train(settings: Settings) -> bool:
+    """Train, or go on training, until the last step; curves and a model card at the end.
+
+    Returns:
+        False where SIGTERM ended the run before its last step.
+
+    Raises:
+        TrainingError: With a message that says what to change.
+    """
+    with memory_watched(settings):
+        run = prepare(settings)
+        main = run.accelerator.is_main_process
+        if main:
+            print(f"an epoch is {run.stream.plan}", flush=True)
+        finished = run.loop.run()
+    if finished and main:
+        folder = Path(settings.run.folder)
+        curves.draw(folder)
+        card.write(folder, settings)
+        print(f"{checkpoint.checkpoints(folder)[-1]} is ready for convert-weights", flush=True)
+    run.accelerator.end_training()
+    return finished
+
+
+def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Prepared:
+    """Load everything and build the loop.
+
+    Args:
+        settings: Of the run.
+        rows: What to train on instead of `data.teacher`.
+    """
+    accelerator = make_accelerator(settings)
+    folder = local_folder(settings.base.path)
+    tokenizer = load_tokenizer(folder)
+    chunking = make_chunking(settings.packing, tokenizer)
+    read = _Reader(folder, tokenizer)
+    rows = read.rows(settings.data.teacher) if rows is None else rows
+    packing = settings.packing
+    seed, compose = settings.run.seed, packing.compose
+    packer = Packer(rows, packing.context_tokens, packing.input_tokens, chunking, seed, compose)
+    dev = None
+    if settings.data.dev:
+        dev_rows = read.rows(settings.data.dev)
+        refuse_leaks(rows, dev_rows)
+        dev = Packer(dev_rows, packing.context_tokens, packing.input_tokens, chunking, seed)
+
+    base = load_base(folder, settings.base.dtype, accelerator.device)
+    bits = settings.base.encoder_bits
+    encoder = base if bits is None else load_base(folder, settings.base.dtype, accelerator.device, bits)
+    torch.manual_seed(settings.run.seed)
+    hypernet = HyperNetwork(hypernet_config(settings.hypernet, base.layers[0], base.config))
+    earlier = last_checkpoint(Path(settings.run.folder))
+    state = None if earlier is None else checkpoint.load_trainer(earlier)
+    start = earlier or settings.hypernet.start
+    if start is not None:
+        hypernet.load_state_dict(checkpoint.load_weights(Path(start), hypernet.config)[1])
+    model = DistillationModel(
+        hypernet.to(accelerator.device),
+        base,
+        encoder,
+        recompute=settings.run.recompute,
+        neftune=settings.optimizer.neftune,
+    )
+    optimizer = build_optimizer(model.named_parameters(), settings.optimizer)
+    stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
+    record = base_record(settings.base.path, base, chunking)
+    return Prepared(Loop(settings, accelerator, model, optimizer, stream, dev, record, state), accelerator, stream)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """The last checkpoint of a run that was begun, the same for all processes.
+
+    Raises:
+        TrainingError: It is not on this machine.
+    """
+    found = checkpoint.checkpoints(folder)
+    (name,) = broadcast_object_list([found[-1].name if found else None])
+    if name is not None and not (folder / name).is_dir():
+        raise TrainingError(
+            f"{folder / name} is not on this machine: run.folder must be on a disk that all machines share"
+        )
+    return None if name is None else folder / name
+
+
+def make_accelerator(settings: Settings) -> Accelerator:
+    """One process, or what torchrun started.
+
+    Raises:
+        TrainingError: The settings ask for CUDA where there is none.
+    """
+    run = settings.run
+    if run.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("run.device is cuda, and there is none: set run.device: cpu")
+    cpu = run.device == "cpu" or not torch.cuda.is_available()
+    if run.sharding == "fsdp" and cpu:
+        raise TrainingError("run.sharding: fsdp needs GPUs: set it to none")
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2) if run.sharding == "fsdp" else None
+    return Accelerator(cpu=cpu, fsdp_plugin=plugin)
+
+
+def make_chunking(packing: PackingSettings, tokenizer: Any) -> Chunking:
+    """How the run cuts documents, with the template's ids of this base."""
+    prefix, suffix = template_ids(tokenizer)
+    stage_2 = packing.chunks == "random"
+    return Chunking(
+        packing.max_chunk_tokens,
+        prefix,
+        suffix,
+        counts=STAGE_2_COUNTS if stage_2 else None,
+        min_tokens=packing.min_chunk_tokens if stage_2 else 1,
+    )
+
+
+def base_record(path: str, base: FrozenBase, chunking: Chunking) -> BaseRecord:
+    """What checkpoints remember of a base."""
+    local = Path(path).is_dir()
+    return BaseRecord(
+        path=str(Path(path).resolve()) if local else path,
+        repository=None if local else path,
+        **base.shape,
+        max_chunk_tokens=chunking.max_tokens,
+        prefix_ids=chunking.prefix_ids,
+        suffix_ids=chunking.suffix_ids,
+    )
+
+
+def refuse_leaks(train: Sequence[TeacherRow], dev: Sequence[TeacherRow]) -> None:
+    """Refuse contexts that are measured on and learnt from.
+
+    Raises:
+        TrainingError: Says how many there are, and names one.
+    """
+    held = {row.id for row in dev}
+    leaks = [row for row in train if row.id in held]
+    if leaks:
+        raise TrainingError(
+            f"{len(leaks)} contexts of data.dev are also in data.teacher, such as {leaks[0].source} "
+            f"{leaks[0].id[:12]}: make the splits again with python -m torch_train.data"
+        )
+
+
+class _Reader:
+    """Reads folders of teacher shards that were made with one base and tokenizer."""
+
+    def __init__(self, base: Path, tokenizer: Any) -> None:
+        self._base, self._tokenizer = base_fingerprint(base), tokenizer_fingerprint(tokenizer)
+
+    def rows(self, folders: Sequence[str]) -> Sequence[TeacherRow]:
+        parts = [TeacherData(Path(folder), self._base, self._tokenizer) for folder in folders]
+        return parts[0] if len(parts) == 1 else _Joined(parts)
+
+
+class _Joined(Sequence[TeacherRow]):
+    """Several folders as one."""
+
+    def __init__(self, parts: Sequence[TeacherData]) -> None:
+        self._places = [(part, index) for part in parts for index in range(len(part))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [part[i] for part, i in self._places[index]]
+        part, i = self._places[index]
+        return part[i]
