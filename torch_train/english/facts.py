@@ -1,0 +1,178 @@
+"""Facts of one note: which subjects, which attributes, which values, and the sentences that state them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from torch_train.english.kinds import Attribute, Kind
+from torch_train.english.names import Names
+from torch_train.english.values import Values
+from torch_train.english.wording import fill, repeats, with_pronoun
+
+SEVERAL = 0.25  # share of notes with two or three subjects
+CHAINED = 0.12  # share of facts that follow from two sentences only
+_ROLES = (
+    "the manager, the coordinator, the director, the supervisor, the assistant, the treasurer, the chair, "
+    "the secretary, the deputy, the team leader, the administrator, the caretaker, the consultant, the adviser"
+).split(", ")
+_ALIASES = ("item {}", "entry {}", "case {}", "no. {}", "record {}", "file {}")
+_ALIAS_SENTENCES = (
+    "{entity} is listed here as {alias}.",
+    "{entity} is referred to below as {alias}.",
+    "In what follows, {alias} means {entity}.",
+    "We call {entity} {alias} for short.",
+)
+_ROLE_SENTENCES = ("{role} is {value}.", "{value} is {role}.", "The name of {role} is {value}.")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What the note says about one attribute of one subject."""
+
+    entity: str
+    attribute: Attribute
+    value: str
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a note.
+
+    Attributes:
+        text: The sentence.
+        entity: Whom it is about; empty for filler.
+        answer: What it adds as an answer to the fact's question, as it stands in the sentence.
+    """
+
+    text: str
+    entity: str = ""
+
+
+def entity_of(kind: Kind, draw: random.Random, values: Values, taken: tuple[str, ...] = ()) -> str:
+    """The name of a subject that is none of `taken`, nor a part of one."""
+    while True:
+        entity = values.value(draw.choice(kind.entity))
+        if not any(entity.casefold() in one.casefold() or one.casefold() in entity.casefold() for one in taken):
+            return entity
+
+
+def value_of(attribute: Attribute, draw: random.Random, values: Values) -> str:
+    """A value of an attribute."""
+    if attribute.choices:
+        return draw.choice(attribute.choices)
+    return values.value(draw.choice(attribute.specs))
+
+
+def facts_of(kind: Kind, count: int, draw: random.Random, values: Values) -> list[Fact]:
+    """`count` facts about one subject, at times about two or three of the same kind."""
+    subjects = max(1, -(-count // len(kind.attributes)))
+    if count > 1 and draw.random() < SEVERAL:
+        subjects = max(subjects, draw.randint(2, min(3, count)))
+    entities: list[str] = []
+    for _ in range(subjects):
+        entities.append(entity_of(kind, draw, values, tuple(entities)))
+    # The same attributes for all subjects, as far as they go: what is asked of one is then told of the others too.
+    attributes = draw.sample(kind.attributes, -(-count // subjects))
+    pairs = [(entity, attribute) for attribute in attributes for entity in entities][:count]
+    facts: list[Fact] = []
+    for entity, attribute in pairs:
+        value = value_of(attribute, draw, values)
+        for _ in range(9):  # values that tell subjects apart, where there are enough of them
+            if value not in (entity, *(fact.value for fact in facts)):
+                break
+            value = value_of(attribute, draw, values)
+        facts.append(Fact(entity, attribute, value))
+    return facts
+
+
+class Teller:
+    """Puts facts into sentences, one after the other, and asks about them.
+
+    Args:
+        kind: Kind of the document.
+        facts: All facts of the note.
+        names: Names of the split.
+        draw: Source of randomness.
+    """
+
+    def __init__(self, kind: Kind, facts: list[Fact], names: Names, draw: random.Random) -> None:
+        self._kind = kind
+        self._names = names
+        self._draw = draw
+        self._entities = {fact.entity for fact in facts}
+        self._alone = len(self._entities) == 1
+        self._roles = draw.sample(_ROLES, len(_ROLES))
+
+    def statement(self, fact: Fact, named: bool, follows: bool) -> tuple[list[Sentence], str]:
+        """The sentence of a fact, or the two from which it follows, and its value as it stands there.
+
+        Args:
+            fact: The fact.
+            named: The note has named the subject before.
+            follows: The sentence before is about the same subject.
+        """
+        draw = self._draw
+        template = self._template(fact)
+        chain = draw.random() < CHAINED
+        if chain and fact.attribute.specs == ("person",):
+            told = self._by_role(fact, named)
+            if told:
+                return told, fact.value
+        if chain and not named:
+            alias = draw.choice(_ALIASES).format(draw.randint(1, 40))
+            first = draw.choice(_ALIAS_SENTENCES).replace("{alias}", alias)
+            return self._sentences(fact, fill(first, fact.entity), fill(template, alias, fact.value)), fact.value
+        text = self._about(template, fact, named, follows)
+        value = fact.value if fact.value in text else fact.value[0].upper() + fact.value[1:]
+        return [Sentence(text, fact.entity)], value
+
+    def question(self, entity: str, attribute: Attribute) -> str:
+        """A question about an attribute; without the subject's name in half of the notes that have only one."""
+        draw = self._draw
+        template = draw.choice(attribute.questions)
+        noun = draw.choice(self._kind.nouns)
+        bare = self._alone and entity in self._entities and draw.random() < 0.5
+        return fill(template, noun if bare and not repeats(template, noun) else entity)
+
+    def _template(self, fact: Fact) -> str:
+        """A statement; not one whose first word would be a value in small letters, if there is another."""
+        statements = fact.attribute.statements
+        if fact.value[0].islower():
+            statements = tuple(one for one in statements if not one.startswith("{value}")) or statements
+        return self._draw.choice(statements)
+
+    def _about(self, template: str, fact: Fact, named: bool, follows: bool) -> str:
+        """The sentence, with a pronoun or a noun for a subject that was named before."""
+        draw = self._draw
+        chance = draw.random()
+        noun = draw.choice(self._kind.nouns)
+        if named and follows and chance < 0.35:
+            changed = with_pronoun(template, self._pronoun(fact.entity))
+            if changed is not None:
+                return fill(changed, fact.entity, fact.value)
+        if named and self._alone and chance < 0.8 and not repeats(template, noun):
+            return fill(template, noun, fact.value)
+        return fill(template, fact.entity, fact.value)
+
+    def _pronoun(self, entity: str) -> str:
+        if not set(self._kind.entity) & {"person", "first_name"}:
+            return "it"
+        first = entity.split()[0]
+        return "she" if first in self._names.female else "he"
+
+    def _by_role(self, fact: Fact, named: bool) -> list[Sentence]:
+        """'The manager signs the lease.' 'The manager is Ana Duarte.'; nothing where no statement allows it."""
+        fit = [one for one in fact.attribute.statements if not any(word in one for word in ("is {value}", "name", "called"))]
+        words = " ".join((fact.attribute.name, fact.attribute.label, *fit)).casefold()
+        role = next((one for one in self._roles if one.split()[-1] not in words), None)
+        if not fit or role is None:
+            return []
+        self._roles.remove(role)
+        second = self._draw.choice(_ROLE_SENTENCES).replace("{role}", role)
+        first = self._about(self._draw.choice(fit), Fact(fact.entity, fact.attribute, role), named, False)
+        return self._sentences(fact, first, fill(second, fact.entity, fact.value))
+
+    @staticmethod
+    def _sentences(fact: Fact, *texts: str) -> list[Sentence]:
+        return [Sentence(text, fact.entity) for text in texts]
