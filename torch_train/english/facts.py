@@ -10,6 +10,7 @@ from torch_train.english.names import Names
 from torch_train.english.values import Values
 from torch_train.english.wording import fill, repeats, with_pronoun
 
+_THINGS = frozenset(("device", "animal", "event"))  # as subjects, these take an article: "the toaster"
 SEVERAL = 0.25  # share of notes with two or three subjects
 CHAINED = 0.12  # share of facts that follow from two sentences only
 _ROLES = (
@@ -42,7 +43,6 @@ class Sentence:
     Attributes:
         text: The sentence.
         entity: Whom it is about; empty for filler.
-        answer: What it adds as an answer to the fact's question, as it stands in the sentence.
     """
 
     text: str
@@ -52,7 +52,8 @@ class Sentence:
 def entity_of(kind: Kind, draw: random.Random, values: Values, taken: tuple[str, ...] = ()) -> str:
     """The name of a subject that is none of `taken`, nor a part of one."""
     while True:
-        entity = values.value(draw.choice(kind.entity))
+        spec = draw.choice(kind.entity)
+        entity = f"the {values.value(spec)}" if spec in _THINGS else values.value(spec)
         if not any(entity.casefold() in one.casefold() or one.casefold() in entity.casefold() for one in taken):
             return entity
 
@@ -163,7 +164,11 @@ class Teller:
 
     def _by_role(self, fact: Fact, named: bool) -> list[Sentence]:
         """'The manager signs the lease.' 'The manager is Ana Duarte.'; nothing where no statement allows it."""
-        fit = [one for one in fact.attribute.statements if not any(word in one for word in ("is {value}", "name", "called"))]
+        fit = [
+            one
+            for one in fact.attribute.statements
+            if not any(word in one for word in ("is {value}", "name", "called"))
+        ]
         words = " ".join((fact.attribute.name, fact.attribute.label, *fit)).casefold()
         role = next((one for one in self._roles if one.split()[-1] not in words), None)
         if not fit or role is None:

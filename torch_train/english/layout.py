@@ -42,10 +42,12 @@ def prose(kind: Kind, facts: list[Fact], filler: list[str], teller: Teller, draw
     if joint == "\n" and len(body) > 1:
         body = [f"- {sentence}" for sentence in body]
     text = joint.join(body)
-    return (f"{fill(title, facts[0].entity)}\n\n{text}" if title else text), answers
+    return (f"{_heading(title, facts[0].entity)}\n\n{text}" if title else text), answers
 
 
-def letter(kind: Kind, facts: list[Fact], filler: list[str], teller: Teller, draw: random.Random, values: Values) -> Told:
+def letter(
+    kind: Kind, facts: list[Fact], filler: list[str], teller: Teller, draw: random.Random, values: Values
+) -> Told:
     """Sentences in a letter or an e-mail."""
     subject = draw.choice(kind.titles) if draw.random() < 0.5 else ""
     body, answers = _sentences(facts, filler, teller, draw, named={facts[0].entity} if "{entity}" in subject else set())
@@ -54,7 +56,7 @@ def letter(kind: Kind, facts: list[Fact], filler: list[str], teller: Teller, dra
     if draw.random() < 0.5:
         body.append(draw.choice(_CLOSINGS))
     parts = [
-        f"Subject: {fill(subject, facts[0].entity)}" if subject else "",
+        f"Subject: {_heading(subject, facts[0].entity)}" if subject else "",
         draw.choice(_GREETINGS).format(values.first_name()),
         " ".join(body),
         f"{draw.choice(_FAREWELLS)},\n{values.first_name()}",
@@ -66,7 +68,9 @@ def labels(kind: Kind, facts: list[Fact], filler: list[str], draw: random.Random
     """One "Label: value" to a line, below the name of each subject."""
     mark = draw.choice(("", "", "- ", "* "))
     blocks = [
-        "\n".join((heading, *(f"{mark}{fact.attribute.label}: {fact.value}" for fact in facts if fact.entity == entity)))
+        "\n".join(
+            (heading, *(f"{mark}{fact.attribute.label}: {fact.value}" for fact in facts if fact.entity == entity))
+        )
         for entity, heading in _headings(kind, facts, draw)
     ]
     return "\n\n".join((*blocks, *([" ".join(filler)] if filler else ()))), [fact.value for fact in facts]
@@ -82,8 +86,9 @@ def table(kind: Kind, facts: list[Fact], filler: list[str], draw: random.Random)
     headings = _headings(kind, facts, draw)
     if len(headings) > 1 and draw.random() < 0.6:
         entities = [entity for entity, _ in headings]
+        columns = [heading for _, heading in headings]
         told = {(fact.entity, fact.attribute.label): fact.value for fact in facts}
-        lines = [row(draw.choice(_HEADS).split(" | ")[0], *entities)]
+        lines = [row(draw.choice(_HEADS).split(" | ")[0], *columns)]
         lines += [f"|{'---|' * (1 + len(entities))}"] if edge else []
         for label in dict.fromkeys(fact.attribute.label for fact in facts):
             lines.append(row(label, *(told.get((entity, label), "-") for entity in entities)))
@@ -104,14 +109,20 @@ def _headings(kind: Kind, facts: list[Fact], draw: random.Random) -> list[tuple[
     if "{entity}" not in title:
         title = draw.choice(("{entity}", f"{title}: {{entity}}", f"{title}\n{{entity}}"))
     entities = dict.fromkeys(fact.entity for fact in facts)
-    return [(entity, fill(title if len(entities) == 1 else "{entity}", entity)) for entity in entities]
+    return [(entity, _heading(title if len(entities) == 1 else "{entity}", entity)) for entity in entities]
+
+
+def _heading(title: str, entity: str) -> str:
+    return fill(title, entity.removeprefix("the "))
 
 
 def _sentences(
     facts: list[Fact], filler: list[str], teller: Teller, draw: random.Random, named: set[str]
 ) -> tuple[list[str], list[str]]:
     """All sentences in their order, and the values as they stand in them."""
-    named, told, answers = set(named), [], []
+    named = set(named)
+    told: list[Sentence] = []
+    answers: list[str] = []
     for fact in facts:
         follows = bool(told) and told[-1].entity == fact.entity
         sentences, value = teller.statement(fact, fact.entity in named, follows)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]
 
 from torch_train.english.split import Split, split_of
 
@@ -38,7 +39,10 @@ _NAME = re.compile(r"[A-Z][a-zß-öø-ÿ]+(?:[-'][A-Z][a-zß-öø-ÿ]+)?")
 _PLACE = re.compile(r"[A-Z][a-zß-öø-ÿ]+(?:[ -][A-Z][a-zß-öø-ÿ]+)?")
 _LONGEST = 13  # letters: longer ones are rare, and long in tokens
 
-_HEADS = "Al Bel Bor Cal Cor Dal Den El Fal Fen Gal Gor Hal Ister Jor Kal Kel Lor Mar Mel Nor Ol Or Pel Quin Ral Sel Sor Tal Tor Ul Val Vel Wel Xan Yor Zel".split()
+_HEADS = (
+    "Al Bel Bor Cal Cor Dal Den El Fal Fen Gal Gor Hal Ister Jor Kal Kel Lor Mar Mel "
+    "Nor Ol Or Pel Quin Ral Sel Sor Tal Tor Ul Val Vel Wel Xan Yor Zel"
+).split()
 _MIDDLES = "a e i o an en in or ar el am iv ex".split()
 _TAILS = "via dex mira nix sona tron lia ro ta vex dyne lux cor pha gen zo ria nova bit plex mont tec".split()
 
@@ -99,7 +103,7 @@ def names_of(split: Split) -> Names:
     """The names of a split; the lists are read once."""
 
     def own(words: Iterable[str], pattern: re.Pattern[str] | None = None) -> tuple[str, ...]:
-        fits = (word for word in words if pattern is None or pattern.fullmatch(word) and len(word) <= _LONGEST)
+        fits = (word for word in words if pattern is None or (pattern.fullmatch(word) and len(word) <= _LONGEST))
         return tuple(sorted({word for word in fits if split_of(word) == split}))
 
     people = {locale: _provider("person", locale) for locale in _LOCALES}
@@ -131,11 +135,10 @@ def names_of(split: Split) -> Names:
     )
 
 
-def _provider(kind: str, locale: str = "") -> type:
+def _provider(kind: str, locale: str = "") -> Any:
     """One of Faker's classes of lists; its generators, which are slow, are not used."""
     module = import_module(".".join(filter(None, ("faker.providers", kind, locale))))
-    provider: type = module.Provider
-    return provider
+    return module.Provider
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -105,7 +105,9 @@ class English:
         draw.shuffle(asked)
         return Note(text, (*asked, *self._unanswerable(drawn, told, silent, strangers, teller, values)))
 
-    def _written(self, kind: Kind, facts: list[Fact], filler: int, teller: Teller, values: Values) -> tuple[str, list[str]]:
+    def _written(
+        self, kind: Kind, facts: list[Fact], filler: int, teller: Teller, values: Values
+    ) -> tuple[str, list[str]]:
         draw = self._draw
         if draw.random() < 0.5:  # grouped by subject, or side by side
             facts.sort(key=lambda fact: fact.entity)

@@ -47,7 +47,14 @@ _UNITS = {
     "GB": "gigabytes",
     "MB": "megabytes",
 }
-_PERIODS = (("days", 2, 30), ("weeks", 2, 12), ("months", 2, 36), ("years", 2, 10), ("hours", 2, 12), ("minutes", 5, 90))
+_PERIODS = (
+    ("days", 2, 30),
+    ("weeks", 2, 12),
+    ("months", 2, 36),
+    ("years", 2, 10),
+    ("hours", 2, 12),
+    ("minutes", 5, 90),
+)
 _LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
@@ -208,7 +215,12 @@ class Values:
         draw = self._draw
         adjective, noun = self._pick("adjective"), self._pick("noun")
         return draw.choice(
-            (f"The {adjective} {noun}", f"{adjective} {noun}", f"The {noun} of {self.city()}", f"{self._last()}'s {noun}")
+            (
+                f"The {adjective} {noun}",
+                f"{adjective} {noun}",
+                f"The {noun} of {self.city()}",
+                f"{self._last()}'s {noun}",
+            )
         )
 
     def software(self) -> str:
@@ -228,8 +240,8 @@ class Values:
         return self._pick("job")
 
     def dish(self) -> str:
-        """'mushroom risotto'."""
-        return self._pick("dish")
+        """'shepherd's pie', 'mushroom risotto'."""
+        return self._pick("dish") if self._draw.random() < 0.5 else self._formed("dish_form", self._pick("ingredient"))
 
     def ingredient(self) -> str:
         """'brown sugar'."""
@@ -240,8 +252,9 @@ class Values:
         return self._pick("medicine")
 
     def device(self) -> str:
-        """'washing machine'."""
-        return self._pick("device")
+        """'Kestrel washing machine'."""
+        brand = self._names.invented(self._draw) if self._draw.random() < 0.3 else self._pick("word")
+        return f"{brand} {self._pick('device')}"
 
     def animal(self) -> str:
         """'tortoise'."""
@@ -401,7 +414,11 @@ class Values:
 
     @staticmethod
     def _ascii(name: str) -> str:
-        return re.sub("[^a-z]", "", name.lower().translate(str.maketrans("áàâäãåéèêëíìîïóòôöõøúùûüçñß", "aaaaaaeeeeiiiioooooouuuucns")))
+        return re.sub(
+            "[^a-z]",
+            "",
+            name.lower().translate(str.maketrans("áàâäãåéèêëíìîïóòôöõøúùûüçñß", "aaaaaaeeeeiiiioooooouuuucns")),
+        )
 
 
 GENERATORS = frozenset(

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import pytest
+
+from torch_train.english import kinds, notes
+from torch_train.english.__main__ import main
+from torch_train.english.names import names_of
+from torch_train.english.notes import MOST_TOKENS, REFUSALS, English, Note, tokens
+from torch_train.english.split import SPLITS, Contents, Split, refuse_leaks, split_of
+from torch_train.english.values import GENERATORS, Values
+from torch_train.errors import DataError
+
+DRAWN = 300
+
+
+def draw(split: Split, count: int = DRAWN, facts: int | None = None) -> list[Note]:
+    stream = English("test", split)
+    return [stream.note(facts or 1 + n % 12, filler=n % 4, silent=n % 3, strangers=n % 2) for n in range(count)]
+
+
+def contents(split: Split) -> Contents:
+    return Contents(names_of(split).vocabulary(), kinds.templates_of(split), frozenset())
+
+
+def test_one_seed_gives_one_stream_and_another_seed_another() -> None:
+    assert draw("train", 20) == draw("train", 20)
+    assert English("a", "train").note(3) != English("b", "train").note(3)
+    assert English("a", "train").note(3) != English("a", "dev").note(3)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_known_answers_stand_in_the_note_and_unknown_ones_are_refusals(split: Split) -> None:
+    for number, note in enumerate(draw(split)):
+        known = [question for question in note.questions if question.known]
+        assert len(known) == 1 + number % 12
+        for question in note.questions:
+            assert question.known == (question.answer in note.text)
+            assert question.known != (question.answer in REFUSALS)
+            assert not set("{}") & {*note.text, *question.text}
+
+
+def test_a_silent_question_asks_for_what_the_note_does_not_tell() -> None:
+    stream = English("silent", "train")
+    for _ in range(DRAWN):
+        note = stream.note(2, silent=3)
+        told = {question.attribute for question in note.questions if question.known}
+        assert told.isdisjoint(question.attribute for question in note.questions if not question.known)
+
+
+def test_a_strangers_question_names_somebody_else() -> None:
+    stream = English("strangers", "dev")
+    for _ in range(DRAWN):
+        note = stream.note(1, strangers=1)
+        about, stranger = note.questions
+        assert about.attribute == stranger.attribute
+        assert not stranger.known
+        assert stranger.text not in {about.text}
+
+
+def test_notes_are_neither_too_long_nor_too_short() -> None:
+    assert max(tokens(note.text) for note in draw("train")) <= MOST_TOKENS
+    assert min(tokens(note.text) for note in draw("train", facts=3)) >= notes.FEWEST_TOKENS
+
+
+def test_no_value_of_another_split_occurs_in_the_names_of_a_note() -> None:
+    vocabulary = {split: names_of(split).vocabulary() for split in SPLITS}
+    for split in SPLITS:
+        others = set().union(*(vocabulary[other] for other in SPLITS if other != split))
+        values = Values(English("x", split)._draw, names_of(split))
+        for _ in range(DRAWN):
+            assert others.isdisjoint(values.person().split())
+            assert values.city() not in others
+            assert values.job() not in others
+
+
+def test_splits_share_no_name_and_training_has_no_held_out_template() -> None:
+    refuse_leaks({split: contents(split) for split in SPLITS})
+    for split in ("dev", "test"):
+        for kind in kinds.kinds_of(split):
+            for attribute in kind.attributes:
+                assert len(attribute.statements) == len(attribute.questions) == kinds.HELD_OUT
+    assert min(len(a.statements) for kind in kinds.kinds_of("train") for a in kind.attributes) >= 5
+
+
+@pytest.mark.parametrize("what", ["name", "template", "context"])
+def test_a_planted_leak_is_refused(what: str) -> None:
+    all_contents = {split: contents(split) for split in SPLITS}
+    names, templates, contexts = (vars(all_contents["test"])[part] for part in ("names", "templates", "contexts"))
+    planted = {
+        "name": Contents(names | {min(all_contents["train"].names).upper()}, templates, contexts),
+        "template": Contents(names, templates | {min(all_contents["train"].templates)}, contexts),
+        "context": Contents(names, templates, frozenset({"One  context."})),
+    }[what]
+    if what == "context":
+        train = all_contents["train"]
+        all_contents["train"] = Contents(train.names, train.templates, frozenset({"one context."}))
+    with pytest.raises(DataError, match=f"1 {what}s occur in both train and test"):
+        refuse_leaks(all_contents | {"test": planted})
+
+
+def test_a_split_does_not_depend_on_case_or_space() -> None:
+    assert split_of("Ana  Duarte\n") == split_of("ana duarte")
+    assert {split_of(str(number)) for number in range(100)} == set(SPLITS)
+
+
+def test_every_kind_is_valid_and_every_value_generator_draws() -> None:
+    for kind in kinds.load():
+        for attribute in kind.attributes:
+            assert min(len(attribute.statements), len(attribute.questions)) >= kinds.FEWEST
+    values = Values(English("x", "dev")._draw, names_of("dev"))
+    for name in GENERATORS - {"quantity"}:
+        drawn = {values.value(name) for _ in range(40)}
+        assert len(drawn) > 3, name
+        assert not any(value.endswith(".") for value in drawn)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("{value} euros.", "a lot."), "must have"),
+        (("value: money(1, 9)", "value: cash(1, 9)"), "no value generator"),
+        (("value: money(1, 9)", "value: money(9, 1)"), "lower and an upper bound"),
+        (("kind: bill", "kind: receipt"), "but the file is"),
+        (("filler: [a., b., c., d., e., f., g., h.]", "filler: [a.]"), "fewer than 8 filler"),
+    ],
+)
+def test_a_malformed_kind_is_refused_by_name(tmp_path, change: tuple[str, str], message: str) -> None:
+    statements = "\n".join(f'      - "{{entity}} number {n} costs {{value}} euros."' for n in range(10))
+    questions = "\n".join(f'      - "What does {{entity}} number {n} cost?"' for n in range(10))
+    attributes = "".join(
+        f"  - name: {name}\n    value: money(1, 9)\n    statements:\n{statements}\n    questions:\n{questions}\n"
+        for name in ("price", "fee")
+    )
+    text = (
+        "kind: bill\ntitles: [Bill]\nentity: [company]\nnouns: [the firm]\n"
+        f"filler: [a., b., c., d., e., f., g., h.]\nattributes:\n{attributes}"
+    )
+    (tmp_path / "good").mkdir()
+    (tmp_path / "good" / "bill.yaml").write_text(text)
+    assert [kind.name for kind in kinds.load(tmp_path / "good")] == ["bill"]
+    (tmp_path / "bill.yaml").write_text(text.replace(*change))
+    with pytest.raises(DataError, match=message):
+        kinds.load(tmp_path)
+
+
+def test_show_prints_notes_with_their_questions(capsys) -> None:
+    main(["show", "--seed", "1", "--facts", "2", "--notes", "2", "--split", "dev"])
+    printed = capsys.readouterr().out
+    assert printed.count(" -> ") == 8
+    note = English("1", "dev").note(2, silent=1, strangers=1)
+    assert note.text in printed
+
+
+def test_wrong_arguments_are_refused() -> None:
+    stream = English("x", "train")
+    with pytest.raises(DataError, match="1 to 12 facts, not 13"):
+        stream.note(13)
+    with pytest.raises(DataError, match="no kind of document 'poem'"):
+        stream.note(1, kind="poem")
