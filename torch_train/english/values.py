@@ -206,6 +206,14 @@ class Values:
         """'University of Coimbra'."""
         return self._formed("university_form", self.city())
 
+    def course(self) -> str:
+        """'Introduction to Soil Science'."""
+        return self._formed("course_form", self._pick("subject"))
+
+    def club(self) -> str:
+        """'Coimbra Chess Club'."""
+        return f"{self.city() if self._draw.random() < 0.6 else self._pick('word')} {self._pick('club_suffix')}"
+
     def event(self) -> str:
         """'Coimbra Book Fair'."""
         return f"{self.city() if self._draw.random() < 0.6 else self._pick('word')} {self._pick('event_suffix')}"
