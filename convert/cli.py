@@ -40,10 +40,12 @@ def _ids(text: str) -> tuple[int, ...]:
 
 @app.command()
 def convert_weights(
-    src: Annotated[str, typer.Argument(help="Checkpoint or base: a folder, a pytorch_model.bin, or owner/name.")],
+    src: Annotated[str, typer.Argument(help="Checkpoint or base: folder, pytorch_model.bin, GGUF file, owner/name.")],
     dst: Annotated[Path | None, typer.Argument(help="Folder to write; not with --inspect.")] = None,
     base: Annotated[str | None, typer.Option(help="The checkpoint's base, folder or owner/name: logits too.")] = None,
-    dtype: Annotated[Dtype | None, typer.Option(help="Of the weights. [float32; bfloat16 for a base]")] = None,
+    dtype: Annotated[
+        Dtype | None, typer.Option(help="Of the weights. [float32; base: bfloat16; GGUF: its own]")
+    ] = None,
     q_bits: Annotated[Bits | None, typer.Option(help="Quantise; 6 for a base only.")] = None,
     down_proj_bits: Annotated[int | None, typer.Option(help="Of a quantised base's down_proj: 8, or 16 (not).")] = None,
     verify: Annotated[int, typer.Option(min=0, help="Seeded inputs on which torch and MLX are compared.")] = 1,
@@ -110,11 +112,26 @@ def _convert(
 
     source = find(src, _say)
     report: Any
-    if source.kind is Kind.BASE:
+    if source.kind in (Kind.BASE, Kind.GGUF) and (base is not None or template != Template()):
+        raise UsageError("--base and what is said of chunks are for hypernetworks: this is a base model itself")
+    if source.kind is Kind.GGUF:
+        from convert.gguf.model import convert_gguf
+
+        keep = dtype is None and bits is None
+        _say(f"converting the {source.kind} {source.path} to {dst}")
+        report = convert_gguf(
+            source.path,
+            dst,
+            dtype=(dtype or Dtype.float16).value,
+            keep=keep,
+            q_bits=bits,
+            down_proj_bits=down_proj_bits,
+            verify=verify,
+            force=force,
+        )
+    elif source.kind is Kind.BASE:
         from convert.base.model import convert_base
 
-        if base is not None or template != Template():
-            raise UsageError("--base and what is said of chunks are for hypernetworks: this is a base model itself")
         chosen = (dtype or Dtype.bfloat16).value
         _say(f"converting the {source.kind} {source.path} to {dst} ({chosen})")
         report = convert_base(

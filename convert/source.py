@@ -16,6 +16,7 @@ from typing import Any
 from convert.errors import CheckpointError, ResourceError, one_line
 
 PICKLE_FILE = "pytorch_model.bin"
+GGUF_MAGIC = b"GGUF"
 _HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<folder>(?:/[\w.-]+)*)(?:@(?P<revision>[\w./-]+))?")
 _WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*args.yaml", f"*{PICKLE_FILE}")
 # Mistral ships every weight a second time in its own layout.
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     TRAINING = "training checkpoint"
     REFERENCE = "reference checkpoint"
     BASE = "base model"
+    GGUF = "GGUF file"
     BUNDLE = "bundle"
 
 
@@ -36,7 +38,7 @@ class Source:
     """Weights on this machine.
 
     Attributes:
-        path: a folder, or the `pytorch_model.bin` of a reference checkpoint.
+        path: a folder, the `pytorch_model.bin` of a reference checkpoint, or a GGUF file.
         kind: what is there.
         repository, revision: where on the hub it came from.
     """
@@ -72,8 +74,10 @@ def find(name: str, say: Callable[[str], None]) -> Source:
 
 def _identify(path: Path, name: str) -> Source:
     if path.is_file():
+        if path.suffix == ".gguf" or _begins_with(path, GGUF_MAGIC):  # Ollama's files have no ending
+            return Source(path, Kind.GGUF)
         if path.suffix != ".bin":
-            raise CheckpointError(f"{name} is not a checkpoint: give a folder, or a {PICKLE_FILE}")
+            raise CheckpointError(f"{name} is not a checkpoint: give a folder, a {PICKLE_FILE}, or a GGUF file")
         return Source(path, Kind.REFERENCE)
     if source := _in_folder(path):
         return source
@@ -102,6 +106,11 @@ def _in_folder(folder: Path) -> Source | None:
     if (folder / "config.json").is_file() and (folder / "model.safetensors").is_file():
         return Source(folder, Kind.TRAINING)  # its reader says what is wrong with it
     return None
+
+
+def _begins_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from convert.base.fp8 import FP8, activation_name, scale_name
 from convert.base.shards import Shards, find_shards, listed
-from convert.errors import CheckpointError, one_line
+from convert.errors import CheckpointError, ConversionError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -20,8 +20,10 @@ def load_torch_base(folder: Path) -> Any:
     loader dequantised.
 
     Raises:
+        ConversionError: when torch is not installed.
         CheckpointError: when transformers cannot load it, or would leave weights at random.
     """
+    require_torch()
     import torch
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
@@ -46,6 +48,18 @@ def load_torch_base(folder: Path) -> Any:
     if wanting := sorted([*loaded["missing_keys"], *map(str, loaded["mismatched_keys"])]):
         raise CheckpointError(f"transformers does not find all weights of the base {folder}: {listed(wanting)}")
     return model.eval()
+
+
+def require_torch() -> None:
+    """Make sure that torch can be imported.
+
+    Raises:
+        ConversionError: when it is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ConversionError("comparing needs torch: install it, or pass --verify 0") from error
 
 
 def _dequantised(shards: Shards, block_size: list[int] | None) -> dict[str, torch.Tensor]:

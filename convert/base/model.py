@@ -7,28 +7,26 @@ are copied as they are. Arrays stay lazy until they are written, so that one ten
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import redirect_stdout
+import math
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from mlx import nn
 from mlx.utils import tree_flatten
 
 from convert.base.config import CONFIG_FILE, PublishedConfig, read_published_config
 from convert.base.fp8 import dequantise
-from convert.base.parity import BaseReport, compare
-from convert.base.shards import INDEX_FILE, SINGLE_FILE, Shards, find_shards, listed
+from convert.base.mlx_model import build_model, check_bits, check_weights, quantise
+from convert.base.parity import EXACT, BaseReport, Reference, compare, torch_logits
+from convert.base.shards import Shards, find_shards
 from convert.base.tokenizer import check_streaming, copy_tokenizer
+from convert.base.writing import write_config, write_weights
 from convert.checkpoint import file_hash
 from convert.destination import appearing, check_destination
-from convert.errors import CheckpointError, ConversionError, one_line
-from mlx_hypernet.storage import write_json, write_stream
+from convert.errors import CheckpointError, ConversionError
+from mlx_hypernet.storage import write_json
 
 REPORT_FILE = "base_conversion.json"
-Q_BITS, DOWN_PROJ_BITS, GROUP_SIZE = (8, 6, 4), (8, 16), 64
 _VISION = ("vision_tower.", "multi_modal_projector.")
 # transformers 4 and the published repositories; transformers 5.
 _TEXT_PREFIXES = {"language_model.model.": "model.", "model.language_model.": "model.", "language_model.": ""}
@@ -60,30 +58,22 @@ def convert_base(
     Raises:
         ConversionError: saying what to do; `destination` is then as it was before.
     """
-    _check_bits(q_bits, down_proj_bits)
+    check_bits(q_bits, down_proj_bits)
     check_destination(source, destination, force, (CONFIG_FILE, REPORT_FILE))
     published = read_published_config(source)
     shards = find_shards(source)
     tensors, config = _build(published, shards, dtype, q_bits, down_proj_bits)
     with appearing(destination) as folder:
-        _write_weights(folder, tensors, dtype)
-        _write_config(folder, config)
+        layout = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
+        write_weights(folder, layout, tensors.pop, dtype)  # forgotten as they are written
+        write_config(folder, config)
         copy_tokenizer(source, folder)
         check_streaming(folder, config)
-        report = compare(source, folder, shards, published, dtype, q_bits, verify)
+        report = compare(folder, _reference(source, shards, published, dtype, q_bits), dtype, q_bits, verify)
         if not report.passed:
             raise ConversionError(f"transformers and MLX disagree ({report.summary()}): nothing was written")
-        write_json(folder / REPORT_FILE, _record(source, folder, shards, report))
+        write_record(folder, [source / CONFIG_FILE, *shards.files], report)
     return report
-
-
-def _check_bits(q_bits: int | None, down_proj_bits: int | None) -> None:
-    if q_bits not in (None, *Q_BITS):
-        raise ConversionError(f"a base can have {', '.join(map(str, Q_BITS))} bits, not {q_bits}")
-    if down_proj_bits is None:
-        return
-    if q_bits is None or down_proj_bits not in DOWN_PROJ_BITS or down_proj_bits < q_bits:
-        raise ConversionError(f"--down-proj-bits {down_proj_bits}: give 8 or 16, together with a --q-bits not above it")
 
 
 def _build(
@@ -99,14 +89,14 @@ def _build(
     config = published.text | {"dtype": dtype, "tie_word_embeddings": _tied(published, weights)}
     if config["tie_word_embeddings"]:
         weights.pop(_HEAD, None)
-    model = _model(config)
+    model = build_model(config)
     if hasattr(model, "sanitize"):
         weights = model.sanitize(weights)
-    _check_weights(model, weights)
+    check_weights(model, {name: tuple(weight.shape) for name, weight in weights.items()})
     target = getattr(mx, dtype)
     model.load_weights([(name, weight.astype(target)) for name, weight in weights.items()])
     if q_bits is not None:
-        model, config = _quantise(model, config, q_bits, down_proj_bits)
+        model, config = quantise(model, config, q_bits, down_proj_bits)
     return dict(tree_flatten(model.parameters())), config
 
 
@@ -136,83 +126,26 @@ def _tied(published: PublishedConfig, weights: dict[str, mx.array]) -> bool:
     return bool(mx.array_equal(weights[_HEAD], weights[_EMBEDDING]))
 
 
-def _model(config: dict[str, Any]) -> nn.Module:
-    from mlx_lm.utils import _get_classes
-
-    try:
-        model_class, arguments_class = _get_classes(config)
-        return model_class(arguments_class.from_dict(config))
-    except (KeyError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise CheckpointError(
-            f"mlx-lm cannot build a {config['model_type']} from {CONFIG_FILE} ({reason}): get the repository again"
-        ) from error
-
-
-def _check_weights(model: nn.Module, weights: dict[str, mx.array]) -> None:
-    expected: dict[str, mx.array] = dict(tree_flatten(model.parameters()))
-    missing, unknown = sorted(expected.keys() - weights.keys()), sorted(weights.keys() - expected.keys())
-    misshapen = [
-        f"{name} is {weights[name].shape}, not {expected[name].shape}"
-        for name in sorted(expected.keys() & weights.keys())
-        if weights[name].shape != expected[name].shape
-    ]
-    faults = {"missing": missing, "unknown": unknown, "wrong shape:": misshapen}
-    if found := [f"{fault} {listed(names)}" for fault, names in faults.items() if names]:
-        raise CheckpointError(f"the weights do not fit {CONFIG_FILE}: {'; '.join(found)}")
-
-
-def _quantise(
-    model: nn.Module, config: dict[str, Any], bits: int, down_proj_bits: int | None
-) -> tuple[nn.Module, dict[str, Any]]:
-    from mlx_lm.utils import quantize_model
-
-    def how(path: str, module: nn.Module) -> bool | dict[str, Any]:
-        if down_proj_bits is None or path.rpartition(".")[2] != "down_proj":
-            return True
-        return False if down_proj_bits == 16 else {"group_size": GROUP_SIZE, "bits": down_proj_bits, "mode": "affine"}
-
-    with redirect_stdout(sys.stderr):  # mlx-lm prints the bits per weight
-        return quantize_model(model, config, GROUP_SIZE, bits, quant_predicate=how)
-
-
-def _write_weights(folder: Path, tensors: dict[str, mx.array], dtype: str) -> None:
-    """Write shards of mlx-lm's size, tensor by tensor; empties `tensors`."""
-    from mlx_lm.utils import make_shards
-
-    layouts = [
-        {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in shard.items()} for shard in make_shards(tensors)
-    ]
-    files = [f"model-{i + 1:05d}-of-{len(layouts):05d}.safetensors" for i in range(len(layouts))]
-    if len(layouts) == 1:
-        files = [SINGLE_FILE]
-    for file, layout in zip(files, layouts, strict=True):
-        write_stream(folder / file, layout, _consumed(tensors, list(layout), dtype))
-    if len(layouts) > 1:
-        size = sum((folder / file).stat().st_size for file in files)
-        places = {name: file for file, layout in zip(files, layouts, strict=True) for name in layout}
-        write_json(folder / INDEX_FILE, {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))})
-
-
-def _consumed(tensors: dict[str, mx.array], names: list[str], dtype: str) -> Iterator[tuple[str, mx.array]]:
-    """Hand over and forget; a number that is not finite came from the source, or does not fit the dtype."""
-    for name in names:
-        tensor = tensors.pop(name)
-        if mx.issubdtype(tensor.dtype, mx.floating) and not mx.isfinite(tensor).all().item():
-            raise ConversionError(f"{name} holds numbers that are not finite in {dtype}: try another --dtype")
-        yield name, tensor
-
-
-def _write_config(folder: Path, config: dict[str, Any]) -> None:
-    from mlx_lm.utils import save_config
-
-    save_config(config, folder / CONFIG_FILE)
-
-
-def _record(source: Path, folder: Path, shards: Shards, report: BaseReport) -> dict[str, Any]:
-    read = [source / CONFIG_FILE, *shards.files]
+def write_record(folder: Path, read: list[Path], report: BaseReport) -> None:
+    """Write `base_conversion.json`: the report, and hashes of what was read and written."""
     written = sorted(path for path in folder.iterdir() if path.is_file())
-    return report.to_dict() | {
+    record = report.to_dict() | {
         "source": {path.name: file_hash(path) for path in read},
         "result": {path.name: file_hash(path) for path in written},
     }
+    write_json(folder / REPORT_FILE, record)
+
+
+def _reference(source: Path, shards: Shards, published: PublishedConfig, dtype: str, q_bits: int | None) -> Reference:
+    from convert.torch_base import load_torch_base
+
+    sizes = {name: math.prod(tensor.shape) for name, tensor in shards.tensors.items()}
+    return Reference(
+        logits=lambda prompts: torch_logits(load_torch_base(source), prompts),
+        parameters=sum(size for name, size in sizes.items() if not name.endswith("_scale_inv")),
+        dropped=sum(size for name, size in sizes.items() if any(part in name for part in _VISION)),
+        exact=q_bits is None and {tensor.dtype for tensor in shards.tensors.values()} <= EXACT[dtype],
+        vocab_size=published.text["vocab_size"],
+        context_length=published.text["max_position_embeddings"],
+        notes=published.notes,
+    )

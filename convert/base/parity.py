@@ -6,6 +6,7 @@ import gc
 import math
 import os
 import random
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from convert.base.config import PublishedConfig
 from convert.base.fp8 import FP8
-from convert.base.shards import Shards
-from convert.errors import ConversionError
 
 MAX_ABSOLUTE = 1e-3
 # Bounds of rounded weights are so many times the error of one weight: many matrices lie on every path through a
@@ -26,7 +24,7 @@ RMS_STEPS = 16
 MAX_RMS = 0.8
 PROMPT_TOKENS = 96
 # Dtypes of a file that a dtype of the result holds without rounding.
-_EXACT = {"float32": {"F32", "BF16", "F16", FP8}, "bfloat16": {"BF16"}, "float16": {"F16"}}
+EXACT = {"float32": {"F32", "BF16", "F16", FP8}, "bfloat16": {"BF16"}, "float16": {"F16"}}
 _MANTISSA_BITS = {"float32": 23, "bfloat16": 7, "float16": 10}
 
 
@@ -130,22 +128,34 @@ class BaseReport:
         return "\n".join([*lines, *self.notes])
 
 
-def compare(
-    source: Path,
-    result: Path,
-    shards: Shards,
-    published: PublishedConfig,
-    dtype: str,
-    q_bits: int | None,
-    prompts: int,
-) -> BaseReport:
+@dataclass(frozen=True)
+class Reference:
+    """What a conversion is compared with.
+
+    Attributes:
+        logits: prompts -> logits of each in fp32, (tokens, vocabulary); called once, loads the model.
+        parameters: of the source, all its parts.
+        dropped: of the parts that were left out.
+        exact: whether the conversion rounds nothing.
+        vocab_size, context_length: of the base.
+        notes: what the user should know about the result.
+    """
+
+    logits: Callable[[list[list[int]]], list[np.ndarray]]
+    parameters: int
+    dropped: int
+    exact: bool
+    vocab_size: int
+    context_length: int
+    notes: tuple[str, ...]
+
+
+def compare(result: Path, reference: Reference, dtype: str, q_bits: int | None, prompts: int) -> BaseReport:
     """Run both sides, one after the other, in fp32.
 
     Args:
-        source: the base as it is published, for transformers.
         result: the converted base, for mlx-lm.
-        shards: the weights of `source`.
-        published: the configuration of `source`.
+        reference: the base before the conversion.
         dtype: of the result.
         q_bits: of the result.
         prompts: number of seeded prompts; 0 compares nothing.
@@ -155,48 +165,40 @@ def compare(
     """
     from mlx_lm.utils import get_total_parameters, load_model
 
-    notes = list(published.notes)
+    notes = list(reference.notes)
     model = load_model(result, lazy=True)[0]
     parameters = int(get_total_parameters(model))
-    sizes = {name: math.prod(tensor.shape) for name, tensor in shards.tensors.items()}
-    total = sum(size for name, size in sizes.items() if not name.endswith("_scale_inv"))
     logits = None
-    needed, free = 4 * max(total, parameters), _available_memory()
+    needed, free = 4 * max(reference.parameters, parameters), _available_memory()
     if prompts == 0:
         notes.append("not compared with transformers (--verify 0)")
     elif free is not None and needed > free:
         sizes_gb = f"{needed / 1e9:.1f} GB each, one after the other, and {free / 1e9:.1f} GB are free"
         notes.append(f"not compared with transformers: both models need {sizes_gb}")
     else:
-        ids = _prompts(published.text, prompts)
+        ids = _prompts(reference, prompts)
         model.set_dtype(mx.float32)
         ours = [np.array(model(mx.array([row]))[0]) for row in ids]
         del model
         gc.collect()
         mx.clear_cache()
-        logits = _difference(_torch_logits(source, ids), ours)
-    exact = q_bits is None and {tensor.dtype for tensor in shards.tensors.values()} <= _EXACT[dtype]
-    dropped = _dropped(sizes)
-    return BaseReport(dtype, q_bits, exact, parameters, dropped, prompts, logits, tuple(notes))
+        logits = _difference(reference.logits(ids), ours)
+    return BaseReport(dtype, q_bits, reference.exact, parameters, reference.dropped, prompts, logits, tuple(notes))
 
 
-def _torch_logits(source: Path, prompts: list[list[int]]) -> list[np.ndarray]:
-    try:
-        import torch
-    except ImportError as error:
-        raise ConversionError("comparing needs torch: install it, or pass --verify 0") from error
-    from convert.torch_base import load_torch_base
+def torch_logits(model: Any, prompts: list[list[int]]) -> list[np.ndarray]:
+    """Logits of a transformers model, (tokens, vocabulary) for each prompt."""
+    import torch
 
-    model = load_torch_base(source)
     with torch.inference_mode():
         return [model(torch.tensor([ids])).logits[0].numpy() for ids in prompts]
 
 
-def _prompts(text: dict[str, Any], count: int) -> list[list[int]]:
+def _prompts(reference: Reference, count: int) -> list[list[int]]:
     """The same random ids every time."""
     rng = random.Random(0)
-    length = min(PROMPT_TOKENS, text["max_position_embeddings"])
-    return [[rng.randrange(text["vocab_size"]) for _ in range(length)] for _ in range(count)]
+    length = min(PROMPT_TOKENS, reference.context_length)
+    return [[rng.randrange(reference.vocab_size) for _ in range(length)] for _ in range(count)]
 
 
 def _difference(expected: list[np.ndarray], ours: list[np.ndarray]) -> Logits:
@@ -208,10 +210,6 @@ def _difference(expected: list[np.ndarray], ours: list[np.ndarray]) -> Logits:
         rms_relative=float(np.sqrt(np.mean(apart**2) / np.mean(theirs**2))),
         same_top=float((theirs.argmax(-1) == mine.argmax(-1)).mean()),
     )
-
-
-def _dropped(sizes: dict[str, int]) -> int:
-    return sum(size for name, size in sizes.items() if "vision_tower." in name or "multi_modal_projector." in name)
 
 
 def _available_memory() -> int | None:
