@@ -17,12 +17,13 @@ _ROLES = (
     "the manager, the coordinator, the director, the supervisor, the assistant, the treasurer, the chair, "
     "the secretary, the deputy, the team leader, the administrator, the caretaker, the consultant, the adviser"
 ).split(", ")
-_ALIASES = ("item {}", "entry {}", "case {}", "no. {}", "record {}", "file {}")
+_ALIASES = ("Item {}", "Entry {}", "Case {}", "No. {}", "Record {}", "File {}", "Subject {}")
 _ALIAS_SENTENCES = (
     "{entity} is listed here as {alias}.",
     "{entity} is referred to below as {alias}.",
     "In what follows, {alias} means {entity}.",
-    "We call {entity} {alias} for short.",
+    "Below, {entity} is called {alias}.",
+    "{alias} stands for {entity}.",
 )
 _ROLE_SENTENCES = ("{role} is {value}.", "{value} is {role}.", "The name of {role} is {value}.")
 
@@ -148,8 +149,9 @@ class Teller:
         draw = self._draw
         chance = draw.random()
         noun = draw.choice(self._kind.nouns)
-        if named and follows and chance < 0.35:
-            changed = with_pronoun(template, self._pronoun(fact.entity))
+        pronoun = self._pronoun(fact.entity)
+        if named and follows and pronoun and chance < 0.35:
+            changed = with_pronoun(template, pronoun)
             if changed is not None:
                 return fill(changed, fact.entity, fact.value)
         if named and self._alone and chance < 0.8 and not repeats(template, noun):
@@ -157,10 +159,11 @@ class Teller:
         return fill(template, fact.entity, fact.value)
 
     def _pronoun(self, entity: str) -> str:
+        """The pronoun of a subject; empty for persons whose first name belongs to both genders."""
         if not set(self._kind.entity) & {"person", "first_name"}:
             return "it"
         first = entity.split()[0]
-        return "she" if first in self._names.female else "he"
+        return "she" if first in self._names.female else "he" if first in self._names.male else ""
 
     def _by_role(self, fact: Fact, named: bool) -> list[Sentence]:
         """'The manager signs the lease.' 'The manager is Ana Duarte.'; nothing where no statement allows it."""

@@ -146,6 +146,7 @@ def _read(file: Path) -> Kind:
             wrong.append(f"fewer than {fewest} {part}")
     wrong += [f"title {title!r} has an unknown placeholder" for title in kind.titles if _fields(title) - {"entity"}]
     wrong += [f"filler {text!r} has a placeholder" for text in kind.filler if _fields(text)]
+    wrong += [f"filler {text!r} does not end a sentence" for text in kind.filler if text[-1] not in ".?!"]
     names = [attribute.name for attribute in kind.attributes]
     wrong += [f"attribute {one!r} occurs twice" for one in sorted(set(names)) if names.count(one) > 1]
     for spec in kind.entity:

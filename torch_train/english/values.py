@@ -249,7 +249,7 @@ class Values:
 
     def dish(self) -> str:
         """'shepherd's pie', 'mushroom risotto'."""
-        return self._pick("dish") if self._draw.random() < 0.5 else self._formed("dish_form", self._pick("ingredient"))
+        return self._pick("dish") if self._draw.random() < 0.5 else self._formed("dish_form", self._pick("main"))
 
     def ingredient(self) -> str:
         """'brown sugar'."""
