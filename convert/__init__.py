@@ -1,11 +1,11 @@
-"""`convert-weights`: training checkpoints to bundles, published base models to MLX, with a proof for each.
+"""`convert-weights`: training checkpoints to bundles, published or GGUF bases to MLX, with a proof for each.
 
 In: a checkpoint of `torch_train` (`config.json` + `model.safetensors`) or of the Doc-to-LoRA reference implementation
-(`pytorch_model.bin`), or a base model as it is published. Out: a bundle, or a text-only MLX base, and beside it a
-report (`conversion.json`, `base_conversion.json`): where it came from, and how far torch and MLX are apart.
+(`pytorch_model.bin`), or a base model as it is published or in GGUF. Out: a bundle, or a text-only MLX base, and beside
+it a report (`conversion.json`, `base_conversion.json`): where it came from, and how far torch and MLX are apart.
 
 Read `conversion.py` first, it is the whole way of a hypernetwork; `source.py` finds what SRC names, `checkpoint.py`
 and `reference.py` read (the latter with `pickles.py`, `reference_keys.py` and `base_facts.py`), `parity.py` compares
 what `torch_side.py` and `mlx_side.py` compute from the inputs of `probe.py`. `base/` is the way of a base model,
-`cli.py` the command. Torch is needed only to compare, and for the reference's pickles.
+`gguf/` that of a GGUF file, `cli.py` the command. Torch is needed only to compare, and for the reference's pickles.
 """

@@ -102,7 +102,31 @@ def _base(path: Path) -> tuple[Facts, Tensors, list[Path]]:
     return facts, shards.tensors, shards.files
 
 
-_READERS = {Kind.TRAINING: _training, Kind.BUNDLE: _bundle, Kind.REFERENCE: _reference, Kind.BASE: _base}
+def _gguf(path: Path) -> tuple[Facts, Tensors, list[Path]]:
+    from convert.gguf.header import read_header
+    from convert.gguf.metadata import Metadata
+
+    file = read_header(path)
+    metadata = Metadata(file)
+    names = ("block_count", "embedding_length", "feed_forward_length", "vocab_size")
+    sizes = ((name, metadata.optional_integer(f"{{arch}}.{name}")) for name in names)
+    tokenizer = (metadata.text(f"tokenizer.ggml.{key}", "") for key in ("model", "pre"))
+    facts = {
+        "architecture": metadata.architecture
+        + "".join(f", {name.replace('_', ' ')} {size}" for name, size in sizes if size is not None),
+        "name": metadata.text("general.name", "unnamed"),
+        "tokenizer": " ".join(filter(None, tokenizer)) or "none",
+    }
+    return facts, {name: TensorInfo(tensor.type.name, tensor.shape) for name, tensor in file.tensors.items()}, [path]
+
+
+_READERS = {
+    Kind.TRAINING: _training,
+    Kind.BUNDLE: _bundle,
+    Kind.REFERENCE: _reference,
+    Kind.BASE: _base,
+    Kind.GGUF: _gguf,
+}
 
 
 def _architecture(config: HypernetConfig) -> Facts:

@@ -52,7 +52,7 @@ def _our_reading(weights: Weights, config: dict[str, Any]) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     settings = CONFIG_MAPPING[config["model_type"]].from_dict(dict(config))
-    state = {name: torch.from_numpy(weights.read(name)) for name in weights.places}
+    state = {name: torch.tensor(weights.read(name)) for name in weights.places}
     model = MODEL_FOR_CAUSAL_LM_MAPPING[type(settings)].from_pretrained(
         None, config=settings, state_dict=state, dtype=torch.float32
     )

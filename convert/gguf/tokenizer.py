@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.base.tokenizer import TOKENIZER_FILE
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, one_line
 from convert.gguf.metadata import Metadata
 from convert.gguf.splits import SPLITS
 from mlx_hypernet.storage import write_json
@@ -45,16 +45,12 @@ def write_tokenizer(metadata: Metadata, folder: Path, vocab_size: int, context_l
             f"{vocab_size} embeddings: get another file"
         )
     special = _special_tokens(metadata, tokens)
-    kind = metadata.text("tokenizer.ggml.model")
-    if kind == "gpt2":
-        tokenizer = _byte_level(metadata, tokens)
-    elif kind == "llama":
-        tokenizer = _sentencepiece(metadata, tokens, types, special.get("unk_token"))
-    else:
-        raise CheckpointError(f"{path} has a tokenizer of type {kind!r}: those of type gpt2 and llama can be converted")
-    _add_tokens(tokenizer, tokens, types, set(special.values()))
-    _add_ends(tokenizer, metadata, tokens, special, default_bos=kind == "llama")
-    tokenizer.save(str(folder / TOKENIZER_FILE))
+    try:
+        _build(metadata, tokens, types, special).save(str(folder / TOKENIZER_FILE))
+    except (CheckpointError, OSError):
+        raise
+    except Exception as error:  # tokenizers raises nothing more specific
+        raise CheckpointError(f"{path} has an unusable tokenizer ({one_line(error)}): get another file") from error
     config: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context_length,
@@ -64,6 +60,20 @@ def write_tokenizer(metadata: Metadata, folder: Path, vocab_size: int, context_l
     if metadata.has("tokenizer.chat_template"):
         config["chat_template"] = metadata.text("tokenizer.chat_template")
     write_json(folder / CONFIG_FILE, config)
+
+
+def _build(metadata: Metadata, tokens: list[str], types: list[int], special: dict[str, str]) -> Any:
+    kind = metadata.text("tokenizer.ggml.model")
+    if kind == "gpt2":
+        tokenizer = _byte_level(metadata, tokens)
+    elif kind == "llama":
+        tokenizer = _sentencepiece(metadata, tokens, types, special.get("unk_token"))
+    else:
+        path = metadata.file.path
+        raise CheckpointError(f"{path} has a tokenizer of type {kind!r}: those of type gpt2 and llama can be converted")
+    _add_tokens(tokenizer, tokens, types, set(special.values()))
+    _add_ends(tokenizer, metadata, tokens, special, default_bos=kind == "llama")
+    return tokenizer
 
 
 def _special_tokens(metadata: Metadata, tokens: list[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from benchmarks.conversion import write_reference
 from tests import tiny
+from tests.conversion import gguf_files
 from tests.conversion.command import converts, fails, run
 from torch_train.model.config import HypernetConfig
 from torch_train.model.hypernet import HyperNetwork
@@ -57,12 +58,14 @@ def test_inspect(tmp_path, checkpoint):
     converts(checkpoint, tmp_path / "bundle", "--verify", 0, "--q-bits", 8, "--dtype", "bfloat16")
     tiny.save_base(tmp_path / "base")
     weights = tiny.torch_hypernet(tiny.HYPERNET).state_dict()
+    gguf_files.write(tmp_path / "file.gguf", "llama", "Q4_1")
     write_reference(tmp_path / "pytorch_model.bin", tiny.HYPERNET, weights, "google/gemma-2-2b-it")
     count = f"{sum(tensor.numel() for tensor in weights.values()):,}"
     for name, words in (
         ("checkpoint", ["training checkpoint", "rank 4", "step          7", count, "F32"]),
         ("bundle", ["bundle", "matrices at 8 bits", "U32", "up to 16 tokens between [1, 3] and [4]"]),
         ("base", ["base model", "ministral3", "hidden size 64", "model.layers"]),
+        ("file.gguf", ["GGUF file", "llama, block count 2", "gpt2 smollm", "1,253,376", "Q4_1 1,252,096, F32 1,280"]),
     ):
         result = run("--inspect", tmp_path / name)
         assert result.exit_code == 0, result.output
