@@ -28,7 +28,7 @@ def main() -> None:
     from mlx_lm import load
     from mlx_lm.models.cache import make_prompt_cache
 
-    from mlx_hypernet.absorb import absorb
+    from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.bundle import load_bundle
     from mlx_hypernet.chunking import document_ids

@@ -124,7 +124,7 @@ class Model:
 
     def absorb(self, text: str):
         """A note's adapters, by the same calls as the app's."""
-        from mlx_hypernet.absorb import absorb
+        from mlx_hypernet.absorbing import absorb
         from mlx_hypernet.chunking import document_ids, split
 
         config = self.bundle.config

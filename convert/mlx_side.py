@@ -12,7 +12,7 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from convert.probe import FeaturesProbe, Outputs, TextProbe
-from mlx_hypernet.absorb import absorb
+from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import ChunkAdapters, compose
 from mlx_hypernet.bundle import Bundle, load_bundle
 from mlx_hypernet.hypernet import HyperNetwork

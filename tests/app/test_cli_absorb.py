@@ -117,11 +117,11 @@ def test_a_file_that_may_not_be_read(thoth: Run, folder: Path) -> None:
 def test_ctrl_c_keeps_the_finished_chunks(
     thoth: Run, read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from mlx_hypernet import absorb
+    from mlx_hypernet import absorbing
 
     path = tmp_path / "long.txt"
     path.write_text("Velmar makes lamps, and Ana Dor founded it. " * 40)
-    whole, batches = absorb.absorb_batch, []
+    whole, batches = absorbing.absorb_batch, []
 
     def interrupted(_: object, progress: Any) -> None:
         """Ctrl-C behind the first batch."""
@@ -145,7 +145,7 @@ def test_ctrl_c_keeps_the_finished_chunks(
         counted.append(len(ids))
         return whole(model, bundle, ids, *rest)
 
-    monkeypatch.setattr(absorb, "absorb_batch", count)
+    monkeypatch.setattr(absorbing, "absorb_batch", count)
     [finished] = read("absorb", path)["documents"]
     assert finished["state"] == "ready"
     assert sum(counted) == finished["chunks"] - begun["absorbed"]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.accuracy import ROWS, Model
-from mlx_hypernet.absorb import absorb
+from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import compose
 from mlx_hypernet.bundle import load_bundle
 from mlx_hypernet.chunking import document_ids

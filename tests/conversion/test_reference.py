@@ -13,7 +13,7 @@ from convert.errors import CheckpointError
 from convert.pickles import load
 from convert.reference import hypernet_config, read_reference
 from convert.reference_keys import to_ours, to_theirs
-from mlx_hypernet.absorb import absorb
+from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import compose
 from mlx_hypernet.bundle import load_bundle
 from mlx_hypernet.encoder import layer_features as mlx_features

@@ -4,7 +4,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_hypernet.absorb import Stopped, absorb, absorb_batch, embed
+from mlx_hypernet.absorbing import Stopped, absorb, absorb_batch, embed
 from mlx_hypernet.adapter import compose
 from mlx_hypernet.encoder import layer_features
 from mlx_hypernet.live import attach

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from mlx_hypernet.absorb import absorb
+from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import (
     AdapterError,
     ChunkAdapters,

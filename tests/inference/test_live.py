@@ -4,7 +4,7 @@ import mlx.core as mx
 import pytest
 from mlx import nn
 
-from mlx_hypernet.absorb import absorb
+from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import Adapter, AdapterError, Composition, compose
 from mlx_hypernet.base import UnsupportedBaseError
 from mlx_hypernet.live import attach, bare, detach

@@ -75,7 +75,7 @@ def test_adapted_logits_agree_with_transformers(base, torch_base, bundle):
     import mlx.core as mx
     import torch
 
-    from mlx_hypernet.absorb import absorb
+    from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.live import attach
 
@@ -98,7 +98,7 @@ def test_reference_implementation():
     import mlx.core as mx
 
     from convert.reference import PickledWeights, read_reference
-    from mlx_hypernet.absorb import absorb
+    from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.base import describe
     from mlx_hypernet.bundle import Bundle

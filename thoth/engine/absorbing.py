@@ -20,7 +20,7 @@ from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
-    from mlx_hypernet.absorb import AbsorbedChunks
+    from mlx_hypernet.absorbing import AbsorbedChunks
     from thoth.ingest.chunks import Chunking
 
 # Chunks that are absorbed in one turn: as many as keep a processor busy, if they do not let a question wait so long.
@@ -179,9 +179,9 @@ def _progress(stored: StoredDocument, pace: _Pace, left: int) -> Progress:
 
 
 def _absorb(pair: LoadedPair, ids: Sequence[Sequence[int]], should_stop: Callable[[], bool]) -> AbsorbedChunks:
-    from mlx_hypernet import absorb
+    from mlx_hypernet import absorbing
 
     try:
-        return absorb.absorb_batch(pair.model, pair.bundle, ids, should_stop)
-    except absorb.Stopped as error:
+        return absorbing.absorb_batch(pair.model, pair.bundle, ids, should_stop)
+    except absorbing.Stopped as error:
         raise Stopped("stopped") from error

@@ -125,12 +125,12 @@ class Answerer:
 
     def _embed(self, text: str) -> NDArray[np.float32]:
         """The pooled features (D,) of a text, or of as much of it as a chunk holds: the question stands first."""
-        from mlx_hypernet import absorb
+        from mlx_hypernet.absorbing import embed
 
         config = self._pair.bundle.config
         ids = self._pair.tokenizer.encode(text.strip(), add_special_tokens=False, split_special_tokens=True)
         ids = [*config.prefix_ids, *ids[: config.max_chunk_tokens], *config.suffix_ids]
-        return absorb.embed(self._pair.model, self._pair.bundle, ids)
+        return embed(self._pair.model, self._pair.bundle, ids)
 
     def _prompt(self, question: Question, choice: Choice) -> Prompt:
         """Build the prompt with as many of the best passages as leave room for the answer."""
