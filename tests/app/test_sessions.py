@@ -112,7 +112,7 @@ def test_the_last_questions_each_once(home: Path) -> None:
 CHILD = """
 import itertools, sys
 from pathlib import Path
-from thoth.sessions import Sessions, Turn
+from thoth.chats.sessions import Sessions, Turn
 sessions = Sessions(Path(sys.argv[1]))
 for number in itertools.count():
     session = sessions.create(f"chat {number}")
