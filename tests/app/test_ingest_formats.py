@@ -14,8 +14,8 @@ from reportlab.pdfgen.canvas import Canvas
 
 from tests.app.documents import archive, docx, epub, paragraph
 from thoth import ingest
-from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import formats, html, package, prose
+from thoth.errors import DocumentError, NoTextError
+from thoth.ingest import html, package, prose, refusals
 from thoth.ingest.document import Document
 from thoth.ingest.tags import Tag, tags_and_text
 
@@ -297,9 +297,9 @@ def with_flag(data: bytes, flag: int) -> bytes:
         ("other_packing.docx", archive({"[Content_Types].xml": "", "word/document.xml": "<a/>"}, zipfile.ZIP_LZMA),
          DocumentError, "damaged"),
         ("empty.docx", docx(""), NoTextError, "no text"),
-        ("sheet.xlsx", archive({"[Content_Types].xml": "", "xl/workbook.xml": ""}), UnknownFormatError, "neither Word"),
-        ("locked_office.docx", formats._OLE + formats._ENCRYPTED_OFFICE, DocumentError, "encrypted"),
-        ("old.doc", formats._OLE + bytes(600), UnknownFormatError, "save it as .docx"),
+        ("sheet.xlsb", archive({"[Content_Types].xml": "", "xl/workbook.bin": ""}), DocumentError, "save it as .xlsx"),
+        ("locked_office.docx", refusals.OLE + "EncryptedPackage".encode("utf-16-le"), DocumentError, "encrypted"),
+        ("old.doc", refusals.OLE + bytes(600), DocumentError, "save it as .docx"),
         ("lost.epub", epub({"../../../etc/passwd": ""}), DocumentError, "damaged"),
         ("gone.epub", archive({"META-INF/container.xml": "<container/>"}), DocumentError, "damaged"),
         ("empty.html", b"<html><script>x</script></html>", NoTextError, "no text"),

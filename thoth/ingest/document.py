@@ -72,14 +72,22 @@ class Headings:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A block before it has its place in a text; `level` is that of a heading, from 1."""
+    """A block before it has its place in a text.
+
+    Attributes:
+        kind: what it is.
+        text: what it says.
+        level: that of a heading, from 1.
+        page: its page, sheet or slide, from 1; None for a format without pages.
+    """
 
     kind: Kind
     text: str
     level: int = 0
+    page: int | None = None
 
 
-def assemble(name: str, parts: Iterable[Part]) -> Document:
+def assemble(name: str, parts: Iterable[Part], pages: int | None = None) -> Document:
     """Write the parts one below the other, an empty line between them."""
     texts: list[str] = []
     blocks: list[Block] = []
@@ -89,13 +97,24 @@ def assemble(name: str, parts: Iterable[Part]) -> Document:
             continue
         if part.kind == "heading":
             headings.enter(part.level, part.text)
-        blocks.append(Block(part.kind, at, at + len(part.text), headings.path))
+        blocks.append(Block(part.kind, at, at + len(part.text), headings.path, part.page))
         texts.append(part.text)
         at += len(part.text) + 2
-    return Document(name, "\n\n".join(texts), blocks=tuple(blocks))
+    return Document(name, "\n\n".join(texts), pages, tuple(blocks))
+
+
+def parts_of(document: Document) -> list[Part]:
+    """Return a document's blocks as parts of another one; pages are those of the other."""
+    if not document.blocks:
+        return [Part("paragraph", document.text)]
+    return [
+        Part(block.kind, document.text[block.start : block.end], len(block.headings) if block.kind == "heading" else 0)
+        for block in document.blocks
+    ]
 
 
 def table(rows: Iterable[Iterable[str]]) -> str:
-    """Write a table as lines of `cell | cell`; empty rows are left out."""
+    """Write a table as lines of `cell | cell`; empty rows, and empty columns at the right, are left out."""
     lines = [[" ".join(cell.split()) for cell in row] for row in rows]
-    return "\n".join(" | ".join(cells) for cells in lines if any(cells))
+    width = max((i + 1 for cells in lines for i, cell in enumerate(cells) if cell), default=0)
+    return "\n".join(" | ".join(cells[:width]).rstrip() for cells in lines if any(cells))

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from xml.etree.ElementTree import Element
 
-from thoth.ingest.document import Document, Part, assemble, table
-from thoth.ingest.package import Package, attribute, local
+from thoth.errors import DocumentError, NoTextError
+from thoth.ingest import drawings, scripts
+from thoth.ingest.document import Document, Part, assemble, parts_of
+from thoth.ingest.elements import attribute, below, child, children, local
+from thoth.ingest.package import Package
+from thoth.ingest.word_numbering import Numbering
+from thoth.ingest.word_runs import LEFT_OUT, Runs
+from thoth.ingest.word_styles import Styles
+from thoth.ingest.word_tables import written
 
-_MAIN, _RELATIONS, _TYPES = "word/document.xml", "_rels/.rels", "[Content_Types].xml"
+log = logging.getLogger(__name__)
 
-# Deleted or moved text, and the copy of a drawing for older readers.
-_LEFT_OUT = {"del", "moveFrom", "Fallback", "pPr", "rPr", "instrText"}
-_MARKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
-_NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
-_MAX_LEVEL = 9
+_MAIN, _TYPES = "word/document.xml", "[Content_Types].xml"
+_NOTES = {"footnotes": "footnote", "endnotes": "endnote"}
+
+# What a header says besides its page number.
+_PAGE_WORDS = re.compile(r"\b(?:page|of|seite|von|sur|pagina|página|di|de|strana|sida|av)\b", re.IGNORECASE)
 
 
 def read(data: bytes, name: str) -> Document:
@@ -26,13 +33,27 @@ def read(data: bytes, name: str) -> Document:
     Raises:
         DocumentError: The file is damaged or encrypted, or unpacks to too much.
     """
+    return assemble(name, parts(data, name))
+
+
+def parts(data: bytes, name: str, *, is_inner: bool = False) -> list[Part]:
+    """Return a Word document's blocks.
+
+    Args:
+        data: the file.
+        name: of the document, for errors.
+        is_inner: it is a part of another one, so parts of its own are left out.
+
+    Raises:
+        DocumentError: As `read`.
+    """
     with Package(data, name) as package:
         main = _main(package)
-        body = _child(package.xml(main), "body")
+        body = child(package.xml(main), "body")
         if body is None:
             raise package.damaged()
         try:
-            return assemble(name, _merged(_Reader(package, posixpath.dirname(main)).parts(body)))
+            return list(_merged(_Reader(package, main, is_inner).document(body)))
         except RecursionError as error:  # nested a thousand deep: no document is
             raise package.damaged() from error
 
@@ -43,11 +64,11 @@ def is_docx(package: Package) -> bool:
 
 
 def _main(package: Package) -> str:
-    if _RELATIONS in package:
-        for relation in package.xml(_RELATIONS):
-            if (relation.get("Type") or "").endswith("/officeDocument"):
-                return (relation.get("Target") or _MAIN).lstrip("/")
-    return _MAIN
+    for kind, target in package.relations("").values():
+        if kind == "officeDocument" and (found := package.find(target)):
+            return found
+    found = package.find(_MAIN)
+    return found or next((member for member in package if re.fullmatch(r"word/document\w*\.xml", member)), _MAIN)
 
 
 def _merged(parts: Iterable[Part]) -> Iterator[Part]:
@@ -65,174 +86,110 @@ def _merged(parts: Iterable[Part]) -> Iterator[Part]:
 class _Reader:
     """Reads paragraphs and tables with what styles, numbering and notes say about them."""
 
-    def __init__(self, package: Package, folder: str) -> None:
-        self._styles = _by_id(_optional(package, folder, "styles"), "style", "styleId")
-        self._numbers, self._abstract = _numbering(_optional(package, folder, "numbering"))
-        self._counts: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        self._notes = {
-            kind: _by_id(_optional(package, folder, kind), kind.removesuffix("s"), "id") for kind in _NOTES.values()
-        }
-        self._noted = 0
-        self._pending: list[str] = []
+    def __init__(self, package: Package, main: str, is_inner: bool) -> None:
+        self._package, self._main, self._is_inner = package, main, is_inner
+        folder = posixpath.dirname(main)
+        self._relations = package.relations(main)
+
+        def part(kind: str) -> Element | None:
+            target = next((target for found, target in self._relations.values() if found == kind), None)
+            return package.optional(target or posixpath.join(folder, f"{kind}.xml"))
+
+        self._styles = Styles(part("styles"))
+        self._numbering = Numbering(part("numbering"), self._styles)
+        notes = {kind: {attribute(note, "id") or "": note for note in children(part(kind), name)}
+                 for kind, name in _NOTES.items()}  # fmt: skip
+        self._runs = Runs(self._styles, notes)
+
+    def document(self, body: Element) -> Iterator[Part]:
+        """Yield what a document says: headers once, the body, footers once."""
+        headers = list(self._margins("headerReference", body))
+        found = list(self.parts(body))
+        seen = {part.text for part in found}
+        yield from (part for part in headers if part.text not in seen)
+        yield from found
+        yield from (part for part in self._margins("footerReference", body) if part.text not in seen)
 
     def parts(self, parent: Element) -> Iterator[Part]:
         """Yield what stands in a body, a cell or a text box."""
+        carried: list[scripts.Run] = []
         for element in _blocks(parent):
-            if local(element) == "tbl":
-                yield from self._table(element)
-                continue
-            yield from self._paragraph(element)
-            for box in _inner(element, "txbxContent"):
-                yield from self.parts(box)
-            notes, self._pending = self._pending, []
-            yield from (Part("paragraph", note) for note in notes)
+            name = local(element)
+            if name == "tbl":
+                yield from written(element, self.parts)
+            elif name == "altChunk":
+                yield from self._chunk(attribute(element, "id") or "")
+            else:
+                runs = carried + self._runs.of(element)
+                properties = child(element, "pPr")
+                # A deleted mark joins its paragraph with the next one, and so does a large initial.
+                joins = _is_deleted(child(properties, "rPr")) or attribute(child(properties, "framePr"), "dropCap")
+                carried = runs if joins and joins != "none" else []
+                if not carried:
+                    yield from self._paragraph(scripts.join(runs), properties)
+                for box in self._runs.boxes(element):
+                    yield from self.parts(box)
+                yield from drawings.graphics(element, self._relations, self._package)
+                yield from (Part("paragraph", note) for note in self._runs.pending())
+        if carried:
+            yield from self._paragraph(scripts.join(carried), None)
 
-    def _paragraph(self, paragraph: Element) -> Iterator[Part]:
-        text = "".join(self._runs(paragraph)).strip("\n")
-        properties = _child(paragraph, "pPr")
-        marker = self._marker(properties)
+    def _paragraph(self, text: str, properties: Element | None) -> Iterator[Part]:
+        text = text.strip("\n")
         if not text.strip():
             return
-        level = self._heading_level(properties)
+        found = self._numbering.marker(properties)
+        level = self._styles.heading_level(properties)
+        flat = " ".join(text.split())
         if level:
-            yield Part("heading", " ".join(text.split()), level)
-        elif self._is_code(properties):
+            number = found[1] + " " if found and found[1] not in ("", "-") else ""
+            yield Part("heading", number + flat, level)
+        elif self._styles.is_code(properties):
             yield Part("code", text.rstrip())
-        elif marker is not None:
-            yield Part("list", marker + " ".join(text.split()))
+        elif found is not None:
+            yield Part("list", "  " * found[0] + (f"{found[1]} " if found[1] else "") + flat)
         else:
             yield Part("paragraph", text.strip())
 
-    def _table(self, element: Element) -> Iterator[Part]:
-        rows = [
-            [" ".join(part.text for part in self.parts(cell)) for cell in _inner(row, "tc")]
-            for row in _inner(element, "tr")
-        ]
-        if all(len(row) <= 1 for row in rows):  # a frame around text
-            yield from (Part("paragraph", cell) for row in rows for cell in row)
-        else:
-            yield Part("table", table(rows))
+    def _margins(self, name: str, body: Element) -> Iterator[Part]:
+        """Yield what headers or footers say besides page numbers, each text once."""
+        seen = set[str]()
+        members = dict.fromkeys(
+            self._relations.get(attribute(one, "id") or "", ("", ""))[1] for one in below(body, name)
+        )
+        for member in members:
+            root = self._package.optional(member) if member else None
+            for part in self.parts(root) if root is not None else ():
+                if part.text not in seen and re.search(r"[^\W\d_]", _PAGE_WORDS.sub("", part.text)):
+                    seen.add(part.text)
+                    yield Part("paragraph", part.text) if part.kind == "heading" else part
 
-    def _runs(self, parent: Element) -> Iterator[str]:
-        for element in parent:
-            name = local(element)
-            if name == "t":
-                yield element.text or ""
-            elif name in _MARKS:
-                yield _MARKS[name]
-            elif name in _NOTES:
-                yield self._note(_NOTES[name], attribute(element, "id") or "")
-            elif name not in _LEFT_OUT and name != "txbxContent":
-                yield from self._runs(element)
+    def _chunk(self, identifier: str) -> Iterator[Part]:
+        """Yield a document of another format that is kept within this one."""
+        member = self._package.find(self._relations.get(identifier, ("", ""))[1])
+        try:
+            if member is None or self._is_inner:
+                raise self._package.damaged()
+            data = self._package.read(member)
+            if data.startswith(b"PK"):
+                yield from parts(data, self._package.name, is_inner=True)
+                return
+            from thoth.ingest import formats
 
-    def _note(self, kind: str, number: str) -> str:
-        """Keep a note for below its paragraph; returns the mark in the text."""
-        note = self._notes[kind].get(number)
-        if note is None:
-            return ""
-        self._noted += 1
-        mark = f"[{self._noted}]"
-        text = " ".join(" ".join("".join(_plain(paragraph)).split()) for paragraph in _inner(note, "p"))
-        self._pending.append(f"{mark} {text.strip()}")
-        return mark
-
-    def _heading_level(self, properties: Element | None) -> int:
-        """Return 1 for a title or a heading of the first level, 0 for what is no heading."""
-        outline = attribute(_child(properties, "outlineLvl"), "val")
-        for style in self._style_chain(properties):
-            name = (attribute(_child(style, "name"), "val") or "").lower()
-            if name == "title":
-                return 1
-            if match := re.fullmatch(r"heading (\d)", name):
-                return int(match[1])
-            outline = outline or attribute(_child(_child(style, "pPr"), "outlineLvl"), "val")
-        level = _number(outline, -1) + 1
-        return level if level <= _MAX_LEVEL else 0
-
-    def _is_code(self, properties: Element | None) -> bool:
-        names = {(attribute(_child(style, "name"), "val") or "").lower() for style in self._style_chain(properties)}
-        return bool(names & {"html preformatted", "source code", "code", "preformatted text", "plain text", "macro"})
-
-    def _style_chain(self, properties: Element | None) -> Iterator[Element]:
-        """Yield a paragraph's style, the one it is based on, and so on."""
-        name, seen = attribute(_child(properties, "pStyle"), "val"), set[str]()
-        while name in self._styles and name not in seen:
-            seen.add(name)
-            yield self._styles[name]
-            name = attribute(_child(self._styles[name], "basedOn"), "val")
-
-    def _marker(self, properties: Element | None) -> str | None:
-        """Return an item's bullet or number with its indentation, and count it; None for what is no item."""
-        holders = [properties, *(_child(style, "pPr") for style in self._style_chain(properties))]
-        numbering = next((found for holder in holders if (found := _child(holder, "numPr")) is not None), None)
-        number = attribute(_child(numbering, "numId"), "val")
-        if number is None or number == "0":
-            return None
-        level = min(_number(attribute(_child(numbering, "ilvl"), "val"), 0), _MAX_LEVEL)
-        definition = self._abstract.get(self._numbers.get(number, ""), {}).get(level)
-        if definition is None or attribute(_child(definition, "numFmt"), "val") in (None, "bullet", "none"):
-            return "  " * level + "- "
-        counts = self._counts[number]
-        start = _number(attribute(_child(definition, "start"), "val"), 1)
-        counts[level] = counts[level] + 1 if level in counts else start
-        for deeper in [other for other in counts if other > level]:
-            del counts[deeper]
-        return "  " * level + f"{counts[level]}. "
+            yield from parts_of(formats.read(data, posixpath.basename(member)))
+        except (DocumentError, NoTextError):
+            log.warning("%s: a document within it cannot be read and was left out", self._package.name)
 
 
 def _blocks(parent: Element) -> Iterator[Element]:
     """Yield the paragraphs and tables below an element, through content controls and marks of insertion."""
     for element in parent:
         name = local(element)
-        if name in ("p", "tbl"):
+        if name in ("p", "tbl", "altChunk"):
             yield element
-        elif name not in _LEFT_OUT:
+        elif name not in LEFT_OUT:
             yield from _blocks(element)
 
 
-def _inner(parent: Element, name: str) -> Iterator[Element]:
-    """Yield the outermost elements of a name below another, through content controls."""
-    for element in parent:
-        if local(element) == name:
-            yield element
-        elif local(element) not in _LEFT_OUT:
-            yield from _inner(element, name)
-
-
-def _plain(paragraph: Element) -> Iterator[str]:
-    for element in paragraph.iter():
-        if local(element) == "t":
-            yield element.text or ""
-        elif local(element) in _MARKS:
-            yield " "
-
-
-def _child(parent: Element | None, name: str) -> Element | None:
-    return None if parent is None else next((child for child in parent if local(child) == name), None)
-
-
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,6}", text) else default
-
-
-def _optional(package: Package, folder: str, name: str) -> Element | None:
-    member = posixpath.join(folder, f"{name}.xml")
-    return package.xml(member) if member in package else None
-
-
-def _by_id(root: Element | None, name: str, key: str) -> dict[str, Element]:
-    found = [] if root is None else [child for child in root if local(child) == name]
-    return {identifier: child for child in found if (identifier := attribute(child, key)) is not None}
-
-
-def _numbering(root: Element | None) -> tuple[dict[str, str], dict[str, dict[int, Element]]]:
-    """Return which definition each list has, and the levels of each definition."""
-    lists = {
-        number: attribute(_child(child, "abstractNumId"), "val") or ""
-        for number, child in _by_id(root, "num", "numId").items()
-    }
-    levels = {
-        number: {_number(attribute(level, "ilvl"), 0): level for level in child if local(level) == "lvl"}
-        for number, child in _by_id(root, "abstractNum", "abstractNumId").items()
-    }
-    return lists, levels
+def _is_deleted(properties: Element | None) -> bool:
+    return child(properties, "del") is not None or child(properties, "moveFrom") is not None

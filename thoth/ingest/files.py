@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from thoth.errors import DocumentError
-from thoth.ingest import formats
+from thoth.ingest import bundles, formats
 from thoth.ingest.names import shown
 
 _BLOCK_BYTES = 1 << 20
@@ -17,12 +17,14 @@ _TRIES = 2
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file, once more where it changes meanwhile.
+    """Read a file, once more where it changes meanwhile; a folder that is one document comes as a zip archive.
 
     Raises:
         DocumentError: The file is missing, a folder, unreadable, too large, or keeps changing.
     """
     name = shown(str(path))
+    if bundles.is_bundle(path):
+        return bundles.pack(path)
     try:
         for _ in range(_TRIES):
             with path.open("rb") as file:

@@ -3,24 +3,50 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import PurePath
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import html, pdf, prose, text
+from thoth.ingest import prose, refusals, text
 from thoth.ingest.document import Document
 
 # A text of 32 MB has eight million tokens; there is no reading it in chunks of a few hundred.
 MAX_TEXT_BYTES = 32 << 20
 # Pictures and fonts make these formats large; the text in them has the limit above.
 MAX_FILE_BYTES = 512 << 20
+# Text files that hold pictures as text: RTF, mail, notebooks. They are several times as large in memory.
+MAX_MIXED_BYTES = 128 << 20
 
-_PDF, _ZIP, _OLE = b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PDF, _ZIP, _RTF = b"%PDF-", b"PK\x03\x04", b"{\\rtf"
 SIGNATURE_WITHIN = 1024
-_ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
-_HTML_SUFFIXES = {".html", ".htm", ".xhtml", ".xht"}
+_HTML_SUFFIXES = {".html", ".htm", ".xhtml", ".xht", ".shtml"}
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
-_HTML_START = re.compile(rb"(?:\s|<!--.*?-->|<\?[^>]*>)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE | re.DOTALL)
+_HTML_START = re.compile(rb"<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
+_MAIL_START = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,40}:[^\n]*\n(?:[ \t][^\n]*\n)*){2}")
+_MAIL_HEADER = re.compile(
+    rb"^(?:received|return-path|mime-version|message-id|delivered-to):", re.IGNORECASE | re.MULTILINE
+)
+
+# Suffix -> module with `read(data, name, charset)`; what a server says stands in for the suffix.
+_READERS = {
+    ".eml": "mail", ".emlx": "mail", ".mht": "mail", ".mhtml": "mail", ".mbox": "mail",
+    ".ipynb": "notebook", ".srt": "subtitles", ".vtt": "subtitles", ".tex": "latex", ".latex": "latex",
+    ".ltx": "latex",
+    ".org": "org", ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited",
+    ".json": "json_text", ".jsonl": "json_text", ".ndjson": "json_text", ".geojson": "json_text", ".log": "logs",
+    ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html",
+}  # fmt: skip
+_TYPES = {
+    "message/rfc822": ".eml", "multipart/related": ".mht", "application/x-mimearchive": ".mht",
+    "application/mbox": ".mbox",
+    "application/x-ipynb+json": ".ipynb", "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/x-tex": ".tex",
+    "application/x-tex": ".tex", "application/x-latex": ".tex", "text/csv": ".csv",
+    "text/tab-separated-values": ".tsv",
+    "application/json": ".json", "application/x-ndjson": ".jsonl", "application/geo+json": ".json",
+    "text/markdown": ".md",
+}  # fmt: skip
 
 
 def read(data: bytes, name: str, media_type: str | None = None, charset: str | None = None) -> Document:
@@ -36,31 +62,42 @@ def read(data: bytes, name: str, media_type: str | None = None, charset: str | N
         DocumentError: The file is damaged, encrypted, too large, or of a kind that Thoth does not read.
         NoTextError: The file was read and holds no text.
     """
-    remedy = "choose a document with text"
-    if _is_pdf(data, name):
-        document = pdf.read(data, name)
-        remedy = "it is probably a scan; run text recognition (OCR) on it first"
-    elif data.startswith(_ZIP):
-        document = _read_zip(data, name)
-    elif data.startswith(_OLE):
-        if _ENCRYPTED_OFFICE in data:
-            raise DocumentError(f"{name} is encrypted: open it, save a copy without a password, and use the copy")
-        raise UnknownFormatError(f"{name} is in the old format of Office: save it as .docx")
-    elif _is_html(data, name, media_type):
-        document = html.read(data, name, charset)
-    else:
-        document = prose.read(text.decode(data, name, charset), name)
+    what, remedy = "", "choose a document with text"
+    try:
+        if _is_pdf(data, name):
+            document = _reader("pdf")(data, name)
+            remedy = "it is probably a scan; run text recognition (OCR) on it first"
+        elif data.startswith(_ZIP):
+            document, what = _read_zip(data, name)
+        elif data.startswith(_RTF) or data[:64].lstrip().startswith(_RTF):
+            document = _reader("rtf")(data, name)
+        elif refusal := refusals.by_bytes(data, name):
+            raise refusal
+        else:
+            document = _read_text(data, name, media_type, charset)
+    except UnknownFormatError as error:
+        if says_text(name):  # among other files too, it is missed
+            raise DocumentError(str(error)) from error
+        raise
     if not document.text.strip():
-        raise NoTextError(f"{name} has no text in it: {remedy}")
+        raise NoTextError(f"{name} {f'is {what} and ' if what else ''}has no text in it: {remedy}")
     if len(document.text) > MAX_TEXT_BYTES:
         raise too_large(name, MAX_TEXT_BYTES)
     return document
 
 
+def says_text(name: str) -> bool:
+    """Tell whether a file's name promises a text, so that leaving it out without a word would be wrong."""
+    suffix = PurePath(name).suffix.lower()
+    return suffix in prose.SUFFIXES or suffix in _HTML_SUFFIXES or suffix in _READERS or suffix == ".rtf"
+
+
 def limit(head: bytes) -> int:
     """Return how many bytes a file may have that begins with `head`."""
-    binary = head.startswith((_ZIP, _OLE)) or _PDF in head[:SIGNATURE_WITHIN]
-    return MAX_FILE_BYTES if binary else MAX_TEXT_BYTES
+    if head.startswith((_ZIP, refusals.OLE)) or _PDF in head[:SIGNATURE_WITHIN]:
+        return MAX_FILE_BYTES
+    is_mixed = head[:64].lstrip().startswith(_RTF) or _is_mail(head) or b'"cells"' in head or b'"nbformat"' in head
+    return MAX_MIXED_BYTES if is_mixed else MAX_TEXT_BYTES
 
 
 def too_large(name: str, most: int) -> DocumentError:
@@ -69,31 +106,76 @@ def too_large(name: str, most: int) -> DocumentError:
     return DocumentError(f"{name} has more than {most >> 20} MB, the most Thoth reads as {what}: split it")
 
 
+def _reader(module: str) -> Callable[..., Document]:
+    """Return a format's reader; its module is imported only when there is such a file."""
+    found: Callable[..., Document] = import_module(f"thoth.ingest.{module}").read
+    return found
+
+
 def _is_pdf(data: bytes, name: str) -> bool:
     # PDF readers accept other bytes before the signature; a text that quotes it must stay a text.
     named_so = PurePath(name).suffix.lower() == ".pdf"
     return data[:SIGNATURE_WITHIN].lstrip().startswith(_PDF) or (named_so and _PDF in data[:SIGNATURE_WITHIN])
 
 
-def _is_html(data: bytes, name: str, media_type: str | None) -> bool:
-    suffix = PurePath(name).suffix.lower()
+def _is_html(data: bytes, suffix: str, media_type: str | None) -> bool:
     if media_type in _HTML_TYPES or suffix in _HTML_SUFFIXES:
         return True
-    if media_type in (None, "application/octet-stream") and suffix not in prose.SUFFIXES:
-        head = data[:SIGNATURE_WITHIN].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")
-        return bool(_HTML_START.match(head.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff")))
-    return False
+    if media_type not in (None, "application/octet-stream") or suffix in prose.SUFFIXES:
+        return False
+    head = data[:SIGNATURE_WITHIN].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")
+    head = head.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()
+    while head.startswith((b"<!--", b"<?")):  # comments and instructions may come first
+        mark = b"-->" if head.startswith(b"<!--") else b">"
+        end = head.find(mark)
+        if end < 0:
+            return False
+        head = head[end + len(mark) :].lstrip()
+    return bool(_HTML_START.match(head))
 
 
-def _read_zip(data: bytes, name: str) -> Document:
-    from thoth.ingest import docx, epub
+def _is_mail(data: bytes) -> bool:
+    head = data[:SIGNATURE_WITHIN].replace(b"\r\n", b"\n")
+    if head.startswith(b"From ") and b"\n" in head:
+        head = head.partition(b"\n")[2]
+    return bool(_MAIL_START.match(head) and _MAIL_HEADER.search(head))
+
+
+def _read_text(data: bytes, name: str, media_type: str | None, charset: str | None) -> Document:
+    suffix = _TYPES.get(media_type or "", PurePath(name).suffix.lower())
+    if suffix not in _READERS and _is_html(data, suffix, media_type):
+        return _reader("html")(data, name, charset)
+    if suffix in _READERS:
+        return _reader(_READERS[suffix])(data, name, charset)
+    if suffix not in prose.SUFFIXES or suffix == ".txt":
+        if _is_mail(data):
+            return _reader("mail")(data, name, charset)
+        if data[:16].removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
+            return _reader("subtitles")(data, name, charset)
+    return prose.read(text.decode(data, name, charset), name)
+
+
+def _read_zip(data: bytes, name: str) -> tuple[Document, str]:
+    """Return the document, and what to call its kind."""
+    from thoth.ingest import docx, epub, odf
     from thoth.ingest.package import Package
 
     with Package(data, name) as package:
-        is_epub = "META-INF/container.xml" in package
+        members = set(package)
+        rich = package.rich_text()
+        is_epub = epub.is_epub(package)
         is_docx = not is_epub and docx.is_docx(package)
+        kind = "" if is_epub or is_docx else odf.kind(package)
     if is_epub:
-        return epub.read(data, name)
+        return epub.read(data, name), "a book"
     if is_docx:
-        return docx.read(data, name)
-    raise UnknownFormatError(f"{name} is an archive that is neither Word (.docx) nor EPUB: unpack or convert it first")
+        return docx.read(data, name), ""
+    if kind:
+        return odf.read(data, name), kind
+    if "xl/workbook.xml" in members:
+        return _reader("xlsx")(data, name), "a spreadsheet"
+    if any(member.startswith("ppt/") for member in members):
+        return _reader("pptx")(data, name), "a presentation"
+    if rich is not None:
+        return read(rich[1], name if rich[0].endswith(".rtf") else f"{name}/{rich[0]}"), ""
+    raise refusals.archive(members, name)

@@ -1,32 +1,49 @@
-"""HTML -> headings, paragraphs, lists, tables and code; scripts, styles, controls and navigation are left out."""
+"""HTML -> headings, paragraphs, lists, tables and code; scripts, styles, controls and navigation are left out.
+
+What is struck out is left out too: the text says what holds. Formulas are written as text, see `formulas`.
+"""
 
 from __future__ import annotations
 
 import re
+from xml.etree.ElementTree import Element, TreeBuilder
 
-from thoth.ingest import text
-from thoth.ingest.document import Document, Part, assemble, table
+from thoth.ingest import formulas, symbols, text
+from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.flow import Enumeration, Flow, Table
+from thoth.ingest.scripts import Script
 from thoth.ingest.tags import Tag, tags_and_text
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 # Elements without text to read.
 _SKIPPED = set(
-    """script style template noscript svg iframe object audio video canvas nav menu search
-    select button textarea datalist annotation noembed noframes rp""".split()
+    """script style template noscript iframe object audio video canvas nav menu search
+    select button textarea datalist noembed noframes rp""".split()
 )
+# Text that no longer holds; where one of these is never closed, it is no more than a slip.
+_STRUCK = {"del", "s", "strike"}
 
 # Only elements that must be closed may be skipped for an attribute: a `<p hidden>` may end anywhere.
-_CONTAINERS = set("div section aside header footer ul ol span form table".split())
+_CONTAINERS = set(
+    "div section aside header footer ul ol span form table a b i em strong small font label dialog".split()
+)
+_UNCLOSED = {"p", "li", "tr", "dt", "dd"}
 _NAVIGATION = {"navigation", "search", "menu", "menubar", "toolbar"}
+_HIDDEN = ("display:none", "visibility:hidden", "line-through", "mso-hide:all")
 
 _BLOCKS = set(
     """address article aside blockquote body caption center details dialog dir div fieldset figcaption figure footer
     form header hgroup hr html legend main p section summary tbody tfoot thead""".split()
 )
 
-# Deeper lists are not indented further.
-_MAX_INDENT = 8
+# Tables in tables; layouts of the nineties had four or five.
+_MAX_TABLES = 16
+
+_FORMULA_CLASS = re.compile(r"\b(?:mwe-math|math|tex|latex|katex|equation)", re.IGNORECASE)
+_FORMULA_ALT = re.compile(r"\s*(?:\{\\displaystyle|\$.+\$\s*\Z|\\[a-zA-Z(\[])", re.DOTALL)
+_LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)")
+_TYPED = {"text", "number", "date", "email", "tel", "url", "time", "month", "datetime-local"}
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -40,18 +57,27 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     Raises:
         DocumentError: The bytes are not text.
     """
-    return assemble(name, parts(text.decode(data, name, charset or declared_charset(data))))
+    return assemble(name, parts(decoded(data, name, charset)))
+
+
+def decoded(data: bytes, name: str, charset: str | None = None) -> str:
+    """Return a page's text, in the encoding that its server or itself names.
+
+    Raises:
+        UnknownFormatError: The bytes are not text.
+    """
+    return text.decode(data, name, charset or declared_charset(data), is_markup=charset is None)
 
 
 def declared_charset(data: bytes) -> str | None:
     """Return the encoding that a page names in its head, or an XML file in its first line."""
-    found = re.search(rb"""(?:charset|encoding)\s*=\s*["']?([\w.:-]+)""", data[:1024])
-    return found[1].decode() if found else None
+    found = re.search(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", data[:2048])
+    return found[1].decode("latin-1") if found else None
 
 
 def parts(markup: str, *, titled: bool = True) -> list[Part]:
     """Return what a page says, in order; where it has no heading of level 1, its title stands in for one."""
-    page = _Page()
+    page = _Page(markup)
     for token in tags_and_text(markup):
         if isinstance(token, Tag):
             page.tag(token)
@@ -62,205 +88,292 @@ def parts(markup: str, *, titled: bool = True) -> list[Part]:
     return [Part("heading", page.title, 1), *found] if titled and page.title and not has_top else found
 
 
-class _Flow:
-    """Blocks one below the other: those of a page, or of one cell of a table."""
-
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self._inline: list[str] = []
-        self._heading = 0
-        self._code = 0
-        self._counters: list[int | None] = []  # one for each open list; None: not numbered
-        self._items: list[str] = []
-        self._marker = ""
-
-    def text(self, data: str) -> None:
-        self._inline.append(data if self._code else re.sub(r"\s+", " ", data.replace("\xad", "")))
-
-    def line_break(self) -> None:
-        self._inline.append("\n")
-
-    def heading(self, level: int) -> None:
-        """Begin (level 1 to 6) or end (0) a heading."""
-        self.flush()
-        self._end_items()
-        self._heading = level
-
-    def code(self, opens: bool) -> None:
-        self.flush()
-        self._code = max(0, self._code + (1 if opens else -1))
-
-    def enumeration(self, opens: bool, counter: int | None = None) -> None:
-        self.flush()
-        if opens:
-            self._counters.append(counter)
-        elif self._counters:
-            self._counters.pop()
-        if not self._counters:
-            self._end_items()
-
-    def item(self, marker: str | None = None) -> None:
-        self.flush()
-        if not self._counters:  # an item outside a list
-            self._counters.append(None)
-        number = self._counters[-1]
-        if marker is None:
-            marker = "- " if number is None else f"{number}. "
-        if number is not None:
-            self._counters[-1] = number + 1
-        self._marker = "  " * min(len(self._counters) - 1, _MAX_INDENT) + marker
-
-    def table(self, text: str) -> None:
-        self.flush()
-        self._end_items()
-        self.parts.append(Part("table", text))
-
-    def adopt(self, parts: list[Part]) -> None:
-        self.flush()
-        self._end_items()
-        self.parts += parts
-
-    def flush(self) -> None:
-        """End the block that is being written, whether its tag was closed or not."""
-        raw, self._inline = "".join(self._inline), []
-        if not raw.strip():
-            return
-        if self._heading:
-            self.parts.append(Part("heading", " ".join(raw.split()), self._heading))
-            self._heading = 0
-        elif self._counters:
-            lines = raw.strip("\n").split("\n") if self._code else [" ".join(raw.split())]
-            self._items += [self._marker + line for line in lines[:1]]
-            self._marker = " " * len(self._marker)
-            self._items += [self._marker + line for line in lines[1:]]
-        elif self._code:
-            self.parts.append(Part("code", re.sub(r"\A\s*\n", "", raw).rstrip()))
-        else:
-            text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", raw))
-            self.parts += [Part("paragraph", piece.strip()) for piece in re.split(r"\n{2,}", text) if piece.strip()]
-
-    def close(self) -> list[Part]:
-        self.flush()
-        self._end_items()
-        return self.parts
-
-    def _end_items(self) -> None:
-        if self._items:
-            self.parts.append(Part("list", "\n".join(self._items)))
-            self._items = []
-
-
-class _Table:
-    """The rows read so far; each cell is the blocks in it."""
-
-    def __init__(self, outer: _Flow) -> None:
-        self.outer = outer
-        self.rows: list[list[list[Part]]] = []
-        self.cell: _Flow | None = None
-
-    def end_cell(self) -> None:
-        if self.cell is not None:
-            self.rows = self.rows or [[]]
-            self.rows[-1].append(self.cell.close())
-            self.cell = None
-
-    def end(self) -> None:
-        self.end_cell()
-        if self._is_layout():
-            self.outer.adopt([part for row in self.rows for cell in row for part in cell])
-        else:
-            self.outer.table(table([" ".join(part.text for part in cell) for cell in row] for row in self.rows))
-
-    def _is_layout(self) -> bool:
-        """Tell a table that only puts things in their places: its cells hold whole sections."""
-        if all(sum(map(bool, row)) <= 1 for row in self.rows):
-            return True
-        return any(part.kind in ("heading", "table", "code") for row in self.rows for cell in row for part in cell)
-
-
 class _Page:
-    """What has been read of a page: its blocks, the tables that are open, and what is being left out."""
+    """What has been read of a page: its blocks, what is open, and what is being left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, markup: str) -> None:
         self.title = ""
-        self._flow = _Flow()
-        self._tables: list[_Table] = []
+        self._flow = Flow()
+        self._tables: list[Table] = []
+        self._deep_tables = 0
         self._in_title = False
         self._skipped, self._depth = "", 0  # the element that is left out, and how many of its name are open
+        self._scripts: list[tuple[str, Script]] = []
+        self._link_is_new = False  # a link within the page has begun and has no text yet
+        self._svg, self._in_svg_text = 0, False
+        self._math: _Math | None = None
+        self._formula = ""  # the last one written, for the picture of it that may follow
+        self._is_tex = False  # within a script that holds a formula
+        self._fonts: list[str] = []
+        self._reading = False  # within ruby's small letters
+        lower = markup.lower()
+        self._struck = {name for name in _STRUCK if _count(lower, f"<{name}") <= lower.count(f"</{name}")}
+        self._has_tex = 'type="math/tex' in lower or "type='math/tex" in lower
 
     def text(self, data: str) -> None:
-        if self._in_title:
+        if self._math is not None:
+            self._math.text(data)
+        elif self._in_title:
             self.title = self.title or " ".join(data.split())
-        elif not self._depth:
-            self._current().text(data)
+        elif self._is_tex:
+            self._write_formula(formulas.tidy_tex(data))
+        elif not self._depth and (not self._svg or self._in_svg_text):
+            if data.strip():
+                self._link_is_new = False
+            font = self._fonts[-1] if self._fonts else ""
+            data = symbols.translated(data, font) if font else data
+            self._current().text(data, self._scripts[-1][1] if self._scripts else "")
 
     def tag(self, tag: Tag) -> None:
-        if self._depth:
-            if tag.name == self._skipped and not tag.empty:
-                self._depth += -1 if tag.end else 1
-        elif tag.name == "title":
+        name = tag.name.rpartition(":")[2] if tag.name.startswith(("m:", "mml:", "svg:")) else tag.name
+        if self._math is not None:
+            self._in_math(name, tag)
+        elif self._depth:
+            self._in_skipped(name, tag)
+        elif name == "script" and not tag.end and tag.attributes().get("type", "").startswith("math/tex"):
+            self._is_tex = not tag.empty
+        elif name == "script" and tag.end:
+            self._is_tex = False
+        elif name == "svg" or self._svg:
+            self._in_svg(name, tag)
+        elif name == "title":
             self._in_title = not (tag.end or tag.empty)
-        elif not tag.end and _is_skipped(tag):
-            self._skipped, self._depth = tag.name, 0 if tag.empty else 1
-        elif tag.name == "table" and not tag.end:
-            self._current().flush()
-            self._tables.append(_Table(self._current()))
-        elif self._tables and tag.name == "table":
-            self._tables.pop().end()
-        elif self._tables and tag.name in ("tr", "td", "th"):
-            self._row_or_cell(self._tables[-1], tag)
-        else:
-            _apply(self._current(), tag)
+        elif not tag.end and self._is_left_out(name, tag):
+            self._skipped, self._depth = name, 0 if tag.empty else 1
+        elif name == "math" and not tag.end and not tag.empty:
+            self._math = _Math(tag)
+        elif name == "table" or (self._tables and name in ("tr", "td", "th")):
+            self._in_table(name, tag)
+        elif not self._inline(name, tag):
+            if name in _BLOCKS or name in _HEADINGS or name in ("li", "td", "dd", "dt"):
+                self._scripts.clear()
+            _apply(self._current(), name, tag)
 
     def close(self) -> list[Part]:
+        if self._math is not None:
+            self._end_math()
         while self._tables:
             self._tables.pop().end()
         return self._flow.close()
 
-    def _current(self) -> _Flow:
-        return (self._tables[-1].cell or self._tables[-1].outer) if self._tables else self._flow
+    def _current(self) -> Flow:
+        return self._tables[-1].flow if self._tables else self._flow
 
-    @staticmethod
-    def _row_or_cell(table: _Table, tag: Tag) -> None:
-        table.end_cell()
-        if tag.name == "tr" and not tag.end:
-            table.rows.append([])
-        elif tag.name != "tr" and not tag.end:
-            table.cell = _Flow()
+    def _in_skipped(self, name: str, tag: Tag) -> None:
+        if name == self._skipped and not tag.empty:
+            if not tag.end and name in _UNCLOSED:  # the next of its kind ends it
+                self._depth = 0
+                self.tag(tag)
+            else:
+                self._depth += -1 if tag.end else 1
+        elif self._skipped in _UNCLOSED and (name in ("table", "ul", "ol", "dl", "body", "div") and tag.end):
+            self._depth = 0
+            self.tag(tag)
 
+    def _is_left_out(self, name: str, tag: Tag) -> bool:
+        if name in _SKIPPED or name in self._struck:
+            return True
+        if (name not in _CONTAINERS and name not in _UNCLOSED) or not tag.source:
+            return False
+        attributes = tag.attributes()
+        style = attributes.get("style", "").replace(" ", "").lower()
+        return (
+            ("hidden" in attributes and attributes["hidden"] != "until-found")
+            or attributes.get("aria-hidden") == "true"
+            or attributes.get("role") in _NAVIGATION
+            or (name == "dialog" and "open" not in attributes)
+            or any(word in style for word in _HIDDEN)
+            or (self._has_tex and attributes.get("class", "").startswith(("MathJax", "mjx-", "MJX")))
+        )
 
-def _is_skipped(tag: Tag) -> bool:
-    if tag.name in _SKIPPED:
+    def _in_svg(self, name: str, tag: Tag) -> None:
+        """Of a drawing, what is written in it is read."""
+        if name == "svg" and not tag.empty:
+            self._current().flush()
+            self._svg = max(0, self._svg + (-1 if tag.end else 1))
+            self._in_svg_text = False
+        elif name in ("text", "foreignobject") and not tag.empty:
+            self._current().flush()
+            self._in_svg_text = not tag.end
+        elif name in ("tspan", "br", "p", "div") and not tag.end:
+            self._current().text(" ")
+        elif name in ("style", "script", "title", "desc") and self._in_svg_text and not tag.empty:
+            self._skipped, self._depth = name, 1
+
+    def _in_math(self, name: str, tag: Tag) -> None:
+        assert self._math is not None
+        if name == "math" and tag.end:
+            self._end_math()
+        elif name in _BLOCKS or name in ("table", "td", "tr", "li") or name in _HEADINGS:  # it was never closed
+            self._end_math()
+            self.tag(tag)
+        else:
+            self._math.tag(name, tag)
+
+    def _end_math(self) -> None:
+        found, self._math = self._math, None
+        if found is not None and not self._depth:
+            self._write_formula(formulas.mathml(found.close()))
+
+    def _write_formula(self, formula: str) -> None:
+        self._formula = formula
+        self._current().text(formula)
+
+    def _in_table(self, name: str, tag: Tag) -> None:
+        self._scripts.clear()
+        if name == "table" and not tag.end:
+            self._current().flush()
+            if len(self._tables) >= _MAX_TABLES:
+                self._deep_tables += 1
+            else:
+                self._tables.append(Table(self._current()))
+        elif self._deep_tables:
+            self._current().flush()
+            self._deep_tables -= name == "table"
+        elif name == "table":
+            if self._tables:
+                self._tables.pop().end()
+        elif tag.end:
+            self._tables[-1].end_cell()
+        elif name == "tr":
+            self._tables[-1].row()
+        else:
+            attributes = tag.attributes()
+            self._tables[-1].cell(_number(attributes.get("colspan"), 1), _number(attributes.get("rowspan"), 1))
+
+    def _inline(self, name: str, tag: Tag) -> bool:
+        """Do what a tag within a line says; return whether it is one."""
+        flow, opens = self._current(), not tag.end
+        match name:
+            case "sup" | "sub":
+                script: Script = "sub" if name == "sub" else "note" if self._link_is_new else "sup"
+                self._script(name, script, tag)
+            case "a":
+                attributes = tag.attributes() if opens else {}
+                is_note = "noteref" in (attributes.get("epub:type", "") + attributes.get("role", ""))
+                is_inner = "#" in attributes.get("href", "")
+                raised = bool(self._scripts) and self._scripts[-1][0] == "sup"
+                if opens and (is_note or (is_inner and raised)):
+                    self._script(name, "note", tag)
+                elif not opens:
+                    self._script(name, "", tag)
+                self._link_is_new = opens and is_inner
+            case "q":
+                flow.text("“" if opens else "”")
+            case "rt" | "ruby" | "rb" | "rtc":
+                if self._reading:
+                    flow.text(")")
+                self._reading = name == "rt" and opens
+                if self._reading:
+                    flow.text("(")
+            case "font":
+                if opens and not tag.empty:
+                    self._fonts.append(tag.attributes().get("face", ""))
+                elif tag.end and self._fonts:
+                    self._fonts.pop()
+            case "img" if opens:
+                self._picture(tag)
+            case "input" if opens:
+                self._control(tag)
+            case _:
+                return False
         return True
-    if tag.name not in _CONTAINERS or not tag.source:
-        return False
+
+    def _script(self, name: str, script: Script, tag: Tag) -> None:
+        if not tag.end:
+            if not tag.empty:
+                self._scripts.append((name, script))
+        elif any(opened == name for opened, _ in self._scripts):
+            while self._scripts.pop()[0] != name:
+                pass
+
+    def _picture(self, tag: Tag) -> None:
+        """Write the text of a formula that is shown as a picture."""
+        attributes = tag.attributes()
+        alternative = attributes.get("alt", "").strip()
+        is_formula = _FORMULA_CLASS.search(attributes.get("class", "")) or attributes.get("role") == "math"
+        if alternative and (is_formula or _FORMULA_ALT.match(alternative)):
+            formula = formulas.tidy_tex(alternative)
+            if formula != self._formula or not is_formula:
+                self._current().text(formula)
+        self._formula = ""
+
+    def _control(self, tag: Tag) -> None:
+        """Write what a form shows as ticked or filled in."""
+        attributes = tag.attributes()
+        kind = attributes.get("type", "text").lower()
+        if kind in ("checkbox", "radio"):
+            self._current().text("[x] " if "checked" in attributes else "[ ] ")
+        elif kind in _TYPED and attributes.get("value"):
+            self._current().text(f" {attributes['value']} ")
+
+
+class _Math:
+    """Collects the tags of one formula; what is not closed is closed at its end."""
+
+    def __init__(self, tag: Tag) -> None:
+        self._builder = TreeBuilder()
+        self._open: list[str] = []
+        self._start("math", tag)
+
+    def _start(self, name: str, tag: Tag) -> None:
+        self._builder.start(name, tag.attributes())
+        self._open.append(name)
+
+    def tag(self, name: str, tag: Tag) -> None:
+        if not tag.end:
+            self._start(name, tag)
+            if tag.empty or name in ("mspace", "none", "mprescripts"):
+                self._builder.end(self._open.pop())
+        elif name in self._open[1:]:
+            while (last := self._open.pop()) != name:
+                self._builder.end(last)
+            self._builder.end(name)
+
+    def text(self, data: str) -> None:
+        self._builder.data(data)
+
+    def close(self) -> Element:
+        while self._open:
+            self._builder.end(self._open.pop())
+        return self._builder.close()
+
+
+def _count(markup: str, opening: str) -> int:
+    """Count start tags; a longer name that begins alike is another tag."""
+    return len(re.findall(rf"{opening}(?=[\s>])", markup))
+
+
+def _number(written: str | None, default: int) -> int:
+    return int(written) if written and re.fullmatch(r"-?[0-9]{1,6}", written.strip()) else default
+
+
+def _enumeration(tag: Tag) -> Enumeration:
     attributes = tag.attributes()
-    return (
-        ("hidden" in attributes and attributes["hidden"] != "until-found")
-        or attributes.get("aria-hidden") == "true"
-        or attributes.get("role") in _NAVIGATION
-        or "display:none" in attributes.get("style", "").replace(" ", "")
-    )
+    style = _LIST_STYLE.search(attributes.get("style", "").lower())
+    kind = attributes.get("type", "1")
+    kind = {"1": "decimal", "A": "upper-alpha", "I": "upper-roman"}.get(kind, kind)
+    step = -1 if "reversed" in attributes else 1
+    return Enumeration(_number(attributes.get("start"), 1), style[1] if style else kind, step)
 
 
-def _apply(flow: _Flow, tag: Tag) -> None:
+def _apply(flow: Flow, name: str, tag: Tag) -> None:
     """Do in a flow what a tag says; tags that only mark letters do nothing."""
     opens = not tag.end
-    match tag.name:
+    match name:
         case "br":
             flow.line_break()
         case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
-            flow.heading(_HEADINGS[tag.name] if opens else 0)
+            flow.heading(_HEADINGS[name] if opens else 0)
         case "pre" | "listing" | "xmp":
             flow.code(opens)
         case "ol":
-            start = tag.attributes().get("start", "1") if opens else "1"
-            flow.enumeration(opens, int(start) if re.fullmatch(r"\d{1,6}", start) else 1)
+            flow.enumeration(_enumeration(tag) if opens else None)
         case "ul" | "dl":
-            flow.enumeration(opens)
+            flow.enumeration(Enumeration() if opens else None)
         case "li" if opens:
-            flow.item()
+            flow.item(value=_number(tag.attributes().get("value"), 0) or None)
         case "dt" | "dd" if opens:
-            flow.item("" if tag.name == "dt" else "  ")
-        case name if name in _BLOCKS:
+            flow.item("" if name == "dt" else "  ")
+        case _ if name in _BLOCKS:
             flow.flush()

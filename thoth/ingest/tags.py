@@ -7,11 +7,16 @@ The standard library's parser takes quadratic time over unclosed markup in many 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import unescape
+from html import unescape as _unescape
 
 # A quote counts only behind "="; all possessive, so that a tag without an end is not tried again and again.
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*+)((?:[^>=]|=\s*(?:\"[^\"]*\"|'[^']*'|))*+)>")
 _ATTRIBUTE = re.compile(r"([^\s=/\"'>]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+)))?")
+
+# Python refuses to make a number of so many digits; no letter has more than seven.
+_LONG_REFERENCE = re.compile(
+    r"&#(?:0*+[1-9][0-9]{7,}+|[xX]0*+[1-9a-fA-F][0-9a-fA-F]{6,}+);?|&#[xX]?0{40,}+[0-9a-fA-F]*;?"
+)
 
 # Up to its end tag, such an element holds text and no markup.
 _RAW = {
@@ -39,14 +44,25 @@ class Tag:
         return {name.lower(): unescape(double or single or bare) for name, double, single, bare in found}
 
 
+def unescape(text: str) -> str:
+    """Return text with its character references resolved; one that is no character becomes U+FFFD."""
+    return _unescape(_LONG_REFERENCE.sub("\ufffd", text)) if "&" in text else text
+
+
 def tags_and_text(markup: str) -> Iterator[Tag | str]:
     """Yield tags and the text between them; comments, declarations and instructions are left out."""
     at = 0
+    is_xml = markup.lstrip()[:5] == "<?xml"
     while (less := markup.find("<", at)) >= 0:
         if less > at:
             yield unescape(markup[at:less])
         following = markup[less + 1 : less + 2]
-        if following in ("!", "?"):
+        if is_xml and markup.startswith("<![CDATA[", less):
+            end = markup.find("]]>", less)
+            end = len(markup) if end < 0 else end
+            yield markup[less + 9 : end]
+            at = end + 3
+        elif following in ("!", "?"):
             mark = "-->" if markup.startswith("<!--", less) else ">"
             end = markup.find(mark, less + 2)
             at = len(markup) if end < 0 else end + len(mark)

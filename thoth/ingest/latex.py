@@ -1,0 +1,352 @@
+"""LaTeX -> what its page says: headings, text, lists, tables, code; formulas stay the TeX they are.
+
+Nothing is executed: of the document's own commands, those without arguments are replaced by what they stand for.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from thoth.ingest import formulas, text
+from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.flow import Enumeration, Flow, Table
+
+_TOKEN = re.compile(
+    r"\\(begin|end)[ \t]*\{([^{}\n]{1,40})\}|\\([a-zA-Z@]+)\*?[ \t]*|(\\\\(?:\[[^\]\n]{0,30}\])?\*?)|\\([^a-zA-Z])"
+    r"|(\$\$?)|([{}&~])|(\n[ \t]*\n\s*)|([^\\${}&~\n]+|\n)"
+)
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*\n?[ \t]*")
+_VERBATIM = re.compile(
+    r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted)\}(?:\[[^\]\n]*\])?(?:\{[^}\n]*\})?\n?(.*?)\\end\{\1\}",
+    re.DOTALL,
+)
+_VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.*?)\1")
+_MACRO = re.compile(r"\\(?:re|provide)?newcommand\*?\s*\{?\\([a-zA-Z]+)\}?\s*\{([^{}]{0,200})\}")
+_HELD = re.compile("\ue000(\\d+)\ue001")
+
+_SECTIONS = {
+    "part": 1,
+    "chapter": 1,
+    "section": 2,
+    "subsection": 3,
+    "subsubsection": 4,
+    "paragraph": 5,
+    "subparagraph": 6,
+}
+_MATH = re.compile(r"(?:equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat|dmath)\*?")
+_TABULAR = {"tabular", "tabular*", "tabularx", "longtable", "array", "tabulary", "tblr"}
+_DROPPED = {"comment", "tikzpicture", "filecontents", "pgfpicture", "CCSXML"}
+# Commands whose arguments are not text: name -> how many.
+_ARGUMENTS = {
+    "label": 1, "vspace": 1, "hspace": 1, "includegraphics": 1, "usepackage": 1, "documentclass": 1, "input": 1,
+    "include": 1,
+    "bibliographystyle": 1, "bibliography": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "setcounter": 2,
+    "addtocounter": 2, "addtolength": 2, "hypersetup": 1, "color": 1, "textcolor": 1, "colorbox": 1, "cline": 1,
+    "cmidrule": 1, "index": 1, "phantom": 1, "hphantom": 1, "vphantom": 1, "newcommand": 2, "renewcommand": 2,
+    "providecommand": 2, "newenvironment": 3, "definecolor": 3, "graphicspath": 1, "geometry": 1, "fontsize": 2,
+    "selectlanguage": 1, "rule": 2, "pagenumbering": 1, "addcontentsline": 3, "multicolumn": 2, "multirow": 2,
+    "raisebox": 1,
+    "parbox": 1, "resizebox": 2, "scalebox": 1, "newtheorem": 2, "theoremstyle": 1, "bibinfo": 1, "hypertarget": 1,
+    "hyperlink": 1, "href": 1, "foreignlanguage": 1, "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1,
+}  # fmt: skip
+_OPTIONAL = re.compile(r"[ \t]*\[([^\[\]]{0,300})\]")
+_LETTERS = {
+    "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "l": "ł",
+    "L": "Ł",
+    "i": "ı", "j": "ȷ", "ldots": "…", "dots": "…", "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "S": "§",
+    "P": "¶",
+    "copyright": "©", "pounds": "£", "euro": "€", "EUR": "€", "texteuro": "€", "textdegree": "°", "degree": "°",
+    "dag": "†",
+    "textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textbar": "|", "textless": "<",
+    "textgreater": ">", "textunderscore": "_", "textendash": "–", "textemdash": "—", "textquotesingle": "'",
+    "guillemotleft": "«", "guillemotright": "»", "quad": " ", "qquad": " ", "enspace": " ", "space": " ",
+    "textregistered": "®",
+    "texttrademark": "™", "textperiodcentered": "·", "textbullet": "•", "textmu": "µ", "checkmark": "✓",
+    "slash": "/",
+    "newline": "\n", "linebreak": "\n", "par": "\n\n", "newpage": "\n\n", "clearpage": "\n\n",
+}  # fmt: skip
+_ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "=": "\u0304", ".": "\u0307",
+            "c": "\u0327", "v": "\u030c", "H": "\u030b", "r": "\u030a", "u": "\u0306", "k": "\u0328", "d": "\u0323",
+            "b": "\u0331"}  # fmt: skip
+_MAX_DEPTH = 40
+_LONGEST_FORMULA = 4_000
+_PREFIX = re.compile(r"\\(yocto|femto|pico|nano|micro|milli|centi|deci|hecto|kilo|mega|giga|tera)\s*\\")
+
+
+def read(data: bytes, name: str, charset: str | None = None) -> Document:
+    """Read a LaTeX file.
+
+    Args:
+        data: the file.
+        name: of the document.
+        charset: what a server says its encoding is.
+
+    Raises:
+        UnknownFormatError: The bytes are not text.
+    """
+    source = text.decode(data, name, charset)
+    held: list[str] = []
+
+    def hold(code: str) -> str:
+        held.append(code)
+        return f"\ue000{len(held) - 1}\ue001"
+
+    # What is to stay as it is comes out of the way first: a per cent sign in it begins no comment.
+    source = _VERBATIM.sub(lambda found: f"\n\n{hold(found[2])}\n\n", source)
+    source = _VERB.sub(lambda found: hold(found[2]), source)
+    source = _COMMENT.sub(r"\1", source)
+    macros = {found[1]: found[2] for found in _MACRO.finditer(source)}
+    preamble, begins, body = source.partition(r"\begin{document}")
+    body = body.partition(r"\end{document}")[0] if begins else source
+    writer = _Writer(held, macros)
+    has_title = begins and r"\maketitle" in body
+    for key in ("title", "author", "date") if has_title else ():
+        found = _argument_of(preamble + body, key)
+        if found:
+            writer.line(found, 1 if key == "title" else 0)
+    writer.write(body, 0)
+    return assemble(name, writer.close())
+
+
+def _argument_of(source: str, command: str) -> str:
+    found = re.search(rf"\\{command}[ \t]*(?:\[[^\]]*\])?[ \t]*(?=\{{)", source)
+    return _group(source, found.end())[0] if found else ""
+
+
+def _group(source: str, at: int) -> tuple[str, int]:
+    """Return what is in the braces that open at a place, and the place after them; one letter where none do."""
+    while source[at : at + 1].isspace():
+        at += 1
+    if source[at : at + 1] != "{":
+        return source[at : at + 1], at + 1
+    depth = 0
+    for found in re.compile(r"\\.|[{}]", re.DOTALL).finditer(source, at):
+        depth += (found[0] == "{") - (found[0] == "}")
+        if not depth:
+            return source[at + 1 : found.start()], found.end()
+    return source[at + 1 :], len(source)
+
+
+class _Writer:
+    """Writes LaTeX into blocks."""
+
+    def __init__(self, held: list[str], macros: dict[str, str]) -> None:
+        self._held, self._macros = held, macros
+        self._outer = Flow()
+        self._tables: list[Table] = []
+        self._notes: list[str] = []
+        self._noted = 0
+
+    def close(self) -> list[Part]:
+        """End everything that is open and return the blocks."""
+        while self._tables:
+            self._tables.pop().end()
+        self._end_block()
+        return self._outer.close()
+
+    def line(self, source: str, level: int = 0) -> None:
+        """Write a line of its own, a heading where it has a level."""
+        self._end_block()
+        if level:
+            self._flow.heading(level)
+        self._flow.text(self.plain(source))
+        self._end_block()
+        if level:
+            self._flow.heading(0)
+
+    def plain(self, source: str, depth: int = 1) -> str:
+        """Return what a piece of LaTeX says, without blocks of its own."""
+        inner = _Writer(self._held, self._macros)
+        inner.write(source, depth)
+        return " ".join(" ".join(part.text for part in inner.close()).split())
+
+    @property
+    def _flow(self) -> Flow:
+        return self._tables[-1].flow if self._tables else self._outer
+
+    def _end_block(self) -> None:
+        self._flow.flush()
+        if not self._tables and self._notes:
+            self._outer.adopt([Part("paragraph", note) for note in self._notes])
+            self._notes = []
+
+    def write(self, source: str, depth: int) -> None:
+        """Write a piece of LaTeX."""
+        at = 0
+        while at < len(source) and depth <= _MAX_DEPTH:
+            found = _TOKEN.match(source, at)
+            if found is None:
+                at += 1
+                continue
+            at = found.end()
+            kind, environment, command, newline, sign, math, mark, empty, letters = found.groups()
+            if kind == "begin":
+                at = self._begin(environment, source, at)
+            elif kind == "end":
+                self._end(environment)
+            elif command is not None:
+                at = self._command(command, source, at, depth)
+            elif newline is not None:
+                if self._tables:
+                    self._tables[-1].row()
+                    self._tables[-1].cell()
+                else:
+                    self._flow.line_break()
+            elif sign is not None:
+                at = self._sign(sign, source, at)
+            elif math is not None:
+                at = self._formula(source, at, math)
+            elif mark == "&" and self._tables:
+                self._tables[-1].cell()
+            elif mark == "~":
+                self._flow.text("\u00a0")
+            elif empty is not None:
+                self._end_block()
+            elif letters is not None:
+                self._text(letters)
+
+    def _text(self, letters: str) -> None:
+        for at, piece in enumerate(_HELD.split(letters)):
+            if at % 2:
+                code = self._held[int(piece)] if int(piece) < len(self._held) else ""
+                if "\n" in code:
+                    self._flow.code(True)
+                    self._flow.text(code)
+                    self._flow.code(False)
+                else:
+                    self._flow.text(code)
+            elif piece:
+                piece = piece.replace("``", "“").replace("''", "”").replace("---", "—").replace("--", "–")
+                self._flow.text(piece)
+
+    def _begin(self, name: str, source: str, at: int) -> int:
+        if _MATH.fullmatch(name) or name in _DROPPED:
+            end = source.find(f"\\end{{{name}}}", at)
+            end = len(source) if end < 0 else end
+            if name not in _DROPPED:
+                formula = re.sub(r"\\(?:label|tag)\{[^{}]*\}|\\nonumber|\\notag", "", source[at:end])
+                self._end_block()
+                self._flow.text(formulas.tidy_tex(formula.replace("&", "")))
+                self._end_block()
+            return end
+        while option := _OPTIONAL.match(source, at):
+            at = option.end()
+        if name in _TABULAR:
+            self._end_block()
+            for _ in range(2 if name in ("tabular*", "tabularx", "tabulary") else 1):
+                _, at = _group(source, at)
+            self._tables.append(Table(self._flow))
+            self._tables[-1].row()
+            self._tables[-1].cell()
+        elif name in ("itemize", "enumerate", "description", "thebibliography"):
+            if name == "thebibliography":
+                _, at = _group(source, at)
+            self._flow.enumeration(Enumeration(1 if name == "enumerate" else None))
+        elif name in ("minipage", "multicols", "adjustwidth"):
+            _, at = _group(source, at)
+            self._end_block()
+        else:
+            self._end_block()
+        return at
+
+    def _end(self, name: str) -> None:
+        if name in _TABULAR and self._tables:
+            self._tables.pop().end()
+        elif name in ("itemize", "enumerate", "description", "thebibliography"):
+            self._flow.enumeration(None)
+        self._end_block()
+
+    def _command(self, name: str, source: str, at: int, depth: int) -> int:
+        if name in _SECTIONS or name == "caption":
+            while option := _OPTIONAL.match(source, at):
+                at = option.end()
+            title, at = _group(source, at)
+            self.line(title, _SECTIONS.get(name, 0))
+        elif name in ("item", "bibitem"):
+            label = _OPTIONAL.match(source, at)
+            at = label.end() if label else at
+            if name == "bibitem":
+                key, at = _group(source, at)
+                self._flow.item(f"[{key}] ")
+            else:
+                self._flow.item(f"{self.plain(label[1], depth + 1)} " if label else None)
+        elif name in ("footnote", "thanks", "footnotetext"):
+            note, at = _group(source, at)
+            self._noted += 1
+            self._flow.text(f"[{self._noted}]")
+            self._notes.append(f"[{self._noted}] {self.plain(note, depth + 1)}")
+        elif re.fullmatch(r"[a-zA-Z]*cite[a-zA-Z]*|[a-zA-Z]*ref", name):
+            while option := _OPTIONAL.match(source, at):
+                at = option.end()
+            keys, at = _group(source, at)
+            self._flow.text(f"[{keys}]")
+        elif name in ("SI", "qty", "num", "si", "unit", "SIrange"):
+            parts = []
+            for _ in range({"num": 1, "si": 1, "unit": 1, "SIrange": 3}.get(name, 2)):
+                part, at = _group(source, at)
+                parts.append(re.sub(r"\\(?=[a-zA-Z])", " ", _PREFIX.sub(r"\\\1", part)).strip())
+            self._flow.text(" ".join(parts))
+        elif name in ("url", "path", "nolinkurl"):
+            address, at = _group(source, at)
+            self._flow.text(address.replace("\\", ""))
+        elif name in ("frac", "sqrt", "textsuperscript", "textsubscript") or name == "ensuremath":
+            first, at = _group(source, at)
+            if name.startswith("text"):
+                self._flow.text(self.plain(first, depth + 1), "sup" if name == "textsuperscript" else "sub")
+            else:
+                self._flow.text(f"\\{name}{{{first}}}" if name != "ensuremath" else first)
+        elif name in _ACCENTS:
+            letter, at = _group(source, at)
+            self._accent(name, letter)
+        elif name in _LETTERS:
+            shown = _LETTERS[name]
+            if shown == "\n\n":
+                self._end_block()
+            else:
+                self._flow.text(shown) if shown != "\n" else self._flow.line_break()
+            at = at + 2 if source.startswith("{}", at) else at
+        elif name in self._macros:
+            at = at + 2 if source.startswith("{}", at) else at
+            if f"\\{name}" not in self._macros[name]:
+                self.write(self._macros[name], depth + 8)
+        elif name in _ARGUMENTS:
+            for _ in range(_ARGUMENTS[name]):
+                while option := _OPTIONAL.match(source, at):
+                    at = option.end()
+                _, at = _group(source, at) if source[at : at + 1] in ("{", "\\") else ("", at)
+        else:  # how something looks: what is in its braces is text
+            option = _OPTIONAL.match(source, at)
+            at = option.end() if option else at
+            # The blank after a command without braces ends its name, and one after a word is a blank.
+            if source[at : at + 1] not in ("{", "") and source[at - 1 : at].isspace() and self._flow.has_text:
+                self._flow.text(" ")
+        return at
+
+    def _sign(self, sign: str, source: str, at: int) -> int:
+        if sign in _ACCENTS:
+            letter, at = _group(source, at)
+            self._accent(sign, letter)
+        elif sign in "([":
+            return self._formula(source, at, f"\\{sign}")
+        elif sign in " ,;:!\n":
+            self._flow.text("" if sign == "!" else " ")
+        elif sign in "&%$#_{}":
+            self._flow.text(sign)
+        elif sign != "-" and sign != "/":
+            self._flow.text("")
+        return at
+
+    def _accent(self, sign: str, letter: str) -> None:
+        letter = {"\\i": "i", "\\j": "j"}.get(letter.strip(), letter)
+        letter = letter if letter[:1] != "\\" else ""
+        self._flow.text(unicodedata.normalize("NFC", letter[:1] + _ACCENTS[sign]) + letter[1:] if letter else "")
+
+    def _formula(self, source: str, at: int, opening: str) -> int:
+        closing = {"\\(": "\\)", "\\[": "\\]"}.get(opening, opening)
+        end = source.find(closing, at, at + _LONGEST_FORMULA)
+        if end < 0 or "\n\n" in source[at:end]:  # a dollar sign that is only that
+            self._flow.text(opening)
+            return at
+        self._flow.text(formulas.tidy_tex(source[at:end]))
+        return end + len(closing)

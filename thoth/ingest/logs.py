@@ -1,0 +1,25 @@
+"""Logs -> their lines, without the escape sequences that colour them on a terminal."""
+
+from __future__ import annotations
+
+import re
+
+from thoth.ingest import prose, text
+from thoth.ingest.document import Document
+
+# Colours and cursor (CSI), titles and links (OSC), each up to its end.
+_ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\x1b[@-Z\\^_=>]")
+
+
+def read(data: bytes, name: str, charset: str | None = None) -> Document:
+    """Read a log.
+
+    Args:
+        data: the file.
+        name: of the document.
+        charset: what a server says its encoding is.
+
+    Raises:
+        UnknownFormatError: The bytes are not text.
+    """
+    return prose.read(_ESCAPES.sub("", text.decode(data, name, charset)), name)

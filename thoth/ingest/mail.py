@@ -1,0 +1,259 @@
+"""Mail (EML, Apple's EMLX, MBOX) and saved web pages (MHTML) -> the message; attachments are named, not read."""
+
+from __future__ import annotations
+
+import binascii
+import logging
+import quopri
+import re
+from collections.abc import Iterator
+from email import message_from_bytes, policy
+from email.errors import MessageError
+from email.header import decode_header
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from pathlib import PurePath
+from urllib.parse import unquote_to_bytes
+
+from thoth.errors import DocumentError
+from thoth.ingest import charsets, html, text
+from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.prose import kind_of
+
+log = logging.getLogger(__name__)
+
+_HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_MAX_DEPTH = 12
+_MAX_HEADER = 2_000
+_FEWEST_LETTERS = 0.2  # of the HTML's, in a plain text that stands for it
+_MBOX = re.compile(rb"^From [^\n]*\d{4}[^\n]*\n(?=[A-Za-z-]+:)", re.MULTILINE)
+
+
+def read(data: bytes, name: str, charset: str | None = None) -> Document:
+    """Read a message, a mailbox of several, or a web page that was saved as one file.
+
+    Args:
+        data: the file.
+        name: of the document.
+        charset: not looked at; every part names its own.
+
+    Raises:
+        DocumentError: The message is encrypted, or the file is no message.
+    """
+    data = data.replace(b"\r\n", b"\n")
+    suffix = PurePath(name).suffix.lower()
+    if suffix == ".emlx":
+        data = _without_frame(data)
+    messages = _messages(data)
+    parts = [part for message in messages for part in _message(message, name, 0, len(messages))]
+    if not any(message.keys() for message in messages):
+        raise DocumentError(f"{name} is no mail message: if it is a text, give it the suffix .txt")
+    return assemble(name, parts)
+
+
+def _without_frame(data: bytes) -> bytes:
+    """Return a message without what Apple Mail puts around it: its length in front, a property list at the end."""
+    first, _, rest = data.partition(b"\n")
+    return rest[: int(first)] if first.strip().isdigit() and len(first) < 12 else data
+
+
+def _messages(data: bytes) -> list[Message]:
+    if data.startswith(b"From "):
+        starts = [found.start() for found in _MBOX.finditer(data)]
+        if starts:
+            pieces = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
+            return [_parsed(piece.partition(b"\n")[2].replace(b"\n>From ", b"\nFrom ")) for piece in pieces]
+    return [_parsed(data.lstrip())]
+
+
+def _parsed(data: bytes) -> Message:
+    # The old policy: the new one parses addresses and dates on the way, and fails on those of spam.
+    return message_from_bytes(data, policy=policy.compat32)
+
+
+def _message(message: Message, name: str, depth: int, siblings: int = 1) -> Iterator[Part]:
+    page = _saved_page(message)
+    if page is not None:
+        yield from html.parts(_text(page, name))
+        return
+    subject = _header(message, "Subject")
+    if subject:
+        yield Part("heading", subject, min(depth + 1, 6))
+    headers = [f"{key}: {found}" for key in _HEADERS if key != "Subject" and (found := _header(message, key))]
+    if headers:
+        yield Part("paragraph", "\n".join(headers))
+    attached: list[str] = []
+    yield from _body(message, name, depth, attached)
+    if attached:
+        yield Part("paragraph", f"Attachments: {', '.join(attached)}")
+
+
+def _saved_page(message: Message) -> Message | None:
+    """Return the page of an MHTML file, None for mail."""
+    is_saved = "Snapshot-Content-Location" in message or "MimeOLE" in str(message.get("X-MimeOLE", ""))
+    if "To" in message or not (is_saved or "Content-Location" in message or "Received" not in message):
+        return None
+    if message.get_content_type() == "text/html" and "Content-Location" in message:
+        return message
+    if message.get_content_type() != "multipart/related" or not message.is_multipart():
+        return None
+    pages = [part for part in message.walk() if part.get_content_type() in ("text/html", "application/xhtml+xml")]
+    start = str(message.get_param("start") or "")
+    return next((page for page in pages if start and page.get("Content-ID") == start), pages[0] if pages else None)
+
+
+def _body(message: Message, name: str, depth: int, attached: list[str]) -> Iterator[Part]:
+    """Yield the text of a message's parts, and collect the names of the others."""
+    if depth > _MAX_DEPTH:
+        return
+    kind = message.get_content_type()
+    filename = _filename(message)
+    is_attachment = message.get_content_disposition() == "attachment"
+    if kind == "message/rfc822" and message.is_multipart():
+        for inner in message.get_payload():
+            yield from _message(inner, name, depth + 1)  # type: ignore[arg-type]
+    elif message.is_multipart():
+        parts: list[Message] = message.get_payload()  # type: ignore[assignment]
+        if kind == "multipart/alternative":
+            yield from _best(parts, name, depth, attached)
+        elif kind == "multipart/encrypted":
+            raise DocumentError(f"{name} is encrypted: open it in your mail program and save its text")
+        else:
+            for part in parts:
+                yield from _body(part, name, depth + 1, attached)
+    elif kind in ("application/pkcs7-mime", "application/x-pkcs7-mime"):
+        raise DocumentError(f"{name} is encrypted or sealed: open it in your mail program and save its text")
+    elif is_attachment or (filename and not kind.startswith("text/")):
+        if filename and filename not in ("smime.p7s", "signature.asc"):
+            attached.append(filename)
+    elif kind in ("text/html", "application/xhtml+xml"):
+        yield from html.parts(_text(message, name), titled=False)
+    elif kind == "text/calendar":
+        yield from _calendar(_text(message, name))
+    elif kind.startswith("text/") and kind not in ("text/css", "text/rfc822-headers", "text/x-amp-html"):
+        found = _text(message, name)
+        if message.get_param("format") == "flowed":
+            found = _unflowed(found, message.get_param("delsp") == "yes")
+        yield from _paragraphs(found)
+
+
+def _best(parts: list[Message], name: str, depth: int, attached: list[str]) -> Iterator[Part]:
+    """Yield one of several versions: the plain text, unless it only says that there is an HTML version."""
+    versions = []
+    for part in parts:
+        names: list[str] = []
+        versions.append((part.get_content_type(), list(_body(part, name, depth + 1, names)), names))
+    lengths = [sum(len(part.text) for part in found) for _, found, _ in versions]
+    longest = max(lengths, default=0)
+    order = sorted(range(len(versions)), key=lambda at: versions[at][0] != "text/plain")
+    for at in order:
+        kind, found, _ = versions[at]
+        if kind != "text/calendar" and lengths[at] and lengths[at] >= _FEWEST_LETTERS * longest:
+            yield from found
+            break
+    for kind, found, names in versions:
+        attached += [one for one in names if one not in attached]
+        if kind == "text/calendar":
+            yield from found
+
+
+def _text(message: Message, name: str) -> str:
+    """Return a text part, in the encoding that it names."""
+    data = _payload(message)
+    named = message.get_content_charset()
+    if named is None or charsets.codec(named) is None:
+        named = html.declared_charset(data) if message.get_content_type() == "text/html" else None
+        return text.decode(data, name, named, is_markup=True) if data.strip() else ""
+    return text.decode(data, name, named) if data.strip() else ""
+
+
+def _payload(message: Message) -> bytes:
+    raw = message.get_payload()
+    if not isinstance(raw, str):
+        return b""
+    data = raw.encode("ascii", "surrogateescape")
+    coding = str(message.get("Content-Transfer-Encoding", "")).strip().lower()
+    if coding == "quoted-printable":
+        return quopri.decodestring(data)
+    if coding == "base64":
+        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
+        letters = letters[: len(letters) - (len(letters) % 4 == 1)]
+        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+    return data
+
+
+def _header(message: Message, key: str) -> str:
+    """Return a header as people read it: encoded words decoded, the date in ISO 8601."""
+    raw = message.get(key)
+    if raw is None:
+        return ""
+    shown = _decoded(str(raw)[:_MAX_HEADER])
+    if key == "Date":
+        try:
+            return f"{parsedate_to_datetime(shown):%Y-%m-%d %H:%M %z}".strip()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return shown
+    return shown
+
+
+def _decoded(raw: str) -> str:
+    pieces = []
+    try:
+        found = decode_header(raw.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
+    except (MessageError, ValueError, binascii.Error):
+        found = [(raw, None)]
+    for piece, label in found:
+        if isinstance(piece, bytes):
+            piece = piece.decode(charsets.codec(label) or "utf-8", "replace")
+        pieces.append(piece)
+    return " ".join(text.clean("".join(pieces)).split())
+
+
+def _filename(message: Message) -> str:
+    found = message.get_param("filename", None, "content-disposition") or message.get_param("name")
+    if isinstance(found, tuple):  # RFC 2231: encoding, language, letters
+        label, _, letters = found
+        data = unquote_to_bytes(letters) if "%" in letters else letters.encode("latin-1", "replace")
+        return data.decode(charsets.codec(label) or "utf-8", "replace")
+    return _decoded(str(found)) if found else ""
+
+
+def _unflowed(found: str, joins_words: bool) -> str:
+    """Join the lines that format=flowed (RFC 3676) broke: those that end with a blank, at the same depth of quotes."""
+    out: list[str] = []
+    for line in found.split("\n"):
+        quotes = re.match(r">*", line)
+        mark = quotes[0] if quotes else ""
+        content = line[len(mark) :].removeprefix(" ")
+        last = out[-1] if out else ""
+        if last.endswith(" ") and last not in ("-- ", f"{mark} -- ") and re.match(r">*", last)[0] == mark and content:  # type: ignore[index]
+            out[-1] = (last[:-1] if joins_words else last) + content
+        else:
+            out.append(f"{mark} {content}" if mark else content)
+    return "\n".join(out)
+
+
+def _paragraphs(found: str) -> Iterator[Part]:
+    for piece in re.split(r"\n[ \t]*\n", found):
+        if piece.strip():
+            yield Part(kind_of(piece.lstrip("\n")), piece.strip("\n").rstrip())
+
+
+def _calendar(found: str) -> Iterator[Part]:
+    """Yield what an invitation says."""
+    unfolded = re.sub(r"\n[ \t]", "", found)
+    lines = []
+    for key in ("SUMMARY", "DTSTART", "DTEND", "LOCATION", "DESCRIPTION"):
+        match = re.search(rf"^{key}(?:;[^:\n]*)?:(.*)$", unfolded, re.MULTILINE)
+        if match and match[1].strip():
+            value = re.sub(r"\\([,;\\])", r"\1", match[1].replace("\\n", " "))
+            if key.startswith("DT"):
+                value = re.sub(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?", _moment, value)
+            lines.append(f"{key.removeprefix('DT').capitalize()}: {' '.join(value.split())}")
+    if lines:
+        yield Part("paragraph", "\n".join(lines))
+
+
+def _moment(found: re.Match[str]) -> str:
+    day = f"{found[1]}-{found[2]}-{found[3]}"
+    return f"{day} {found[4]}:{found[5]}{' UTC' if found[6] else ''}" if found[4] else day

@@ -1,0 +1,99 @@
+"""Subtitles (SRT, WebVTT) -> what is said, in paragraphs; times, styles and repeated lines are left out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+
+from thoth.ingest import text
+from thoth.ingest.document import Document, Part, assemble
+
+_TIMES = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[^\n]*")
+_VOICE = re.compile(r"<v(?:\.[\w.-]*)?[ \t]+([^>]{1,80})>")
+_RUBY = re.compile(r"<rt>(.*?)</rt>", re.DOTALL)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[\d:.]{0,20}>|\{\\[^{}]{0,100}\}|\{[\d]{1,8}\}")
+_PAUSE_SECONDS = 4.0
+_PARAGRAPH_LETTERS = 600
+
+
+def read(data: bytes, name: str, charset: str | None = None) -> Document:
+    """Read subtitles.
+
+    Args:
+        data: the file.
+        name: of the document.
+        charset: what a server says its encoding is.
+
+    Raises:
+        UnknownFormatError: The bytes are not text.
+    """
+    content = text.decode(data, name, charset)
+    return assemble(name, _parts(content))
+
+
+def _parts(content: str) -> Iterator[Part]:
+    """Join lines to paragraphs: until a pause, another voice, or a sentence's end in a long one."""
+    said: list[str] = []
+    length, last_end, speaker = 0, 0.0, ""
+    for start, end, voice, line in _cues(content):
+        is_long = length > _PARAGRAPH_LETTERS and said and said[-1][-1:] in '.?!…"”。？！'
+        if said and (start - last_end > _PAUSE_SECONDS or voice != speaker or is_long):
+            yield Part("paragraph", _paragraph(speaker, said))
+            said, length = [], 0
+        said.append(line)
+        length += len(line)
+        last_end, speaker = end, voice
+    if said:
+        yield Part("paragraph", _paragraph(speaker, said))
+
+
+def _paragraph(speaker: str, said: list[str]) -> str:
+    return (f"{speaker}: " if speaker else "") + " ".join(said)
+
+
+def _cues(content: str) -> Iterator[tuple[float, float, str, str]]:
+    """Yield start, end, speaker and text of each cue; of text that scrolls up, every line once."""
+    shown: list[str] = []
+    for cue in re.split(r"\n[ \t]*\n+", content.strip()):
+        lines = cue.split("\n")
+        at = next((i for i, line in enumerate(lines[:3]) if _TIMES.match(line)), None)
+        if at is None:
+            continue  # the file's head, a note, a style
+        times = _TIMES.match(lines[at])
+        assert times is not None
+        # A file without empty lines between its cues is one piece.
+        spoken: list[str] = []
+        start, end = _seconds(times[1]), _seconds(times[2])
+        for i, line in enumerate(lines[at + 1 :], at + 1):
+            if found := _TIMES.match(line):
+                if spoken and re.fullmatch(r"\s*\d+\s*", spoken[-1]):
+                    spoken.pop()
+                yield from _said(spoken, shown, start, end)
+                spoken, start, end = [], _seconds(found[1]), _seconds(found[2])
+            elif i:
+                spoken.append(line)
+        yield from _said(spoken, shown, start, end)
+
+
+def _said(lines: list[str], shown: list[str], start: float, end: float) -> Iterator[tuple[float, float, str, str]]:
+    voice = ""
+    fresh: list[str] = []
+    now: list[str] = []
+    for line in lines:
+        if found := _VOICE.search(line):
+            voice = unescape(found[1]).strip()
+        plain = " ".join(unescape(_TAG.sub("", _RUBY.sub(r"(\1)", line))).split())
+        if plain:
+            now.append(plain)
+            if plain not in shown:
+                fresh.append(plain)
+    if now:
+        shown[:] = now
+    if fresh:
+        yield start, end, voice, " ".join(fresh)
+
+
+def _seconds(time: str) -> float:
+    parts = time.replace(",", ".").split(":")
+    return sum(float(part) * 60**power for power, part in enumerate(reversed(parts)))
