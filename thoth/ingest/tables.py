@@ -6,13 +6,13 @@ A sheet may hold several tables, one below the other with an empty row between t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from thoth.ingest.document import Part, table
 
 # About a third of a chunk, so that a chunk is filled and each has its header.
 _BLOCK_LETTERS = 1_000
-_LOOK_FOR_HEADER = 6
+_Header = Sequence[str] | None
 
 _VALUE = re.compile(r"[-+(\u2212]?[^\w\s]{0,3}\s*\d[\d\s.,:/%'\u2019()+-]*(?:[eE][+-]?\d+)?\s*[^\d]{0,4}\s*\)?")
 
@@ -24,7 +24,7 @@ def parts(rows: Iterable[Sequence[str]], page: int | None = None) -> Iterator[Pa
         rows: of cells, as a reader would see them.
         page: the sheet's number, from 1.
     """
-    header: Sequence[str] | None = None
+    header: _Header = None
     group: list[Sequence[str]] = []
     for row in rows:
         if any(cell.strip() for cell in row):
@@ -36,7 +36,7 @@ def parts(rows: Iterable[Sequence[str]], page: int | None = None) -> Iterator[Pa
         yield from _group(group, header, page)
 
 
-def _group(rows: list[Sequence[str]], header: Sequence[str] | None, page: int | None) -> Iterator[Part]:
+def _group(rows: list[Sequence[str]], header: _Header, page: int | None) -> Generator[Part, None, _Header]:
     """Yield the rows between two empty ones; returns the header in force after them."""
     at = 0
     while at < len(rows) and _filled(rows[at]) == 1 and (at + 1 == len(rows) or _filled(rows[at + 1]) != 1 or at == 0):
@@ -66,7 +66,7 @@ def _group(rows: list[Sequence[str]], header: Sequence[str] | None, page: int | 
     return header
 
 
-def _written(header: Sequence[str] | None, rows: list[Sequence[str]]) -> str:
+def _written(header: _Header, rows: list[Sequence[str]]) -> str:
     return table(rows if header is None else [header, *rows])
 
 

@@ -86,24 +86,22 @@ def _decoded(data: bytes, label: str | None, is_markup: bool) -> tuple[str | Non
     """Return the text and a warning; no text with a warning: letters, but nobody knows which."""
     for mark, name in _MARKS:
         if data.startswith(mark):
-            text = data[len(mark) :].decode(name, "replace")
-            return (text, _counted(text.count(BAD))) if plausible(text) else (None, "")
+            marked = data[len(mark) :].decode(name, "replace")
+            return (marked, _counted(marked.count(BAD))) if plausible(marked) else (None, "")
     wide = charsets.utf16_without_mark(data)
     if is_markup and label and label.startswith(("utf-16", "utf-32")):
         label = None  # it was read as ASCII, so it is not true
-    if label and not (wide and label in ("utf-8", "cp1252", "windows-1252")):
-        text = _by_label(data, label)
-        if text is not None:
-            return text, _counted(text.count(BAD) - _meant(data))
+    if label and not (wide and label in ("utf-8", "windows-1252")):
+        named = _by_label(data, label)
+        if named is not None:
+            return named, _counted(named.count(BAD) - _meant(data))
     if wide:
         text = data[: len(data) & ~1].decode(wide, "replace")
         if plausible(text):
             return text, _counted(text.count(BAD))
     text = data.decode("utf-8", "replace")
     bad = text.count(BAD) - _meant(data)
-    # The bytes of a letter in UTF-8 hardly follow each other by chance: each speaks for it.
-    good = len(text) - len(text.encode("ascii", "ignore")) - bad
-    if not bad or good >= 2 * bad or (bad <= 2 and good >= bad):
+    if _is_mostly_good(text, bad):
         return text, _counted(bad)
     guess = charsets.cjk_in_utf16(data)
     if guess is None:
@@ -111,13 +109,18 @@ def _decoded(data: bytes, label: str | None, is_markup: bool) -> tuple[str | Non
             return None, ""
         guess = charsets.guess(data)
     if guess is not None:
-        text = data.decode(guess, "replace")
-        named = _NAMES.get(guess, guess)
-        warning = f"not UTF-8, and it names no encoding; read as {named}: if letters are wrong, save it as UTF-8"
-        return text, warning
-    if bad <= 0.01 * len(text):
-        return text, _counted(bad)
-    return None, "unknown"
+        said = "not in the encoding that it names" if label else "not UTF-8, and it names no encoding"
+        return data.decode(guess, "replace"), (
+            f"{said}; read as {_NAMES.get(guess, guess)}: if letters are wrong, save it as UTF-8"
+        )
+    return (text, _counted(bad)) if bad <= 0.01 * len(text) else (None, "unknown")
+
+
+def _is_mostly_good(text: str, bad: int) -> bool:
+    """Tell a text with a few bad bytes from one in another encoding."""
+    # The bytes of a letter in UTF-8 hardly follow each other by chance: each letter speaks for it.
+    good = len(text) - len(text.encode("ascii", "ignore")) - bad
+    return not bad or good >= 2 * bad or (bad <= 2 and good >= bad)
 
 
 # What people know them by; their programs offer these names when saving.
@@ -141,9 +144,7 @@ def _by_label(data: bytes, label: str) -> str | None:
         text = data.decode(label, "replace")
     except (LookupError, ValueError):
         return None
-    bad = text.count(BAD) - _meant(data)
-    good = len(text) - len(text.encode("ascii", "ignore")) - bad
-    return text if not bad or good >= 2 * bad or (bad <= 2 and good >= bad) else None
+    return text if _is_mostly_good(text, text.count(BAD) - _meant(data)) else None
 
 
 def _windows_1252(data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from thoth.errors import DocumentError
@@ -152,12 +153,12 @@ class _Book:
 
 def _elements(markup: str, package: Package) -> Iterator[Element]:
     """Yield the rows of a sheet, and its columns' properties, as soon as they are read."""
-    parser = XMLPullParser(["start", "end"])
+    parser: XMLPullParser[Element] = XMLPullParser(["start", "end"])
     depth, data = 0, None
     try:
         for start in range(0, len(markup), _PIECE):
             parser.feed(markup[start : start + _PIECE])
-            for event, element in parser.read_events():
+            for event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
                 name = local(element)
                 depth += 1 if event == "start" else -1
                 if depth > 200:
