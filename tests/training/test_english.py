@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from torch_train.english import kinds, notes
@@ -23,6 +27,15 @@ def test_one_seed_gives_one_stream_and_another_seed_another() -> None:
     assert draw("train", 20) == draw("train", 20)
     assert English("a", "train").note(3) != English("b", "train").note(3)
     assert English("a", "train").note(3) != English("a", "dev").note(3)
+
+
+def test_the_stream_does_not_depend_on_the_hash_seed_of_the_process() -> None:
+    command = [sys.executable, "-m", "torch_train.english", "show", "--notes", "8", "--facts", "6"]
+    printed = {
+        subprocess.run(command, env=os.environ | {"PYTHONHASHSEED": seed}, check=True, capture_output=True).stdout
+        for seed in ("1", "2")
+    }
+    assert len(printed) == 1
 
 
 @pytest.mark.parametrize("split", SPLITS)
