@@ -67,7 +67,7 @@ def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
     vocabulary = ["".join(random.choice(letters, 3 + int(random.integers(7)))) for _ in range(VOCABULARY)]
     weights = 1 / np.arange(1, VOCABULARY + 1)
     weights /= weights.sum()
-    with Database(home / "library.db", schema).writing() as database:
+    with Database(home / "library.db", schema.SCHEMA).writing() as database:
         for number in range(documents):
             drawn = random.choice(VOCABULARY, (chunks, WORDS_IN_A_CHUNK), p=weights)
             texts = [" ".join(vocabulary[i] for i in row) + f" serial{number}. " for row in drawn]

@@ -13,10 +13,10 @@ import pytest
 
 from tests.app import made_up
 from thoth.errors import DocumentError, ResourceError, ThothError
-from thoth.library import schema
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
-from thoth.system import disk
+from thoth.library.schema import SCHEMA
+from thoth.system import disk, sqlite
 
 NOTE = made_up.document(["The founder of Velmar is Ana Dor.", "Velmar makes lamps.", "Its lamps are green."])
 
@@ -80,7 +80,7 @@ def test_a_database_of_another_program(home: Path) -> None:
 
 def test_a_database_of_a_newer_version(home: Path, stored: StoredDocument) -> None:
     with sqlite3.connect(home / "library.db") as database:
-        database.execute(f"PRAGMA user_version = {len(schema.MIGRATIONS) + 1}")
+        database.execute(f"PRAGMA user_version = {len(SCHEMA.steps) + 1}")
     database.close()
     with pytest.raises(ThothError, match="update Thoth"):
         Library(home).documents()
@@ -90,10 +90,11 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(
     home: Path, stored: StoredDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = ("CREATE TABLE marks (document INTEGER)", "INSERT INTO marks SELECT key FROM documents")
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
+    newer = replace(SCHEMA, steps=(*SCHEMA.steps, step))
+    monkeypatch.setattr("thoth.library.library.SCHEMA", newer)
     assert Library(home).documents() == Library(home).documents() == [stored]
     with sqlite3.connect(home / "library.db") as database:
-        assert schema.version(database) == len(schema.MIGRATIONS)
+        assert sqlite.version(database) == len(newer.steps)
         assert database.execute("SELECT count(*) FROM marks").fetchone() == (1,)
     database.close()
 
@@ -102,7 +103,8 @@ def test_a_migration_that_fails_changes_nothing(
     home: Path, stored: StoredDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("DROP TABLE texts", "DROP TABLE nonsense")))
+        steps = (*SCHEMA.steps, ("DROP TABLE texts", "DROP TABLE nonsense"))
+        broken.setattr("thoth.library.library.SCHEMA", replace(SCHEMA, steps=steps))
         with pytest.raises(sqlite3.OperationalError):
             Library(home).documents()
     assert Library(home).document(stored.id) == NOTE

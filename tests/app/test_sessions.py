@@ -171,7 +171,9 @@ def test_a_damaged_database_is_explained_and_left_alone(home: Path, content: byt
 
 
 def test_a_newer_database_is_refused(home: Path) -> None:
-    home.mkdir()
+    sessions = Sessions(home)
+    sessions.put(sessions.create("Q"), Turn(0, "Q"))
+    sessions.close()
     with sqlite3.connect(home / "sessions.db") as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()

@@ -1,49 +1,54 @@
-"""Conversations on disk: `<home>/sessions.db`. A question is there when it is sent, an answer as far as it was kept.
+"""Conversations on disk: `<home>/sessions.db`. A question is stored when it is sent, an answer while it is generated.
 
-Any method may be called from any thread. Reading where nothing was stored gives nothing and creates nothing.
+Any method may be called from any thread. Reading where nothing was stored returns nothing and creates nothing.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import uuid
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from thoth.errors import DocumentError, ResourceError, ThothError
+from thoth.errors import DocumentError
 from thoth.events import Chosen, Passage, Stats
+from thoth.system.sqlite import Database, Schema
 
 State = Literal["answering", "done", "stopped", "failed"]
 
 _TITLE_LENGTH = 60
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE session (
-    id TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    created TEXT NOT NULL,
-    updated TEXT NOT NULL,
-    documents TEXT NOT NULL -- JSON: ids of the active ones
-);
-CREATE TABLE turn (
-    session TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE,
-    number INTEGER NOT NULL,
-    question TEXT NOT NULL,
-    answer TEXT NOT NULL,
-    state TEXT NOT NULL,
-    error TEXT,
-    stats TEXT, -- JSON
-    sources TEXT NOT NULL, -- JSON
-    asked TEXT NOT NULL,
-    PRIMARY KEY (session, number)
-) WITHOUT ROWID;
-"""
+_FIRST = (
+    """CREATE TABLE session (
+        id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        created TEXT NOT NULL,
+        updated TEXT NOT NULL,
+        documents TEXT NOT NULL -- JSON: ids of the active ones
+    )""",
+    """CREATE TABLE turn (
+        session TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        question TEXT NOT NULL,
+        answer TEXT NOT NULL,
+        state TEXT NOT NULL,
+        error TEXT,
+        stats TEXT, -- JSON
+        sources TEXT NOT NULL, -- JSON
+        asked TEXT NOT NULL,
+        PRIMARY KEY (session, number)
+    ) WITHOUT ROWID""",
+)
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.create_function("folded", 1, str.casefold, deterministic=True)
+
+
+_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST,), prepare=_prepare)
 
 
 def now() -> datetime:
@@ -101,9 +106,7 @@ class Sessions:
     """All conversations of one home."""
 
     def __init__(self, home: Path) -> None:
-        self.path = home / "sessions.db"
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(home / "sessions.db", _SCHEMA)
 
     def create(self, question: str, documents: Collection[str] = ()) -> Session:
         """Begin a session with its first question as the title; it is stored with its first turn."""
@@ -116,7 +119,7 @@ class Sessions:
         """Store a turn, in place of the one with its number; durable on return."""
         stats = json.dumps(asdict(turn.stats)) if turn.stats else None
         sources = json.dumps([asdict(passage) for passage in turn.sources])
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO session VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, documents = excluded.documents",
@@ -185,76 +188,22 @@ class Sessions:
 
     def rename(self, id: str, title: str) -> None:
         """Give a session another title."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("UPDATE session SET title = ? WHERE id = ?", (_storable(title), id))
 
     def remove(self, id: str) -> None:
         """Delete a session with everything said in it."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             connection.execute("DELETE FROM session WHERE id = ?", (id,))
+        self._database.empty_log()
 
     def close(self) -> None:
         """Close the database; the next call opens it again."""
-        with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+        self._database.close()
 
     def _read(self, query: str, values: Collection[Any]) -> list[tuple[Any, ...]]:
-        if not self.path.exists():
-            return []
-        with self._lock, self._explained():
-            return self._open().execute(query, tuple(values)).fetchall()
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = self._open()
-            with connection:
-                yield connection
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
-            try:
-                _prepare(connection, self.path)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:
-                raise ResourceError(f"the disk of {self.path} is full: free some space") from error
-            remedy = "move it away to begin with an empty one"
-            raise ThothError(f"the sessions in {self.path} cannot be used ({error}): {remedy}") from error
-        except OSError as error:
-            raise ThothError(
-                f"cannot write to {self.path.parent} ({error.strerror}): mend its permissions or set THOTH_HOME"
-            ) from error
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    connection.create_function("folded", 1, str.casefold, deterministic=True)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > _VERSION:
-        raise ThothError(f"{path} was written by a newer Thoth: update this one")
-    if version < _VERSION:
-        # Another process may be doing the same: whoever comes second finds it done.
-        connection.execute("BEGIN IMMEDIATE")
-        with connection:
-            if connection.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
-                for statement in filter(str.strip, _SCHEMA.split(";\n")):
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
+        with self._database.reading() as connection:
+            return connection.execute(query, tuple(values)).fetchall()
 
 
 def _session(row: tuple[Any, ...]) -> Session:

@@ -164,7 +164,7 @@ class Writer:
     def require_room(self, pairs: Sequence[Pairs]) -> None:
         """Make the folder, and raise `ResourceError` if so much does not fit."""
         folder = self._files.folder / self._document
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_private_folder(folder)
         disk.require_room(folder, sum(each.nbytes for each in pairs))
 
     def write_chunk(self, number: int, pairs: Pairs) -> Receipt:
@@ -203,6 +203,7 @@ class Writer:
             write_tensors(path, tensors, {"scale": repr(pairs.scale)})
         except RuntimeError as error:  # MLX has no other word for a disk that takes no more
             raise disk.full(path.parent) from error
+        path.chmod(0o600)
         return receipt(path)
 
 

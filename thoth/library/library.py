@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from thoth.errors import DocumentError, ThothError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
-from thoth.library import bm25, queries, repair, schema
+from thoth.library import bm25, queries, repair
 from thoth.library.adapters import AdapterFiles, DamagedError, Pairs, join, split
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_id
+from thoth.library.schema import SCHEMA
 from thoth.library.scope import Scope
 from thoth.system import disk
 from thoth.system.sqlite import Database
@@ -50,7 +51,7 @@ class Library:
 
     def __init__(self, home: Path, recent_bytes: int = _RECENT_BYTES) -> None:
         self._home = home
-        self._database = Database(home / "library.db", schema)
+        self._database = Database(home / "library.db", SCHEMA)
         self._files = AdapterFiles(home / "documents", recent_bytes)
         self._words = bm25.Words()
         self._last: tuple[tuple[int, frozenset[str]], Scope] | None = None
@@ -310,6 +311,7 @@ class Library:
         with self._database.writing() as database:
             if queries.found(database, id) is None:  # nobody has begun to absorb it again
                 self._files.remove(id)
+        self._database.empty_log()
 
     def repair(self) -> list[str]:
         """Mend what crashes and broken disks leave behind; returns what was done, a line each."""

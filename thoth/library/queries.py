@@ -79,8 +79,16 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
 
 
 def delete(database: sqlite3.Connection, id: str) -> None:
-    """Take a document out, with everything that belongs to it."""
+    """Delete a document and everything that belongs to it, its words in the word index too."""
+    if found(database, id) is None:
+        return
+    # The index only marks words as deleted and keeps them until it merges, unless it is told otherwise.
+    at_once = sqlite3.sqlite_version_info >= (3, 42)
+    if at_once:
+        database.execute("INSERT INTO chunk_words (chunk_words, rank) VALUES ('secure-delete', 1)")
     database.execute("DELETE FROM documents WHERE id = ?", (id,))
+    if not at_once:
+        database.execute("INSERT INTO chunk_words (chunk_words) VALUES ('optimize')")
 
 
 def update(database: sqlite3.Connection, ids: Collection[str], **changes: object) -> None:

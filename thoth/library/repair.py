@@ -11,7 +11,7 @@ from pathlib import Path
 from thoth.library import adapters, queries
 from thoth.library.adapters import AdapterFiles, Receipt
 from thoth.library.records import ChunkRef
-from thoth.system.sqlite import UNFINISHED, Database
+from thoth.system.sqlite import Database, unfinished
 
 _ADAPTERS = """SELECT id, number, adapters.bytes, sha256
     FROM adapters JOIN chunks ON chunks.key = chunk JOIN documents ON documents.key = document"""
@@ -85,7 +85,7 @@ def _orphans(connection: sqlite3.Connection, files: AdapterFiles, home: Path) ->
         else:
             queries.delete_bias(connection, bundle)
     inside = [path for folder in files.folder.glob("*/") for path in folder.iterdir()]
-    for path in sorted([*files.folder.glob("*"), *inside, *home.glob(f"{UNFINISHED}*")]):
+    for path in sorted([*files.folder.glob("*"), *inside, *unfinished(home)]):
         inside_kept = path.parent in folders or path.parent in (files.folder, home)
         if path not in known and path not in folders and inside_kept:
             _remove(path)

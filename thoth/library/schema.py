@@ -1,11 +1,8 @@
-"""The tables of the library's database, as the steps that lead from one version to the next.
-
-The version is the number of steps taken. A step that people's databases have taken is never changed again.
-"""
+"""The tables of the library's database; see `thoth.system.sqlite.Schema` for how they are migrated."""
 
 from __future__ import annotations
 
-import sqlite3
+from thoth.system.sqlite import Schema
 
 # Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new step that
 # makes the index anew.
@@ -76,21 +73,11 @@ _FIRST = (
 MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
 
 
-def is_library(database: sqlite3.Connection) -> bool:
-    """Return whether a database was made here."""
-    return bool(database.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION)
-
-
-def version(database: sqlite3.Connection) -> int:
-    """Return how many steps a database has taken."""
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def migrate(database: sqlite3.Connection) -> None:
-    """Take the steps that are missing, all or none of them, unless another process just did."""
-    database.execute("BEGIN IMMEDIATE")
-    for step in MIGRATIONS[version(database) :]:
-        for statement in step:
-            database.execute(statement)
-    database.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    database.commit()
+SCHEMA = Schema(
+    contents="library",
+    without="absorb the documents again",
+    table="documents",
+    steps=MIGRATIONS,
+    application_id=_APPLICATION,
+    on_change="UPDATE library SET revision = revision + 1",
+)

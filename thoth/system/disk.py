@@ -1,4 +1,4 @@
-"""Room on the disk: asked for before writing, explained when it runs out."""
+"""The disk: room is checked before writing, errors are explained, and new files are for this user alone."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from thoth.errors import ResourceError, ThothError
 
@@ -49,7 +50,23 @@ def explained(folder: Path) -> Iterator[None]:
         if error.errno in _FULL:
             raise full(folder) from error
         place = error.filename or folder
-        raise ThothError(f"cannot use {place} ({error.strerror}): mend its permissions or set THOTH_HOME") from error
+        raise ThothError(f"cannot use {place} ({error.strerror}): fix its permissions or set THOTH_HOME") from error
+
+
+def make_private_folder(folder: Path) -> None:
+    """Create a folder, and those above it that are missing, for this user alone; one that exists keeps its mode."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    for place in reversed(missing):
+        place.mkdir(0o700, exist_ok=True)
+
+
+def new_private(path: Path) -> BinaryIO:
+    """Open a new file that only this user may read and write.
+
+    Raises:
+        FileExistsError: The file exists.
+    """
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""A SQLite database that threads and processes share, and what goes wrong with one.
+"""A SQLite database that threads and processes share: opening, migrating, writing durably, explaining damage.
 
-Connections are lent to one user at a time. A writer holds SQLite's one write lock from its first step to its last;
-readers see the state before, and wait for nobody.
+Each user borrows a connection. A writer holds SQLite's one write lock from its first step to its last; readers see
+the state before and wait for nobody. What is deleted is overwritten, and only the user may read the file.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from weakref import finalize
 
 from thoth.errors import ThothError
@@ -26,30 +26,60 @@ _PATIENCE_SECONDS = 30.0
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNREACHABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
+_FILES = ("", "-wal", "-shm")  # what SQLite keeps of one database
 
-UNFINISHED = ".library-"  # what a killed process can leave behind begins so
 
+@dataclass(frozen=True)
+class Schema:
+    """What a database holds, as the steps that lead from one version to the next.
 
-class Schema(Protocol):
-    """What a database must hold; the module `thoth.library.schema` is one."""
+    The version is the number of steps taken. A step that people's databases have taken is never changed again.
 
-    MIGRATIONS: tuple[tuple[str, ...], ...]
+    Attributes:
+        contents: the word for it in messages: "library".
+        without: what moving the file away costs, for the message about damage: "absorb the documents again".
+        table: a table that the first step makes; a database without it was not made here.
+        steps: the statements of each step.
+        application_id: SQLite's mark for the program that owns a file; the first step sets it if it is not 0.
+        on_change: a statement that runs in every transaction that changed something.
+        prepare: called with each new connection, to add functions.
+    """
 
-    def is_library(self, database: sqlite3.Connection) -> bool:
-        """Return whether a database was made here."""
+    contents: str
+    without: str
+    table: str
+    steps: tuple[tuple[str, ...], ...]
+    application_id: int = 0
+    on_change: str | None = None
+    prepare: Callable[[sqlite3.Connection], None] = lambda _: None
 
-    def version(self, database: sqlite3.Connection) -> int:
-        """Return how many steps a database has taken."""
+    def is_ours(self, database: sqlite3.Connection) -> bool:
+        """Return whether a database was made with this schema, in whatever version."""
+        (found,) = database.execute("PRAGMA application_id").fetchone()
+        tables = database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (self.table,))
+        return bool(found == self.application_id and tables.fetchone())
 
     def migrate(self, database: sqlite3.Connection) -> None:
-        """Take the steps that are missing."""
+        """Take the missing steps, all or none of them, unless another process has just done so."""
+        database.execute("BEGIN IMMEDIATE")
+        for step in self.steps[version(database) :]:
+            for statement in step:
+                database.execute(statement)
+        database.execute(f"PRAGMA user_version = {len(self.steps)}")
+        database.commit()
+
+
+def version(database: sqlite3.Connection) -> int:
+    """Return how many steps a database has taken."""
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 class Database:
-    """One database file, made by its first writer; until then it reads as an empty one.
+    """One database file, created by its first writer; until then it reads as an empty one.
 
-    `reading` and `writing` turn what SQLite and the disk report into errors that say what to do: a database that is
-    damaged (a copy of it is kept), of a newer version or out of reach is a `ThothError`, a full disk a `ResourceError`.
+    `reading` and `writing` turn the errors of SQLite and of the disk into errors that say what to do: a database that
+    is damaged (a copy is kept), newer than this program or unreachable is a `ThothError`, a full disk a
+    `ResourceError`.
     """
 
     def __init__(self, path: Path, schema: Schema) -> None:
@@ -59,7 +89,7 @@ class Database:
         finalize(self, _close, self._idle)
 
     def close(self) -> None:
-        """Close what nobody uses just now."""
+        """Close the connections that nobody is using."""
         _close(self._idle)
 
     @contextmanager
@@ -72,12 +102,12 @@ class Database:
 
     @contextmanager
     def writing(self, undo: Callable[[], None] = lambda: None) -> Iterator[sqlite3.Connection]:
-        """Give a connection that holds the write lock; the block's changes come true together at its end, or never.
+        """Give a connection that holds the write lock; the block's changes take effect together at its end, or never.
 
         They are on the disk when the block is left: neither `kill -9` nor a power failure takes them back.
 
         Args:
-            undo: is called when they do not come true, to take back what was done to files.
+            undo: called when the changes fail, to take back what was done to files.
         """
         with self._explained():
             if not self.path.exists():
@@ -87,12 +117,23 @@ class Database:
                 before = database.total_changes
                 try:
                     yield database
-                    if database.total_changes > before:
-                        database.execute("UPDATE library SET revision = revision + 1")
+                    if self._schema.on_change and database.total_changes > before:
+                        database.execute(self._schema.on_change)
                     database.commit()
                 except BaseException:
                     undo()
                     raise
+
+    def empty_log(self) -> None:
+        """Move every change into the database file and empty the log, so that deleted text is in neither.
+
+        A reader that holds an older state prevents it; the log is then emptied by a later call or at the end.
+        """
+        if self.path.exists():
+            with self._explained(), self._lent() as database:
+                database.execute("PRAGMA busy_timeout = 0")
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                database.execute(f"PRAGMA busy_timeout = {int(_PATIENCE_SECONDS * 1000)}")
 
     @contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
@@ -116,12 +157,12 @@ class Database:
                 yield
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", 0)
-                kind = code & 0xFF  # the rest of a code says more precisely where it happened
+                kind = code & 0xFF  # the other bits say more precisely where it happened
                 if code == sqlite3.SQLITE_CORRUPT_VTAB:
-                    remedy = "run `thoth doctor --repair`, which makes it anew"
+                    remedy = "run `thoth doctor --repair` to rebuild it"
                     raise ThothError(f"the word index in {self.path} is damaged: {remedy}") from error
                 if kind in _DAMAGED:
-                    raise damaged(self.path, str(error)) from error
+                    raise _damaged(self.path, self._schema, str(error)) from error
                 if kind in _BUSY:
                     raise ThothError(
                         f"another Thoth keeps writing to {self.path}: try again when it is done"
@@ -129,20 +170,25 @@ class Database:
                 if kind == sqlite3.SQLITE_FULL or (kind in _UNREACHABLE and disk.is_full(folder)):
                     raise disk.full(folder) from error
                 if kind in _UNREACHABLE:
-                    remedy = "mend its permissions or set THOTH_HOME"
+                    remedy = "fix its permissions or set THOTH_HOME"
                     raise ThothError(f"cannot use {self.path} ({error}): {remedy}") from error
                 raise
 
 
-def damaged(path: Path, why: str) -> ThothError:
+def unfinished(folder: Path) -> list[Path]:
+    """Return the databases in a folder that a killed process had begun to create."""
+    return sorted(folder.glob(".*-*.db*"))
+
+
+def _damaged(path: Path, schema: Schema, why: str) -> ThothError:
     """Keep a copy of a damaged database, once, and return the error that explains it."""
     try:
         copy = f"a copy is kept as {_keep_copy(path).name}"
     except OSError as error:
         copy = f"it could not be copied ({error.strerror})"
     return ThothError(
-        f"{path} is damaged ({why}) and was left as it is; {copy}. Put a backup in its place, or move it away to begin "
-        "an empty library and absorb the documents again"
+        f"{path} is damaged ({why}) and was left unchanged; {copy}. Put a backup in its place, or move it away to "
+        f"start with an empty {schema.contents} and {schema.without}"
     )
 
 
@@ -151,18 +197,20 @@ def _keep_copy(path: Path) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     copy = path.with_name(f"{path.stem}-damaged-{digest[:8]}{path.suffix}")
     if not copy.exists():
-        for ending in ("-wal", ""):  # what was written last may still stand beside it
+        for ending in ("-wal", ""):  # the newest changes may still be in the log
             if (part := Path(f"{path}{ending}")).exists():
-                shutil.copyfile(part, f"{copy}{ending}")
+                with disk.new_private(Path(f"{copy}{ending}")) as target, part.open("rb") as source:
+                    shutil.copyfileobj(source, target)
     return copy
 
 
 def _create(path: Path, schema: Schema) -> None:
-    """Make an empty library under another name first: a file of this name without tables in it has been damaged."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}{path.suffix}")
+    """Create an empty database under another name first: a file of this name without tables in it has been damaged."""
+    disk.make_private_folder(path.parent)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
-        with closing(_connect(temporary)) as database:
+        disk.new_private(temporary).close()  # SQLite gives the files beside it the same mode
+        with closing(_connect(temporary, schema)) as database:
             database.execute("PRAGMA journal_mode = WAL")
             schema.migrate(database)
         try:
@@ -173,19 +221,20 @@ def _create(path: Path, schema: Schema) -> None:
             os.replace(temporary, path)
         disk.sync_folder(path.parent)
     finally:
-        for ending in ("", "-wal", "-shm"):
+        for ending in _FILES:
             Path(f"{temporary}{ending}").unlink(missing_ok=True)
 
 
 def _open(path: Path, schema: Schema) -> sqlite3.Connection:
-    database = _connect(path)
+    _make_private(path)
+    database = _connect(path, schema)
     try:
-        if not schema.is_library(database):
-            raise damaged(path, "it holds no library")
-        version, newest = schema.version(database), len(schema.MIGRATIONS)
-        if version > newest:
-            raise ThothError(f"{path} was written by a newer Thoth (version {version}, not {newest}): update Thoth")
-        if version < newest:
+        if not schema.is_ours(database):
+            raise _damaged(path, schema, f"it holds no {schema.contents}")
+        found, newest = version(database), len(schema.steps)
+        if found > newest:
+            raise ThothError(f"{path} was written by a newer Thoth (version {found}, not {newest}): update Thoth")
+        if found < newest:
             schema.migrate(database)
     except BaseException:
         database.close()
@@ -193,19 +242,31 @@ def _open(path: Path, schema: Schema) -> sqlite3.Connection:
     return database
 
 
+def _make_private(path: Path) -> None:
+    """Take other users' access to a database away that an older Thoth gave them."""
+    for ending in _FILES:
+        file = Path(f"{path}{ending}")
+        with suppress(OSError):  # another user's file, or none
+            if (mode := file.stat().st_mode & 0o777) & 0o077:
+                file.chmod(mode & 0o700)
+
+
 def _empty(schema: Schema) -> sqlite3.Connection:
     database = sqlite3.connect(":memory:", isolation_level=None)
+    schema.prepare(database)
     schema.migrate(database)
     return database
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
     # Transactions are begun by hand, and one thread after the other may use the connection.
     database = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA foreign_keys = ON")
     # What was reported done survives a power failure too: one sync for each change.
     database.execute("PRAGMA synchronous = FULL")
     database.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the drive's own memory
+    database.execute("PRAGMA secure_delete = ON")  # deleted text is overwritten with zeros
+    schema.prepare(database)
     return database
 
 
