@@ -14,6 +14,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError, ThothError
+from thoth.ingest import formats
 
 
 def make_pdf(pages: Sequence[Sequence[str]]) -> bytes:
@@ -102,16 +103,14 @@ def test_pdf_with_an_empty_password_is_read(tmp_path: Path) -> None:
     assert "Ana Dor founded Velmar." in ingest.read(path).text
 
 
-def test_pypdf_reads_what_pdfium_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pypdf_reads_what_pdfium_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     import pypdfium2
 
     def refuse(*_: object) -> None:
         raise pypdfium2.PdfiumError("refused")
 
     monkeypatch.setattr(pypdfium2, "PdfDocument", refuse)
-    path = tmp_path / "report.pdf"
-    path.write_bytes(PDF)
-    assert "Ana Dor founded Velmar." in ingest.read(path).text
+    assert "Ana Dor founded Velmar." in formats.read(PDF, "report.pdf").text
 
 
 @pytest.mark.parametrize(

@@ -325,13 +325,12 @@ def test_a_book_reads_nothing_outside_of_itself(tmp_path: Path) -> None:
         ingest.read(tmp_path / "book.epub")
 
 
-def test_a_bomb_is_refused_before_it_unpacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bomb_is_refused_before_it_unpacks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(package, "MAX_UNPACKED_BYTES", 4 << 20)
     bomb = docx("", document=bytes(package.MAX_UNPACKED_BYTES + 1))
     assert len(bomb) < 10_000
-    (tmp_path / "bomb.docx").write_bytes(bomb)
     with pytest.raises(DocumentError, match="unpacks to more than 4 MB"):
-        ingest.read(tmp_path / "bomb.docx")
+        formats.read(bomb, "bomb.docx")
 
 
 def manual() -> bytes:
@@ -373,7 +372,8 @@ def test_pdf_has_pages_and_headings(tmp_path: Path, caplog: pytest.LogCaptureFix
     assert [block.page for block in document.blocks] == [1, 1, 1, 1, 2]
     assert [block.headings for block in document.blocks[2:]] == [("Safety", "Heat")] * 2 + [("No such words",)]
     [warning] = caplog.messages
-    assert warning == "manual.pdf: no text on page 3: run text recognition (OCR) to have them read"
+    assert warning.startswith("manual.pdf: no text on page 3: ")
+    assert "--ocr" in warning
 
 
 def test_suffixes_that_mean_text_are_lower_case() -> None:

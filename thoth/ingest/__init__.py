@@ -5,40 +5,73 @@ In: what people name. Out: a `Document`, its text and the blocks it consists of.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest.document import Block, Document, Kind
 from thoth.ingest.names import shown
 
-__all__ = ["Block", "Document", "Kind", "is_address", "read", "read_all", "shown"]
+__all__ = ["Block", "Document", "Kind", "Reading", "is_address", "read", "read_all", "reading", "shown"]
 
 STANDARD_INPUT = "-"
 
+Reading = Generator[tuple[int, int], None, Document]
+
 
 def read(source: Path | str) -> Document:
-    """Read a document.
+    """Read a document, in the reader process.
 
     Args:
         source: a path; or, as a string, also an address (http, https) or `-` for standard input.
 
     Raises:
-        DocumentError: It is missing, a folder, unreadable, too large, damaged, encrypted, or of a kind that Thoth
-            does not read (`UnknownFormatError`).
+        DocumentError: It is missing, a folder, unreadable, too large, damaged, encrypted, of a kind that Thoth does
+            not read (`UnknownFormatError`), or takes too much memory or time to read.
         NoTextError: It was read and holds no text.
     """
-    from thoth.ingest import files, formats  # every reader there is: naming a document needs none of them
+    pages = reading(source)
+    while True:
+        try:
+            next(pages)
+        except StopIteration as end:
+            document: Document = end.value
+            return document
 
+
+def reading(source: Path | str, should_stop: Callable[[], bool] = lambda: False) -> Reading:
+    """Read a document page by page.
+
+    Args:
+        source: as `read` takes it.
+        should_stop: asked 20 times a second while a file is parsed.
+
+    Yields:
+        Pages that are read, and pages there are; only for formats with pages.
+
+    Returns:
+        The document.
+
+    Raises:
+        DocumentError, NoTextError: As `read`.
+        Stopped: `should_stop` said so.
+    """
+    # Parsers and TLS: naming a document needs none of them.
+    from thoth.ingest import files, reader_process
+
+    file: Path | reader_process.Payload
     if source == STANDARD_INPUT:
-        return formats.read(files.read_stdin(), "standard input")
-    if isinstance(source, str) and is_address(source):
-        from thoth.ingest import web  # TLS and all that takes as long to import as the rest of the command line
+        file = reader_process.Payload(files.read_stdin(), "standard input")
+    elif isinstance(source, str) and is_address(source):
+        from thoth.ingest import web
 
         page = web.fetch(source)
-        return formats.read(page.data, page.name, page.media_type, page.charset)
-    path = Path(source)
-    return formats.read(files.read_file(path), shown(path.name))
+        file = reader_process.Payload(page.data, page.name, page.media_type, page.charset)
+    elif files.is_stream(path := Path(source)):
+        file = reader_process.Payload(files.read_file(path), shown(path.name))
+    else:
+        file = path
+    return (yield from reader_process.shared().read(file, {}, should_stop))
 
 
 def is_address(source: str) -> bool:

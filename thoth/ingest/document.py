@@ -6,7 +6,7 @@ A block is a span of the text, so nothing is stored twice and nothing between tw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,30 @@ class Document:
     def sha256(self) -> str:
         """SHA-256 of the text, in hex: the document's identity, whatever file it came in."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page that a reader is done with, while it goes on to the next.
+
+    Attributes:
+        number: from 1.
+        total: pages of the document.
+        text: of the page; an empty line comes between it and the page before.
+        blocks: of the page, at their places in the whole text.
+    """
+
+    number: int
+    total: int
+    text: str
+    blocks: tuple[Block, ...]
+
+
+OnPage = Callable[[PageRead], None]
+
+
+def ignore(_: PageRead) -> None:
+    """Take a page and do nothing."""
 
 
 class Headings:

@@ -16,6 +16,16 @@ _BLOCK_BYTES = 1 << 20
 _TRIES = 2
 
 
+def is_stream(path: Path) -> bool:
+    """Tell a pipe or a device, which only this process can read, from a file that any process can open."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    # `/dev/stdin` and `/dev/fd/3` may be files, but each process has its own.
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)) or os.path.abspath(path).startswith(("/dev/", "/proc/"))
+
+
 def read_file(path: Path) -> bytes:
     """Read a file, once more where it changes meanwhile; a folder that is one document comes as a zip archive.
 

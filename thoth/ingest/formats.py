@@ -8,8 +8,8 @@ from importlib import import_module
 from pathlib import PurePath
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import prose, refusals, text
-from thoth.ingest.document import Document
+from thoth.ingest import ocr, prose, refusals, text
+from thoth.ingest.document import Document, OnPage, ignore
 
 # A text of 32 MB has eight million tokens; there is no reading it in chunks of a few hundred.
 MAX_TEXT_BYTES = 32 << 20
@@ -49,7 +49,15 @@ _TYPES = {
 }  # fmt: skip
 
 
-def read(data: bytes, name: str, media_type: str | None = None, charset: str | None = None) -> Document:
+def read(
+    data: bytes,
+    name: str,
+    media_type: str | None = None,
+    charset: str | None = None,
+    *,
+    on_page: OnPage = ignore,
+    recognize: bool = False,
+) -> Document:
     """Read a file of any format.
 
     Args:
@@ -57,6 +65,8 @@ def read(data: bytes, name: str, media_type: str | None = None, charset: str | N
         name: of the document, safe to show; its suffix counts where the bytes leave it open.
         media_type: what a server says the file is, `text/html` for example.
         charset: what a server says its encoding is.
+        on_page: called with each page as soon as it is read, for formats with pages.
+        recognize: whether pages that are pictures are read by text recognition (OCR).
 
     Raises:
         DocumentError: The file is damaged, encrypted, too large, or of a kind that Thoth does not read.
@@ -65,8 +75,8 @@ def read(data: bytes, name: str, media_type: str | None = None, charset: str | N
     what, remedy = "", "choose a document with text"
     try:
         if _is_pdf(data, name):
-            document = _reader("pdf")(data, name)
-            remedy = "it is probably a scan; run text recognition (OCR) on it first"
+            document = _reader("pdf")(data, name, on_page, recognize=recognize)
+            remedy = f"it is probably a scan; {ocr.offer()}"
         elif data.startswith(_ZIP):
             document, what = _read_zip(data, name)
         elif data.startswith(_RTF) or data[:64].lstrip().startswith(_RTF):

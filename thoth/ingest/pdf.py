@@ -7,33 +7,31 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest.document import Block, Document, Headings
-from thoth.ingest.prose import kind_of
+from thoth.ingest import ocr, pdf_forms, pdf_lines
+from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore
+from thoth.ingest.pdf_lines import Group
 
 log = logging.getLogger(__name__)
 
 # PDFium is not thread-safe: one call at a time in the whole process.
 _PDFIUM = threading.Lock()
 
-# PDFium marks a word broken at the line's end with one of these instead of the hyphen; join the word.
-_BROKEN_WORD = re.compile("[\x02\ufffe](?:\r?\n)?")
-
-# Lines without an empty one between them; possessive, so that blanks are not tried again and again.
-_LINES = re.compile(r"(?<![^\S\n])(?:[^\S\n]*+\S[^\n]*+\n?)+")
-
-# Some writers add a little after the end mark, so look for it in more than the last line.
+_HEADER, _HEADER_WITHIN = b"%PDF-", 1024
+# Some writers add a little after the end mark, or zeros up to the next block of a disk.
 _END_MARK, _END_MARK_WITHIN = b"%%EOF", 4096
-
-# Letters differ in width, so a full line may have fewer of them than the page's longest.
-_FULL_LINE = 0.85
 
 # Of a manual of a thousand pages; more are not written by people.
 _MAX_BOOKMARKS = 20_000
+
+# Of the letters looked at: more without a place in Unicode, and a page is no text.
+_MAX_UNKNOWN_SHARE = 0.4
+_LETTERS_LOOKED_AT = 40
+_FIRST_ACCENTED = 0xA0
 
 
 @dataclass(frozen=True)
@@ -45,116 +43,252 @@ class _Bookmark:
     page: int
 
 
-@dataclass(frozen=True)
-class _Contents:
-    """What a reader finds: text by page, pages (from 0) that show something without text, and the outline."""
+@dataclass
+class _Unread:
+    """Pages (from 0) that could not be read, by the reason."""
 
-    texts: list[str]
-    scans: list[int]
-    outline: list[_Bookmark]
+    scans: list[int] = field(default_factory=list)
+    garbled: list[int] = field(default_factory=list)
+    recognized: list[int] = field(default_factory=list)
+
+    def warn(self, name: str) -> None:
+        """Say which pages are missing."""
+        if self.scans:
+            log.warning("%s: no text on %s: %s", name, _listed(self.scans), ocr.offer())
+        if self.garbled:
+            log.warning(
+                "%s: the letters on %s cannot be told, their fonts do not say what they mean: %s",
+                name,
+                _listed(self.garbled),
+                ocr.offer(),
+            )
+        if self.recognized:
+            log.warning("%s: text recognition (OCR) read %s: check numbers and names", name, _listed(self.recognized))
 
 
 class _Encrypted(Exception):
     """The file asks for a password."""
 
 
-def read(data: bytes, name: str) -> Document:
+def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = False) -> Document:
     """Read a PDF; pages that are only pictures are named in a warning.
 
+    Args:
+        data: the file.
+        name: of the document.
+        on_page: called with each page as soon as it is read.
+        recognize: whether pages without text are read by OCR, where it is installed.
+
     Raises:
-        DocumentError: The file is encrypted, cut short, or damaged.
+        DocumentError: The file is encrypted, cut short, or damaged, or a form that only Adobe's programs show.
     """
-    # Both readers repair what is there and would silently read half of a cut-off file.
-    if _END_MARK not in data[-_END_MARK_WITHIN:]:
-        raise DocumentError(f"{name} is cut short, its end is missing: download or copy it again")
+    has_end = _END_MARK in data.rstrip(b"\0 \t\r\n")[-_END_MARK_WITHIN:]
+    start = data[:_HEADER_WITHIN].find(_HEADER)
+    book = _Book(name, on_page)
     try:
-        contents = _read_pdfium(data) or _read_pypdf(data)
+        pages = _read_pdfium(data, book, recognize)
+        if pages is None and start > 0:  # places in the file are counted from the header, or from the begin
+            pages = _read_pdfium(data[start:], book, recognize)
+        if pages is None:
+            pages = _read_pypdf(data, book)
     except _Encrypted as error:
         raise DocumentError(
             f"{name} is encrypted: open it with its password, save a copy without one, and use the copy"
         ) from error
-    if contents is None or not contents.texts:
+    if not pages:
+        if not has_end:
+            raise DocumentError(f"{name} is cut short, its end is missing: download or copy it again")
         raise DocumentError(f"{name} is damaged and cannot be read as PDF: download it or export it again")
-    pages = [_tidy(text) for text in contents.texts]
-    if contents.scans and any(pages):
-        log.warning("%s: no text on %s: run text recognition (OCR) to have them read", name, _listed(contents.scans))
-    return Document(name, "\n\n".join(pages), len(pages), tuple(_blocks(pages, contents.outline)))
+    if any(book.texts):
+        book.unread.warn(name)
+        if not has_end:
+            log.warning("%s has no end mark: if text is missing, download or copy it again", name)
+    return Document(name, "\n\n".join(book.texts), pages, tuple(book.blocks))
 
 
-def _read_pdfium(data: bytes) -> _Contents | None:
-    """Return the contents, or None where PDFium gives up."""
+class _Book:
+    """What is read so far: texts and blocks of the pages, handed on one by one."""
+
+    def __init__(self, name: str, on_page: OnPage) -> None:
+        self.name = name
+        self.texts: list[str] = []
+        self.blocks: list[Block] = []
+        self.unread = _Unread()
+        self._on_page = on_page
+        self._headings = Headings()
+        self._at = 0
+
+    def add(self, groups: Sequence[Group], total: int, bookmarks: Sequence[_Bookmark] = ()) -> None:
+        """Add the next page; a bookmark begins a section where its title stands."""
+        text, spans, number = "", [], len(self.texts) + 1
+        for group in groups:
+            if text:
+                text += "\n\n" if group.apart else "\n"
+            spans.append((group.kind, len(text), len(text) + len(group.text)))
+            text += group.text
+        blocks = [
+            Block(kind, self._at + start, self._at + end, headings, number)
+            for kind, start, end, headings in _sections(text, spans, bookmarks, self._headings)
+        ]
+        self.texts.append(text)
+        self.blocks += blocks
+        self._at += len(text) + 2
+        self._on_page(PageRead(number, total, text, tuple(blocks)))
+
+
+def _read_pdfium(data: bytes, book: _Book, recognize: bool) -> int | None:
+    """Read all pages; returns their number, None where PDFium gives up."""
     import pypdfium2
 
-    texts, scans = [], []
     with _PDFIUM:
         try:
-            with pypdfium2.PdfDocument(data) as document:
-                for page in document:
-                    texts.append(page.get_textpage().get_text_range())
-                    if not texts[-1].strip() and next(page.get_objects(max_depth=1), None) is not None:
-                        scans.append(len(texts) - 1)
-                    page.close()  # else all pages stay in memory until the document is closed
-                return _Contents(texts, scans, list(_outline(document)))
+            document = pypdfium2.PdfDocument(data)
         except pypdfium2.PdfiumError:
             return None
+        try:
+            total = len(document)
+            form = pdf_forms.Form(document)
+            if form.is_placeholder:
+                return _read_xfa(form, book)
+            bookmarks: dict[int, list[_Bookmark]] = {}
+            for bookmark in _outline(document):
+                bookmarks.setdefault(bookmark.page, []).append(bookmark)
+            for number in range(total):
+                groups = _read_page(document, number, form, book.unread, recognize)
+                book.add(groups, total, bookmarks.get(number, ()))
+            return total
+        finally:
+            document.close()
+
+
+def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread, recognize: bool) -> list[Group]:
+    import pypdfium2
+
+    try:
+        page = document[number]
+        text_page = page.get_textpage()
+    except pypdfium2.PdfiumError:  # one broken page costs that page
+        unread.scans.append(number)
+        return []
+    try:
+        text = text_page.get_text_range()
+        if unknown := _unknown_letters(text_page, text):
+            unread.garbled.append(number)
+            # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
+            if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED:
+                text = ""
+        lines = pdf_lines.lines_of(text_page.raw, text)
+        lines = form.add_values(page, lines)
+        if not lines and (found := list(pdf_lines.plain(text.split("\n")))):
+            return found
+        if not lines and next(page.get_objects(max_depth=1), None) is not None:
+            if recognize and (recognized := ocr.read(page)):
+                unread.recognized.append(number)
+                return list(pdf_lines.plain(recognized.split("\n")))
+            if number not in unread.garbled:
+                unread.scans.append(number)
+        return list(pdf_lines.groups(lines))
+    finally:
+        text_page.close()
+        page.close()  # else all pages stay in memory until the document is closed
+
+
+def _unknown_letters(text_page: Any, text: str) -> list[int]:
+    """Return a sample of the letters on a page if its fonts do not say what most of them mean, else none."""
+    import pypdfium2.raw as pdfium
+
+    total = text_page.count_chars() if text.strip() else 0
+    looked = range(0, total, max(1, total // _LETTERS_LOOKED_AT))
+    unknown = [at for at in looked if pdfium.FPDFText_HasUnicodeMapError(text_page.raw, at) == 1]
+    if len(unknown) <= _MAX_UNKNOWN_SHARE * len(looked):
+        return []
+    return sorted(pdfium.FPDFText_GetUnicode(text_page.raw, at) for at in unknown)
+
+
+def _read_xfa(form: pdf_forms.Form, book: _Book) -> int:
+    """Read the values of a form whose one page only says that another program is needed."""
+    values = form.xfa_values()
+    if not values:
+        raise DocumentError(
+            f"{book.name} is an XFA form, which only Adobe Acrobat shows: open it there, print it to PDF, and use that"
+        )
+    log.warning("%s is an XFA form: what was filled in was read, its printed text was not", book.name)
+    book.add([Group("list", "\n".join(values))], 1)
+    return 1
 
 
 def _outline(document: Any) -> Iterator[_Bookmark]:
     for bookmark in islice(document.get_toc(), _MAX_BOOKMARKS):
         target = bookmark.get_dest()
         page = None if target is None else target.get_index()
-        title = " ".join(_valid(bookmark.get_title()).split())
+        title = " ".join(pdf_lines.clean(bookmark.get_title()).split())
         if page is not None and page >= 0 and title:
             yield _Bookmark(bookmark.level + 1, title, page)
 
 
-def _read_pypdf(data: bytes) -> _Contents | None:
-    """Return the contents without an outline, or None where pypdf gives up as well."""
-    from pypdf import PasswordType, PdfReader
+def _read_pypdf(data: bytes, book: _Book) -> int | None:
+    """Read all pages; returns their number, None where pypdf gives up as well.
+
+    A file that opens with an empty password is first written without one, and then read as any other.
+    """
+    from pypdf import PasswordType, PdfReader, PdfWriter
 
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it reports each repair on stderr
     try:
         reader = PdfReader(io.BytesIO(data))
-        if reader.is_encrypted and reader.decrypt("") == PasswordType.NOT_DECRYPTED:
-            raise _Encrypted
+        if reader.is_encrypted:
+            if reader.decrypt("") == PasswordType.NOT_DECRYPTED:
+                raise _Encrypted
+            opened = io.BytesIO()
+            PdfWriter(clone_from=reader).write(opened)
+            if (pages := _read_pdfium(opened.getvalue(), book, False)) is not None:
+                return pages
         texts = [page.extract_text() for page in reader.pages]
-    except _Encrypted:
+    except (_Encrypted, DocumentError, MemoryError):
         raise
     # A damaged file can fail anywhere in pypdf (KeyError, RecursionError, its own errors): all mean the same.
     except Exception as error:
         if "cryptography" in str(error):  # AES needs a package that pypdf does not require
             raise _Encrypted from error
         return None
-    return _Contents(texts, [page for page, text in enumerate(texts) if not text.strip()], [])
+    for number, text in enumerate(texts):
+        found = list(pdf_lines.plain(text.split("\n")))
+        if not found:
+            book.unread.scans.append(number)
+        book.add(found, len(texts))
+    return len(texts)
 
 
-def _blocks(pages: Sequence[str], outline: Sequence[_Bookmark]) -> Iterator[Block]:
-    """Yield the blocks of each page in turn; a bookmark begins a section where its title stands."""
-    headings, offset = Headings(), 0
-    by_page: dict[int, list[_Bookmark]] = {}
-    for bookmark in outline:
-        by_page.setdefault(bookmark.page, []).append(bookmark)
-    for number, text in enumerate(pages):
-        at = 0
-        for bookmark in by_page.get(number, ()):
-            title = r"\s+".join(re.escape(word) for word in bookmark.title.split())
-            found = re.compile(rf"^(?:[\w.]{{1,9}}[ \t]+)?{title}", re.MULTILINE | re.IGNORECASE).search(text, at)
-            begins = found.start() if found else at
-            yield from _paragraphs(text, at, begins, offset, headings.path, number + 1)
-            headings.enter(bookmark.level, bookmark.title)
-            at = begins
-            if found and text[found.end() : found.end() + 1] in ("", "\n"):
-                at = found.end()
-                yield Block("heading", offset + begins, offset + at, headings.path, number + 1)
-        yield from _paragraphs(text, at, len(text), offset, headings.path, number + 1)
-        offset += len(text) + 2
+_Span = tuple[Kind, int, int]
 
 
-def _paragraphs(text: str, start: int, end: int, offset: int, headings: tuple[str, ...], page: int) -> Iterator[Block]:
-    """Yield the blocks between two places of a page."""
-    for found in _LINES.finditer(text, start, end):
-        stop = found.start() + len(found[0].rstrip())
-        yield Block(kind_of(found[0]), offset + found.start(), offset + stop, headings, page)
+def _sections(
+    text: str, spans: Sequence[_Span], bookmarks: Sequence[_Bookmark], headings: Headings
+) -> Iterator[tuple[Kind, int, int, tuple[str, ...]]]:
+    """Yield (kind, start, end, headings) for the blocks of one page."""
+    at = 0
+    for bookmark in bookmarks:
+        title = r"\s+".join(re.escape(word) for word in bookmark.title.split())
+        found = re.compile(rf"^(?:[\w.]{{1,9}}[ \t]+)?{title}", re.MULTILINE | re.IGNORECASE).search(text, at)
+        begins = found.start() if found else at
+        yield from _between(text, spans, at, begins, headings.path)
+        headings.enter(bookmark.level, bookmark.title)
+        at = begins
+        if found and text[found.end() : found.end() + 1] in ("", "\n"):
+            at = found.end()
+            yield "heading", begins, at, headings.path
+    yield from _between(text, spans, at, len(text), headings.path)
+
+
+def _between(
+    text: str, spans: Sequence[_Span], start: int, end: int, headings: tuple[str, ...]
+) -> Iterator[tuple[Kind, int, int, tuple[str, ...]]]:
+    """Yield what lies between two places of a page."""
+    for kind, first, last in spans:
+        first, last = max(first, start), min(last, end)
+        inner = text[first:last]
+        if inner.strip():
+            yield kind, last - len(inner.lstrip()), first + len(inner.rstrip()), headings
 
 
 def _listed(pages: Sequence[int]) -> str:
@@ -167,23 +301,3 @@ def _listed(pages: Sequence[int]) -> str:
             runs.append([page])
     spans = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1}-{run[-1] + 1}" for run in runs]
     return f"page{'s' if len(pages) > 1 else ''} {', '.join(spans)}"
-
-
-def _valid(text: str) -> str:
-    return text.encode(errors="ignore").decode()  # broken fonts yield lone surrogates
-
-
-def _tidy(text: str) -> str:
-    return _unwrap(_BROKEN_WORD.sub("", _valid(text)).replace("\r\n", "\n").strip())
-
-
-def _unwrap(text: str) -> str:
-    """Join the lines of a sentence: a line that the next word would not have fitted on was broken by the layout."""
-    lines = text.split("\n")
-    width = _FULL_LINE * max(map(len, lines))
-    parts = [lines[0]]
-    for before, line in pairwise(lines):
-        full = len(before) + 1 + len(line.split(" ", 1)[0]) > width
-        continues = before and line and before[-1] not in ".!?:;" and line[0] not in "-*\u2022"
-        parts += [" " if full and continues else "\n", line]
-    return "".join(parts)

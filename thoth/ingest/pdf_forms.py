@@ -1,0 +1,177 @@
+"""What was filled into a PDF: values of form fields, text boxes typed onto a page, and the data of XFA forms."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree
+
+from thoth.ingest.pdf_lines import Line
+
+_MAX_LETTERS = 100_000  # of one value
+_MAX_FIELDS = 5000  # of one page
+_MAX_XFA_BYTES = 16 << 20
+_MAX_DEPTH = 100
+_PASSWORD = 1 << 13  # of a text field's flags: its value is not shown on the page either
+
+_LINE_HEIGHT = 14.0
+
+# The only words on the page of a form that is drawn by Adobe's programs.
+_PLACEHOLDER = ("please wait", "adobe reader", "adobe acrobat", "pdf viewer", "upgrade to the latest version")
+_MAX_PLACEHOLDER_LETTERS = 2000
+
+
+class Form:
+    """The form of a document, if it has one.
+
+    Args:
+        document: a `pypdfium2.PdfDocument`; it must stay open.
+    """
+
+    def __init__(self, document: Any) -> None:
+        import pypdfium2.raw as pdfium
+
+        self._pdfium, self._document = pdfium, document
+        self._type = document.get_formtype()
+        if self._type == pdfium.FORMTYPE_ACRO_FORM:
+            document.init_forms()
+        self.is_placeholder = self._is_placeholder()
+
+    def add_values(self, page: Any, lines: Sequence[Line]) -> list[Line]:
+        """Return the lines of a page with what was typed into it, each value beside its label."""
+        return _placed(lines, [*self._values(page)])
+
+    def _values(self, page: Any) -> Iterator[Line]:
+        """Yield what was typed into a page as lines where it is seen."""
+        pdfium = self._pdfium
+        for number in range(min(pdfium.FPDFPage_GetAnnotCount(page.raw), _MAX_FIELDS)):
+            annotation = pdfium.FPDFPage_GetAnnot(page.raw, number)
+            if not annotation:
+                continue
+            try:
+                value, box = self._value(annotation), pdfium.FS_RECTF()
+                if value and pdfium.FPDFAnnot_GetRect(annotation, box):
+                    yield Line(value, box.left, box.right, box.bottom, max(box.top - box.bottom, 1.0))
+            finally:
+                pdfium.FPDFPage_CloseAnnot(annotation)
+
+    def xfa_values(self) -> list[str]:
+        """Return the data of an XFA form, `field: value` for each."""
+        for number in range(max(0, self._pdfium.FPDF_GetXFAPacketCount(self._document.raw))):
+            name = ctypes.create_string_buffer(64)
+            self._pdfium.FPDF_GetXFAPacketName(self._document.raw, number, name, len(name))
+            if name.value == b"datasets":
+                return _fields(self._packet(number))
+        return []
+
+    def _value(self, annotation: Any) -> str:
+        pdfium = self._pdfium
+        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+        if kind == pdfium.FPDF_ANNOT_FREETEXT:
+            return self._string(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
+        if kind != pdfium.FPDF_ANNOT_WIDGET or self._document.formenv is None:
+            return ""
+        form = self._document.formenv.raw
+        field = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
+        if field in (pdfium.FPDF_FORMFIELD_CHECKBOX, pdfium.FPDF_FORMFIELD_RADIOBUTTON):
+            return "[x]" if pdfium.FPDFAnnot_IsChecked(form, annotation) else "[ ]"
+        if field not in (
+            pdfium.FPDF_FORMFIELD_TEXTFIELD,
+            pdfium.FPDF_FORMFIELD_COMBOBOX,
+            pdfium.FPDF_FORMFIELD_LISTBOX,
+        ):
+            return ""
+        if pdfium.FPDFAnnot_GetFormFieldFlags(form, annotation) & _PASSWORD:
+            return ""
+        return self._string(pdfium.FPDFAnnot_GetFormFieldValue, form, annotation)
+
+    def _string(self, get: Any, *arguments: Any) -> str:
+        """Call a function of PDFium that writes UTF-16 into a buffer."""
+        size = get(*arguments, None, 0)
+        if not 2 < size <= 2 * _MAX_LETTERS:
+            return ""
+        buffer = (ctypes.c_ushort * (size // 2 + 1))()
+        get(*arguments, buffer, size)
+        text = bytes(buffer)[: size - 2].decode("utf-16-le", "ignore")
+        return " ".join(text.replace("\r", "\n").split())
+
+    def _packet(self, number: int) -> bytes:
+        size = ctypes.c_ulong()
+        if not self._pdfium.FPDF_GetXFAPacketContent(self._document.raw, number, None, 0, size):
+            return b""
+        if not 0 < size.value <= _MAX_XFA_BYTES:
+            return b""
+        buffer = ctypes.create_string_buffer(size.value)
+        self._pdfium.FPDF_GetXFAPacketContent(self._document.raw, number, buffer, size.value, size)
+        return buffer.raw
+
+    def _is_placeholder(self) -> bool:
+        """Tell whether the pages only say that another program is needed."""
+        if self._type != self._pdfium.FORMTYPE_XFA_FULL or len(self._document) > 1:
+            return False
+        page = self._document[0]
+        text_page = page.get_textpage()
+        try:
+            text = " ".join(text_page.get_text_range().lower().split())
+        finally:
+            text_page.close()
+            page.close()
+        return not text or (len(text) < _MAX_PLACEHOLDER_LETTERS and any(mark in text for mark in _PLACEHOLDER))
+
+
+def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
+    """Put values behind the words to their left, before those to their right, or between two lines."""
+    result, taken, alone = [*lines], set[int](), []
+    for value in values:
+        beside = [at for at, line in enumerate(lines) if at not in taken and _is_beside(line, value)]
+        at = min(beside, key=lambda at: (abs(_middle(lines[at]) - _middle(value)), -lines[at].bottom), default=None)
+        if at is None:
+            alone.append(value)
+            continue
+        label = result[at]
+        is_behind = label.left <= value.left
+        text = f"{label.text} {value.text}" if is_behind else f"{value.text} {label.text}"
+        result[at] = replace(
+            label, text=text, left=min(label.left, value.left), right=max(label.right, value.right), gaps=()
+        )
+        if is_behind:  # a box to tick may stand in front of the label of the next one
+            taken.add(at)
+    for value in alone:
+        above = next((at for at, line in enumerate(result) if line.bottom < value.bottom), len(result))
+        result.insert(above, replace(value, size=min(value.size, _LINE_HEIGHT)))
+    return result
+
+
+def _middle(line: Line) -> float:
+    return line.bottom + line.size / 2
+
+
+def _is_beside(line: Line, value: Line) -> bool:
+    """Tell whether a value stands in the same row as a line, and not on it."""
+    reach = (line.size + min(value.size, 2 * line.size)) / 2
+    apart = line.right <= value.left + line.size or line.left >= value.right - line.size
+    return apart and abs(_middle(line) - _middle(value)) < reach
+
+
+def _fields(packet: bytes) -> list[str]:
+    """Return the leaves of the data that have a value."""
+    if b"<!ENTITY" in packet or b"<!DOCTYPE" in packet:
+        return []
+    try:
+        root = ElementTree.fromstring(packet)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        return []
+    data = next((element for element in root.iter() if element.tag.rpartition("}")[2] == "data"), None)
+    if data is None:
+        return []
+    found, stack = [], [(data, 0)]
+    while stack:
+        element, depth = stack.pop()
+        children = [child for child in element if isinstance(child.tag, str)]
+        if not children and element.text and element.text.strip():
+            found.append(f"{element.tag.rpartition('}')[2]}: {' '.join(element.text.split())}")
+        if depth < _MAX_DEPTH:
+            stack += [(child, depth + 1) for child in reversed(children)]
+    return found
