@@ -15,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from tests.app.documents import archive, docx, epub, paragraph
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest import html, package, prose, refusals
+from thoth.ingest import formats, html, package, prose, refusals
 from thoth.ingest.document import Document
 from thoth.ingest.tags import Tag, tags_and_text
 

@@ -311,7 +311,8 @@ def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
     edge = max(line.right for line in block)
     width = edge - min(line.left for line in block)
     full = [_is_full(above, below, edge) for above, below in pairwise(block)]
-    is_prose = width > _PROSE_WIDTH * block[0].size and 2 * sum(full) >= len(full)
+    inner = [fills for fills, line in zip(full, block[1:], strict=True) if not _ITEM.match(line.text)]
+    is_prose = width > _PROSE_WIDTH * block[0].size and 2 * sum(inner) >= len(inner)
     kind: Kind | None = None
     text = ""
     for at, line in enumerate(block):
