@@ -33,7 +33,7 @@ def batch(request: pytest.FixtureRequest) -> PackedBatch:
     return replace(tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,))), context_groups=torch.tensor(request.param))
 
 
-@pytest.fixture(params=["ministral3", "mistral", "gemma2", "qwen3"])
+@pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "qwen3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -> Path:
     return tiny_run.save_base(tmp_path / "base", words_folder, request.param, vocabulary=96)
 
@@ -187,7 +187,7 @@ def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Pat
 
 def test_bases_that_are_not_supported_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(TrainingError, match="a base of type gpt2 is not supported: take one of ministral3"):
+    with pytest.raises(TrainingError, match="a base of type gpt2 is not supported: take one of llama"):
         load_base(tmp_path, "float32", CPU)
     with pytest.raises(TrainingError, match="no base model in"):
         load_base(tmp_path / "nothing", "float32", CPU)

@@ -44,7 +44,7 @@ class Absorber:
         self._base = load_base(self.base_folder, dtype, device)
         self._refuse_other_base(record)
         self._chunking = Chunking(record.max_chunk_tokens, record.prefix_ids, record.suffix_ids, min_tokens=1)
-        self._injected = Injected(self._base.layers, tuple(config.modules), config.scale)
+        self._injected = Injected(self._base.layers, tuple(config.modules), config.scale, config.first_layer)
         self._engine = Transformers(self._base.model, batch_size)
         self.context_length = self._engine.context_length
 
@@ -82,7 +82,14 @@ class Absorber:
         return [self.tokenizer.decode(answer.ids.tolist(), skip_special_tokens=True).strip() for answer in written]
 
     def _generate(self, ids: torch.Tensor) -> Adapters:
-        positions = torch.arange(ids.shape[1], device=ids.device)[None]
-        features = packed_features(self._base, ids, positions, torch.zeros_like(ids))
-        projected = torch.stack([self.hypernet.project(feature) for feature in features])  # (L, T, D)
-        return self.hypernet.generate(self.hypernet.read(projected)[None])
+        hypernet, positions = self.hypernet, torch.arange(ids.shape[1], device=ids.device)[None]
+        samples = torch.zeros_like(ids)
+        features = packed_features(self._base, ids, positions, samples, hypernet.config.layers)
+        own = slice(None)
+        if not hypernet.config.reads_template:
+            affixes = (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids))
+            own = own_tokens(positions[0], samples[0], affixes)
+        projected = torch.stack(
+            [hypernet.project(hypernet.standardise(feature[own], layer)) for layer, feature in enumerate(features)]
+        )  # (L, T, D)
+        return hypernet.generate(hypernet.read(projected)[None])

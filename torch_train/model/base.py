@@ -1,6 +1,6 @@
 """The frozen base, taken apart: embedding, blocks, norm and head, over one packed row of many samples.
 
-Any of transformers' (>= 5) ministral3, mistral, gemma2 and qwen3, or a ministral3 inside its multimodal wrapper
+Any of transformers' (>= 5) llama, ministral3, mistral, gemma2 and qwen3, or a ministral3 inside its multimodal wrapper
 mistral3, whose vision tower is dropped. Samples lie in one row side by side; none attends to another.
 """
 
@@ -17,8 +17,14 @@ from torch_train.errors import TrainingError
 from torch_train.model import attention
 from torch_train.model.attention import Padding
 
-SUPPORTED = ("ministral3", "mistral3", "mistral", "gemma2", "qwen3")
+SUPPORTED = ("llama", "ministral3", "mistral3", "mistral", "gemma2", "qwen3")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def fast_dtype(device: torch.device) -> str:
+    """`bfloat16` on GPUs and on processors that multiply in it; elsewhere on CPUs it is many times slower than fp32."""
+    fast = device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return "bfloat16" if fast else "float32"
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
 
     Args:
         folder: A Hugging Face model; see `fingerprint.local_folder` for one on the hub.
-        dtype: One of `DTYPES`.
+        dtype: One of `DTYPES`, or `auto` for `fast_dtype`.
         device: Where it goes.
         bits: 4 for a quantised copy (bitsandbytes, CUDA alone), None for the weights as they are.
 
@@ -172,6 +178,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
     from transformers.utils import is_flash_attn_2_available
 
     config = base_config(folder)
+    dtype = fast_dtype(device) if dtype == "auto" else dtype
     wrapped = config.model_type == "mistral3"
     settings: dict[str, Any] = {"dtype": DTYPES[dtype]}
     if device.type == "cuda" and dtype != "float32" and is_flash_attn_2_available():  # it has no kernels for fp32

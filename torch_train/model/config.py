@@ -18,7 +18,7 @@ class HypernetConfig:
     """Everything that fixes the parameter shapes of a hypernetwork.
 
     Attributes:
-        num_layers: blocks of the base model; the hypernetwork writes one adapter for each.
+        num_layers: blocks of the base that get an adapter; all of them unless `first_layer` says otherwise.
         hidden_size: width of the base model's hidden states.
         modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order
             of the decoder's queries and of the head's module axis.
@@ -30,6 +30,10 @@ class HypernetConfig:
         num_heads, num_kv_heads, head_dim: of the Perceiver's attention, whatever the latent size.
         num_pre_head_layers: residual MLPs between Perceiver and head, at least one.
         per_layer_processing: whether these MLPs have weights of their own for each base layer.
+        first_layer: the first block of the base that gets an adapter; `num_layers` blocks from there do.
+        feature_norm: whether features are standardised per layer and dimension, by statistics stored with the weights.
+        reads_template: whether the Perceiver reads the chat template's tokens beside the document's own.
+        projection_factor: width inside the modality projection, as a multiple of `hidden_size`.
     """
 
     num_layers: int
@@ -45,6 +49,10 @@ class HypernetConfig:
     head_dim: int = 128
     num_pre_head_layers: int = 1
     per_layer_processing: bool = True
+    first_layer: int = 0
+    feature_norm: bool = False
+    reads_template: bool = True
+    projection_factor: int = 4
 
     def __post_init__(self) -> None:
         """Bring `modules` into its one order and check every size."""
@@ -55,12 +63,21 @@ class HypernetConfig:
         dotted = [name for name in modules if "." in name]
         if dotted:
             raise ConfigError(f"name target modules by their last part (down_proj), not {', '.join(dotted)}")
-        sizes = [getattr(self, field.name) for field in fields(self) if field.type == "int"]
+        sizes = [getattr(self, field.name) for field in fields(self) if field.type == "int" and field.name != "first_layer"]
         sizes += [size for pair in modules.values() for size in pair]
         if not all(isinstance(size, int) and size > 0 for size in sizes):
             raise ConfigError(f"every size of a hypernetwork must be a positive integer: {self}")
+        if not isinstance(self.first_layer, int) or self.first_layer < 0:
+            raise ConfigError(f"first_layer must be an integer from 0 on, not {self.first_layer!r}")
+        if not isinstance(self.feature_norm, bool) or not isinstance(self.reads_template, bool):
+            raise ConfigError("feature_norm and reads_template must be true or false")
         if self.num_heads % self.num_kv_heads:
             raise ConfigError(f"{self.num_heads} heads cannot share {self.num_kv_heads} key/value heads")
+
+    @property
+    def layers(self) -> range:
+        """The blocks of the base that get an adapter."""
+        return range(self.first_layer, self.first_layer + self.num_layers)
 
     @property
     def d_lora(self) -> int:

@@ -40,7 +40,25 @@ def layer_features(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(features, dim=1)
 
 
-def packed_features(base: FrozenBase, ids: Tensor, positions: Tensor, samples: Tensor) -> Iterator[Tensor]:
+def own_tokens(positions: Tensor, samples: Tensor, affixes: tuple[int, int]) -> Tensor:
+    """Which tokens of a packed row are the documents' own, and not the chat template's around each chunk.
+
+    Args:
+        positions: Position ids, restarting with every chunk, (T,).
+        samples: Chunk of each token, (T,).
+        affixes: Number of the template's tokens before and after each chunk. A chunk with no others is kept whole.
+
+    Returns:
+        (T,) bool.
+    """
+    before, after = affixes
+    lengths = torch.bincount(samples)[samples]
+    return ((positions >= before) & (positions < lengths - after)) | (lengths <= before + after)
+
+
+def packed_features(
+    base: FrozenBase, ids: Tensor, positions: Tensor, samples: Tensor, layers: range | None = None
+) -> Iterator[Tensor]:
     """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
 
     Args:
@@ -48,18 +66,21 @@ def packed_features(base: FrozenBase, ids: Tensor, positions: Tensor, samples: T
         ids: Token ids of all chunks side by side, (1, T).
         positions: Position ids, restarting with every chunk, (1, T).
         samples: Chunk of each token, (1, T).
+        layers: The blocks whose features are wanted, side by side; None for all.
 
     Yields:
-        (T, hidden), without gradient, for l = 0 .. L-1.
+        (T, hidden), without gradient, for each l in `layers`.
     """
     last = len(base.layers) - 1
+    layers = range(last + 1) if layers is None else layers
     with torch.no_grad():
         x = base.embed(ids)
         layout = base.layout(x, positions, samples)
-    for index, layer in enumerate(base.layers):
-        with torch.no_grad():  # not around the yield: the caller's own gradients go on
-            feature = base.norm(x) if index == last else x
-        yield feature[0]
-        if index < last:
+    for index, layer in enumerate(base.layers[: layers.stop]):
+        if index in layers:
+            with torch.no_grad():  # not around the yield: the caller's own gradients go on
+                feature = base.norm(x) if index == last else x
+            yield feature[0]
+        if index < layers.stop - 1:
             with torch.no_grad():
                 x = base.block(layer, x, layout)

@@ -23,6 +23,7 @@ recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
+FEATURE_BOUND = 8.0  # standard deviations; a few dimensions of raw hidden states are thousands wide
 
 
 class GatedMLP(nn.Module):
@@ -158,7 +159,11 @@ class HyperNetwork(nn.Module):
         self.config = config
         self.recompute = False  # gradient checkpointing of projection and Perceiver
         size, layers, rank = config.latent_size, config.num_layers, config.rank
-        self.modality_projection = GatedMLP(config.hidden_size, MLP_FACTOR * config.hidden_size, size)
+        hidden = config.hidden_size
+        if config.feature_norm:
+            self.register_buffer("feature_mean", torch.zeros(layers, hidden))
+            self.register_buffer("feature_deviation", torch.ones(layers, hidden))
+        self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
         self.decoder = Perceiver(config, len(config.modules) * rank, 1)
         self.pre_head = nn.ModuleList(PreHeadMLP(config) for _ in range(config.num_pre_head_layers))
@@ -184,13 +189,22 @@ class HyperNetwork(nn.Module):
         """
         batch, layers = features.shape[:2]
         mask = None if mask is None else mask.repeat_interleave(layers, dim=0)
+        if self.config.feature_norm:
+            features = torch.stack([self.standardise(features[:, layer], layer) for layer in range(layers)], 1)
         latents = self.read(self.project(features.flatten(0, 1)), mask)
         return self.generate(latents.unflatten(0, (batch, layers)))
+
+    def standardise(self, features: Tensor, layer: int) -> Tensor:
+        """Features of one adapted layer, (..., hidden), brought to mean 0 and deviation 1, cut at `FEATURE_BOUND`."""
+        if not self.config.feature_norm:
+            return features
+        normed = (features.float() - self.feature_mean[layer]) / self.feature_deviation[layer]
+        return normed.clamp(-FEATURE_BOUND, FEATURE_BOUND).to(features.dtype)
 
     def project(self, features: Tensor) -> Tensor:
         """Hidden states to the Perceiver's width, token by token: (..., hidden) -> (..., D)."""
         with self._autocast(features):
-            if not features.is_cuda:
+            if not torch.is_autocast_enabled(features.device.type):
                 features = features.to(self.modality_projection.gate_proj.weight.dtype)
             if self.recompute:  # 4 * hidden wide inside: the largest activations of all
                 return recomputed(self.modality_projection, features)
@@ -218,8 +232,10 @@ class HyperNetwork(nn.Module):
 
     @staticmethod
     def _autocast(x: Tensor) -> torch.autocast:
-        # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32.
-        return torch.autocast("cuda", dtype=torch.bfloat16, enabled=x.is_cuda)
+        # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32. A base in bf16 on a
+        # CPU says that its processor is fast in it.
+        enabled = x.is_cuda or x.dtype == torch.bfloat16
+        return torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def bias(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The learned pair, appended once for all chunks: module -> (A (L, r, d_in), B (L, r, d_out))."""

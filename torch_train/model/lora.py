@@ -93,10 +93,11 @@ class Injected:
         layers: The model's blocks.
         modules: Names of the target modules, by their last part (`down_proj`).
         scale: Factor of the adapters.
+        first_layer: The block that the adapters' first layer is for.
     """
 
-    def __init__(self, layers: nn.ModuleList, modules: tuple[str, ...], scale: float) -> None:
-        self._layers = layers
+    def __init__(self, layers: nn.ModuleList, modules: tuple[str, ...], scale: float, first_layer: int = 0) -> None:
+        self._layers, self._first = layers, first_layer
         self._sites: dict[str, list[LoRALinear]] = {name: [] for name in modules}
         for layer in layers:
             for path, module in list(layer.named_modules()):
@@ -121,8 +122,8 @@ class Injected:
         """Within this context, sample i of every batch runs with adapter i."""
         try:
             for name, (a, b) in adapters.items():
-                for layer, site in enumerate(self._sites[name]):
-                    site.pair = (a[:, layer], b[:, layer])
+                for layer in range(a.shape[1]):
+                    self._sites[name][self._first + layer].pair = (a[:, layer], b[:, layer])
             yield
         finally:
             for sites in self._sites.values():
@@ -131,17 +132,17 @@ class Injected:
 
     @contextmanager
     def adapted_layer(self, layer: int, chunks: Adapters, bias: Adapters, groups: Groups) -> Iterator[None]:
-        """Within this context, block `layer` runs a packed row with the adapters of its samples.
+        """Within this context, an adapted block runs a packed row with the adapters of its samples.
 
         For one block alone, so that gradient checkpointing can run it again with the same adapters.
 
         Args:
-            layer: Number of the block.
+            layer: Number of the block among the adapted ones.
             chunks: Module -> (A (S, L, r, d_in), B (S, L, r, d_out)), of every chunk.
             bias: Module -> (A (L, r, d_in), B (L, r, d_out)).
             groups: Which tokens see which chunks.
         """
-        sites = [self._sites[name][layer] for name in chunks]
+        sites = [self._sites[name][self._first + layer] for name in chunks]
         try:
             for site, (a, b), (bias_a, bias_b) in zip(sites, chunks.values(), bias.values(), strict=True):
                 site.pair = PackedPair(a[:, layer], b[:, layer], bias_a[layer], bias_b[layer], groups)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from torch_train.model.base import FrozenBase
-from torch_train.model.encoder import packed_features
+from torch_train.model.encoder import own_tokens, packed_features
 from torch_train.model.hypernet import HyperNetwork, recomputed
 from torch_train.model.lora import Adapters, Groups, Injected
 from torch_train.model.loss import context_losses, first_tokens, magnitude, token_losses
@@ -43,22 +44,40 @@ class DistillationModel(nn.Module):
         base: What the adapters are for.
         encoder: What reads the contexts: the base itself, or its quantised copy.
         recompute: Gradient checkpointing of the base's blocks, the projection and the Perceiver.
+        affixes: Number of the chat template's tokens before and after every chunk.
         neftune: Strength of the noise on the student's embeddings (arXiv 2310.05914); 0 for none.
     """
 
     def __init__(
-        self, hypernet: HyperNetwork, base: FrozenBase, encoder: FrozenBase, *, recompute: bool, neftune: float = 0.0
+        self,
+        hypernet: HyperNetwork,
+        base: FrozenBase,
+        encoder: FrozenBase,
+        *,
+        recompute: bool,
+        affixes: tuple[int, int] = (0, 0),
+        neftune: float = 0.0,
     ) -> None:
         super().__init__()
         self.hypernet = hypernet
         hypernet.recompute = recompute
         self._frozen = (base, encoder)
-        self._injected = Injected(base.layers, tuple(hypernet.config.modules), hypernet.config.scale)
-        self.recompute, self._neftune = recompute, neftune
+        config = hypernet.config
+        self._injected = Injected(base.layers, tuple(config.modules), config.scale, config.first_layer)
+        self.recompute, self._affixes, self._neftune = recompute, affixes, neftune
 
-    def forward(self, batch: PackedBatch, noise: torch.Generator | None = None) -> Losses:
-        """The losses of one batch; `noise` draws NEFTune's, None for none."""
+    def forward(self, batch: PackedBatch, noise: torch.Generator | None = None, *, swapped: bool = False) -> Losses:
+        """The losses of one batch.
+
+        Args:
+            batch: The batch.
+            noise: Draws NEFTune's noise; None for none.
+            swapped: Every chunk's adapter is replaced by the next one's. What the losses rise by is what flows from
+                the documents through the adapters.
+        """
         chunks = self.read(batch)
+        if swapped:
+            chunks = {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()}
         hidden = self._student(batch, chunks, noise)
         logits = self._frozen[0].logits(hidden[0, batch.predicts])
         per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
@@ -69,13 +88,29 @@ class DistillationModel(nn.Module):
 
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
-        features = packed_features(self._frozen[1], batch.context_ids, batch.context_positions, batch.context_samples)
         # Projected at once, layer by layer: 512 columns of each feature are kept rather than all hidden ones.
-        projected = torch.stack([self.hypernet.project(feature) for feature in features])
-        context, mask = pad_chunks(projected, batch.context_samples[0], len(batch.chunk_contexts))
+        samples, features = self.features(batch)
+        projected = torch.stack(
+            [
+                self.hypernet.project(self.hypernet.standardise(feature, layer))
+                for layer, feature in enumerate(features)
+            ]
+        )
+        context, mask = pad_chunks(projected, samples, len(batch.chunk_contexts))
         layers = len(projected)
         latents = self.hypernet.read(context.flatten(0, 1), mask.repeat_interleave(layers, dim=0))
         return self.hypernet.generate(latents.unflatten(0, (-1, layers)))
+
+    def features(self, batch: PackedBatch) -> tuple[Tensor, Iterator[Tensor]]:
+        """What the Perceiver reads of a batch: the chunk of each token (C,), and per adapted layer (C, hidden)."""
+        config, samples = self.hypernet.config, batch.context_samples
+        features = packed_features(
+            self._frozen[1], batch.context_ids, batch.context_positions, samples, config.layers
+        )
+        if config.reads_template:
+            return samples[0], features
+        own = own_tokens(batch.context_positions[0], samples[0], self._affixes)
+        return samples[0, own], (feature[own] for feature in features)
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
         base, bias = self._frozen[0], self.hypernet.bias()
@@ -91,8 +126,14 @@ class DistillationModel(nn.Module):
             with self._injected.adapted_layer(index, chunks, bias, groups):
                 return base.block(layer, x, layout)
 
+        adapted = self.hypernet.config.layers
         for index, layer in enumerate(base.layers):
-            x = recomputed(block, index, layer, x) if self.recompute else block(index, layer, x)
+            if index not in adapted:  # before the first of these nothing has a gradient
+                x = base.block(layer, x, layout)
+            elif self.recompute:
+                x = recomputed(block, index - adapted.start, layer, x)
+            else:
+                x = block(index - adapted.start, layer, x)
         return base.norm(x)
 
 

@@ -102,7 +102,7 @@ class Loop:
                 with recent.paused():
                     measured = self._measure(self._dev)
                 if journal:
-                    journal.record(self.step, **{"dev loss": measured})
+                    journal.record(self.step, **measured)
             if self.step % run.save_every == 0 or last or stop:
                 with recent.paused():
                     self._save(self._stream.state())
@@ -186,16 +186,21 @@ class Loop:
             f"{checkpoint.place_of(self._folder, self.step)}, the state before it"
         )
 
-    def _measure(self, packer: Packer) -> float:
-        """Mean distillation loss over the contexts of some batches that are never trained on."""
-        total, contexts = 0.0, 0
+    def _measure(self, packer: Packer) -> dict[str, float]:
+        """Mean distillation loss over the contexts of some batches that are never trained on.
+
+        With each context's own adapter, and with another one's: the gap says whether content flows.
+        """
+        own, another, contexts = 0.0, 0.0, 0
         for number, batch in enumerate(packer.batches(0)):
             if number == self._settings.run.measure_batches:
                 break
+            batch = batch.to(self._accelerator.device)
             with torch.no_grad():
-                total += self._model(batch.to(self._accelerator.device)).distillation.item()
+                own += self._model(batch).distillation.item()
+                another += self._model(batch, swapped=True).distillation.item()
             contexts += int(batch.chunk_contexts[-1]) + 1
-        return total / contexts
+        return {"dev loss": own / contexts, "dev loss, another's adapter": another / contexts}
 
     def _save(self, position: dict[str, int]) -> None:
         # Gathered from all processes, and whole in the first one alone.

@@ -24,12 +24,12 @@ class BaseSettings:
 
     Attributes:
         path: Folder, or name on the hub.
-        dtype: Of its weights and activations.
+        dtype: Of its weights and activations; `auto` is bf16 where the GPU or the processor multiplies in it.
         encoder_bits: 4 lets a quantised copy read the contexts (CUDA alone); null the base itself.
     """
 
     path: str
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    dtype: Literal["bfloat16", "float32", "auto"] = "bfloat16"
     encoder_bits: Literal[4] | None = None
 
 
@@ -39,6 +39,9 @@ class HypernetSettings:
 
     Attributes:
         scale: null for the reference's 2 * rank^1.5.
+        layers: First adapted block of the base, and the one after the last; null adapts all.
+        scaler_start: What B's scalers start at. 0, the reference's, leaves an untrained base as it is; above it, gradients
+            reach the Perceiver from the first step on.
         start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1.
     """
 
@@ -53,6 +56,11 @@ class HypernetSettings:
     head_dim: int = 128
     num_pre_head_layers: int = 1
     per_layer_processing: bool = True
+    layers: tuple[int, int] | None = None
+    feature_norm: bool = False
+    reads_template: bool = True
+    projection_factor: int = 4
+    scaler_start: float = 0.0
     start: str | None = None
 
 

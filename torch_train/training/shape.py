@@ -40,9 +40,16 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
     unknown = sorted(set(settings.modules) - linear.keys())
     if unknown:
         raise TrainingError(f"hypernet.modules: the base has no {', '.join(unknown)}, but {', '.join(linear)}")
+    first, after = settings.layers or (0, base.num_hidden_layers)
+    if not 0 <= first < after <= base.num_hidden_layers:
+        raise TrainingError(f"hypernet.layers: {[first, after]} is no range of the base's {base.num_hidden_layers} blocks")
     try:
         return HypernetConfig(
-            num_layers=base.num_hidden_layers,
+            num_layers=after - first,
+            first_layer=first,
+            feature_norm=settings.feature_norm,
+            reads_template=settings.reads_template,
+            projection_factor=settings.projection_factor,
             hidden_size=base.hidden_size,
             modules={name: linear[name] for name in settings.modules},
             rank=settings.rank,

@@ -28,6 +28,7 @@ from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import Packer
 from torch_train.training.settings import PackingSettings, Settings
 from torch_train.training.shape import hypernet_config
+from torch_train.training.statistics import standardise
 from torch_train.training.stream import Stream
 
 
@@ -91,6 +92,8 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
     encoder = base if bits is None else load_base(folder, settings.base.dtype, accelerator.device, bits)
     torch.manual_seed(settings.run.seed)
     hypernet = HyperNetwork(hypernet_config(settings.hypernet, base.layers[0], base.config))
+    for scaler in hypernet.scaler_B.values():
+        torch.nn.init.constant_(scaler, settings.hypernet.scaler_start)
     earlier = last_checkpoint(Path(settings.run.folder))
     state = None if earlier is None else checkpoint.load_trainer(earlier)
     start = earlier or settings.hypernet.start
@@ -101,8 +104,11 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
         base,
         encoder,
         recompute=settings.run.recompute,
+        affixes=(len(chunking.prefix_ids), len(chunking.suffix_ids)),
         neftune=settings.optimizer.neftune,
     )
+    if start is None and hypernet.config.feature_norm:
+        standardise(model, packer)
     optimizer = build_optimizer(model.named_parameters(), settings.optimizer)
     stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
     record = base_record(settings.base.path, base, chunking)
