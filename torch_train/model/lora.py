@@ -138,18 +138,25 @@ class Injected:
 
         Args:
             layer: Number of the block among the adapted ones.
-            chunks: Module -> (A (S, L, r, d_in), B (S, L, r, d_out)), of every chunk.
-            bias: Module -> (A (L, r, d_in), B (L, r, d_out)).
+            chunks: Module -> (A (S, r, d_in), B (S, r, d_out)), of every chunk, in this layer.
+            bias: Module -> (A (r, d_in), B (r, d_out)), in this layer.
             groups: Which tokens see which chunks.
         """
         sites = [self._sites[name][self._first + layer] for name in chunks]
         try:
             for site, (a, b), (bias_a, bias_b) in zip(sites, chunks.values(), bias.values(), strict=True):
-                site.pair = PackedPair(a[:, layer], b[:, layer], bias_a[layer], bias_b[layer], groups)
+                site.pair = PackedPair(a, b, bias_a, bias_b, groups)
             yield
         finally:
             for site in sites:
                 site.pair = None
+
+
+def by_layer(adapters: Adapters, axis: int) -> list[Adapters]:
+    """Adapters taken apart along their layer axis at once: a slice for each layer would cost backward all of them."""
+    sides = {name: (a.unbind(axis), b.unbind(axis)) for name, (a, b) in adapters.items()}
+    layers = len(next(iter(sides.values()))[0])
+    return [{name: (a[layer], b[layer]) for name, (a, b) in sides.items()} for layer in range(layers)]
 
 
 def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from torch_train.model.base import FrozenBase
 from torch_train.model.encoder import own_tokens, packed_features
 from torch_train.model.hypernet import HyperNetwork, recomputed
-from torch_train.model.lora import Adapters, Groups, Injected
+from torch_train.model.lora import Adapters, Groups, Injected, by_layer
 from torch_train.model.loss import context_losses, first_tokens, magnitude, token_losses
 from torch_train.training.packing import PackedBatch
-
+from torch_train.base import FrozenBase
 
 class Losses(NamedTuple):
     """Of one packed batch, as sums: the caller divides them by the contexts of all batches of a step.
@@ -113,7 +113,8 @@ class DistillationModel(nn.Module):
         return samples[0, own], (feature[own] for feature in features)
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
-        base, bias = self._frozen[0], self.hypernet.bias()
+        base = self._frozen[0]
+        pairs, biases = by_layer(chunks, 1), by_layer(self.hypernet.bias(), 0)
         asked = batch.input_contexts[batch.input_samples[0]]
         groups = Groups.of(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts])
         with torch.no_grad():
@@ -123,7 +124,7 @@ class DistillationModel(nn.Module):
                 x = x + neftune_noise(x, self._neftune, noise)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, chunks, bias, groups):
+            with self._injected.adapted_layer(index, pairs[index], biases[index], groups):
                 return base.block(layer, x, layout)
 
         adapted = self.hypernet.config.layers

@@ -1,0 +1,100 @@
+"""English notes as the trainer reads them: tokens of each note, its questions, and the answers the student must give.
+
+`python -m torch_train.english.teacher FOLDER --base BASE`. The notes' own answers are the targets: the generator knows
+every one of them, so the base need not read anything.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from torch_train.data.row import context_id
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
+from torch_train.model.generation import TOP
+from torch_train.model.prompt import document_ids, question_ids
+from torch_train.data.shards import Shards
+from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
+from torch_train.model.tokenizer import load_tokenizer
+
+SHARD = 2048  # notes
+# What asks for the note itself: so dense a signal that the plateau at the beginning ends soon.
+RECITE = ("Repeat the document.", "Repeat the note word for word.", "What does the document say? Quote it in full.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A context and what is asked about it.
+
+    Attributes:
+        text: The context.
+        questions: (question, answer, whether the context answers it) each.
+        source: Where it comes from.
+    """
+
+    text: str
+    questions: tuple[tuple[str, str, bool], ...]
+    source: str
+
+
+def teach(
+    folder: Path, base: Path, contexts: int, settings: dict[str, Any], draw: Callable[[random.Random], Asked]
+) -> None:
+    """Write teacher shards; a killed run continues with those that are missing.
+
+    Args:
+        folder: Where they are, or will be.
+        base: Folder of the base, whose tokenizer and template the rows are made with.
+        contexts: Their number.
+        settings: Everything that `draw` depends on, `seed` among it; kept in the manifest, and compared.
+        draw: One context with its questions, from a generator seeded by its number.
+
+    Raises:
+        DataError: The folder was begun from another base or other settings.
+    """
+    tokenizer = load_tokenizer(base)
+    manifest: dict[str, Any] = {
+        "kind": "teacher",
+        "shards": -(-contexts // SHARD),
+        "base": base_fingerprint(base),
+        "tokenizer": tokenizer_fingerprint(tokenizer),
+        "settings": settings | {"contexts": contexts},
+    }
+    stored = Shards.open(folder, manifest, {"base": base.name, "contexts": contexts, "top": TOP})
+    for index in stored.missing():
+        numbers = range(index * SHARD, min(contexts, (index + 1) * SHARD))
+        asked = [draw(random.Random(f"{settings['seed']}-{number}")) for number in numbers]
+        stored.write(index, teacher_table([row(tokenizer, each) for each in asked]))
+        print(f"shard {index + 1} of {stored.count}: {len(asked)} contexts", file=sys.stderr, flush=True)
+
+
+def row(tokenizer: Any, asked: Asked) -> TeacherRow:
+    """One context as the trainer takes it: every answer certain, and ended by the template's own end of a turn."""
+    answers = [
+        [*tokenizer.encode(answer, add_special_tokens=False), tokenizer.eos_token_id]
+        for _, answer, _ in asked.questions
+    ]
+    ids = np.zeros((sum(map(len, answers)), TOP), np.int32)
+    ids[:, 0] = [token for answer in answers for token in answer]
+    log_probabilities = np.full(ids.shape, -np.inf, np.float16)
+    log_probabilities[:, 0] = 0.0
+    return TeacherRow(
+        id=context_id(asked.text),
+        source=asked.source,
+        context_ids=_array(document_ids(tokenizer, asked.text)),
+        questions=tuple(_array(question_ids(tokenizer, question)) for question, _, _ in asked.questions),
+        answers=tuple(map(_array, answers)),
+        relevant=np.array([known for _, _, known in asked.questions]),
+        top_ids=ids,
+        top_log_probabilities=log_probabilities,
+    )
+
+
+def _array(ids: Sequence[int]) -> np.ndarray:
+    return np.array(ids, dtype=np.int32)
