@@ -68,7 +68,8 @@ class HypernetConfig:
         dotted = [name for name in modules if "." in name]
         if dotted:
             raise ConfigError(f"name target modules by their last part (down_proj), not {', '.join(dotted)}")
-        sizes = [getattr(self, field.name) for field in fields(self) if field.type == "int" and field.name != "first_layer"]
+        counts = [field.name for field in fields(self) if field.type == "int" and field.name != "first_layer"]
+        sizes = [getattr(self, name) for name in counts]
         sizes += [size for pair in modules.values() for size in pair]
         if not all(isinstance(size, int) and size > 0 for size in sizes):
             raise ConfigError(f"every size of a hypernetwork must be a positive integer: {self}")

@@ -1,31 +1,27 @@
-"""English notes as the trainer reads them: tokens of each note, its questions, and the answers the student must give.
+"""English contexts as the trainer reads them: tokens of each context, its questions, and the answers to give.
 
-`python -m torch_train.english.teacher FOLDER --base BASE`. The notes' own answers are the targets: the generator knows
-every one of them, so the base need not read anything.
+The known answers are the targets, so the base does not have to read anything.
 """
 
 from __future__ import annotations
 
-import random
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from torch_train.data.row import context_id
+from torch_train.data.shards import Shards
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import TOP
 from torch_train.model.prompt import document_ids, question_ids
-from torch_train.data.shards import Shards
-from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 from torch_train.model.tokenizer import load_tokenizer
+from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 
-SHARD = 2048  # notes
-# What asks for the note itself: so dense a signal that the plateau at the beginning ends soon.
-RECITE = ("Repeat the document.", "Repeat the note word for word.", "What does the document say? Quote it in full.")
+SHARD = 2048  # contexts
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,16 @@ class Asked:
 
 
 def teach(
-    folder: Path, base: Path, contexts: int, settings: dict[str, Any], draw: Callable[[random.Random], Asked]
+    folder: Path, base: Path, contexts: int, settings: dict[str, Any], draw: Callable[[int, int], list[Asked]]
 ) -> None:
-    """Write teacher shards; a killed run continues with those that are missing.
+    """Write teacher shards; a killed run continues with the missing ones.
 
     Args:
         folder: Where they are, or will be.
         base: Folder of the base, whose tokenizer and template the rows are made with.
         contexts: Their number.
-        settings: Everything that `draw` depends on, `seed` among it; kept in the manifest, and compared.
-        draw: One context with its questions, from a generator seeded by its number.
+        settings: Everything that `draw` depends on; kept in the manifest and compared.
+        draw: The contexts of one shard, given its number and how many they are.
 
     Raises:
         DataError: The folder was begun from another base or other settings.
@@ -68,8 +64,7 @@ def teach(
     }
     stored = Shards.open(folder, manifest, {"base": base.name, "contexts": contexts, "top": TOP})
     for index in stored.missing():
-        numbers = range(index * SHARD, min(contexts, (index + 1) * SHARD))
-        asked = [draw(random.Random(f"{settings['seed']}-{number}")) for number in numbers]
+        asked = draw(index, min(contexts - index * SHARD, SHARD))
         stored.write(index, teacher_table([row(tokenizer, each) for each in asked]))
         print(f"shard {index + 1} of {stored.count}: {len(asked)} contexts", file=sys.stderr, flush=True)
 

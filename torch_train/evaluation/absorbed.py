@@ -13,7 +13,7 @@ import torch
 from torch_train.errors import TrainingError
 from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
-from torch_train.model.encoder import packed_features
+from torch_train.model.encoder import own_tokens, packed_features
 from torch_train.model.fingerprint import local_folder
 from torch_train.model.generation import Transformers
 from torch_train.model.lora import Adapters, Injected, compose

@@ -14,7 +14,7 @@ from torch_train.model.hypernet import HyperNetwork, recomputed
 from torch_train.model.lora import Adapters, Groups, Injected, by_layer
 from torch_train.model.loss import context_losses, first_tokens, magnitude, token_losses
 from torch_train.training.packing import PackedBatch
-from torch_train.base import FrozenBase
+
 
 class Losses(NamedTuple):
     """Of one packed batch, as sums: the caller divides them by the contexts of all batches of a step.
@@ -91,10 +91,7 @@ class DistillationModel(nn.Module):
         # Projected at once, layer by layer: 512 columns of each feature are kept rather than all hidden ones.
         samples, features = self.features(batch)
         projected = torch.stack(
-            [
-                self.hypernet.project(self.hypernet.standardise(feature, layer))
-                for layer, feature in enumerate(features)
-            ]
+            [self.hypernet.project(self.hypernet.standardise(feature, layer)) for layer, feature in enumerate(features)]
         )
         context, mask = pad_chunks(projected, samples, len(batch.chunk_contexts))
         layers = len(projected)
@@ -104,9 +101,7 @@ class DistillationModel(nn.Module):
     def features(self, batch: PackedBatch) -> tuple[Tensor, Iterator[Tensor]]:
         """What the Perceiver reads of a batch: the chunk of each token (C,), and per adapted layer (C, hidden)."""
         config, samples = self.hypernet.config, batch.context_samples
-        features = packed_features(
-            self._frozen[1], batch.context_ids, batch.context_positions, samples, config.layers
-        )
+        features = packed_features(self._frozen[1], batch.context_ids, batch.context_positions, samples, config.layers)
         if config.reads_template:
             return samples[0], features
         own = own_tokens(batch.context_positions[0], samples[0], self._affixes)

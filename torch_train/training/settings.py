@@ -40,8 +40,8 @@ class HypernetSettings:
     Attributes:
         scale: null for the reference's 2 * rank^1.5.
         layers: First adapted block of the base, and the one after the last; null adapts all.
-        scaler_start: What B's scalers start at. 0, the reference's, leaves an untrained base as it is; above it, gradients
-            reach the Perceiver from the first step on.
+        scaler_start: What B's scalers start at. 0, the reference's, leaves an untrained base as it is; above 0,
+            gradients reach the Perceiver from the first step on.
         start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1.
     """
 

@@ -42,7 +42,7 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
         raise TrainingError(f"hypernet.modules: the base has no {', '.join(unknown)}, but {', '.join(linear)}")
     first, after = settings.layers or (0, base.num_hidden_layers)
     if not 0 <= first < after <= base.num_hidden_layers:
-        raise TrainingError(f"hypernet.layers: {[first, after]} is no range of the base's {base.num_hidden_layers} blocks")
+        raise TrainingError(f"hypernet.layers: {[first, after]} is no range of its {base.num_hidden_layers} blocks")
     try:
         return HypernetConfig(
             num_layers=after - first,
