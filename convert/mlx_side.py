@@ -85,7 +85,8 @@ def _from_features(hypernet: HyperNetwork, probe: FeaturesProbe, taps: _Taps) ->
         mx.eval(pairs)
         layers.append(pairs)
     a, b = ({m: mx.stack([pairs[m][side] for pairs in layers], 1) for m in layers[0]} for side in (0, 1))
-    adapters = ChunkAdapters(a, b, hypernet.bias_A, hypernet.bias_B, hypernet.config.scale)
+    config = hypernet.config
+    adapters = ChunkAdapters(a, b, hypernet.bias_A, hypernet.bias_B, config.scale, config.first_layer)
     _, latents = taps.drain()
     return {"latents": _stacked(latents)} | _adapter_rows(adapters)
 

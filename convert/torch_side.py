@@ -41,19 +41,28 @@ def from_text(checkpoint: Checkpoint, probes: Sequence[TextProbe], base_path: Pa
     outputs = []
     with torch.inference_mode():
         base, hypernet = load_torch_base(base_path), _hypernet(checkpoint)
+        own = _own_tokens(checkpoint)
         for probe in probes:
-            features = [_features(base, chunk) for chunk in probe.chunks]
-            runs = [_run(hypernet, chunk, None) for chunk in features]
+            features = [_features(base, hypernet, chunk) for chunk in probe.chunks]
+            runs = [_run(hypernet, chunk[:, :, own], None) for chunk in features]
             pairs = {m: tuple(torch.cat([p[m][side] for _, p in runs]) for side in (0, 1)) for m in runs[0][1]}
             output: Outputs = {
-                "features": {str(i): chunk[0].numpy() for i, chunk in enumerate(features)},
+                "features": {str(i): _standardised(hypernet, chunk[0]) for i, chunk in enumerate(features)},
                 "latents": {"": torch.cat([latents for latents, _ in runs]).numpy()},
                 **_adapter_rows(hypernet, pairs),
             }
-            with _adapted(base, _combined(hypernet, pairs), hypernet.config.scale):
+            with _adapted(base, _combined(hypernet, pairs), hypernet.config):
                 output["logits"] = {"": base(torch.tensor([probe.query])).logits.float().numpy()}
             outputs.append(output)
         return outputs, _count(hypernet)
+
+
+def _own_tokens(checkpoint: Checkpoint) -> slice:
+    """Which of a chunk's tokens the Perceiver reads."""
+    config = checkpoint.config
+    if config.hypernet.reads_template:
+        return slice(None)
+    return slice(len(config.prefix_ids), -len(config.suffix_ids) or None)
 
 
 def _hypernet(checkpoint: Checkpoint) -> Any:
@@ -105,10 +114,10 @@ def _adapter_rows(hypernet: Any, pairs: dict[str, Any]) -> Outputs:
 
 
 @contextmanager
-def _adapted(model: Any, combined: dict[str, Any], scale: float) -> Iterator[None]:
+def _adapted(model: Any, combined: dict[str, Any], config: Any) -> Iterator[None]:
     """The base with the adapter, by hooks: shares no code with any LoRALinear."""
-    hooks = []
-    for layer, block in enumerate(model.get_decoder().layers):
+    hooks, scale = [], config.scale
+    for layer, block in enumerate(model.get_decoder().layers[config.first_layer :][: config.num_layers]):
         for module, (a, b) in combined.items():
             linear = next(m for path, m in block.named_modules() if path.rpartition(".")[2] == module)
 
@@ -123,14 +132,22 @@ def _adapted(model: Any, combined: dict[str, Any], scale: float) -> Iterator[Non
             hook.remove()
 
 
-def _features(model: Any, chunk: list[int]) -> Any:
-    """(1, L, T, hidden): the input of every block, that of the last one after the final norm."""
+def _features(model: Any, hypernet: Any, chunk: list[int]) -> Any:
+    """(1, L, T, hidden): the input of every adapted block, that of the base's last one after the final norm."""
     import torch
 
     decoder = model.get_decoder()
     states = decoder(torch.tensor([chunk]), output_hidden_states=True).hidden_states[:-1]
-    return torch.stack([*states[:-1], decoder.norm(states[-1])], dim=1)
+    features = [*states[:-1], decoder.norm(states[-1])]
+    return torch.stack([features[layer] for layer in hypernet.config.layers], dim=1)
+
+
+def _standardised(hypernet: Any, features: Any) -> Any:
+    """(L, T, hidden) as the modality projection reads it."""
+    import torch
+
+    return torch.stack([hypernet.standardise(layer, i) for i, layer in enumerate(features)]).numpy()
 
 
 def _count(hypernet: Any) -> int:
-    return sum(parameter.numel() for parameter in hypernet.parameters())
+    return sum(tensor.numel() for tensor in hypernet.state_dict().values())

@@ -74,6 +74,7 @@ def absorb(
         bias_A=first.bias_A,
         bias_B=first.bias_B,
         scale=first.scale,
+        first_layer=first.first_layer,
     )
     mx.eval(adapters.A, adapters.B)
     return adapters
@@ -100,12 +101,18 @@ def absorb_batch(
         Stopped: as soon as `should_stop` says so.
     """
     ids, mask = pad(chunks)
+    spans = _own_tokens(bundle.config, chunks)
+    config = bundle.config.hypernet
+    if not config.reads_template:
+        mask = _within(spans, ids.shape[1])
     layers = []
     with bare(model):
         for layer, features in layer_features(model, ids):
             if should_stop is not None and should_stop():
                 raise Stopped
-            pairs = bundle.hypernet(features, layer, mask)
+            if layer not in config.layers:
+                continue
+            pairs = bundle.hypernet(features, layer - config.first_layer, mask)
             pairs = {name: (a.astype(features.dtype), b.astype(features.dtype)) for name, (a, b) in pairs.items()}
             mx.eval(pairs)
             layers.append(pairs)
@@ -116,10 +123,11 @@ def absorb_batch(
         B={name: mx.stack([pairs[name][1] for pairs in layers], 1) for name in hypernet.config.modules},
         bias_A={name: bias.astype(dtype) for name, bias in hypernet.bias_A.items()},
         bias_B={name: bias.astype(dtype) for name, bias in hypernet.bias_B.items()},
-        scale=hypernet.config.scale,
+        scale=config.scale,
+        first_layer=config.first_layer,
     )
     mx.eval(adapters.A, adapters.B, adapters.bias_A, adapters.bias_B)
-    return AbsorbedChunks(adapters, pooled(features, _own_tokens(bundle.config, chunks)))
+    return AbsorbedChunks(adapters, pooled(features, spans))
 
 
 def embed(model: nn.Module, bundle: Bundle, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -145,6 +153,13 @@ def pad(chunks: Sequence[Sequence[int]]) -> tuple[mx.array, mx.array | None]:
     if all(len(chunk) == longest for chunk in chunks):
         return ids, None
     return ids, mx.arange(longest) < mx.array([[len(chunk)] for chunk in chunks])
+
+
+def _within(spans: Sequence[tuple[int, int]], length: int) -> mx.array:
+    """Mask (B, length) of the tokens from the first to before the last of each span."""
+    at = mx.arange(length)
+    first, after = mx.array(list(spans)).T[..., None]
+    return (first <= at) & (at < after)
 
 
 def _own_tokens(config: BundleConfig, chunks: Sequence[Sequence[int]]) -> list[tuple[int, int]]:

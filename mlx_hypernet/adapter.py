@@ -37,6 +37,7 @@ class ChunkAdapters:
         A, B: module -> (chunks, L, r, d_in) and (chunks, L, r, d_out).
         bias_A, bias_B: module -> (L, r, d_in) and (L, r, d_out).
         scale: factor of the whole adapter, as it is.
+        first_layer: block of the base that the first of the L layers is for.
     """
 
     A: dict[str, mx.array]
@@ -44,6 +45,7 @@ class ChunkAdapters:
     bias_A: dict[str, mx.array]
     bias_B: dict[str, mx.array]
     scale: float
+    first_layer: int = 0
 
     @property
     def num_chunks(self) -> int:
@@ -58,11 +60,13 @@ class Adapter:
     Attributes:
         A, B: module -> (L, r_total, d_in) and (L, r_total, d_out).
         scale: factor of the adapter, as it is.
+        first_layer: block of the base that the first of the L layers is for.
     """
 
     A: dict[str, mx.array]
     B: dict[str, mx.array]
     scale: float
+    first_layer: int = 0
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -71,7 +75,7 @@ class Adapter:
 
     @property
     def num_layers(self) -> int:
-        """Layers of the base it was made for."""
+        """Adapted layers, side by side from `first_layer` on."""
         return int(next(iter(self.A.values())).shape[0])
 
     @property
@@ -116,7 +120,7 @@ class Composition:
 
     @property
     def num_layers(self) -> int:
-        """Layers of the base it is made for."""
+        """Adapted layers, side by side from `first_layer` on."""
         return int(next(iter(self.documents[0].bias_A.values())).shape[0])
 
     @property
@@ -129,6 +133,11 @@ class Composition:
     def scale(self) -> float:
         """Factor of the adapter, as it is."""
         return self.documents[0].scale
+
+    @property
+    def first_layer(self) -> int:
+        """Block of the base that the first adapted layer is."""
+        return self.documents[0].first_layer
 
     def shape(self, name: str) -> tuple[int, int]:
         """(d_in, d_out) of a module."""
@@ -154,11 +163,11 @@ def compose(documents: Sequence[ChunkAdapters]) -> Adapter:
     for name in composition.modules:
         pairs = [composition.pair(name, layer) for layer in range(composition.num_layers)]
         a[name], b[name] = (mx.stack(list(side)) for side in zip(*pairs, strict=True))
-    return Adapter(a, b, composition.scale)
+    return Adapter(a, b, composition.scale, composition.first_layer)
 
 
 def _same_bias(one: ChunkAdapters, other: ChunkAdapters) -> bool:
-    if one.scale != other.scale or one.bias_A.keys() != other.bias_A.keys():
+    if (one.scale, one.first_layer) != (other.scale, other.first_layer) or one.bias_A.keys() != other.bias_A.keys():
         return False
     pairs = [(one.bias_A[name], other.bias_A[name]) for name in one.bias_A]
     pairs += [(one.bias_B[name], other.bias_B[name]) for name in one.bias_A]
@@ -178,15 +187,19 @@ def save_adapter(folder: Path, adapter: Adapter, model: nn.Module, info: dict[st
     prefix = module_path_prefix(model)
     layers = f"{prefix}.layers" if prefix else "layers"
     tensors, keys = {}, []
+    wrapped = len(text_model(model).layers) - adapter.first_layer  # mlx-lm wraps the base's last layers
     for name in adapter.modules:
         path = target_path(text_model(model).layers[0], name)
         keys.append(path)
-        for layer in range(adapter.num_layers):
+        for layer in range(wrapped):
+            a, b = adapter.A[name], adapter.B[name]
+            a, b = (a[layer], b[layer]) if layer < len(a) else (mx.zeros_like(a[0]), mx.zeros_like(b[0]))
             # mlx-lm multiplies from the right: lora_a is (d_in, r), lora_b (r, d_out).
-            tensors[f"{layers}.{layer}.{path}.lora_a"] = mx.contiguous(adapter.A[name][layer].T)
-            tensors[f"{layers}.{layer}.{path}.lora_b"] = mx.contiguous(adapter.B[name][layer])
+            place = f"{layers}.{adapter.first_layer + layer}.{path}"
+            tensors[f"{place}.lora_a"] = mx.contiguous(a.T)
+            tensors[f"{place}.lora_b"] = mx.contiguous(b)
     parameters = {"rank": adapter.rank, "scale": adapter.scale, "dropout": 0.0, "keys": keys}
-    config = {"fine_tune_type": "lora", "num_layers": adapter.num_layers, "lora_parameters": parameters}
+    config = {"fine_tune_type": "lora", "num_layers": wrapped, "lora_parameters": parameters}
     write_tensors(folder / TENSORS_FILE, tensors)
     write_json(folder / CONFIG_FILE, config | {"thoth": info})
 
@@ -209,22 +222,24 @@ def load_adapter(folder: Path) -> Adapter:
             raise AdapterError(f"{folder} holds a tensor that is no part of an adapter: {tensor_name}")
         layer, module, side = match.groups()
         sides[side].setdefault(module, {})[int(layer)] = tensor.T if side == "a" else tensor
-    a, b = ({name: _stack(by_layer) for name, by_layer in sorted(side.items())} for side in sides.values())
+    first = min((layer for by_layer in sides["a"].values() for layer in by_layer), default=0)
+    a, b = ({name: _stack(by_layer, first) for name, by_layer in sorted(side.items())} for side in sides.values())
     if not a or {name: x.shape[:2] for name, x in a.items()} != {name: x.shape[:2] for name, x in b.items()}:
         raise AdapterError(f"{folder} holds an incomplete adapter: lora_a and lora_b do not match")
-    return Adapter(a, b, scale)
+    return Adapter(a, b, scale, first)
 
 
-def _stack(by_layer: dict[int, mx.array]) -> mx.array:
-    if sorted(by_layer) != list(range(len(by_layer))) or len({x.shape for x in by_layer.values()}) != 1:
+def _stack(by_layer: dict[int, mx.array], first: int) -> mx.array:
+    layers = range(first, first + len(by_layer))
+    if sorted(by_layer) != list(layers) or len({x.shape for x in by_layer.values()}) != 1:
         raise AdapterError("the adapter is incomplete: layers are missing or differ in shape")
-    return mx.stack([by_layer[layer] for layer in range(len(by_layer))])
+    return mx.stack([by_layer[layer] for layer in layers])
 
 
 def save_chunks(path: Path, chunks: ChunkAdapters) -> None:
     """Write the chunk adapters of a document to one safetensors file."""
     tensors = {f"{side}.{name}": x for side in _SIDES for name, x in getattr(chunks, side).items()}
-    write_tensors(path, tensors, {"scale": repr(chunks.scale)})
+    write_tensors(path, tensors, {"scale": repr(chunks.scale), "first_layer": str(chunks.first_layer)})
 
 
 def load_chunks(path: Path) -> ChunkAdapters:
@@ -239,7 +254,8 @@ def load_chunks(path: Path) -> ChunkAdapters:
         for tensor_name, tensor in tensors.items():
             side, _, name = tensor_name.partition(".")
             sides[side][name] = tensor
-        chunks = ChunkAdapters(**sides, scale=float(metadata["scale"]))
+        first = int(metadata.get("first_layer", 0))
+        chunks = ChunkAdapters(**sides, scale=float(metadata["scale"]), first_layer=first)
     except (ValueError, KeyError, DamagedFileError) as error:
         raise AdapterError(f"{path} does not hold readable chunks: {error}") from error
     if not chunks.A or any(side.keys() != chunks.A.keys() for side in sides.values()):

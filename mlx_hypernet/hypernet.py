@@ -17,6 +17,7 @@ from mlx_hypernet.config import HypernetConfig
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
+FEATURE_BOUND = 8.0  # standard deviations; a few dimensions of raw hidden states are thousands wide
 
 
 class GatedMLP(nn.Module):
@@ -166,7 +167,11 @@ class HyperNetwork(nn.Module):
         super().__init__()
         self.config = config
         size, layers, rank = config.latent_size, config.num_layers, config.rank
-        self.modality_projection = GatedMLP(config.hidden_size, MLP_FACTOR * config.hidden_size, size)
+        hidden = config.hidden_size
+        if config.feature_norm:
+            self.feature_mean = mx.zeros((layers, hidden))
+            self.feature_deviation = mx.ones((layers, hidden))
+        self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
         self.decoder = Perceiver(config, len(config.modules) * rank, 1)
         self.pre_head = [PreHeadMLP(config) for _ in range(config.num_pre_head_layers)]
@@ -184,7 +189,7 @@ class HyperNetwork(nn.Module):
 
         Args:
             features: (B, T, hidden), the layer's features (see `encoder.layer_features`).
-            layer: index of the base layer.
+            layer: index of the layer among the adapted ones.
             mask: (B, T), True for real tokens; None when nothing is padded.
 
         Returns:
@@ -192,7 +197,8 @@ class HyperNetwork(nn.Module):
         """
         modules, rank = self.config.modules, self.config.rank
         # The Perceiver in the dtype of its weights, everything after it in fp32, as in the reference.
-        context = self.modality_projection(features.astype(self.encoder.latents.dtype))
+        features = self.standardise(features, layer).astype(self.encoder.latents.dtype)
+        context = self.modality_projection(features)
         x = self.decoder(self.encoder(context, mask)).astype(mx.float32)
         for mlp in self.pre_head:
             x = mlp(x, layer)
@@ -203,6 +209,13 @@ class HyperNetwork(nn.Module):
             a, b = x[:, i, :, :d_in], x[:, i, :, d_in : d_in + d_out]
             pairs[name] = (a * self.scaler_A[name][layer], b * self.scaler_B[name][layer])
         return pairs
+
+    def standardise(self, features: mx.array, layer: int) -> mx.array:
+        """Features of one adapted layer, (..., hidden), brought to mean 0 and deviation 1, cut at `FEATURE_BOUND`."""
+        if not self.config.feature_norm:
+            return features
+        normed = (features.astype(mx.float32) - self.feature_mean[layer]) / self.feature_deviation[layer]
+        return mx.clip(normed, -FEATURE_BOUND, FEATURE_BOUND).astype(features.dtype)
 
     def bias(self, layer: int) -> dict[str, tuple[mx.array, mx.array]]:
         """The learned pair, appended once for all chunks: module -> (A (r, d_in), B (r, d_out))."""

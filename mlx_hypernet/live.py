@@ -32,18 +32,20 @@ def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
         UnsupportedBaseError: when the model has no such modules; the model is then as it was.
     """
     blocks = text_model(model).layers
-    if len(blocks) != adapter.num_layers:
-        raise AdapterError(f"the adapter has {adapter.num_layers} layers, the model {len(blocks)}")
+    first, after = adapter.first_layer, adapter.first_layer + adapter.num_layers
+    if after > len(blocks) or (first == 0 and after < len(blocks)):
+        raise AdapterError(f"the adapter has {adapter.num_layers} layers from {first} on, the model {len(blocks)}")
+    adapted = blocks[first:after]
     paths = {name: target_path(blocks[0], name) for name in adapter.modules}
     for name, path in paths.items():
-        for block in blocks:
+        for block in adapted:
             if (shape := linear_shape(base_linear(block, path))) != adapter.shape(name):
                 raise AdapterError(f"the adapter has {adapter.shape(name)} for {path}, the model {shape}")
-    for path in _attached(blocks[0]).keys() - paths.values():  # of an adapter for other modules
-        for block in blocks:
+    for layer, block in enumerate(blocks):  # of an adapter for other modules or layers
+        for path in _attached(block).keys() - (paths.values() if first <= layer < after else set()):
             _put(block, {path: base_linear(block, path)})
     ready: list[mx.array] = []
-    for layer, block in enumerate(blocks):
+    for layer, block in enumerate(adapted):
         for name, path in paths.items():
             lora = _wrapped(block, path)
             a, b = adapter.pair(name, layer)
@@ -51,7 +53,7 @@ def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
             lora.lora_a, lora.lora_b = a.astype(mx.float32).T, b.astype(mx.float32)
             lora.scale = adapter.scale
             ready += [lora.lora_a, lora.lora_b]
-        if layer + 1 == len(blocks) or sum(matrix.nbytes for matrix in ready) > _AT_ONCE_BYTES:
+        if layer + 1 == len(adapted) or sum(matrix.nbytes for matrix in ready) > _AT_ONCE_BYTES:
             mx.eval(ready)
             ready = []
 

@@ -61,6 +61,11 @@ VARIANTS = {
     "two shared MLPs": replace(HYPERNET, num_pre_head_layers=2, per_layer_processing=False),
     "three modules": replace(HYPERNET, modules={"q_proj": (64, 64), "down_proj": (96, 64), "v_proj": (64, 32)}, rank=3),
     "one of each": replace(HYPERNET, rank=1, num_latents=1, num_blocks=1, num_kv_heads=4),
+    "last two layers": replace(HYPERNET, num_layers=2, first_layer=1),
+    "middle layer": replace(HYPERNET, num_layers=1, first_layer=1),
+    "as smol": replace(
+        HYPERNET, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
+    ),
 }
 
 
@@ -107,7 +112,7 @@ def torch_hypernet(config: HypernetConfig, seed: int = 0) -> Any:
     torch.manual_seed(seed)
     network = HyperNetwork(TorchConfig.from_dict(config.to_dict()))
     with torch.no_grad():
-        for parameter in network.parameters():
+        for parameter in network.state_dict().values():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return network.eval()
 

@@ -18,8 +18,8 @@ def test_batches_do_not_matter(base, hypernet):
     bundle = tiny.make_bundle(hypernet)
     together, alone = (absorb(base, bundle, CHUNKS, batch_size=size) for size in (3, 1))
     for name, (d_in, d_out) in hypernet.modules.items():
-        assert together.A[name].shape == (3, 3, hypernet.rank, d_in)
-        assert together.B[name].shape == (3, 3, hypernet.rank, d_out)
+        assert together.A[name].shape == (3, hypernet.num_layers, hypernet.rank, d_in)
+        assert together.B[name].shape == (3, hypernet.num_layers, hypernet.rank, d_out)
         np.testing.assert_allclose(np.array(together.A[name]), np.array(alone.A[name]), atol=1e-5)
         np.testing.assert_allclose(np.array(together.B[name]), np.array(alone.B[name]), atol=1e-5)
 

@@ -15,13 +15,13 @@ def test_hypernetworks_agree(config):
 
     network = tiny.torch_hypernet(config)
     twin = tiny.to_mlx(network)
-    features = np.random.default_rng(1).normal(size=(2, 3, 9, 64)).astype(np.float32)
+    features = np.random.default_rng(1).normal(size=(2, config.num_layers, 9, 64)).astype(np.float32)
     mask = np.arange(9) < np.array([[9], [5]])
     with torch.inference_mode():
         expected = network(torch.from_numpy(features), torch.from_numpy(mask))
         bias = network.bias()
     assert list(expected) == list(config.modules)
-    for layer in range(3):
+    for layer in range(config.num_layers):
         pairs = twin(mx.array(features[:, layer]), layer, mx.array(mask))
         for module, (d_in, d_out) in config.modules.items():
             a, b = pairs[module]
@@ -44,7 +44,7 @@ def test_padding_changes_nothing():
         np.testing.assert_allclose(np.array(one), np.array(other), atol=1e-6)
 
 
-@pytest.mark.parametrize("model_type", ["ministral3", "mistral", "gemma2", "qwen3"])
+@pytest.mark.parametrize("model_type", ["ministral3", "mistral", "llama", "gemma2", "qwen3"])
 def test_base_logits_and_features_agree_with_transformers(tmp_path, model_type):
     """Ministral 3 with YaRN, and what others do differently: embedding scale, soft caps, query norms."""
     import mlx.core as mx

@@ -141,7 +141,7 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     tensors: dict[str, mx.array] = {}
     for name, path in paths.items():
         for layer in range(adapter.num_layers):
-            place = ".".join(filter(None, ("base_model.model", prefix, f"layers.{layer}", path)))
+            place = ".".join(filter(None, ("base_model.model", prefix, f"layers.{adapter.first_layer + layer}", path)))
             tensors[f"{place}.lora_A.weight"] = mx.contiguous(adapter.A[name][layer])
             tensors[f"{place}.lora_B.weight"] = mx.contiguous(adapter.B[name][layer].T)
     repository = (registry.config(pair.bundle).get("base") or {}).get("repository")

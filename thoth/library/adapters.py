@@ -33,11 +33,18 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of one chunk, or the bias pairs: module -> A (L, r, d_in) and B (L, r, d_out), and their factor."""
+    """The pairs of one chunk, or the bias pairs.
+
+    Attributes:
+        A, B: Module -> (L, r, d_in) and (L, r, d_out).
+        scale: Their factor.
+        first_layer: Block of the base that the first of the L layers is for.
+    """
 
     A: dict[str, mx.array]
     B: dict[str, mx.array]
     scale: float
+    first_layer: int = 0
 
     @property
     def nbytes(self) -> int:
@@ -56,10 +63,11 @@ def split(adapters: ChunkAdapters) -> tuple[list[Pairs], Pairs]:
             {name: tensor[i] for name, tensor in adapters.A.items()},
             {name: tensor[i] for name, tensor in adapters.B.items()},
             adapters.scale,
+            adapters.first_layer,
         )
         for i in range(adapters.num_chunks)
     ]
-    return chunks, Pairs(adapters.bias_A, adapters.bias_B, adapters.scale)
+    return chunks, Pairs(adapters.bias_A, adapters.bias_B, adapters.scale, adapters.first_layer)
 
 
 def join(chunks: Sequence[Pairs], bias: Pairs) -> ChunkAdapters:
@@ -74,6 +82,7 @@ def join(chunks: Sequence[Pairs], bias: Pairs) -> ChunkAdapters:
         bias_A=bias.A,
         bias_B=bias.B,
         scale=bias.scale,
+        first_layer=bias.first_layer,
     )
 
 
@@ -94,7 +103,8 @@ def _read(path: Path, expected: Receipt) -> Pairs:
         tensors, metadata = read_tensors(path)
         for name, tensor in tensors.items():
             sides[name[0]][name[2:]] = tensor
-        return Pairs(sides["A"], sides["B"], float(metadata["scale"]))
+        first = int(metadata.get("first_layer", 0))  # files from before have none
+        return Pairs(sides["A"], sides["B"], float(metadata["scale"]), first)
     except (OSError, KeyError, ValueError, DamagedFileError) as error:
         raise DamagedError(str(error)) from error
 
@@ -200,7 +210,7 @@ class Writer:
         tensors = {f"A.{name}": x for name, x in pairs.A.items()} | {f"B.{name}": x for name, x in pairs.B.items()}
         self._written.append(path)
         try:
-            write_tensors(path, tensors, {"scale": repr(pairs.scale)})
+            write_tensors(path, tensors, {"scale": repr(pairs.scale), "first_layer": str(pairs.first_layer)})
         except RuntimeError as error:  # MLX has no other word for a disk that takes no more
             raise disk.full(path.parent) from error
         path.chmod(0o600)

@@ -10,6 +10,7 @@ import argparse
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from torch_train.english.leaks import check
@@ -109,7 +110,7 @@ def run(folder: Path, base: Path, overrides: Sequence[str] = ()) -> bool:
         place = folder / lesson.name
         for split, contexts in (("train", lesson.contexts), ("dev", DEV_CONTEXTS)):
             settings = {"lesson": asdict(lesson), "split": split}
-            teach(place / split, base, contexts, settings, lambda shard, n, s=split: draw(lesson, s, shard, n))
+            teach(place / split, base, contexts, settings, partial(draw, lesson, split))
         first, last = lesson.rates
         settings = read_settings(
             CONFIG,
@@ -139,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="folder of the run; an interrupted one resumes")
     parser.add_argument("--base", type=Path, required=True, help="folder of SmolLM2-135M-Instruct")
     parser.add_argument("overrides", nargs="*", help="section.key=value, settings of the trainer")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         finished = run(options.folder, options.base, options.overrides)
     except TrainingError as error:
