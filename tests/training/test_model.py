@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -14,10 +15,12 @@ from tests.training import tiny_run
 from torch_train.errors import TrainingError
 from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import Chunking
+from torch_train.model.config import HypernetConfig
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.distillation import DistillationModel, neftune_noise
-from torch_train.training.packing import PackedBatch
+from torch_train.training.packing import PackedBatch, Packer
+from torch_train.training.statistics import standardise
 
 CPU = torch.device("cpu")
 ROWS = [
@@ -40,7 +43,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -
 
 def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftune: float = 0.0) -> DistillationModel:
     base = load_base(folder, "float32", CPU)
-    return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
+    return DistillationModel(hypernet, base, base, recompute=recompute, affixes=(2, 1), neftune=neftune)
 
 
 def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
@@ -70,12 +73,14 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
             ids = batch.context_ids[:, batch.context_samples[0] == chunk]
             positions = torch.arange(ids.shape[1])[None]
             features = torch.stack(list(packed_features(frozen, ids, positions, torch.zeros_like(ids))))
-            pairs.append(hypernet(features[None]))
+            if not hypernet.config.reads_template:
+                features = features[:, 2:-1]
+            pairs.append(hypernet(features[None, list(hypernet.config.layers)]))
             if batch.chunk_contexts[chunk] == context:
                 magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pairs[-1].values()) / len(bias)
         for pair in pairs:
             for name, (a, b) in pair.items():
-                for layer, block in enumerate(merged.model.layers):
+                for layer, block in enumerate(merged.model.layers[hypernet.config.first_layer :]):
                     target = block.mlp.down_proj if name == "down_proj" else block.self_attn.q_proj
                     target.weight += scale * b[0, layer].T @ a[0, layer]
         by_answer, first = [], []
@@ -98,15 +103,49 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
 
 
 @torch.no_grad()
-def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch) -> None:
-    hypernet = tiny_run.hypernet()
+@pytest.mark.parametrize("config", [tiny_run.CONFIG, tiny_run.AS_SMOL], ids=["reference", "smol"])
+def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, config: HypernetConfig) -> None:
+    hypernet = tiny_run.hypernet(config=config)
     distillation, decision, magnitude = _slow_losses(folder, hypernet, batch)
     losses = _model(folder, hypernet)(batch)
     assert losses.distillation.item() == pytest.approx(distillation, rel=1e-4)
     assert losses.decision.item() == pytest.approx(decision, rel=1e-4)
     assert losses.magnitude.item() == pytest.approx(magnitude, rel=1e-4)
     untouched = HyperNetwork(hypernet.config)
-    assert _model(folder, untouched)(batch).distillation.item() != pytest.approx(distillation, rel=1e-2)
+    assert _model(folder, untouched)(batch).distillation.item() != pytest.approx(distillation, rel=1e-3)
+
+
+@torch.no_grad()
+def test_swapped_adapters_are_those_of_the_next_chunk(folder: Path) -> None:
+    """One chunk to a context: then the first is asked with the last one's adapter."""
+    model = _model(folder, tiny_run.hypernet())
+    batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))
+    rolled = replace(
+        tiny_run.packed([ROWS[2], ROWS[0], ROWS[1]], Chunking(100, (1, 3), (4,))),
+        **{name: getattr(batch, name) for name in ("input_ids", "input_positions", "input_samples", "input_contexts")},
+        **{name: getattr(batch, name) for name in ("predicts", "targets", "answers", "relevant")},
+        teacher_ids=batch.teacher_ids,
+        teacher_log_probabilities=batch.teacher_log_probabilities,
+    )
+    torch.testing.assert_close(model(batch, swapped=True).distillation, model(rolled).distillation)
+    assert model(batch).distillation != pytest.approx(model(rolled).distillation.item(), rel=1e-3)
+
+
+@torch.no_grad()
+def test_statistics_are_those_of_the_documents_own_tokens(folder: Path) -> None:
+    hypernet = HyperNetwork(tiny_run.AS_SMOL)
+    model = _model(folder, hypernet)
+    chunking = Chunking(25, (1, 3), (4,))
+    standardise(model, Packer(ROWS, 512, 512, chunking, 0))
+    seen = []
+    for chunk in [c for row in ROWS for c in chunking.chunks(row.context_ids.tolist(), Random(0))]:
+        ids = torch.tensor([chunk])
+        positions = torch.arange(len(chunk))[None]
+        features = packed_features(load_base(folder, "float32", CPU), ids, positions, torch.zeros_like(ids))
+        seen.append(torch.stack(list(features))[1:, 2:-1])
+    tokens = torch.cat(seen, 1)
+    torch.testing.assert_close(hypernet.feature_mean, tokens.mean(1), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(hypernet.feature_deviation, tokens.std(1, unbiased=False), atol=1e-4, rtol=1e-3)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,14 +116,19 @@ def packed(rows: list[TeacherRow], chunking: Chunking) -> PackedBatch:
     return batch
 
 
-def hypernet(seed: int = 0) -> HyperNetwork:
+CONFIG = HypernetConfig(3, 32, {"down_proj": (48, 32), "q_proj": (32, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
+# The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens.
+AS_SMOL = replace(
+    CONFIG, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
+)  # fmt: skip
+
+
+def hypernet(seed: int = 0, config: HypernetConfig = CONFIG) -> HyperNetwork:
     """A random hypernetwork for `save_base`, with no parameter left at a value that would hide a mistake."""
     torch.manual_seed(seed)
-    network = HyperNetwork(
-        HypernetConfig(3, 32, {"down_proj": (48, 32), "q_proj": (32, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
-    )
+    network = HyperNetwork(config)
     with torch.no_grad():
-        for name, parameter in network.named_parameters():
+        for name, parameter in network.state_dict().items():
             parameter.add_((0.5 if "scaler" in name else 0.05) * torch.randn_like(parameter))
         network.head.weight.mul_(5)  # adapters must be strong enough to be missed
     return network
