@@ -1,8 +1,10 @@
-"""The errors people meet: one line that says what to do next, and the exit code of the command line.
+"""Errors that users see: each message is one line that says what happened and what to do.
 
-The core raises them; only the edges (the command line, later the screen) turn them into output.
-Each subclass is one row of the exit-code table in `docs/architecture.md`.
+The core raises them; only the front ends turn them into output. Each subclass with an exit code of its own is one row
+of the table in the README.
 """
+
+from collections.abc import Iterable
 
 
 class ThothError(Exception):
@@ -12,35 +14,35 @@ class ThothError(Exception):
 
 
 class UsageError(ThothError):
-    """The request itself does not make sense: an empty question, an unknown setting."""
+    """The request makes no sense: an empty question, an unknown setting."""
 
     exit_code = 2
 
 
 class DocumentError(ThothError):
-    """A document is missing, unreadable, or of a kind Thoth cannot read."""
+    """A document is missing, unreadable, or of a kind that Thoth cannot read."""
 
     exit_code = 3
 
 
 class UnknownFormatError(DocumentError):
-    """A file is of a kind Thoth does not read; those that lie in a folder among others are no fault."""
+    """A file is of a kind that Thoth does not read; in a folder such files are skipped."""
 
 
 class NoTextError(ThothError):
-    """A document was read, and there is no text in it."""
+    """A document was read but contains no text."""
 
     exit_code = 4
 
 
 class ModelError(ThothError):
-    """A base model or a bundle is missing, damaged, or the two do not belong together."""
+    """A base model or a bundle is missing or damaged, or the two do not match."""
 
     exit_code = 5
 
 
 class ResourceError(ThothError):
-    """Not enough memory or disk."""
+    """Not enough memory or disk space."""
 
     exit_code = 6
 
@@ -49,3 +51,11 @@ class Stopped(ThothError):
     """The user stopped the request."""
 
     exit_code = 130
+
+
+def exit_code(errors: Iterable[ThothError]) -> int:
+    """Return the exit code for several errors: 0 for none, the code that they all share, else 1."""
+    codes = {error.exit_code for error in errors}
+    if not codes:
+        return 0
+    return codes.pop() if len(codes) == 1 else 1

@@ -1,12 +1,13 @@
-"""User settings: flag > environment > settings file > default; a key nobody knows is refused.
+"""User settings: flag > environment > settings file > default; an unknown key is refused.
 
-The one schema is `Settings`: its fields are the keys of `settings.toml`, `THOTH_<KEY>` their variables, and the
-settings screen is made of `options()`.
+`Settings` is the only schema: its fields are the keys of `settings.toml`, `THOTH_<KEY>` are their variables, and the
+settings screen shows `options()`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 Value = str | int | dict[str, str]
 
+_POSITION = re.compile(r"line (\d+), column (\d+)")
+
 
 def _about(help: str, *, choices: tuple[str, ...] = (), minimum: int | None = None) -> dict[str, Any]:
     return {"help": help, "choices": choices, "minimum": minimum}
@@ -29,51 +32,53 @@ def _about(help: str, *, choices: tuple[str, ...] = (), minimum: int | None = No
 
 @dataclass(frozen=True)
 class Settings:
-    """What people may set; each field says in its metadata what it means."""
+    """What users can set; the metadata of each field says what it means."""
 
-    model: str | None = field(default=None, metadata=_about("Model pair: a name of `thoth models list`, or a folder."))
+    model: str | None = field(
+        default=None, metadata=_about("Model pair: a name from `thoth models list`, or a folder.")
+    )
     route: Route = field(
         default=Routing.route,
-        metadata=_about("Which chunks answer: those that fit, all of them, none.", choices=get_args(Route)),
+        metadata=_about("Chunks to attach: those that fit the question, all, or none.", choices=get_args(Route)),
     )
     top_k: int = field(
-        default=Routing.top_k, metadata=_about("Most chunks that are attached for a question.", minimum=1)
+        default=Routing.top_k, metadata=_about("Maximum number of chunks to attach for a question.", minimum=1)
     )
     rank_budget: int = field(
-        default=Routing.rank_budget, metadata=_about("Most rank that is attached for a question.", minimum=1)
+        default=Routing.rank_budget, metadata=_about("Maximum total rank to attach for a question.", minimum=1)
     )
     with_text: int = field(
         default=Routing.with_text,
-        metadata=_about("So many of the best passages also go into the context.", minimum=0),
+        metadata=_about("Number of passages to put into the context as well.", minimum=0),
     )
-    max_tokens: int = field(default=256, metadata=_about("Where an answer is cut off, in tokens.", minimum=1))
+    max_tokens: int = field(default=256, metadata=_about("Maximum length of an answer, in tokens.", minimum=1))
     chunking: Chunking = field(
         default="meaning",
         metadata=_about(
-            "Where documents are cut: where meaning ends, or into equal lengths.", choices=("meaning", "tokens")
+            "How to cut documents: where a thought ends, or into equal lengths.", choices=("meaning", "tokens")
         ),
     )
-    kv_cache_mb: int = field(default=512, metadata=_about("Most memory for key/value caches, in MB.", minimum=0))
-    theme: str | None = field(default=None, metadata=_about("Colours of the terminal app."))
+    kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
+    theme: str | None = field(default=None, metadata=_about("Colour theme of the terminal app."))
     keys: dict[str, str] = field(
-        default_factory=dict, metadata=_about('Keys of the terminal app: a table of action = "key".')
+        default_factory=dict, metadata=_about('Key bindings of the terminal app: a table of action = "key".')
     )
 
     def routing(self) -> Routing:
-        """Return what of it the router reads."""
+        """Return the part that the router reads."""
         return Routing(self.route, self.top_k, self.rank_budget, self.with_text)
 
 
 @dataclass(frozen=True)
 class Option:
-    """One key of the settings, for whoever shows or reads it.
+    """One key of the settings, for the code that shows or reads it.
 
     Attributes:
-        name: of the field, and the key in the file.
-        default: None where nothing is set.
+        name: the key in the file, and the name of the field.
+        default: the value when nothing sets it; None stands for no value.
         help: one sentence.
-        choices: all values there are; empty where any will do.
-        minimum: of a number.
+        choices: all allowed values; empty where any value is allowed.
+        minimum: the smallest allowed number; None for other kinds of value.
     """
 
     name: str
@@ -84,7 +89,7 @@ class Option:
 
     @property
     def kind(self) -> Literal["text", "choice", "number", "table"]:
-        """What a value is."""
+        """Kind of value."""
         if isinstance(self.default, dict):
             return "table"
         if self.minimum is not None:
@@ -93,24 +98,24 @@ class Option:
 
     @property
     def variable(self) -> str | None:
-        """Name of the environment variable that beats the file; a table has none."""
+        """Name of the environment variable that overrides the file; a table has none."""
         return None if self.kind == "table" else f"THOTH_{self.name.upper()}"
 
     @property
     def expects(self) -> str:
         """What a value must be, as a phrase."""
         return {
-            "text": "a text",
+            "text": "text",
             "choice": f"one of {', '.join(self.choices)}",
-            "number": f"a whole number from {self.minimum} up",
-            "table": "a table of texts",
+            "number": f"a whole number, {self.minimum} or more",
+            "table": "a table of strings",
         }[self.kind]
 
     def check(self, value: object) -> Value:
-        """Return the value if it may be one.
+        """Return the value if it is allowed.
 
         Raises:
-            UsageError: It is of the wrong kind or size.
+            UsageError: It is of the wrong kind or out of range.
         """
         match value:
             case bool():
@@ -121,13 +126,13 @@ class Option:
                 return value
             case dict() if self.kind == "table" and all(isinstance(part, str) for part in value.values()):
                 return value
-        raise UsageError(f"{self.name} must be {self.expects}, not {value!r}")
+        raise UsageError(f"{self.name} must be {self.expects}, not {_quoted(value)}")
 
     def parse(self, text: str) -> Value:
-        """Return the value that a text, from the environment or a form, stands for.
+        """Return the value for a text from the environment or a form.
 
         Raises:
-            UsageError: It stands for none.
+            UsageError: The text is not an allowed value.
         """
         text = text.strip()
         if self.kind != "number":
@@ -140,7 +145,7 @@ class Option:
 
 
 def options() -> tuple[Option, ...]:
-    """Return every key in the order of the schema."""
+    """Return all keys, in the order of the schema."""
     defaults = Settings()
     return tuple(Option(known.name, getattr(defaults, known.name), **known.metadata) for known in fields(Settings))
 
@@ -149,29 +154,43 @@ def load(path: Path, **flags: object) -> Settings:
     """Return the settings in force.
 
     Args:
-        path: the settings file; one that does not exist sets nothing.
-        flags: values of the command line by key; None: not given.
+        path: the settings file; a missing file sets nothing.
+        flags: values from the command line, by key; None: not given.
 
     Raises:
-        UsageError: The file is not TOML, has an unknown key, or a value there, in the environment or among the
-            flags is of the wrong kind.
+        UsageError: The file is not TOML or has an unknown key, or a value in the file, the environment or the flags
+            is not allowed.
     """
-    given = {name: _known(name).check(value) for name, value in flags.items() if value is not None}
-    return Settings(**(read(path) | _environment() | given))  # type: ignore[arg-type]
+    return Settings(**(read(path) | _environment() | checked(**flags)))  # type: ignore[arg-type]
+
+
+def checked(**values: object) -> dict[str, Value]:
+    """Return those values that are not None, by key.
+
+    Raises:
+        UsageError: A key is unknown, or a value is not allowed.
+    """
+    return {name: _known(name).check(value) for name, value in values.items() if value is not None}
 
 
 def read(path: Path) -> dict[str, Value]:
-    """Return what the settings file itself says, by key.
+    """Return the values in the settings file, by key.
 
     Raises:
-        UsageError: The file is not TOML, has an unknown key, or a value of the wrong kind.
+        UsageError: The file cannot be read, is not TOML, has an unknown key, or a value that is not allowed.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"cannot read the settings in {path}: {error}; mend or delete the file") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {path} ({error.strerror}); check its permissions") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text; fix or delete the file") from error
+    except tomllib.TOMLDecodeError as error:
+        at = _POSITION.search(str(error))
+        place = f", line {at[1]}, column {at[2]}," if at else ""
+        raise UsageError(f"{path}{place} is not valid TOML; fix or delete the file") from error
     try:
         return {name: _known(name).check(value) for name, value in values.items()}
     except UsageError as error:
@@ -179,14 +198,14 @@ def read(path: Path) -> dict[str, Value]:
 
 
 def save(path: Path, **changes: Value | None) -> None:
-    """Change keys in the settings file; everything else in it, comments too, stays as it is.
+    """Change keys in the settings file, and keep the rest of it, comments included.
 
     Args:
-        path: the settings file; it is made if missing.
-        changes: new values by key; None removes the key.
+        path: the settings file; a missing file is created.
+        changes: new values, by key; None removes the key.
 
     Raises:
-        UsageError: The file has mistakes, or a change is one.
+        UsageError: The file has mistakes, or a new value is not allowed.
         ThothError: The file cannot be written.
     """
     import tomlkit
@@ -205,12 +224,12 @@ def save(path: Path, **changes: Value | None) -> None:
 def _known(name: str) -> Option:
     every = {option.name: option for option in options()}
     if name not in every:
-        raise UsageError(f"{name} is no setting; there are: {', '.join(every)}")
+        raise UsageError(f"unknown setting {name}; known settings: {', '.join(every)}")
     return every[name]
 
 
 def _environment(variables: Mapping[str, str] = os.environ) -> dict[str, Value]:
-    """Return what the environment sets; an empty variable sets nothing."""
+    """Return the values that environment variables set; an empty variable sets nothing."""
     found: dict[str, Value] = {}
     for option in options():
         text = variables.get(option.variable, "").strip() if option.variable else ""
@@ -220,3 +239,10 @@ def _environment(variables: Mapping[str, str] = os.environ) -> dict[str, Value]:
             except UsageError as error:
                 raise UsageError(f"{option.variable}: {error}") from error
     return found
+
+
+def _quoted(value: object) -> str:
+    """Return a wrong value as its user wrote it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value}'" if isinstance(value, str) else str(value)

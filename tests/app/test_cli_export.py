@@ -125,12 +125,12 @@ def test_a_place_that_is_taken(thoth: Run, notes: list[str], tmp_path: Path) -> 
     for force in ([], ["--force"]):
         result = thoth("export", notes[0], folder, *force)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "it is no adapter of ours" in result.stderr
+        assert "exists and is not an adapter" in result.stderr
     assert [path.name for path in folder.iterdir()] == ["mine.txt"]
     other = tmp_path / "other"
     assert thoth("export", notes[0], other).exit_code == 0
     before = (other / "adapters.safetensors").read_bytes()
-    assert "replace it with --force" in thoth("export", notes[1], other).stderr
+    assert "pass --force to replace it" in thoth("export", notes[1], other).stderr
     assert (other / "adapters.safetensors").read_bytes() == before
     assert thoth("export", notes[1], other, "--force").exit_code == 0
     assert (other / "adapters.safetensors").read_bytes() != before
@@ -164,7 +164,7 @@ def test_a_document_that_is_not_absorbed_to_its_end(notes: list[str], home: Path
 
     library, pair = Library(home), registry.resolve(str(tiny_pair))
     begun = replace(library.get(notes[0]), complete=False, absorbed=0)
-    with pytest.raises(DocumentError, match="absorb it to its end"):
-        export(library, pair, [begun], "peft", home / "adapter")
+    with pytest.raises(DocumentError, match="0 of 1 chunks are absorbed"):
+        export(home, pair, [begun], "peft", home / "adapter")
     with pytest.raises(UsageError, match="nothing to export"):
-        export(library, pair, [], "peft", home / "adapter")
+        export(home, pair, [], "peft", home / "adapter")

@@ -65,7 +65,7 @@ def test_what_is_wrong(
     assert any("damaged: " in line and "config.json is not usable" in line for line in wrong)
     assert any(".gemma-2-2b-0123 was left by a pull" in line for line in wrong)
     paths.settings().write_text("modell = 'x'")
-    assert "modell is no setting" in thoth("doctor").stdout
+    assert "unknown setting modell" in thoth("doctor").stdout
 
 
 def test_documents_of_another_model(thoth: Run, read: Read, note: Path, tiny_pair: Path, tmp_path: Path) -> None:

@@ -43,16 +43,17 @@ def test_the_choices_are_those_of_the_core() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("modell = 'x'", "modell is no setting; there are: model, route"),
-        ("model = 3", "model must be a text, not 3"),
-        ("model", "cannot read"),
-        ("top_k = 0", "top_k must be a whole number from 1 up, not 0"),
-        ("top_k = true", "not True"),
+        ("modell = 'x'", "unknown setting modell; known settings: model, route"),
+        ("model = 3", "model must be text, not 3"),
+        ("model", "is not valid TOML"),
+        ("top_k = 3\nmodel: x", "line 2, column 6, is not valid TOML"),
+        ("top_k = 0", "top_k must be a whole number, 1 or more, not 0"),
+        ("top_k = true", "not true"),
         ("top_k = 1.5", "not 1.5"),
         ("top_k = '4'", "not '4'"),
         ("route = 'some'", "one of auto, all, none"),
-        ("keys = 'x'", "a table of texts"),
-        ("[keys]\nlibrary = 3", "a table of texts"),
+        ("keys = 'x'", "a table of strings"),
+        ("[keys]\nlibrary = 3", "a table of strings"),
     ],
 )
 def test_mistakes_are_refused(file: Path, text: str, says: str) -> None:
@@ -92,7 +93,7 @@ def test_saving_makes_the_file_and_follows_a_link(file: Path, tmp_path: Path) ->
 
 
 def test_what_cannot_be_saved(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there are"):
+    with pytest.raises(UsageError, match="known settings"):
         settings.save(file, modell="x")
     with pytest.raises(UsageError, match="a whole number"):
         settings.save(file, top_k=0)

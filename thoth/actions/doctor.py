@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from thoth import __version__, settings
+from thoth import settings
 from thoth.actions.wording import count
 from thoth.errors import ThothError
 from thoth.library.library import Library
@@ -19,6 +19,7 @@ from thoth.models import plan, registry
 from thoth.models.registry import Pair
 from thoth.system import machine, paths
 from thoth.system.machine import size
+from thoth.system.version import __version__
 
 Verdict = Literal["ok", "slow", "wrong"]
 

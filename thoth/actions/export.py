@@ -1,11 +1,10 @@
-"""Documents of the library -> one adapter in a folder that other programs load: mlx-lm, or PEFT on PyTorch.
-
-MLX is used on the thread that calls `export`.
-"""
+"""Documents of the library -> one adapter in a folder that mlx-lm, or PEFT on PyTorch, loads."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -14,7 +13,7 @@ from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.models import registry
 from thoth.models.registry import Pair
-from thoth.system import atomic, disk, machine
+from thoth.system import atomic, disk, machine, paths
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -28,7 +27,7 @@ _CONFIG = "adapter_config.json"  # in both dialects
 
 
 def export(
-    library: Library,
+    home: Path,
     pair: Pair,
     documents: Sequence[StoredDocument],
     format: Format,
@@ -36,10 +35,12 @@ def export(
     *,
     force: bool = False,
 ) -> int:
-    """Compose documents to one adapter and write it; `destination` appears whole or not at all.
+    """Compose documents into one adapter and write it; `destination` appears complete or not at all.
+
+    Blocks while a thread of its own works: MLX's arrays belong to the thread that makes them.
 
     Args:
-        library: where the documents are.
+        home: of the library that has the documents.
         pair: the model that absorbed them.
         documents: in the order of their ranks.
         format: "mlx-lm": for `mlx_lm.load(adapter_path=...)`; "peft": for `peft.PeftModel.from_pretrained`.
@@ -51,11 +52,30 @@ def export(
 
     Raises:
         UsageError: No document, an unknown format, or something is at `destination` already.
-        DocumentError: A document is not absorbed to its end.
+        DocumentError: A document is not completely absorbed.
         ModelError: Another model absorbed a document, or the base cannot be loaded.
         ResourceError: The disk is full.
     """
-    _check(pair, documents, format, destination, force)
+    # The thread ends with the export: one of a pool would keep MLX streams that it cannot use again.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as thread:
+        return thread.submit(_export, home, pair, documents, format, destination, force).result()
+
+
+def _export(
+    home: Path, pair: Pair, documents: Sequence[StoredDocument], format: Format, destination: Path, force: bool
+) -> int:
+    with paths.at(home):
+        _check(pair, documents, format, destination, force)
+        library = Library(home)
+        try:
+            return _write(library, pair, documents, format, destination)
+        finally:
+            library.close()
+            if mlx := sys.modules.get("mlx.core"):
+                mlx.clear_streams()  # a thread that ends with open streams can abort the process
+
+
+def _write(library: Library, pair: Pair, documents: Sequence[StoredDocument], format: Format, destination: Path) -> int:
     adapter = _compose(library, documents)
     model = _base(pair)
     info = {
@@ -86,24 +106,28 @@ def export(
 
 
 def _check(pair: Pair, documents: Sequence[StoredDocument], format: str, destination: Path, force: bool) -> None:
-    """Refuse what cannot succeed before anything is loaded."""
+    """Refuse what cannot succeed, before anything is loaded."""
     if not documents:
-        raise UsageError("nothing to export: name documents of `thoth docs list`")
+        raise UsageError("nothing to export; name documents from `thoth docs list`")
     if format not in get_args(Format):
-        raise UsageError(f"{format} is no format: choose one of {', '.join(get_args(Format))}")
+        raise UsageError(f"unknown format {format}; use one of: {', '.join(get_args(Format))}")
     if destination.exists() and not (force and (destination / _CONFIG).is_file()):
-        is_ours = "replace it with --force" if (destination / _CONFIG).is_file() else "it is no adapter of ours"
-        raise UsageError(f"{destination} exists: choose another place ({is_ours})")
+        if (destination / _CONFIG).is_file():
+            raise UsageError(
+                f"{destination} already has an adapter; choose another folder, or pass --force to replace it"
+            )
+        raise UsageError(f"{destination} exists and is not an adapter; choose another folder")
     bundle = registry.bundle_id(pair)
     for document in documents:
         if document.bundle != bundle:
             raise ModelError(
-                f"{document.name} was not absorbed by {pair.name}: choose its model with --model, or run "
+                f"{document.name} was absorbed with another model than {pair.name}; choose that model, or run "
                 f"`thoth docs update {document.id}`"
             )
         if not document.complete:
             raise DocumentError(
-                f"{document.name} has {document.absorbed} of {document.chunks} chunks: absorb it to its end first"
+                f"{document.name}: {document.absorbed} of {document.chunks} chunks are absorbed; "
+                f"run `thoth docs update {document.id}` first"
             )
 
 
@@ -118,14 +142,14 @@ def _compose(library: Library, documents: Sequence[StoredDocument]) -> Adapter:
 
 
 def _base(pair: Pair) -> nn.Module:
-    """Return the base for its names; none of its weights is read."""
+    """Return the base model, whose module names are needed; no weights are read."""
     from mlx_lm.utils import load_model
 
     try:
         return load_model(pair.base, lazy=True)[0]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"the base in {pair.base} cannot be loaded ({reason}): fetch or convert it again") from error
+        reason = getattr(error, "strerror", None) or "it is damaged or of an unknown architecture"
+        raise ModelError(f"cannot load the base model in {pair.base} ({reason}); pull or convert it again") from error
 
 
 def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, info: dict[str, Any]) -> None:
@@ -135,7 +159,7 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     from mlx_hypernet.base import module_path_prefix, target_path, text_model
     from mlx_hypernet.storage import write_json, write_tensors
 
-    # On multimodal wrappers transformers says `model.language_model` where mlx-lm says `language_model.model`.
+    # Multimodal wrappers: `model.language_model` in transformers is `language_model.model` in mlx-lm.
     prefix = {"language_model.model": "model.language_model"}.get(found := module_path_prefix(model), found)
     paths = {name: target_path(text_model(model).layers[0], name) for name in adapter.modules}
     tensors: dict[str, mx.array] = {}
@@ -159,7 +183,7 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     }
     write_tensors(folder / "adapter_model.safetensors", tensors, {"format": "pt"})
     write_json(folder / _CONFIG, config)
-    write_json(folder / "thoth.json", info)  # PEFT warns of keys it does not know
+    write_json(folder / "thoth.json", info)  # PEFT warns about unknown keys
 
 
 def _is_hub_id(name: str | None) -> bool:

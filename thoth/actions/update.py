@@ -1,26 +1,36 @@
-"""Documents that are behind the times: changed on disk, absorbed by another model, or not absorbed to their end."""
+"""Documents that are out of date: changed on disk, absorbed by another model, or not completely absorbed."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from thoth import ingest
+from thoth.actions import requests
+from thoth.actions.absorb import Absorption
+from thoth.actions.sources import Failure
+from thoth.errors import DocumentError, NoTextError, exit_code
+from thoth.events import Progress
 from thoth.ingest import Document
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
+
+if TYPE_CHECKING:
+    from thoth.engine.engine import Engine
+    from thoth.ingest.chunks import Chunking
 
 Reason = Literal["changed", "stale", "unfinished"]
 
 
 @dataclass(frozen=True)
 class Update:
-    """What is to be absorbed in place of a document; `Library.supersede` then exchanges the two.
+    """A new version of a document.
 
     Attributes:
         stored: the document as the library has it.
-        text: what is to be absorbed.
+        text: the text to absorb.
         reason: why.
     """
 
@@ -28,18 +38,60 @@ class Update:
     text: Document
     reason: Reason
 
+    @property
+    def absorption(self) -> Absorption:
+        """What the engine gets; the new version is cut as the old one was."""
+        chunking: Chunking = "tokens" if self.stored.chunking == "tokens" else "meaning"
+        return Absorption(self.text, chunking, self.stored.source, replaces=self.stored)
+
+
+@dataclass(frozen=True)
+class Updated:
+    """A document that was updated.
+
+    Attributes:
+        update: what was to be done.
+        document: its new entry in the library.
+    """
+
+    update: Update
+    document: StoredDocument
+
+
+@dataclass
+class Report:
+    """What became of the documents.
+
+    Attributes:
+        done: those that were absorbed again.
+        up_to_date: number of those that needed nothing.
+        failed: those that stay as they were, by id.
+    """
+
+    done: list[Updated] = field(default_factory=list)
+    up_to_date: int = 0
+    failed: list[Failure] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 where nothing failed, the code that all errors share, or 1."""
+        return exit_code(failure.error for failure in self.failed)
+
+
+Listener = Callable[[StoredDocument, Progress | Updated | Failure], object]
+
 
 def find(library: Library, stored: StoredDocument, bundle: str, *, fetch: bool = False) -> Update | None:
-    """Return what there is to do about a document, None where it is up to date.
+    """Return the new version of a document, or None where it is up to date.
 
     Args:
         library: where it is.
         stored: the document.
-        bundle: id of the bundle that is in use.
-        fetch: whether to fetch an address again, which nothing tells about a change of.
+        bundle: id of the bundle in use.
+        fetch: fetch a web page again; nothing else tells whether it changed.
 
     Raises:
-        DocumentError, NoTextError: Its source has changed and cannot be read.
+        DocumentError, NoTextError: The source has changed and cannot be read.
     """
     before = library.document(stored.id)
     if stored.source is not None and (fetch if ingest.is_address(stored.source) else _touched(stored)):
@@ -49,6 +101,54 @@ def find(library: Library, stored: StoredDocument, bundle: str, *, fetch: bool =
     if stored.bundle != bundle:
         return Update(stored, before, "stale")
     return None if stored.complete else Update(stored, before, "unfinished")
+
+
+def update(
+    engine: Engine,
+    library: Library,
+    documents: Sequence[StoredDocument],
+    listener: Listener,
+    *,
+    fetch: bool = False,
+) -> Report:
+    """Bring documents up to date, one after the other; one that cannot be read stays as it is.
+
+    Args:
+        engine: with a pair loaded.
+        library: of the engine.
+        documents: of the library.
+        listener: gets each document with its progress, and at its end `Updated` or `Failure`; nothing for a document
+            that is up to date. What it raises ends the run.
+        fetch: fetch web pages again.
+
+    Raises:
+        ThothError: An error that concerns all documents, a full disk for example.
+    """
+    report = Report()
+    for stored in documents:
+        try:
+            found = find(library, stored, engine.bundle_id or "", fetch=fetch)
+            if found is None:
+                report.up_to_date += 1
+                continue
+            done = Updated(found, _absorb(engine, library, found, listener))
+        except (DocumentError, NoTextError) as error:
+            failure = Failure(stored.id, error)
+            report.failed.append(failure)
+            listener(stored, failure)
+        else:
+            report.done.append(done)
+            listener(stored, done)
+    return report
+
+
+def _absorb(engine: Engine, library: Library, found: Update, listener: Listener) -> StoredDocument:
+    task = found.absorption
+    events = engine.absorb(task.document, chunking=task.chunking, source_name=task.source_name)
+    absorbed = requests.document(
+        events, lambda event: listener(found.stored, event) if isinstance(event, Progress) else None
+    )
+    return task.finish(library, absorbed)
 
 
 def _touched(stored: StoredDocument) -> bool:

@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from thoth import __version__
 from thoth.cli import console
 from thoth.cli.absorb import absorb
 from thoth.cli.ask import ask
@@ -22,6 +21,7 @@ from thoth.cli.export import export
 from thoth.cli.models import group as models
 from thoth.errors import ThothError, UsageError
 from thoth.system import paths
+from thoth.system.version import __version__
 
 
 class _Edge(TyperGroup):

@@ -29,7 +29,7 @@ def export(
     library = Library(paths.home())
     documents = list({document.id: document for document in map(library.get, names)}.values())
     pair = registry.choose(settings.load(paths.settings(), model=model).model)
-    rank = write(library, pair, documents, format, destination, force=force)
+    rank = write(paths.home(), pair, documents, format, destination, force=force)
     if json:
         ids = [document.id for document in documents]
         typer.echo(answers.dump({"folder": str(destination), "format": format, "rank": rank, "documents": ids}))

@@ -21,10 +21,10 @@ from urllib.request import (
     Request,
 )
 
-from thoth import __version__
 from thoth.errors import DocumentError
 from thoth.ingest.files import bounded
 from thoth.ingest.names import shown
+from thoth.system.version import __version__
 
 TIMEOUT_SECONDS = 20.0  # without a sign of life
 MAX_SECONDS = 300.0  # for all of a document

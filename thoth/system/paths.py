@@ -1,16 +1,33 @@
 """Where Thoth keeps things: one home folder, `THOTH_HOME` or the platform's own place for user data."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+_chosen: ContextVar[Path | None] = ContextVar("home", default=None)
 
 
 def home() -> Path:
     """Return the home folder; it need not exist yet."""
+    if (folder := _chosen.get()) is not None:
+        return folder
     if chosen := os.environ.get("THOTH_HOME"):
         return Path(chosen).expanduser()
     from platformdirs import user_data_path
 
     return user_data_path("thoth", appauthor=False)
+
+
+@contextmanager
+def at(folder: Path) -> Iterator[None]:
+    """Make a folder the home inside the block, for this thread alone."""
+    token = _chosen.set(folder)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def models() -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +16,6 @@ def write(home: Path, pair: Pair, plan: ExportPlan) -> int:
     Raises:
         ThothError: as `thoth.actions.export.export` says.
     """
-    # A thread that lives no longer than its MLX streams: one of a pool would come back without any.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as thread:
-        return thread.submit(_write, home, pair, plan).result()
-
-
-def _write(home: Path, pair: Pair, plan: ExportPlan) -> int:
     from thoth.actions.export import export
-    from thoth.library.library import Library
 
-    library = Library(home)  # one of its own: MLX's arrays stay on the thread that made them
-    try:
-        return export(library, pair, plan.documents, plan.format, plan.destination, force=plan.force)
-    finally:
-        library.close()
-        import mlx.core as mx
-
-        mx.clear_streams()  # a thread that ends with open streams can abort the process
+    return export(home, pair, plan.documents, plan.format, plan.destination, force=plan.force)

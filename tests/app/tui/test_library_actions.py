@@ -342,7 +342,7 @@ async def test_an_export_says_what_it_wrote_or_why_not(
 
         # The real thing refuses: the fake's bundle is not that of nano.
         await export()
-        await until(pilot, lambda: any("note.txt was not absorbed by" in text for text in app.said))
+        await until(pilot, lambda: any("note.txt was absorbed with another model" in text for text in app.said))
 
         plans: list[ExportPlan] = []
         monkeypatch.setattr(exporting, "write", lambda home, pair, plan: plans.append(plan) or 8)

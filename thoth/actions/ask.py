@@ -1,0 +1,150 @@
+"""What a question is answered from: documents named for it or the active ones; three ways to answer; the support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from thoth import ingest
+from thoth.actions import requests
+from thoth.actions.sources import Source
+from thoth.events import Passage
+from thoth.ingest import Document
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.retrieval.routing import Routing
+
+if TYPE_CHECKING:
+    from thoth.engine.engine import Engine
+    from thoth.ingest.chunks import Chunking
+
+NOT_FOUND = "not found in the documents"
+
+Knowledge = Literal["weights", "context", "none"]
+
+
+# Documents
+
+
+@dataclass(frozen=True)
+class Named:
+    """A document that was named for one question.
+
+    Attributes:
+        document: as it was read.
+        origin: an absolute path or an address; None for standard input.
+    """
+
+    document: Document
+    origin: str | None
+
+
+def read(names: Iterable[str]) -> list[Named]:
+    """Read the documents that are named for a question.
+
+    The same text twice counts once: two equal adapters would double its weight.
+
+    Args:
+        names: paths, addresses, `-` for standard input; no folders.
+
+    Raises:
+        DocumentError, NoTextError: As `ingest.read`.
+    """
+    documents = [Named(ingest.read(name), Source(name).origin) for name in names]
+    return list({named.document.sha256: named for named in documents}.values())
+
+
+def absorb(
+    engine: Engine,
+    library: Library,
+    named: Named,
+    chunking: Chunking,
+    listener: requests.Listener = requests.ignore,
+) -> StoredDocument:
+    """Absorb a document for one question; if it is new in the library, it does not become active.
+
+    Args:
+        engine: with a pair loaded.
+        library: of the engine.
+        named: the document.
+        chunking: how it is cut.
+        listener: gets the events of the request.
+
+    Raises:
+        ThothError: It cannot be absorbed; the chunks that are absorbed stay.
+    """
+    document, bundle = named.document, engine.bundle_id or ""
+    known = library.find(document.sha256, bundle, chunking)
+    try:
+        events = engine.absorb(document, chunking=chunking, source_name=named.origin)
+        return requests.document(events, listener)
+    finally:
+        if known is None and (begun := library.find(document.sha256, bundle, chunking)):
+            library.activate([begun.id], False)
+
+
+def ready(documents: Iterable[StoredDocument], bundle: str | None) -> tuple[list[StoredDocument], list[StoredDocument]]:
+    """Split the active documents into those that a bundle can answer from now, and the others.
+
+    Args:
+        documents: of the library; inactive ones are in neither list.
+        bundle: id of the bundle in use.
+
+    Returns:
+        Documents absorbed completely by this bundle, and active documents left out: incomplete or stale.
+    """
+    active = [document for document in documents if document.active]
+    usable = [document for document in active if document.state(bundle) == "ready"]
+    return usable, [document for document in active if document not in usable]
+
+
+# Three ways
+
+_NO_ADAPTER = Routing(route="none")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to answer a question; the fields are arguments of `Engine.ask`.
+
+    Attributes:
+        knowledge: where the documents are: in the weights, in the context, or nowhere.
+        documents: their adapters may be attached.
+        context: their texts are read.
+        routing: which chunks are attached.
+    """
+
+    knowledge: Knowledge
+    documents: Sequence[StoredDocument] = ()
+    context: Sequence[Document] = ()
+    routing: Routing = _NO_ADAPTER
+
+
+def from_weights(documents: Sequence[StoredDocument], routing: Routing) -> Way:
+    """Answer from adapters; no text of the documents is read unless `routing` says so."""
+    return Way("weights", documents, routing=routing)
+
+
+def from_context(documents: Sequence[Document]) -> Way:
+    """Answer from the texts, all of them in the context."""
+    return Way("context", context=documents)
+
+
+WITHOUT = Way("none")
+
+
+# The support of an answer
+
+
+def place(name: str, page: int | None, headings: Sequence[str]) -> str:
+    """Return where a passage is, outermost part first: "manual.pdf, page 7, Safety > Brakes"."""
+    parts = [name, *([f"page {page}"] if page is not None else []), *([" > ".join(headings)] if headings else [])]
+    return ", ".join(parts)
+
+
+def explain(passages: Sequence[Passage]) -> list[tuple[str, str]]:
+    """Return place and quotation, each one line, of the passages that support an answer, best first."""
+    return [
+        (place(passage.name, passage.page, passage.headings), " ".join(passage.quote.split())) for passage in passages
+    ]

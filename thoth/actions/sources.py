@@ -1,0 +1,112 @@
+"""What people name -> the documents that are meant: files, every document in a folder, addresses, standard input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from thoth import ingest
+from thoth.errors import DocumentError, ThothError, UnknownFormatError
+from thoth.ingest import shown
+
+
+@dataclass(frozen=True)
+class Source:
+    """One document to read.
+
+    Attributes:
+        place: a path, an address, or `-` for standard input.
+        named: the user named it; False for a file that was found in a folder.
+    """
+
+    place: str
+    named: bool = True
+
+    @property
+    def label(self) -> str:
+        """What to call it before it is read: the last part of the path or address, safe to show on a terminal."""
+        if self.is_local:
+            return shown(os.path.basename(self.place) or self.place)
+        return shown(self.place.rstrip("/").rpartition("/")[2] or self.place)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a path."""
+        return self.place != ingest.STANDARD_INPUT and not ingest.is_address(self.place)
+
+    @property
+    def origin(self) -> str | None:
+        """Where the library says it came from: an absolute path or an address; None for standard input."""
+        if self.place == ingest.STANDARD_INPUT:
+            return None
+        return os.path.abspath(self.place) if self.is_local else self.place
+
+    def skips(self, error: ThothError) -> bool:
+        """Tell whether an error is no failure: folders also hold pictures and programs."""
+        return not self.named and isinstance(error, UnknownFormatError)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be used, and why.
+
+    Attributes:
+        source: as the user named it, or the path in a folder.
+        error: its message says what to do.
+    """
+
+    source: str
+    error: ThothError
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is to be read, in the order in which it was named.
+
+    Attributes:
+        documents: one for each document.
+        failed: folders that cannot be read and, after `present`, files that are missing.
+    """
+
+    documents: tuple[Source, ...]
+    failed: tuple[Failure, ...] = ()
+
+
+def expand(names: Iterable[str], *, stdin: bool = False) -> Sources:
+    """Replace each folder with the documents in it. Reads the disk.
+
+    Args:
+        names: paths, addresses (`scheme://...`) and, with `stdin`, `-` for standard input. `~` stands for the home
+            folder unless a file of that very name exists.
+        stdin: whether `-` means standard input; otherwise it is a file of that name.
+    """
+    documents: list[Source] = []
+    failed: list[Failure] = []
+    for name in names:
+        if ingest.is_address(name) or (stdin and name == ingest.STANDARD_INPUT):
+            documents.append(Source(name))
+            continue
+        path = name if os.path.lexists(name) else os.path.expanduser(name)
+        if path == ingest.STANDARD_INPUT:
+            path = os.path.join(os.curdir, path)
+        if not os.path.isdir(path):
+            documents.append(Source(path))
+            continue
+        from thoth.ingest import folder  # compiles patterns of `.gitignore`
+
+        for found in folder.files(Path(path)):
+            if isinstance(found, DocumentError):
+                failed.append(Failure(name, found))
+            else:
+                documents.append(Source(str(found), named=False))
+    return Sources(tuple(documents), tuple(failed))
+
+
+def present(sources: Sources) -> Sources:
+    """Move missing files to the failures: a misspelt name should not take as long to find as a model takes to load."""
+    missing = [source for source in sources.documents if source.is_local and not os.path.lexists(source.place)]
+    errors = [DocumentError(f"there is no file {shown(source.place)}: check the name") for source in missing]
+    failures = [Failure(source.place, error) for source, error in zip(missing, errors, strict=True)]
+    return Sources(tuple(source for source in sources.documents if source not in missing), (*sources.failed, *failures))
