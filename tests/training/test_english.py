@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -52,9 +53,37 @@ def test_known_answers_stand_in_the_note_and_unknown_ones_are_refusals(split: Sp
 def test_a_silent_question_asks_for_what_the_note_does_not_tell() -> None:
     stream = English("silent", "train")
     for _ in range(DRAWN):
-        note = stream.note(2, silent=3)
-        told = {question.attribute for question in note.questions if question.known}
-        assert told.isdisjoint(question.attribute for question in note.questions if not question.known)
+        told, *silent = stream.note(1, silent=3).questions
+        assert len(silent) == 3
+        assert told.attribute not in {question.attribute for question in silent}
+
+
+def test_a_silent_question_may_ask_for_what_is_told_of_another_subject() -> None:
+    stream = English("silent", "train")
+    notes = [stream.note(3, silent=5) for _ in range(DRAWN)]
+    told = [{question.attribute for question in note.questions if question.known} for note in notes]
+    silent = [{question.attribute for question in note.questions if not question.known} for note in notes]
+    assert any(one & other for one, other in zip(told, silent, strict=True))
+
+
+def test_an_alias_is_told_before_it_is_used() -> None:
+    alias = re.compile(r"\b(?:Item|Entry|Case|Record|File|Subject|No\.) \d+\b(?! ?[-/])")
+    stream = English("alias", "train")
+    seen = 0
+    for _ in range(DRAWN):
+        text = stream.note(10, filler=4).text  # long ones are written more than once
+        for one in set(alias.findall(text)):
+            told = (f"as {one}", f"{one} means", f"called {one}", f"{one} stands for")
+            assert any(sentence in text for sentence in told), text
+            seen += 1
+    assert seen > 9
+
+
+def test_a_fact_is_asked_for_in_several_wordings() -> None:
+    questions = English("wordings", "train").note(2, wordings=3).questions
+    assert len({question.text for question in questions}) == 6
+    assert len({question.attribute for question in questions}) <= 2
+    assert len(English("wordings", "dev").note(2, wordings=3).questions) == 4
 
 
 def test_a_strangers_question_names_somebody_else() -> None:

@@ -12,7 +12,8 @@ from torch_train.english.wording import fill, repeats, with_pronoun
 
 _THINGS = frozenset(("device", "animal", "event"))  # as subjects, these take an article: "the toaster"
 SEVERAL = 0.25  # share of notes with two or three subjects
-CHAINED = 0.12  # share of facts that follow from two sentences only
+ALIASED = 0.12  # share of subjects that are called otherwise: their facts follow from two sentences
+BY_ROLE = 0.3  # share of facts about persons that follow from two sentences: what a role does, and who has it
 _ROLES = (
     "the manager, the coordinator, the director, the supervisor, the assistant, the treasurer, the chair, "
     "the secretary, the deputy, the team leader, the administrator, the caretaker, the consultant, the adviser"
@@ -104,7 +105,12 @@ class Teller:
         self._draw = draw
         self._entities = {fact.entity for fact in facts}
         self._alone = len(self._entities) == 1
-        self._roles = draw.sample(_ROLES, len(_ROLES))
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin the text anew: nobody has a role or an alias yet."""
+        self._roles = self._draw.sample(_ROLES, len(_ROLES))
+        self._aliases: dict[str, str] = {}
 
     def statement(self, fact: Fact, named: bool, follows: bool) -> tuple[list[Sentence], str]:
         """The sentence of a fact, or the two from which it follows, and its value as it stands there.
@@ -114,28 +120,31 @@ class Teller:
             named: The note has named the subject before.
             follows: The sentence before is about the same subject.
         """
+        texts = self._texts(fact, named, follows)
+        value = fact.value if any(fact.value in text for text in texts) else fact.value[0].upper() + fact.value[1:]
+        return [Sentence(text, fact.entity) for text in texts], value
+
+    def questions(self, entity: str, attribute: Attribute, count: int = 1) -> list[str]:
+        """Wordings of a question about an attribute; half of them without the subject's name, if it is the only one."""
+        draw = self._draw
+        asked = []
+        for template in draw.sample(attribute.questions, min(count, len(attribute.questions))):
+            noun = draw.choice(self._kind.nouns)
+            bare = self._alone and entity in self._entities and draw.random() < 0.5
+            asked.append(fill(template, noun if bare and not repeats(template, noun) else entity))
+        return asked
+
+    def _texts(self, fact: Fact, named: bool, follows: bool) -> list[str]:
         draw = self._draw
         template = self._template(fact)
-        chain = draw.random() < CHAINED
-        if chain and fact.attribute.specs == ("person",):
-            told = self._by_role(fact, named)
-            if told:
-                return told, fact.value
-        if chain and not named:
-            alias = draw.choice(_ALIASES).format(draw.randint(1, 40))
+        by_role = self._by_role(fact, named) if fact.attribute.specs == ("person",) and draw.random() < BY_ROLE else []
+        if by_role:
+            return by_role
+        if not named and draw.random() < ALIASED:
+            alias = self._aliases[fact.entity] = draw.choice(_ALIASES).format(draw.randint(1, 40))
             first = draw.choice(_ALIAS_SENTENCES).replace("{alias}", alias)
-            return self._sentences(fact, fill(first, fact.entity), fill(template, alias, fact.value)), fact.value
-        text = self._about(template, fact, named, follows)
-        value = fact.value if fact.value in text else fact.value[0].upper() + fact.value[1:]
-        return [Sentence(text, fact.entity)], value
-
-    def question(self, entity: str, attribute: Attribute) -> str:
-        """A question about an attribute; without the subject's name in half of the notes that have only one."""
-        draw = self._draw
-        template = draw.choice(attribute.questions)
-        noun = draw.choice(self._kind.nouns)
-        bare = self._alone and entity in self._entities and draw.random() < 0.5
-        return fill(template, noun if bare and not repeats(template, noun) else entity)
+            return [fill(first, fact.entity), fill(template, alias, fact.value)]
+        return [self._about(template, fact, named, follows)]
 
     def _template(self, fact: Fact) -> str:
         """A statement; not one whose first word would be a value in small letters, if there is another."""
@@ -145,8 +154,10 @@ class Teller:
         return self._draw.choice(statements)
 
     def _about(self, template: str, fact: Fact, named: bool, follows: bool) -> str:
-        """The sentence, with a pronoun or a noun for a subject that was named before."""
+        """The sentence, with an alias, a pronoun or a noun for a subject that was named before."""
         draw = self._draw
+        if named and fact.entity in self._aliases and draw.random() < 0.6:
+            return fill(template, self._aliases[fact.entity], fact.value)
         chance = draw.random()
         noun = draw.choice(self._kind.nouns)
         pronoun = self._pronoun(fact.entity)
@@ -165,7 +176,7 @@ class Teller:
         first = entity.split()[0]
         return "she" if first in self._names.female else "he" if first in self._names.male else ""
 
-    def _by_role(self, fact: Fact, named: bool) -> list[Sentence]:
+    def _by_role(self, fact: Fact, named: bool) -> list[str]:
         """'The manager signs the lease.' 'The manager is Ana Duarte.'; nothing where no statement allows it."""
         fit = [
             one
@@ -179,8 +190,4 @@ class Teller:
         self._roles.remove(role)
         second = self._draw.choice(_ROLE_SENTENCES).replace("{role}", role)
         first = self._about(self._draw.choice(fit), Fact(fact.entity, fact.attribute, role), named, False)
-        return self._sentences(fact, first, fill(second, fact.entity, fact.value))
-
-    @staticmethod
-    def _sentences(fact: Fact, *texts: str) -> list[Sentence]:
-        return [Sentence(text, fact.entity) for text in texts]
+        return [first, fill(second, fact.entity, fact.value)]

@@ -120,6 +120,7 @@ def _sentences(
     facts: list[Fact], filler: list[str], teller: Teller, draw: random.Random, named: set[str]
 ) -> tuple[list[str], list[str]]:
     """All sentences in their order, and the values as they stand in them."""
+    teller.begin()
     named = set(named)
     told: list[Sentence] = []
     answers: list[str] = []

@@ -50,7 +50,14 @@ class English:
         self._kinds = {kind.name: kind for kind in kinds_of(split, folder)}
 
     def note(
-        self, facts: int, *, filler: int = 0, silent: int = 0, strangers: int = 0, kind: str | None = None
+        self,
+        facts: int,
+        *,
+        filler: int = 0,
+        silent: int = 0,
+        strangers: int = 0,
+        kind: str | None = None,
+        wordings: int = 1,
     ) -> Note:
         """A note of at most about 256 tokens, with a question about each of its facts.
 
@@ -60,6 +67,7 @@ class English:
             silent: Number of questions besides about what the note does not say of its subject.
             strangers: Number of questions besides about a subject that is not in the note.
             kind: Kind of the document; drawn where it is not given.
+            wordings: Number of wordings of the question about each fact; dev and test have two.
 
         Raises:
             DataError: There is no such kind, or the number of facts is out of range.
@@ -75,8 +83,9 @@ class English:
         teller = Teller(drawn, told, self._names, draw)
         text, answers = self._written(drawn, told, filler, teller, values)
         asked = [
-            Question(teller.question(fact.entity, fact.attribute), answer, True, fact.attribute.name, drawn.name)
+            Question(wording, answer, True, fact.attribute.name, drawn.name)
             for fact, answer in zip(told, answers, strict=True)
+            for wording in teller.questions(fact.entity, fact.attribute, wordings)
         ]
         draw.shuffle(asked)
         return Note(text, (*asked, *self._unanswerable(drawn, told, silent, strangers, teller, values)))
@@ -114,19 +123,16 @@ class English:
         self, kind: Kind, facts: list[Fact], silent: int, strangers: int, teller: Teller, values: Values
     ) -> list[Question]:
         draw = self._draw
-        told = {fact.attribute for fact in facts}
-        missing = [attribute for attribute in kind.attributes if attribute not in told]
-        entities = tuple({fact.entity: None for fact in facts})
-        asked = [(draw.choice(entities), attribute) for attribute in draw.sample(missing, min(silent, len(missing)))]
+        told = {(fact.entity, fact.attribute) for fact in facts}
+        entities = tuple(dict.fromkeys(fact.entity for fact in facts))
+        # Of several subjects, one may lack what is told of another: that is the harder question.
+        missing = [
+            (one, attribute) for one in entities for attribute in kind.attributes if (one, attribute) not in told
+        ]
+        asked = draw.sample(missing, min(silent, len(missing)))
         asked += [(entity_of(kind, draw, values, entities), draw.choice(facts).attribute) for _ in range(strangers)]
         return [
-            Question(
-                teller.question(entity, attribute),
-                refusal(draw),
-                False,
-                attribute.name,
-                kind.name,
-            )
+            Question(teller.questions(entity, attribute)[0], refusal(draw), False, attribute.name, kind.name)
             for entity, attribute in asked
         ]
 
