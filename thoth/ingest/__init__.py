@@ -87,15 +87,10 @@ def read_all(sources: Iterable[str]) -> Iterator[tuple[str, Document | DocumentE
         The source, as `read` takes it (for a folder, that of each file), and its document or what is wrong with
         it. In a folder an `UnknownFormatError` (a picture, a program) is hardly worth a line.
     """
-    from thoth.ingest import bundles, folder
+    from thoth.ingest import folder
 
     for source in sources:
-        if (
-            source == STANDARD_INPUT
-            or is_address(source)
-            or not os.path.isdir(source)
-            or bundles.is_bundle(Path(source))
-        ):
+        if source == STANDARD_INPUT or is_address(source) or not os.path.isdir(source):
             yield source, _read_or_error(source)
             continue
         for found in folder.files(Path(source)):

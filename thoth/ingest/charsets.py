@@ -102,6 +102,9 @@ def guess(data: bytes) -> str | None:
     found = _normalizer(sample)
     if is_western and (found is None or found in _LIKE_WESTERN or _strict(sample, found) == western):
         return "cp1252"
+    # Letters of French and Portuguese that windows-1250 turns into rare ones.
+    if is_western and found == "cp1250" and western and re.search("[àãÀÃ]|[êœ](?!.*³)", western, re.DOTALL):
+        return "cp1252"
     if western and found in ("cp1250", "cp1252", None) and re.search("[þð]", western) and "ý" in western:
         return "cp1254" if _TURKISH.fullmatch(western) else found
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 from thoth.errors import DocumentError
+from thoth.ingest import bundles
 from thoth.ingest.names import shown
 
 _IGNORED = {"node_modules", "__pycache__", "site-packages", "__MACOSX"}
@@ -24,7 +25,10 @@ _Rules = tuple[tuple[Path, GitIgnoreSpec], ...]
 
 def files(folder: Path) -> Iterator[Path | DocumentError]:
     """Yield the files below a folder in the order of their names, and an error for each folder that is closed."""
-    yield from _walk(folder, _rules_above(folder))
+    if bundles.is_bundle(folder):
+        yield folder
+    else:
+        yield from _walk(folder, _rules_above(folder))
 
 
 def _walk(folder: Path, rules: _Rules) -> Iterator[Path | DocumentError]:
@@ -41,7 +45,7 @@ def _walk(folder: Path, rules: _Rules) -> Iterator[Path | DocumentError]:
             continue
         if entry.is_dir(follow_symlinks=False):
             if not _is_ignored(path, rules, is_folder=True) and not any((path / mark).exists() for mark in _MARKERS):
-                yield from _walk(path, rules)
+                yield from [path] if bundles.is_bundle(path) else _walk(path, rules)
         elif _is_file(entry) and not _is_ignored(path, rules, is_folder=False):
             yield path
 

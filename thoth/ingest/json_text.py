@@ -13,7 +13,7 @@ from thoth.ingest.document import Document
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]+|"')
 _ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\/|\\\\")
-_LONG_LINE = 400
+_LONG_LINE = 200
 _BINARY = re.compile(r'"(?:[A-Za-z0-9+/]{200,}={0,2}|[A-Za-z0-9_-]{400,})"')
 _MAX_INDENT = 40
 

@@ -8,7 +8,7 @@ from thoth.ingest import prose, text
 from thoth.ingest.document import Document
 
 # Colours and cursor (CSI), titles and links (OSC), each up to its end.
-_ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\x1b[@-Z\\^_=>]")
+_ESCAPES = re.compile(rb"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\)|\x1b[@-Z\\^_=>]")
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -22,4 +22,4 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     Raises:
         UnknownFormatError: The bytes are not text.
     """
-    return prose.read(_ESCAPES.sub("", text.decode(data, name, charset)), name)
+    return prose.read(text.decode(_ESCAPES.sub(b"", data), name, charset), name)

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _MAX_DEPTH = 12
 _MAX_HEADER = 2_000
-_FEWEST_LETTERS = 0.2  # of the HTML's, in a plain text that stands for it
+# A plain text that says no more than "view this in a browser" is short, and much shorter than the HTML.
+_SHORT, _FEWEST_LETTERS = 300, 0.5
 _MBOX = re.compile(rb"^From [^\n]*\d{4}[^\n]*\n(?=[A-Za-z-]+:)", re.MULTILINE)
 
 
@@ -148,7 +149,8 @@ def _best(parts: list[Message], name: str, depth: int, attached: list[str]) -> I
     order = sorted(range(len(versions)), key=lambda at: versions[at][0] != "text/plain")
     for at in order:
         kind, found, _ = versions[at]
-        if kind != "text/calendar" and lengths[at] and lengths[at] >= _FEWEST_LETTERS * longest:
+        stands_for_it = lengths[at] > _SHORT or lengths[at] >= _FEWEST_LETTERS * longest
+        if kind != "text/calendar" and lengths[at] and stands_for_it:
             yield from found
             break
     for kind, found, names in versions:

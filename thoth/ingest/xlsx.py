@@ -147,7 +147,7 @@ class _Book:
         if kind == "d":
             return text.removesuffix("Z").removesuffix("T00:00:00").replace("T", " ")
         if kind in ("str", "e") or not text.strip():
-            return text
+            return _unescaped(text)
         return self._formats.shown(text.strip(), number(attribute(cell, "s"), 0))
 
 
@@ -193,10 +193,14 @@ def _rich(item: Element) -> str:
             raised = attribute(child(properties, "vertAlign"), "val")
             text = "".join(found.text or "" for found in children(element, "t"))
             runs.append((text, "sup" if raised == "superscript" else "sub" if raised == "subscript" else ""))
-    return re.sub(r"_x([0-9A-Fa-f]{4})_", _escaped, scripts.join(runs))
+    return _unescaped(scripts.join(runs))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _unescaped(text: str) -> str:
+    return re.sub(r"_x([0-9A-Fa-f]{4})_", _character, text) if "_x" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
     """Return the character that Excel writes as `_x000D_`, a blank for one that text does not have."""
     code = int(found[1], 16)
     return chr(code) if code >= 0x20 and not 0xD800 <= code < 0xE000 else " "

@@ -1,0 +1,133 @@
+"""Recall of words: Thoth's readers against pdftotext (PDF) and pandoc (DOCX, EPUB, ODT, RTF and more) over a folder.
+
+    python benchmarks/reading.py FOLDER [--before COMMIT] [--worst 5]
+
+Both tools come from Debian: `apt-get install poppler-utils pandoc`. A word counts as often as it occurs; recall is the
+share of the tool's words that Thoth has too, precision the share of Thoth's words that the tool has. A file that the
+tool cannot read, or in which it finds fewer than 20 words, is left out; one that Thoth cannot read counts as 0.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unicodedata
+from collections import Counter
+from pathlib import Path
+from statistics import mean
+
+PROJECT = Path(__file__).parents[1]
+PANDOC = {".docx": "docx", ".epub": "epub", ".odt": "odt", ".rtf": "rtf", ".ipynb": "ipynb", ".html": "html",
+          ".tex": "latex", ".org": "org"}  # fmt: skip
+FEWEST_WORDS = 20
+SECONDS = 180
+
+READER = """
+import json, logging, sys, time
+from pathlib import Path
+logging.disable(logging.CRITICAL)
+from thoth.ingest import formats
+for line in sys.stdin:
+    path = Path(line.rstrip("\\n"))
+    started = time.process_time()
+    try:
+        text = formats.read(path.read_bytes(), path.name).text
+    except Exception as error:
+        text = None
+    print(json.dumps([text, time.process_time() - started]), flush=True)
+"""
+
+
+def words(text: str) -> Counter[str]:
+    text = unicodedata.normalize("NFKC", text).casefold().replace("\u00ad", "")
+    return Counter(re.findall(r"[^\W_]+", text))
+
+
+def by_tool(path: Path) -> Counter[str] | None:
+    """Return the words that pdftotext or pandoc finds, None where it fails."""
+    kind = path.suffix.lower()
+    command = ["pdftotext", path, "-"] if kind == ".pdf" else ["pandoc", "-f", PANDOC[kind], "-t", "plain", path]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
+    except (subprocess.SubprocessError, OSError):
+        return None
+    found = words(done.stdout.decode("utf-8", "replace"))
+    return found if found.total() >= FEWEST_WORDS else None
+
+
+def by_thoth(tree: Path, files: list[Path]) -> dict[Path, tuple[Counter[str] | None, float]]:
+    """Return the words that the readers of a source tree find in each file, and the CPU seconds that they take."""
+    environment = os.environ | {"PYTHONPATH": str(tree)}
+    found: dict[Path, tuple[Counter[str] | None, float]] = {}
+    at = 0
+    while at < len(files):  # a reader that dies costs that file alone
+        lines = "".join(f"{path}\n" for path in files[at:])
+        command = [sys.executable, "-c", READER]
+        done = subprocess.run(command, input=lines, capture_output=True, text=True, env=environment, cwd=tree)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        for path, (text, seconds) in zip(files[at:], answers, strict=False):
+            found[path] = (None if text is None else words(text)), seconds
+        at += len(answers)
+        if at < len(files):
+            found[files[at]] = None, 0.0
+            at += 1
+    return found
+
+
+def shares(ours: Counter[str] | None, theirs: Counter[str]) -> tuple[float, float]:
+    """Return recall and precision."""
+    if not ours:
+        return 0.0, 0.0
+    common = (ours & theirs).total()
+    return common / theirs.total(), common / ours.total()
+
+
+def checkout(commit: str, folder: Path) -> Path:
+    archive = folder / "tree.tar"
+    subprocess.run(["git", "-C", PROJECT, "archive", "-o", archive, commit], check=True)
+    with tarfile.open(archive) as file:
+        file.extractall(folder / "tree", filter="data")
+    return folder / "tree"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--before", help="a commit to compare with")
+    parser.add_argument("--worst", type=int, default=0, help="files of each kind to name")
+    arguments = parser.parse_args()
+    kinds = {".pdf", *PANDOC}
+    files = [path.resolve() for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in kinds]
+    reference = {path: found for path in files if path.is_file() and (found := by_tool(path))}
+    with tempfile.TemporaryDirectory() as folder:
+        trees = {"now": PROJECT}
+        if arguments.before:
+            trees = {arguments.before: checkout(arguments.before, Path(folder)), **trees}
+        read = {name: by_thoth(tree, list(reference)) for name, tree in trees.items()}
+    print("| kind | files | readers | recall | precision | not read | CPU s |")
+    print("|---|---|---|---|---|---|---|")
+    for kind in sorted(kinds):
+        chosen = [path for path in reference if path.suffix.lower() == kind]
+        for name, found in read.items() if chosen else ():
+            both = [shares(found[path][0], reference[path]) for path in chosen]
+            failed = sum(found[path][0] is None for path in chosen)
+            recall, precision = mean(one for one, _ in both), mean(one for _, one in both)
+            seconds = sum(found[path][1] for path in chosen)
+            print(f"| {kind} | {len(chosen)} | {name} | {recall:.3f} | {precision:.3f} | {failed} | {seconds:.1f} |")
+        last = read["now"]
+        worst = sorted(chosen, key=lambda path: shares(last[path][0], reference[path])[0])
+        for path in worst[: arguments.worst]:
+            recall, precision = shares(last[path][0], reference[path])
+            missing = reference[path] - (last[path][0] or Counter())
+            most = ", ".join(word for word, _ in missing.most_common(12))
+            print(f"  {path.name}: recall {recall:.3f}, precision {precision:.3f}; missing: {most}")
+
+
+if __name__ == "__main__":
+    main()
