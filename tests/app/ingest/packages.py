@@ -13,13 +13,12 @@ P = "http://schemas.openxmlformats.org/presentationml/2006/main"
 S = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 WORD = f'xmlns:w="{W}" xmlns:r="{R}" xmlns:m="{M}" xmlns:a="{A}"'
-ODF = " ".join(
-    f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
-    for short, name in dict(
-        office="office", text="text", table="table", style="style", draw="drawing", presentation="presentation",
-        number="datastyle", svg="svg-compatible",
-    ).items()
-) + ' xmlns:fo="urn:oasis:names:tc:opendocument:xmlns:xsl-fo-compatible:1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'  # fmt: skip
+_NAMES = {
+    "office": "office", "text": "text", "table": "table", "style": "style", "draw": "drawing", "svg": "svg-compatible",
+    "presentation": "presentation", "number": "datastyle", "fo": "xsl-fo-compatible",
+}  # fmt: skip
+_OASIS = (f'xmlns:{short}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for short, name in _NAMES.items())
+ODF = " ".join([*_OASIS, 'xmlns:xlink="http://www.w3.org/1999/xlink"'])
 
 
 def build(case: Mapping[str, Any]) -> bytes | None:
@@ -70,14 +69,15 @@ def odf(kind: str, parts: Mapping[str, str]) -> bytes:
     """Make an OpenDocument file: `body`, `automatic` styles, common `styles`, and `files` by their paths."""
     named = {"odt": "text", "ods": "spreadsheet", "odp": "presentation"}[kind]
     content = (
-        f"<office:document-content {ODF}><office:automatic-styles>{parts.get('automatic', '')}</office:automatic-styles>"
+        f"<office:document-content {ODF}>"
+        f"<office:automatic-styles>{parts.get('automatic', '')}</office:automatic-styles>"
         f"<office:body><office:{named}>{parts['body']}</office:{named}></office:body></office:document-content>"
     )
-    styles = f"<office:document-styles {ODF}><office:styles>{parts.get('styles', '')}</office:styles></office:document-styles>"
+    styles = f"<office:styles>{parts.get('styles', '')}</office:styles>"
     members: dict[str, str | bytes] = {
         "mimetype": f"application/vnd.oasis.opendocument.{named}",
         "content.xml": content,
-        "styles.xml": styles,
+        "styles.xml": f"<office:document-styles {ODF}>{styles}</office:document-styles>",
     }
     return archive(members | dict(parts.get("files", {})))  # type: ignore[call-overload]
 
@@ -118,18 +118,18 @@ def xlsx(parts: Mapping[str, Any]) -> bytes:
         for at, name in enumerate(sheets, 1)
     )
     rels = [(f"rId{at}", "worksheet", f"worksheets/sheet{at}.xml") for at in range(1, len(sheets) + 1)]
+    book = f"{parts.get('workbook', '')}<sheets>{listed}</sheets>"
     members: dict[str, str | bytes] = {
         "_rels/.rels": relations(("rId1", "officeDocument", "xl/workbook.xml")),
-        "xl/workbook.xml": f'<workbook xmlns="{S}" xmlns:r="{R}">{parts.get("workbook", "")}<sheets>{listed}</sheets></workbook>',
+        "xl/workbook.xml": f'<workbook xmlns="{S}" xmlns:r="{R}">{book}</workbook>',
         "xl/_rels/workbook.xml.rels": relations(*rels),
         "xl/styles.xml": f'<styleSheet xmlns="{S}">{parts.get("styles", "")}</styleSheet>',
         "xl/sharedStrings.xml": f'<sst xmlns="{S}">{parts.get("strings", "")}</sst>',
     }
     for at, rows in enumerate(sheets.values(), 1):
         before, _, data = rows.rpartition("<!-- rows -->")
-        members[f"xl/worksheets/sheet{at}.xml"] = (
-            f'<worksheet xmlns="{S}">{before}<sheetData>{data}</sheetData></worksheet>'
-        )
+        sheet = f"{before}<sheetData>{data}</sheetData>"
+        members[f"xl/worksheets/sheet{at}.xml"] = f'<worksheet xmlns="{S}">{sheet}</worksheet>'
     return archive(members | dict(parts.get("files", {})))
 
 
