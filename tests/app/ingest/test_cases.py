@@ -1,6 +1,6 @@
 """Documents as people have them: the tables in tests/fixtures/cases say what the right text of each is.
 
-A case names a file of that folder, or brings its content along: `text` (in an `encoding`), `bytes` (one letter each), or
+A case names a file of that folder, or brings its content along: `text` (in an `encoding`), `bytes` (a letter each), or
 the parts of a package: `docx`, `odt`, `ods`, `odp`, `pptx`, `xlsx`, `epub`, `zip`. It expects:
 
 - `is`, `words`: the text, exactly, or with any blanks between its words
