@@ -116,19 +116,20 @@ def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, 
 
 
 @torch.no_grad()
-def test_swapped_adapters_are_those_of_the_next_chunk(folder: Path) -> None:
-    """One chunk to a context: then the first is asked with the last one's adapter."""
-    model = _model(folder, tiny_run.hypernet())
-    batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))
-    rolled = replace(
-        tiny_run.packed([ROWS[2], ROWS[0], ROWS[1]], Chunking(100, (1, 3), (4,))),
-        **{name: getattr(batch, name) for name in ("input_ids", "input_positions", "input_samples", "input_contexts")},
-        **{name: getattr(batch, name) for name in ("predicts", "targets", "answers", "relevant")},
-        teacher_ids=batch.teacher_ids,
-        teacher_log_probabilities=batch.teacher_log_probabilities,
+def test_swapped_adapters_are_those_of_the_chunk_before(ministral: Path) -> None:
+    model = _model(ministral, tiny_run.hypernet())
+    batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))  # one chunk to a context
+    own = [batch.context_samples[0] == chunk for chunk in (2, 0, 1)]
+    lengths = torch.tensor([int(tokens.sum()) for tokens in own])
+    moved = replace(
+        batch,
+        context_ids=torch.cat([batch.context_ids[:, tokens] for tokens in own], 1),
+        context_positions=torch.cat([batch.context_positions[:, tokens] for tokens in own], 1),
+        context_samples=torch.repeat_interleave(lengths)[None],
     )
-    torch.testing.assert_close(model(batch, swapped=True).distillation, model(rolled).distillation)
-    assert model(batch).distillation != pytest.approx(model(rolled).distillation.item(), rel=1e-3)
+    expected = model(moved).distillation
+    torch.testing.assert_close(model(batch, swapped=True).distillation, expected)
+    assert model(batch).distillation.item() != pytest.approx(expected.item(), rel=1e-3)
 
 
 @torch.no_grad()

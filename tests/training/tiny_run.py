@@ -119,7 +119,7 @@ def packed(rows: list[TeacherRow], chunking: Chunking) -> PackedBatch:
 CONFIG = HypernetConfig(3, 32, {"down_proj": (48, 32), "q_proj": (32, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
 # The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens.
 AS_SMOL = replace(
-    CONFIG, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
+    CONFIG, scale=20.0, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
 )  # fmt: skip
 
 

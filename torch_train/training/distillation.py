@@ -72,8 +72,8 @@ class DistillationModel(nn.Module):
         Args:
             batch: The batch.
             noise: Draws NEFTune's noise; None for none.
-            swapped: Every chunk's adapter is replaced by the next one's. What the losses rise by is what flows from
-                the documents through the adapters.
+            swapped: Every chunk's adapter is replaced by that of the chunk before. What the losses rise by is what
+                flows from the documents through the adapters.
         """
         chunks = self.read(batch)
         if swapped:
