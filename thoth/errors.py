@@ -53,6 +53,10 @@ class Stopped(ThothError):
     exit_code = 130
 
 
+class InternalError(ThothError):
+    """A bug: an exception that nobody expected, which is its `__cause__`."""
+
+
 def exit_code(errors: Iterable[ThothError]) -> int:
     """Return the exit code for several errors: 0 for none, the code that they all share, else 1."""
     codes = {error.exit_code for error in errors}

@@ -1,7 +1,7 @@
-"""What the engine says while it works: a closed set of frozen, typed events.
+"""What the engine reports while it works: a closed set of frozen, typed events.
 
-A stream is any number of `Progress` and `Token`, then a last event: `Absorbed`, `Answer` or `Failed`. Loading
-a model ends with its last `Progress`.
+A request reports any number of `Progress` and `Token`, then a last event: `Absorbed`, `Answer` or `Failed`. Loading a
+model ends with its last `Progress`.
 """
 
 from __future__ import annotations
@@ -144,3 +144,10 @@ class Failed:
 
 
 Event = Progress | Token | Absorbed | Answer | Failed
+
+
+def is_last(event: Event) -> bool:
+    """Tell whether a request ends with this event."""
+    if isinstance(event, Progress):
+        return event.stage == "load" and event.done == event.total
+    return not isinstance(event, Token)

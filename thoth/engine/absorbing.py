@@ -68,19 +68,34 @@ class Prepared:
     ids: list[list[int]]
 
 
-def read(source: Document | Path | str) -> tuple[Document, str | None]:
-    """Read a document, and say where it came from: an absolute path, an address, or None where nobody knows.
+def read(source: Document | Path | str, should_stop: Callable[[], bool]) -> Document:
+    """Read a document, unless it has been read.
+
+    Args:
+        source: as `Engine.absorb` takes it.
+        should_stop: asked several times a second.
 
     Raises:
         DocumentError, NoTextError: As `ingest.read`.
+        Stopped: `should_stop` said so.
     """
     if isinstance(source, Document):
-        return source, None
-    document = ingest.read(source)
-    if source == ingest.STANDARD_INPUT:
-        return document, None
+        return source
+    pages = ingest.reading(source, should_stop)
+    while True:
+        try:
+            next(pages)
+        except StopIteration as end:
+            document: Document = end.value
+            return document
+
+
+def origin(source: Document | Path | str) -> str | None:
+    """Return where a source is: an absolute path, an address, or None if it has no place."""
+    if isinstance(source, Document) or source == ingest.STANDARD_INPUT:
+        return None
     is_address = isinstance(source, str) and ingest.is_address(source)
-    return document, str(source) if is_address else os.path.abspath(source)
+    return str(source) if is_address else os.path.abspath(source)
 
 
 def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chunking, source: str | None) -> Prepared:

@@ -1,33 +1,32 @@
 """The one thread that owns MLX: requests in, events out.
 
-MLX's streams are thread-local, so the model, its adapters and its generators are made, used and dropped on
-one worker thread. `load`, `absorb` and `ask` return at once with the events of their request; the command line, and
-any other view, is a loop over them.
+MLX's streams are thread-local, so the model, its adapters and its generators are made, used and dropped on one worker
+thread. `load`, `absorb` and `ask` return at once; a listener is called with the events of its request.
 
-The worker takes turns: a model or a question is one turn, a document is one turn for each batch of its chunks, and
-what is not done queues again behind whatever came meanwhile. So a question is answered while a book is absorbed. What
-needs no model, reading a document and cutting it, is done on the thread that reads the events.
+The worker takes turns: a model or a question is one turn, a document is one turn for each batch of its chunks. What is
+not done queues again after whatever came meanwhile, so a question is answered while a book is absorbed. Reading and
+cutting a document need no model and happen on a second thread.
 """
 
 from __future__ import annotations
 
-import queue
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from thoth.engine import absorbing
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
 from thoth.engine.answering import Answerer, Question
+from thoth.engine.background import BackgroundThread
 from thoth.engine.loading import LoadedPair, is_out_of_memory, load_pair
 from thoth.engine.prompt import Message
-from thoth.errors import ResourceError, Stopped, ThothError
-from thoth.events import Absorbed, Event, Failed, Progress
+from thoth.engine.request import Listener, Request, Task
+from thoth.errors import InternalError, ResourceError, Stopped, ThothError
+from thoth.events import Absorbed, Event, Failed, Progress, is_last
 from thoth.ingest import Document
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument, document_id
@@ -40,38 +39,7 @@ if TYPE_CHECKING:
 _KV_CACHE_BYTES = 512 << 20
 _DEFAULT_ROUTING = Routing()
 
-_Turns = Generator[None, None, None]
-
-
-class _Request:
-    """A request in progress: its way back to whoever listens, and their way to stop it."""
-
-    def __init__(self) -> None:
-        self.events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self.stop = threading.Event()
-        self.turn: Future[None] | None = None
-
-    def check(self) -> None:
-        """Raise `Stopped` if the request was stopped; called at every turn, layer and token."""
-        if self.stop.is_set():
-            raise Stopped("stopped")
-
-
-class Events(Iterator[Event]):
-    """The events of one request, to be read on one thread, whichever it is; to drop them stops the request."""
-
-    def __init__(self, request: _Request, events: Iterator[Event]) -> None:
-        self._request, self._events = request, events
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def close(self) -> None:
-        """Stop this request alone, from any thread: if it is not done, its events end with `Failed(Stopped)`."""
-        self._request.stop.set()
-
-    def __del__(self) -> None:
-        self.close()
+_Turns = Generator[Event | None, None, None]
 
 
 class Engine:
@@ -79,18 +47,21 @@ class Engine:
 
     A context manager. Its methods may be called from any thread.
 
+    `load`, `absorb` and `ask` take a listener, which is called with each event on one of the engine's threads: it must
+    return soon and must not raise. Without one, iterate over the request that they return.
+
     Args:
         library: where absorbed documents are kept.
-        kv_cache_bytes: most memory for key/value caches of earlier questions.
+        kv_cache_bytes: memory limit of the key/value caches of earlier questions.
     """
 
     def __init__(self, library: Library, kv_cache_bytes: int = _KV_CACHE_BYTES) -> None:
         self._library, self._kv_cache_bytes = library, kv_cache_bytes
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlx")
         self._closed = False
-        self._requests: weakref.WeakSet[_Request] = weakref.WeakSet()
+        self._tasks: weakref.WeakSet[Task] = weakref.WeakSet()
         self._lock = threading.Lock()  # of the three above
-        self._reading = threading.Lock()
+        self._reader = BackgroundThread("reading")
         # Changed on the MLX thread only:
         self._pair: LoadedPair | None = None
         self._cutter: Cutter | None = None
@@ -105,32 +76,44 @@ class Engine:
 
     @property
     def bundle_id(self) -> str | None:
-        """Id of the loaded bundle, None where no pair is loaded."""
+        """Id of the loaded bundle, None while no pair is loaded."""
         pair = self._pair
         return None if pair is None else pair.bundle.id
 
-    def load(self, pair: Pair) -> Events:
-        """Load a pair in place of the one before. Ends with `Progress("load", 1, 1)` or `Failed`.
+    def load(self, pair: Pair, *, listener: Listener | None = None) -> Request:
+        """Load a pair in place of the current one. Ends with `Progress("load", 1, 1)` or `Failed`.
 
-        A document that is being absorbed goes on where the bundle is the same, and ends with `Failed` where not.
+        A document that is being absorbed continues if the bundle is the same, and ends with `Failed` if it is not.
         """
-        return self._start(lambda request: self._load(pair, request))
+        request = self._request(listener)
+        self._queue(request.task, self._load(pair, request.task))
+        return request
 
     def absorb(
-        self, source: Document | Path | str, *, chunking: Chunking = "meaning", source_name: str | None = None
-    ) -> Events:
+        self,
+        source: Document | Path | str,
+        *,
+        chunking: Chunking = "meaning",
+        source_name: str | None = None,
+        listener: Listener | None = None,
+    ) -> Request:
         """Turn a document into adapters, or find it in the library. Ends with `Absorbed` or `Failed`.
 
-        It is read when somebody begins to read the events. Chunks that are absorbed stay in the library whatever
-        happens: the next time it goes on from there.
+        Absorbed chunks stay in the library whatever happens: the next absorb of this document resumes after them.
 
         Args:
-            source: as `ingest.read` takes it, or a document that has been read.
-            chunking: how it is cut.
+            source: a source as `ingest.read` takes it, or a document that has been read.
+            chunking: how the document is cut.
             source_name: where a `Document` came from: an absolute path or an address.
+            listener: called with each event.
         """
-        request = self._register()
-        return Events(request, self._read_and_absorb(source, chunking, source_name, request))
+        request = self._request(listener)
+        task = request.task  # alone: what waits here must not keep the caller's side alive
+        try:
+            self._reader.submit(lambda: self._read(task, source, chunking, source_name))
+        except Stopped as error:
+            task.tell(Failed(error))
+        return request
 
     def ask(
         self,
@@ -139,148 +122,131 @@ class Engine:
         context: Sequence[Document] = (),
         routing: Routing = _DEFAULT_ROUTING,
         max_tokens: int = 256,
-    ) -> Events:
+        *,
+        listener: Listener | None = None,
+    ) -> Request:
         """Answer the last message. Ends with `Answer` or `Failed`.
 
         Args:
             messages: the conversation, each `{"role": ..., "content": ...}`; the first and the last are the user's.
-            documents: known from the weights: adapters of their chunks are attached, none of their text is read.
-            context: known from reading: their texts are put in front of the first message.
-            routing: which chunks of `documents` are attached, and how many are read besides.
-            max_tokens: where the answer is cut off.
+            documents: answered from the weights: adapters of their chunks are attached, their text is not read.
+            context: answered from the prompt: their texts are put in front of the first message.
+            routing: which chunks of `documents` are attached, and how many are also read.
+            max_tokens: length limit of the answer.
+            listener: called with each event.
         """
+        request = self._request(listener)
         question = Question(messages, documents, context, routing, max_tokens)
-        return self._start(lambda request: self._ask(question, request))
+        self._queue(request.task, self._ask(question, request.task))
+        return request
 
     def document_id(self, document: Document, chunking: Chunking = "meaning") -> str:
         """Return the id the library has, or would have, for a document; a pair must be loaded."""
         return document_id(document.sha256, self._loaded().bundle.id, chunking)
 
     def stop(self) -> None:
-        """Stop what is going on and what is waiting: those requests end with `Failed(Stopped)`."""
+        """Stop all requests, running or waiting: they end with `Failed(Stopped)`."""
         with self._lock:
-            for request in self._requests:
-                request.stop.set()
+            for task in self._tasks:
+                task.stop()
 
     def close(self) -> None:
-        """Stop everything, drop the model and end the thread."""
+        """Stop everything, drop the model and end the threads; a file that is being read is not waited for."""
         self.stop()
+        self._reader.close()
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._thread.submit(self._end)
         self._thread.shutdown()
 
-    # On the threads that ask and read the events
+    # On any thread
 
-    def _register(self) -> _Request:
-        request = _Request()
+    def _request(self, listener: Listener | None) -> Request:
+        request = Request(listener)
         with self._lock:
-            self._requests.add(request)
+            self._tasks.add(request.task)
         return request
 
-    def _start(self, work: Callable[[_Request], None]) -> Events:
-        request = self._register()
+    def _queue(self, task: Task, turns: _Turns) -> None:
+        """Let a task take its next turn after whatever waits for the MLX thread already."""
         try:
-            self._queue(request, _in_one_turn(lambda: work(request)))
+            self._on_thread(self._turn, task, turns)
         except Stopped as error:
-            request.events.put(Failed(error))
-            request.events.put(None)
-        return Events(request, self._follow(request))
-
-    def _queue(self, request: _Request, turns: _Turns) -> None:
-        request.turn = self._on_thread(self._turn, request, turns)
+            task.tell(Failed(error))
 
     def _on_thread(self, work: Callable[..., Any], *arguments: object) -> Future[Any]:
-        """Let something be done on the MLX thread, behind what waits there already."""
+        """Run something on the MLX thread, after what waits there already."""
         with self._lock:
             if self._closed:
                 raise Stopped("stopped")
             return self._thread.submit(work, *arguments)
 
-    def _follow(self, request: _Request) -> Iterator[Event]:
-        try:
-            while (event := request.events.get()) is not None:
-                yield event
-            if request.turn is not None:
-                request.turn.result()  # an error nobody foresaw surfaces where the events are read
-        finally:
-            request.stop.set()
+    # On the reading thread
 
-    def _read_and_absorb(
-        self, source: Document | Path | str, chunking: Chunking, source_name: str | None, request: _Request
-    ) -> Iterator[Event]:
-        yield Progress("read", 0, 1)
+    def _read(self, task: Task, source: Document | Path | str, chunking: Chunking, source_name: str | None) -> None:
         try:
-            with self._reading:  # one at a time, for a large PDF takes a lot of memory
-                request.check()
-                document, origin = absorbing.read(source)
-                cutter = self._cutter or self._on_thread(self._make_cutter).result()
-                request.check()
-                prepared = absorbing.prepare(self._library, document, cutter, chunking, source_name or origin)
-        except (ThothError, MemoryError) as error:
-            yield _failure(error)
+            task.check()
+            task.tell(Progress("read", 0, 1))
+            document = absorbing.read(source, lambda: task.stopped)
+            cutter = self._cutter or self._on_thread(self._make_cutter).result()
+            task.check()
+            place = source_name or absorbing.origin(source)
+            prepared = absorbing.prepare(self._library, document, cutter, chunking, place)
+            task.tell(Progress("read", 1, 1, pages=document.pages))
+        # The edge of a thread: an error that leaves it here would be seen by nobody.
+        except Exception as error:
+            task.tell(_failure(error))
             return
-        yield Progress("read", 1, 1, pages=document.pages)
         if prepared.stored.complete:
-            yield Absorbed(prepared.stored)
-            return
-        del document  # its text and its blocks: what is absorbed are the ids
-        try:
-            self._queue(request, self._absorb(prepared, cutter.bundle, request))
-        except Stopped as error:
-            yield Failed(error)
-            return
-        yield from self._follow(request)
+            task.tell(Absorbed(prepared.stored))
+        else:
+            self._queue(task, self._absorb(prepared, cutter.bundle, task))
 
     # On the MLX thread
 
-    def _turn(self, request: _Request, turns: _Turns) -> None:
-        """Take one turn of a request, and queue the next."""
-        done = True
+    def _turn(self, task: Task, turns: _Turns) -> None:
+        """Take one turn of a task, report its event, and queue the next turn."""
         try:
-            request.check()
-            next(turns)
-            self._queue(request, turns)
-            done = False
-        except StopIteration:
-            pass
-        except (ThothError, MemoryError, RuntimeError) as error:
-            request.events.put(_failure(error))
-        finally:
-            if done:
-                turns.close()
-                request.events.put(None)
+            task.check()
+            event = next(turns)
+            if ended := event is not None and is_last(event):
+                turns.close()  # whoever hears of the end finds everything tidy
+            if event is not None:
+                task.tell(event)
+            if not ended:
+                self._queue(task, turns)
+        # The edge of a thread, as above.
+        except Exception as error:
+            turns.close()
+            task.tell(_failure(error))
 
-    def _load(self, pair: Pair, request: _Request) -> None:
+    def _load(self, pair: Pair, task: Task) -> _Turns:
         self._drop_pair()
-        request.events.put(Progress("load", 0, 1))
+        task.tell(Progress("load", 0, 1))
         self._pair = load_pair(pair)
         self._answerer = Answerer(self._pair, self._library, self._kv_cache_bytes)
-        request.events.put(Progress("load", 1, 1))
+        yield Progress("load", 1, 1)
 
-    def _absorb(self, prepared: Prepared, bundle: str, request: _Request) -> _Turns:
+    def _absorb(self, prepared: Prepared, bundle: str, task: Task) -> _Turns:
         def pair() -> LoadedPair:
             if (loaded := self._loaded()).bundle.id != bundle:
-                name = prepared.stored.name
-                raise ThothError(f"another model was loaded while {name} was being absorbed: absorb it again")
+                raise ThothError(
+                    f"another model was loaded while {prepared.stored.name} was being absorbed; absorb it again"
+                )
             return loaded
 
-        with closing(self._absorber.turns(prepared, pair, request.stop.is_set)) as turns:
-            for event in turns:
-                if event is not None:
-                    request.events.put(event)
-                yield
+        return self._absorber.turns(prepared, pair, lambda: task.stopped)
 
-    def _ask(self, question: Question, request: _Request) -> None:
+    def _ask(self, question: Question, task: Task) -> _Turns:
         self._loaded()
         assert self._answerer is not None
         seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
-        request.events.put(self._answerer.answer(question, request.events.put, request.check, seconds))
+        yield self._answerer.answer(question, task.tell, task.check, seconds)
 
     def _loaded(self) -> LoadedPair:
         if (pair := self._pair) is None:
-            raise ThothError("no model is loaded: load one first")
+            raise ThothError("no model is loaded; load one first")
         return pair
 
     def _make_cutter(self) -> Cutter:
@@ -296,15 +262,12 @@ class Engine:
             mlx.clear_streams()  # a thread that ends with open streams can abort the process
 
 
-def _in_one_turn(work: Callable[[], None]) -> _Turns:
-    work()
-    yield from ()
-
-
-def _failure(error: ThothError | MemoryError | RuntimeError) -> Failed:
-    """What is said of an error; an error that nobody foresaw is raised again."""
+def _failure(error: Exception) -> Failed:
+    """Return the last event of a request that an error ended."""
     if isinstance(error, ThothError):
         return Failed(error)
-    if not is_out_of_memory(error):
-        raise error
-    return Failed(ResourceError("not enough memory: close other programs, or use a smaller model or document"))
+    if is_out_of_memory(error):
+        return Failed(ResourceError("not enough memory; close other programs, or use a smaller model or document"))
+    bug = InternalError(f"unexpected error: {error!r}")
+    bug.__cause__ = error
+    return Failed(bug)
