@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test lint format nano nano-hypernet bench evaluate setup clean
+.PHONY: demo test lint format nano nano-hypernet smol bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -57,6 +57,13 @@ nano-hypernet: setup
 	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
 	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/last/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
+
+# The hypernetwork of smol, the pair that reads English: resumes where it was stopped; days on two CPU cores, see runs/smol_gpu.sh.
+# SMOL_BASE is SmolLM2-135M-Instruct in transformers' layout, PASSAGES what `python -m torch_train.english passages` wrote.
+SMOL_BASE ?= runs/smol/base
+smol: setup
+	$(BIN)/python -m torch_train.english.recipe runs/smol --base $(SMOL_BASE) $(if $(PASSAGES),--passages $(PASSAGES))
+	$(BIN)/convert-weights $$(ls -d runs/smol/last/run/step-* | tail -1) thoth/smol/hypernet --base $(SMOL_BASE) --q-bits 8 --force
 
 evaluate: setup
 	$(BIN)/python benchmarks/accuracy.py
