@@ -155,13 +155,13 @@ def load(path: Path, **flags: object) -> Settings:
 
     Args:
         path: the settings file; a missing file sets nothing.
-        flags: values from the command line, by key; None: not given.
+        flags: values from the command line by key, numbers also as they were typed; None: not given.
 
     Raises:
         UsageError: The file is not TOML or has an unknown key, or a value in the file, the environment or the flags
             is not allowed.
     """
-    return Settings(**(read(path) | _environment() | checked(**flags)))  # type: ignore[arg-type]
+    return Settings(**(read(path) | _environment() | _flags(flags)))  # type: ignore[arg-type]
 
 
 def checked(**values: object) -> dict[str, Value]:
@@ -238,6 +238,19 @@ def _environment(variables: Mapping[str, str] = os.environ) -> dict[str, Value]:
                 found[option.name] = option.parse(text)
             except UsageError as error:
                 raise UsageError(f"{option.variable}: {error}") from error
+    return found
+
+
+def _flags(flags: Mapping[str, object]) -> dict[str, Value]:
+    """Return the values of flags that were given."""
+    found: dict[str, Value] = {}
+    for name, value in flags.items():
+        if value is not None:
+            try:
+                option = _known(name)
+                found[name] = option.parse(value) if isinstance(value, str) else option.check(value)
+            except UsageError as error:
+                raise UsageError(str(error).replace(name, f"--{name.replace('_', '-')}", 1)) from error
     return found
 
 

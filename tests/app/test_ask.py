@@ -156,7 +156,7 @@ def test_active_documents_of_another_model_are_left_out(
     pair = other_pair(tiny_pair, tmp_path)
     result = thoth("ask", "--model", pair, QUESTION)
     assert result.exit_code == 0
-    assert "1 active documents are not ready for" in result.stderr
+    assert "1 active document not ready for" in result.stderr
 
 
 def test_absorbing_twice_is_free(thoth: Run, note: Path, home: Path) -> None:
@@ -206,8 +206,8 @@ def test_too_long_for_the_context(thoth: Run, tmp_path: Path) -> None:
         (["--doc", "{note}", " \n"], 2, "the question is empty"),
         ([QUESTION], 2, "no active document"),
         (["--doc", "{note}", "--compare", "--sources", QUESTION], 2, "prints a table"),
-        (["--no-doc", "--sources", QUESTION], 2, "leave out --no-doc"),
-        (["--doc", "{note}", "--no-doc", "--in-context", QUESTION], 2, "choose one"),
+        (["--no-doc", "--sources", QUESTION], 2, "use it without --no-doc"),
+        (["--doc", "{note}", "--no-doc", "--in-context", QUESTION], 2, "use one"),
         (["--doc", "{note}", "--compare", "--json", QUESTION], 2, "prints a table"),
         (["--doc", "{folder}/nothing.txt", QUESTION], 3, "there is no file"),
         (["--doc", "{folder}", QUESTION], 3, "is a folder"),
@@ -320,7 +320,7 @@ def test_nano_introduces_itself_once(thoth: Run, note: Path, tiny_pair: Path, mo
 
 def test_help_and_version(thoth: Run) -> None:
     assert "thoth ask --doc FILE" in thoth().stdout
-    assert "say --model behind the command" in thoth("--model", "nano", "ask", "x").stderr
+    assert "put --model after the command" in thoth("--model", "nano", "ask", "x").stderr
     assert "--in-context" in thoth("ask", "--help").stdout
     assert thoth("--version").stdout.startswith("thoth ")
     assert thoth("nonsense").exit_code == 2

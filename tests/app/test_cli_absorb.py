@@ -1,4 +1,4 @@
-"""`thoth absorb`: files and folders become documents; what cannot be read is named, skipped and counted."""
+"""`thoth absorb`: files and folders become documents; what cannot be read is named, counted and in the exit code."""
 
 import json
 import os
@@ -29,12 +29,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder(thoth: Run, folder: Path, read: Read) -> None:
     result = thoth("absorb", folder)
-    assert result.exit_code == 0
+    assert result.exit_code == 4  # the empty file
     names = [line.split("  ")[1].partition(":")[0] for line in result.stdout.splitlines()]
     assert names == ["a.txt", "b.md"]
     assert "empty.txt" in result.stderr
-    assert "left out 1 files of other kinds" in result.stderr
-    assert "could not absorb 1 of 3" in result.stderr
+    assert "skipped 1 unsupported file" in result.stderr
+    assert f"could not absorb 1 of 3: {folder / 'empty.txt'}" in result.stderr
     sources = {document["source"] for document in read("docs", "list")["documents"]}
     assert sources == {str(folder / "a.txt"), str(folder / "old" / "b.md")}
 
@@ -68,7 +68,7 @@ def test_names_that_could_hurt_a_terminal(thoth: Run, tmp_path: Path) -> None:
     path = tmp_path / "a\nb\x1b[31m'\"🚢.txt"
     path.write_text("The founder of Velmar is Ana Dor.")
     result = thoth("absorb", path, path.with_name("gone\x1b[31m.txt"))
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     assert "\x1b" not in result.output
     assert len(result.stdout.splitlines()) == 1
     assert "🚢" in result.stdout
@@ -80,7 +80,7 @@ def test_names_that_could_hurt_a_terminal(thoth: Run, tmp_path: Path) -> None:
         ("nothing.txt", 3, "there is no file"),
         ("papers/empty.txt", 4, "no text"),
         ("papers/picture.bin", 3, "neither text nor PDF"),
-        ("bare", 3, "there is no document in"),
+        ("bare", 3, "no document in"),
     ],
 )
 def test_nothing_was_absorbed(thoth: Run, folder: Path, name: str, code: int, says: str) -> None:
@@ -101,16 +101,52 @@ def test_mistyped_names_are_found_before_the_model_is_loaded(
 
 def test_a_mistyped_name_does_not_stop_the_others(thoth: Run, note: Path, tmp_path: Path) -> None:
     result = thoth("absorb", tmp_path / "nothing.txt", note)
-    assert result.exit_code == 0
+    assert result.exit_code == 3
     assert "note.txt" in result.stdout
-    assert "could not absorb 1 of 2" in result.stderr
+    assert f"could not absorb 1 of 2: {tmp_path / 'nothing.txt'}\n" in result.stderr
+
+
+def test_errors_of_several_kinds(thoth: Run, folder: Path, note: Path, tmp_path: Path) -> None:
+    result = thoth("absorb", tmp_path / "nothing.txt", folder / "empty.txt", note, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert [document["name"] for document in found["documents"]] == ["note.txt"]
+    assert len(found["failed"]) == 2
+    assert "could not absorb 2 of 3: " in result.stderr
+
+
+def test_skipped_files_are_no_failure(thoth: Run, folder: Path) -> None:
+    (folder / "empty.txt").unlink()
+    assert thoth("absorb", folder).exit_code == 0
+
+
+def test_a_full_disk_ends_the_run(thoth: Run, note: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was absorbed before is reported all the same."""
+    from thoth.system import disk
+
+    whole, asked = disk.shutil.disk_usage, []
+
+    def full(path: Path) -> Any:
+        asked.append(path)
+        return whole(path) if len(asked) <= before else type("Usage", (), {"free": 10})
+
+    before = 99
+    monkeypatch.setattr(disk.shutil, "disk_usage", full)
+    assert thoth("absorb", note).exit_code == 0
+    before, asked[:] = 0, []
+    result = thoth("absorb", note, folder / "a.txt", folder / "old" / "b.md", "--json")
+    assert result.exit_code == 6
+    found = json.loads(result.stdout)
+    assert [document["name"] for document in found["documents"]] == ["note.txt"]
+    assert [failed["source"] for failed in found["failed"]] == [str(folder / "a.txt")]
+    assert "stopped there; 1 source not tried" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
 def test_a_file_that_may_not_be_read(thoth: Run, folder: Path) -> None:
     (folder / "a.txt").chmod(0)
     result = thoth("absorb", folder)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "may not be read" in result.stderr
 
 
@@ -133,8 +169,8 @@ def test_ctrl_c_keeps_the_finished_chunks(
         patch.setattr("thoth.cli.console.progress_line.show", interrupted)
         result = thoth("absorb", path)
     assert (result.exit_code, result.stdout) == (130, "")
-    assert f"stopped, {batches[0]} of " in result.stderr
-    assert "chunks of long.txt absorbed: run the same command to go on" in result.stderr
+    assert f"stopped after {batches[0]} of " in result.stderr
+    assert "chunks of long.txt; run the same command to resume" in result.stderr
     [begun] = read("docs", "list")["documents"]
     assert begun["state"] == "absorbing"
     assert begun["absorbed"] >= batches[0]

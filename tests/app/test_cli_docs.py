@@ -143,7 +143,7 @@ def test_update_reads_what_changed_on_disk(thoth: Run, read: Read, id: str, note
     [new] = read("docs", "update")["updated"]
     assert (new["was"], new["reason"], new["name"], new["source"]) == (id, "changed", "lamps", str(note))
     assert [document["id"] for document in listed(read)] == [new["id"]]
-    assert "up to date: 1 document" in thoth("docs", "update").stderr
+    assert "1 document up to date" in thoth("docs", "update").stderr
 
 
 def test_update_notices_an_older_file_in_its_place(read: Read, id: str, note: Path, tmp_path: Path) -> None:
@@ -182,9 +182,9 @@ def test_update_leaves_what_cannot_be_read(thoth: Run, read: Read, id: str, note
     assert read("docs", "update")["up_to_date"] == 1
     note.write_bytes(b"")
     result = thoth("docs", "update", id, "--json")
-    assert result.exit_code == 3
+    assert result.exit_code == 4
     assert [failed["id"] for failed in json.loads(result.stdout)["failed"]] == [id]
-    assert "note.txt stays as it is: " in result.stderr
+    assert "note.txt not updated: " in result.stderr
     assert len(listed(read)) == 1
 
 

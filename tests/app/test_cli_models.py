@@ -34,8 +34,8 @@ def test_list(thoth: Run, read: Read, tiny_pair: Path, home: Path, monkeypatch: 
 
 def test_use(thoth: Run, home: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     result = thoth("models", "use", "nano")
-    assert result.stdout == "nano answers from now on\n"
-    assert "THOTH_MODEL says" in result.stderr
+    assert result.stdout == "Now using nano\n"
+    assert "overrides your settings" in result.stderr
     monkeypatch.delenv("THOTH_MODEL")
     monkeypatch.chdir(tiny_pair.parent)
     assert thoth("models", "use", tiny_pair.name).stderr == ""

@@ -1,6 +1,6 @@
-"""What both front ends do with a library and its models, each thing written once.
+"""What all front ends do with a library and a model, each thing written once.
 
-In: a library, settings and what the user asks for. Out: results as values; nothing is printed here. Read first:
-`update.py` (which documents are outdated), then `export.py` (an adapter for other programs) and `doctor.py` (what is
-installed, what fits, what is broken).
+Input: what the user named, an engine, a library. Output: values and calls of a listener; nothing is printed here.
+Read first: `sources.py` (what is meant), `absorb.py` (it becomes documents), `ask.py` (what a question is answered
+from); then `update.py`, `export.py` and `doctor.py`. `workspace.py` is the Python API, and uses most of them.
 """

@@ -1,4 +1,4 @@
-"""What is installed, what fits, what is slow and what is broken, each with how to mend it."""
+"""What is installed, what fits, what is slow, what is broken, and how to fix it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LEAST_FREE_DISK = 1 << 30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing the doctor looked at.
+    """The result of one check.
 
     Attributes:
-        about: what it is.
-        verdict: "ok", "slow": works, though not as it could, or "wrong".
+        about: what was checked.
+        verdict: "ok", "slow" (it works, but not as well as it could) or "wrong".
         text: what was found.
-        remedy: what to do about it; empty where nothing is to be done.
+        remedy: what to do; empty if there is nothing to do.
     """
 
     about: str
@@ -44,7 +44,7 @@ class Finding:
 
 
 def examine(home: Path) -> Iterator[Finding]:
-    """Look at everything; changes nothing."""
+    """Run all checks; nothing is changed."""
     yield Finding(
         "thoth", "ok", f"{__version__}, Python {platform.python_version()} on {platform.platform(terse=True)}"
     )
@@ -56,11 +56,11 @@ def examine(home: Path) -> Iterator[Finding]:
 
 
 def repair(home: Path) -> list[str]:
-    """Mend the library and remove what killed processes left; returns what was done, a line each."""
+    """Repair the library and remove the leftovers of killed processes; returns a line for each change."""
     done = Library(home).repair()
     for folder in _leftovers():
         shutil.rmtree(folder, ignore_errors=True)
-        done.append(f"removed {folder}, left by a pull that was killed")
+        done.append(f"removed {folder}, left by an interrupted pull")
     return done
 
 
@@ -75,28 +75,30 @@ def _arithmetic() -> Iterator[Finding]:
         kind = "GPU" if device == mx.Device(mx.gpu) else "CPU"
         yield Finding("mlx", "ok", f"{version('mlx')}, mlx-lm {version('mlx-lm')}, on the {kind}")
     except (ImportError, PackageNotFoundError) as error:
-        yield Finding("mlx", "wrong", f"cannot be used ({error})", "install Thoth again, in an environment of its own")
+        yield Finding("mlx", "wrong", f"cannot be imported ({error})", "reinstall Thoth in a new virtual environment")
         return
     if sys.platform.startswith("linux"):
         if blas is None:
-            remedy = "install OpenBLAS: `sudo apt-get install libopenblas0`, or your system's package of it"
-            yield Finding("matrix products", "slow", "without OpenBLAS, about fifty times slower", remedy)
+            remedy = "install OpenBLAS: `sudo apt-get install libopenblas0`, or the package of your system"
+            yield Finding(
+                "matrix products", "slow", "OpenBLAS is missing, which makes them about 50 times slower", remedy
+            )
         else:
-            yield Finding("matrix products", "ok", f"with {blas}")
+            yield Finding("matrix products", "ok", f"use {blas}")
     elif kind == "CPU":
-        yield Finding("matrix products", "slow", "on the CPU", "use a Mac with Apple silicon and a native Python")
-    torch = "installed" if plan.has_torch() else "not installed: needed for `thoth models pull` and training alone"
+        yield Finding("matrix products", "slow", "run on the CPU", "use a Mac with Apple silicon and a native Python")
+    torch = "installed" if plan.has_torch() else "not installed; only `thoth models pull` and training need it"
     yield Finding("torch", "ok", torch)
 
 
 def _room(home: Path) -> Iterator[Finding]:
     free = machine.free_memory()
-    said = "" if free is None else f", {size(free)} of it free"
+    said = "" if free is None else f", {size(free)} free"
     yield Finding("memory", "ok", f"{size(machine.total_memory())}{said}")
     disk = machine.free_disk(home)
     scarce = disk < _LEAST_FREE_DISK
-    remedy = "free some space, or set THOTH_HOME to a larger disk" if scarce else ""
-    yield Finding("disk", "wrong" if scarce else "ok", f"{size(disk)} free for {home}", remedy)
+    remedy = "free some space, or set THOTH_HOME to a folder on a larger disk" if scarce else ""
+    yield Finding("disk", "wrong" if scarce else "ok", f"{size(disk)} free in {home}", remedy)
 
 
 def _settings() -> Iterator[Finding]:
@@ -107,7 +109,9 @@ def _settings() -> Iterator[Finding]:
     except ThothError as error:
         yield Finding("settings", "wrong", str(error))
         return
-    keys = f"sets {', '.join(given)}" if given else "sets nothing" if path.exists() else "is not there: defaults"
+    keys = (
+        f"sets {', '.join(given)}" if given else "sets nothing" if path.exists() else "does not exist; using defaults"
+    )
     yield Finding("settings", "ok", f"{path} {keys}")
 
 
@@ -121,7 +125,7 @@ def _pairs() -> Iterator[Finding]:
     for pair in pairs.values():
         yield _pair(pair, pair.name == used.name)
     for folder in _leftovers():
-        yield Finding("model", "wrong", f"{folder} was left by a pull that was killed", "run `thoth doctor --repair`")
+        yield Finding("model", "wrong", f"{folder} was left by an interrupted pull", "run `thoth doctor --repair`")
 
 
 def _pair(pair: Pair, used: bool) -> Finding:
@@ -134,17 +138,17 @@ def _pair(pair: Pair, used: bool) -> Finding:
         return Finding("model", "wrong", f"{name}: {error}")
     base = registry.config(pair.base)
     if not base:
-        remedy = "fetch or convert the base again"
-        return Finding("model", "wrong", f"{name}: {pair.base} has no readable config.json", remedy)
+        remedy = "pull or convert the base again"
+        return Finding("model", "wrong", f"{name}: cannot read {pair.base / 'config.json'}", remedy)
     if (base.get("quantization_config") or {}).get("quant_method") == "fp8":
         remedy = f"run `convert-weights {pair.base} DST`"
-        return Finding("model", "wrong", f"{name}: the base has FP8 weights, which mlx-lm misreads", remedy)
+        return Finding("model", "wrong", f"{name}: the base has FP8 weights, which mlx-lm reads wrongly", remedy)
     weights = sum(file.stat().st_size for folder in (pair.base, pair.bundle) for file in folder.glob("*.safetensors"))
     quantised = "quantization" in base
     if sys.platform != "darwin" and base.get("dtype", base.get("torch_dtype")) == "bfloat16" and not quantised:
         weights *= 2  # loaded as fp32
     if weights > machine.total_memory():
-        remedy = f"`thoth models pull {pair.name} --bits 4 --force`, or a smaller pair"
+        remedy = f"run `thoth models pull {pair.name} --bits 4 --force`, or use a smaller pair"
         return Finding("model", "wrong", f"{name}: {size(weights)} of weights do not fit in memory", remedy)
     taken, chunk = size(weights), bundle.max_chunk_tokens
     return Finding(
@@ -161,18 +165,18 @@ def _library(home: Path) -> Iterator[Finding]:
         return
     taken = size(sum(document.bytes for document in documents))
     active = sum(document.active for document in documents)
-    yield Finding("library", "ok", f"{count(len(documents), 'document')}, {active} of them active, {taken}")
+    yield Finding("library", "ok", f"{count(len(documents), 'document')}, {active} active, {taken}")
     try:
         bundle = registry.bundle_id(registry.choose(settings.load(paths.settings()).model))
     except ThothError:
-        return  # said above
+        return  # reported above
     states = [document.state(bundle) for document in documents if document.active]
     if stale := states.count("stale"):
-        remedy = "`thoth docs update` absorbs them again"
-        yield Finding("library", "slow", f"{stale} active documents were absorbed by another model", remedy)
+        text = f"{count(stale, 'active document')} absorbed with another model"
+        yield Finding("library", "slow", text, "run `thoth docs update`")
     if unfinished := states.count("absorbing"):
-        remedy = "`thoth docs update` goes on"
-        yield Finding("library", "slow", f"{unfinished} active documents are not absorbed to their end", remedy)
+        text = f"{count(unfinished, 'active document')} not completely absorbed"
+        yield Finding("library", "slow", text, "run `thoth docs update`")
 
 
 def _leftovers() -> list[Path]:

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, as every view of Thoth says them."""
+"""Numbers with their nouns, as all front ends print them."""
 
 from __future__ import annotations
 

@@ -1,147 +1,120 @@
 """`thoth absorb`: files, folders, addresses and standard input become documents of the library."""
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth import ingest, settings
+from thoth import settings
+from thoth.actions.sources import Failure, Source, expand, present
 from thoth.actions.wording import count
 from thoth.cli import answers, console
-from thoth.cli.start import Started, started
-from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UnknownFormatError
-from thoth.events import Absorbed, Failed, Progress
+from thoth.cli.start import started
+from thoth.errors import DocumentError, Stopped
+from thoth.events import Progress
+from thoth.ingest import shown
 from thoth.system import paths
 
 if TYPE_CHECKING:
-    from thoth.ingest.chunks import Chunking
-    from thoth.library.records import StoredDocument
+    from thoth.actions.absorb import Done, Report, Step
 
-
-@dataclass
-class _Result:
-    """What became of everything that was named."""
-
-    quiet: bool  # the documents are printed as JSON at the end, not as lines
-    documents: "list[tuple[StoredDocument, bool]]" = field(default_factory=list)  # and whether it is new
-    failed: list[tuple[str, ThothError]] = field(default_factory=list)
-    skipped: int = 0
-
-    def fail(self, source: str, error: ThothError) -> None:
-        self.failed.append((source, error))
-        console.say(str(error))
+_MOST_NAMES = 5
 
 
 def absorb(
     sources: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Files, folders, addresses; - for standard input.")
+        list[str], typer.Argument(metavar="PATH", help="Files, folders, addresses; - for standard input.")
     ],
     chunking: Annotated[
-        Literal["meaning", "tokens"] | None,
-        typer.Option("--chunking", help="Cut where meaning ends, or into equal lengths. [meaning]"),
+        str | None,
+        typer.Option("--chunking", metavar="meaning|tokens", help="Cut where a thought ends, or equally. [meaning]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
-    """Turn documents into weights; from then on `thoth ask` knows them.
+    """Turn documents into weights, for `thoth ask` to use.
 
-    What cannot be read is named and left out. Chunks that are absorbed are kept, whatever happens: the same
-    command goes on from there, and absorbs nothing twice.
+    A source that cannot be read does not stop the others. The exit code is then that of its error, or 1 if there are
+    several kinds. An interrupted document resumes where it left off, and no text is absorbed twice.
     """
     chosen = settings.load(paths.settings(), model=model, chunking=chunking)
-    result = _Result(quiet=json)
-    # Mistyped names first: they should not take as long to find as a model takes to load.
-    here = [source for source in sources if _is_here(source, result)]
-    if here:
+    from thoth.actions import absorb as absorbing
+
+    named = present(expand(sources, stdin=True))
+    for failure in named.failed:
+        console.say(str(failure.error))
+    report, view = absorbing.Report(failed=[*named.failed]), _View(quiet=json)
+    if named.documents:
         with started(chosen) as session:
-            for source, is_named in _expanded(here, result):
-                _absorb(session, source, is_named, chosen.chunking, result)
+            try:
+                report = absorbing.absorb(session.engine, session.library, named, chosen.chunking, view.listen)
+            except KeyboardInterrupt:
+                raise Stopped(view.interrupted()) from None
     if json:
-        typer.echo(answers.dump(_as_object(result)))
-    if result.skipped:
-        console.say(f"left out {result.skipped} files of other kinds")
-    if not result.documents:
-        _nothing(sources, result)
-    if result.failed:
-        console.say(f"could not absorb {len(result.failed)} of {len(result.failed) + len(result.documents)}")
+        typer.echo(answers.dump(_as_object(report)))
+    _summarize(report)
+    if not report.done and not report.failed:
+        raise DocumentError(f"no document in {', '.join(map(shown, sources))}; name files or folders")
+    raise typer.Exit(report.exit_code)
 
 
-def _is_here(source: str, result: _Result) -> bool:
-    if source == ingest.STANDARD_INPUT or ingest.is_address(source) or os.path.lexists(source):
-        return True
-    result.fail(source, DocumentError(f"there is no file {ingest.shown(source)}: check the name"))
-    return False
+class _View:
+    """What is printed while documents are absorbed.
+
+    Args:
+        quiet: the documents are printed as JSON at the end, not as lines.
+    """
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._finished = 0
+        self._label = ""
+        self._last = Progress("read", 0, 1)
+
+    def listen(self, source: Source, step: "Step") -> None:
+        """Show a step."""
+        if isinstance(step, Progress):
+            self._label, self._last = source.label, step
+            console.progress_line.show(f"absorbing {source.label}", step)
+            return
+        console.progress_line.clear()
+        if isinstance(step, Failure):
+            console.say(str(step.error))
+            return
+        self._finished += 1
+        if not self._quiet:
+            typer.echo(_line(step))
+
+    def interrupted(self) -> str:
+        """Return what to say when the user stops the command."""
+        kept = [count(self._finished, "document")] if self._finished else []
+        if self._last.stage == "absorb" and self._last.done:
+            kept.append(f"{self._last.done} of {self._last.total} chunks of {self._label}")
+        return f"stopped after {' and '.join(kept) or 'nothing'}; run the same command to resume"
 
 
-def _expanded(sources: list[str], result: _Result) -> Iterator[tuple[str, bool]]:
-    """Yield every file, and whether it was named itself rather than found in a folder."""
-    from thoth.ingest import folder
-
-    for source in sources:
-        if source == ingest.STANDARD_INPUT or ingest.is_address(source) or not os.path.isdir(source):
-            yield source, True
-            continue
-        for found in folder.files(Path(source)):
-            if isinstance(found, DocumentError):
-                result.fail(source, found)
-            else:
-                yield str(found), False
+def _line(done: "Done") -> str:
+    document = done.document
+    pages = "" if document.pages is None else f"{count(document.pages, 'page')}, "
+    size = f"{pages}{count(document.chunks, 'chunk')}, {count(document.tokens, 'token')}"
+    return f"{document.id}  {document.name}: {size}{'' if done.is_new else ', already known'}"
 
 
-def _absorb(session: Started, source: str, is_named: bool, chunking: "Chunking", result: _Result) -> None:
-    name = ingest.shown(source if ingest.is_address(source) else os.path.basename(source) or source)
-    last, is_new = Progress("read", 0, 1), False
-    try:
-        for event in session.engine.absorb(source, chunking=chunking):
-            match event:
-                case Progress():
-                    last, is_new = event, is_new or event.stage == "absorb"
-                    console.progress_line.show(f"absorbing {name}", event)
-                case Failed():
-                    raise event.error
-                case Absorbed():
-                    _keep(session, event.document, is_new, result)
-    except UnknownFormatError as error:
-        if is_named:
-            result.fail(source, error)
-        else:
-            result.skipped += 1
-    except (DocumentError, NoTextError) as error:
-        result.fail(source, error)
-    except KeyboardInterrupt:
-        raise Stopped(_interrupted(name, last, len(result.documents))) from None
+def _summarize(report: "Report") -> None:
+    """Name what was left out, where more than one source was given."""
+    if report.skipped:
+        console.say(f"skipped {count(report.skipped, 'unsupported file')}")
+    tried = len(report.failed) + len(report.done)
+    if report.failed and tried > 1:
+        names = [shown(failure.source) for failure in report.failed]
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        console.say(f"could not absorb {len(names)} of {tried}: {', '.join(names[:_MOST_NAMES])}{more}")
+    if report.untried:
+        console.say(f"stopped there; {count(report.untried, 'source')} not tried")
 
 
-def _keep(session: Started, document: "StoredDocument", is_new: bool, result: _Result) -> None:
-    session.library.activate([document.id], True)  # it may have been put aside, or come from `ask --doc`
-    result.documents.append((document, is_new))
-    console.progress_line.clear()
-    if not result.quiet:
-        pages = "" if document.pages is None else f"{count(document.pages, 'page')}, "
-        size = f"{pages}{count(document.chunks, 'chunk')}, {count(document.tokens, 'token')}"
-        typer.echo(f"{document.id}  {document.name}: {size}{'' if is_new else ', known already'}")
-
-
-def _interrupted(name: str, last: Progress, finished: int) -> str:
-    kept = [count(finished, "document")] if finished else []
-    kept += [f"{last.done} of {last.total} chunks of {name}"] if last.stage == "absorb" and last.done else []
-    return f"stopped, {' and '.join(kept) or 'nothing yet'} absorbed: run the same command to go on from there"
-
-
-def _nothing(sources: list[str], result: _Result) -> None:
-    """End as the last error would have it: everything was named already."""
-    if not result.failed:
-        raise DocumentError(f"there is no document in {', '.join(map(ingest.shown, sources))}: name files or folders")
-    only_empty = all(isinstance(error, NoTextError) for _, error in result.failed)
-    raise typer.Exit(NoTextError.exit_code if only_empty else DocumentError.exit_code)
-
-
-def _as_object(result: _Result) -> dict[str, object]:
+def _as_object(report: "Report") -> dict[str, object]:
     return {
-        "documents": [answers.facts(document) | {"new": is_new} for document, is_new in result.documents],
-        "failed": [{"source": ingest.shown(source), "error": str(error)} for source, error in result.failed],
-        "skipped": result.skipped,
+        "documents": [answers.facts(done.document) | {"new": done.is_new} for done in report.done],
+        "failed": [{"source": shown(failure.source), "error": str(failure.error)} for failure in report.failed],
+        "skipped": report.skipped,
     }

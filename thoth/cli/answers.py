@@ -1,4 +1,4 @@
-"""Answers and documents as text for stdout: JSON objects, lines with sources, a table of several ways to an answer."""
+"""Answers and documents as text for stdout: JSON objects, lines with sources, a table of three ways to answer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,12 +11,10 @@ from thoth.events import Answer, Passage
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
 
-NOT_FOUND = "not found in the documents"
-
 
 @dataclass(frozen=True)
 class Source:
-    """A document an answer stands on; without chunks, where it was read in the context."""
+    """A document that an answer is based on; 0 chunks where its text was in the context."""
 
     id: str
     name: str
@@ -38,11 +36,13 @@ def as_json(answer: Answer, model: str, documents: Sequence[Source]) -> str:
 
 def sources(passages: Sequence[Passage]) -> str:
     """Return a line for each passage that supports an answer: document, page, headings, and its words."""
-    return "\n".join(map(_source, passages)) or NOT_FOUND
+    from thoth.actions.ask import NOT_FOUND, explain
+
+    return "\n".join(f'{place}: "{quote}"' for place, quote in explain(passages)) or NOT_FOUND
 
 
 def compared(ways: Mapping[str, Answer]) -> str:
-    """Return one row for each way of answering: its name, the document tokens it read, its answer."""
+    """Return one row for each way to answer: its name, the document tokens it read, its answer."""
     rows = [
         (way, str(answer.stats.document_tokens_in_context), " ".join(answer.text.split()))
         for way, answer in ways.items()
@@ -52,7 +52,7 @@ def compared(ways: Mapping[str, Answer]) -> str:
 
 
 def facts(document: "StoredDocument", bundle: str | None = None) -> dict[str, Any]:
-    """Return what JSON says of a document in the library; its state is that for `bundle`."""
+    """Return what JSON says about a document of the library; its state is that for `bundle`."""
     found = vars(document) | {"state": document.state(bundle), "added": document.added.isoformat(timespec="seconds")}
     del found["complete"]
     return found
@@ -61,12 +61,3 @@ def facts(document: "StoredDocument", bundle: str | None = None) -> dict[str, An
 def dump(result: object) -> str:
     """Return one JSON object as all commands print it."""
     return json.dumps(result, ensure_ascii=False, indent=2)
-
-
-def _source(passage: Passage) -> str:
-    place = [passage.name]
-    if passage.page is not None:
-        place.append(f"page {passage.page}")
-    if passage.headings:
-        place.append(" > ".join(passage.headings))
-    return f'{", ".join(place)}: "{" ".join(passage.quote.split())}"'

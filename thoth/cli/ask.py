@@ -1,38 +1,39 @@
 """`thoth ask`: answer a question from the documents that are named, or from the library's active ones."""
 
-import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thoth import ingest, settings
-from thoth.cli import answers, console, follow
+from thoth.actions.wording import count
+from thoth.cli import answers, console
 from thoth.cli.answers import Source
-from thoth.cli.start import Started, started
+from thoth.cli.start import started
 from thoth.errors import UsageError
-from thoth.ingest import Document
-from thoth.retrieval.routing import Route
+from thoth.events import Answer, Event, Token
 from thoth.system import paths
 
 if TYPE_CHECKING:
-    from thoth.events import Answer
+    from thoth.actions.ask import Named, Way
+    from thoth.actions.workspace import Workspace
+    from thoth.ingest import Document
     from thoth.ingest.chunks import Chunking
     from thoth.library.records import StoredDocument
 
 
 def ask(
     question: Annotated[
-        str | None, typer.Argument(help="The question; - or nothing on a pipe: standard input.")
+        str | None, typer.Argument(metavar="QUESTION", help="The question; - or a pipe: standard input.")
     ] = None,
     doc: Annotated[
         list[str] | None,
         typer.Option(
             "--doc",
             metavar="FILE",
-            help="Answer from this document alone: any file, an address, - for standard input. May be repeated."
-            " Without it: from the library's active documents.",
+            help="Answer from this document only: a file, an address, or - for standard input. May be repeated."
+            " Without it: from the active documents.",
         ),
     ] = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
@@ -40,106 +41,93 @@ def ask(
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,
     sources: Annotated[bool, typer.Option("--sources", help="Print the passages that support the answer.")] = False,
     route: Annotated[
-        Route | None, typer.Option("--route", help="Attach the chunks that fit the question, all, or none. [auto]")
+        str | None,
+        typer.Option("--route", metavar="auto|all|none", help="Chunks to attach: those that fit, all, none. [auto]"),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", min=1, metavar="N", help="Most chunks that are attached. [4]")
+        str | None, typer.Option("--top-k", metavar="N", help="Maximum number of chunks to attach. [4]")
     ] = None,
     with_text: Annotated[
-        int | None,
-        typer.Option("--with-text", min=0, metavar="N", help="Put the N best passages into the context too. [0]"),
+        str | None,
+        typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME|PATH", help="The model pair; else THOTH_MODEL, or the best there is."),
+        typer.Option("--model", metavar="NAME|PATH", help="The model pair; else THOTH_MODEL, or the best one here."),
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, metavar="N", help="Where to cut the answer off. [256]")
+        str | None, typer.Option("--max-tokens", metavar="N", help="Maximum length of the answer, in tokens. [256]")
     ] = None,
 ) -> None:
     """Answer a question from the weights that documents became.
 
-    What --doc names is absorbed, or found in the library, and kept there for the next time; it does not join the
-    active documents: `thoth absorb` and `thoth docs activate` do that.
+    Documents given with --doc are absorbed, or found in the library, and kept there, but not activated: `thoth absorb`
+    and `thoth docs activate` do that.
     """
     if no_doc + in_context + compare > 1:
-        raise UsageError("--no-doc, --in-context and --compare exclude each other: choose one")
+        raise UsageError("--no-doc, --in-context and --compare exclude each other; use one")
     if compare and (json or sources):
-        raise UsageError("--compare prints a table: with --json or --sources, ask one way at a time")
+        raise UsageError("--compare prints a table; use it without --json and --sources")
     if sources and (no_doc or in_context):
-        raise UsageError("--sources looks in absorbed documents: leave out --no-doc and --in-context")
+        raise UsageError("--sources needs absorbed documents; use it without --no-doc and --in-context")
     if question in (None, "-") and doc and ingest.STANDARD_INPUT in doc:
-        raise UsageError("standard input is the document: write the question behind the options")
+        raise UsageError("standard input is the document; give the question as an argument")
     chosen = settings.load(
         paths.settings(), model=model, route=route, top_k=top_k, with_text=with_text, max_tokens=max_tokens
     )
     messages = [{"role": "user", "content": _question(question)}]
-    # Files first, then the model: a mistyped name should not take seconds to find.
-    named = [] if no_doc else _read(doc or [])
+    from thoth.actions import ask as asking
+    from thoth.actions import requests
+
+    # Files first, then the model: a misspelt name should not take seconds to find.
+    named = [] if no_doc else asking.read(doc or [])
     if not (no_doc or named):
         _require_library()
 
     with started(chosen) as session:
-        engine, limit, routing = session.engine, chosen.max_tokens, chosen.routing()
+
+        def answer(way: "Way", write: bool = False) -> Answer:
+            events = session.engine.ask(messages, way.documents, way.context, way.routing, chosen.max_tokens)
+            return requests.answer(events, _write_now if write else requests.ignore)
+
         known, read = _documents(session, named, in_context or compare, not (no_doc or in_context), chosen.chunking)
+        from_weights = asking.from_weights(known, chosen.routing())
         if compare:
             ways = {
-                "from the weights": engine.ask(messages, known, routing=routing, max_tokens=limit),
-                "without the document": engine.ask(messages, max_tokens=limit),
-                "document in context": engine.ask(messages, context=read, max_tokens=limit),
+                "from the weights": from_weights,
+                "without the document": asking.WITHOUT,
+                "document in context": asking.from_context(read),
             }
-            typer.echo(answers.compared({way: follow.answer(events) for way, events in ways.items()}))
+            typer.echo(answers.compared({name: answer(way) for name, way in ways.items()}))
             return
-        events = engine.ask(messages, known, read, routing, limit)
+        way = asking.WITHOUT if no_doc else asking.from_context(read) if in_context else from_weights
         if json:
-            answer = follow.answer(events)
-            stands_on = _stands_on(answer, known, all_of_them=bool(named))
-            stands_on += [Source(engine.document_id(document), document.name, 0) for document in read]
-            typer.echo(answers.as_json(answer, session.pair.name, stands_on))
+            found = answer(way)
+            based_on = _based_on(found, known, all_of_them=bool(named))
+            based_on += [Source(session.engine.document_id(document), document.name, 0) for document in read]
+            typer.echo(answers.as_json(found, session.pair.name, based_on))
             return
-        if sys.stdout.isatty():
-            answer = follow.answer(events, follow.write_now)
-            typer.echo()
-        else:
-            answer = follow.answer(events)
-            typer.echo(answer.text)
+        is_terminal = sys.stdout.isatty()
+        found = answer(way, write=is_terminal)
+        typer.echo("" if is_terminal else found.text)
         if sources:
-            typer.echo(f"\n{answers.sources(answer.sources)}")
+            typer.echo(f"\n{answers.sources(found.sources)}")
 
 
 def _question(argument: str | None) -> str:
     """Return the question from the command line or, for `-` or none on a pipe, from standard input."""
     if argument is None and sys.stdin.isatty():
-        raise UsageError("ask a question: thoth ask --doc FILE QUESTION")
+        raise UsageError("no question; run: thoth ask --doc FILE QUESTION")
     if argument in (None, "-"):
         try:
             argument = sys.stdin.read()
         except UnicodeDecodeError as error:
-            raise UsageError("the question on standard input is not text: send it as UTF-8") from error
+            raise UsageError("the question on standard input is not text; send it as UTF-8") from error
     question = argument.strip()
     if not question:
-        raise UsageError("the question is empty: write it behind the options, or on standard input")
+        raise UsageError("the question is empty; give it as an argument or on standard input")
     return question
-
-
-class _Named(NamedTuple):
-    """A document that --doc names, and where it came from: an absolute path, an address, or standard input."""
-
-    document: Document
-    origin: str | None
-
-
-def _read(sources: Iterable[str]) -> list[_Named]:
-    """Read the documents; the same text twice counts once, for two equal adapters would double its weight."""
-    documents = [_Named(ingest.read(source), _origin(source)) for source in sources]
-    return list({named.document.sha256: named for named in documents}.values())
-
-
-def _origin(source: str) -> str | None:
-    if source == ingest.STANDARD_INPUT:
-        return None
-    return source if ingest.is_address(source) else os.path.abspath(source)
 
 
 def _require_library() -> None:
@@ -147,41 +135,43 @@ def _require_library() -> None:
 
     if not Library(paths.home()).documents(active=True):
         raise UsageError(
-            "the library has no active document: name one with --doc FILE, absorb some with `thoth absorb`, or ask "
-            "without any with --no-doc"
+            "no active documents in the library; name one with --doc FILE, absorb some with `thoth absorb`, or ask "
+            "without documents: --no-doc"
         )
 
 
 def _documents(
-    session: Started, named: Sequence[_Named], in_context: bool, from_weights: bool, chunking: "Chunking"
-) -> tuple[list["StoredDocument"], list[Document]]:
-    """Return the documents known from the weights, and those to be read in the context."""
+    session: "Workspace", named: "Sequence[Named]", in_context: bool, from_weights: bool, chunking: "Chunking"
+) -> "tuple[list[StoredDocument], list[Document]]":
+    """Return the documents to answer from weights, and those to read in the context."""
+    from thoth.actions import ask as asking
+
     if named:
-        known = [_absorbed(session, one, chunking) for one in named] if from_weights else []
+        known = []
+        for one in named if from_weights else []:
+            label = console.progress(f"absorbing {one.document.name}")
+            known.append(asking.absorb(session.engine, session.library, one, chunking, label))
         return known, [one.document for one in named] if in_context else []
     if not (in_context or from_weights):
         return [], []
     active = session.library.documents(active=True)
-    fitting = [document for document in active if document.bundle == session.engine.bundle_id and document.absorbed]
-    if left_out := len(active) - len(fitting):
-        console.say(f"{left_out} active documents are not ready for {session.pair.name}: run `thoth docs update`")
+    ready, left_out = asking.ready(active, session.engine.bundle_id)
+    if left_out:
+        console.say(
+            f"{count(len(left_out), 'active document')} not ready for {session.pair.name}; run `thoth docs update`"
+        )
     read = [session.library.document(document.id) for document in active] if in_context else []
-    return fitting if from_weights else [], read
+    return ready if from_weights else [], read
 
 
-def _absorbed(session: Started, named: _Named, chunking: "Chunking") -> "StoredDocument":
-    """Absorb a document for this question; one that is new in the library does not become active by it."""
-    engine, library, (document, origin) = session.engine, session.library, named
-    id = engine.document_id(document, chunking)
-    is_new = library.find(document.sha256, engine.bundle_id or "", chunking) is None
-    try:
-        return follow.document(engine.absorb(document, chunking=chunking, source_name=origin), document.name)
-    finally:
-        if is_new and library.find(document.sha256, engine.bundle_id or "", chunking):
-            library.activate([id], False)
-
-
-def _stands_on(answer: "Answer", known: Sequence["StoredDocument"], all_of_them: bool) -> list[Source]:
-    """Return what was named or, of a whole library, the documents with a chunk attached."""
+def _based_on(answer: Answer, known: "Sequence[StoredDocument]", all_of_them: bool) -> list[Source]:
+    """Return the documents that were named or, from the whole library, those with a chunk attached."""
     attached = {chunk.document for chunk in answer.stats.chunks}
     return [Source(one.id, one.name, one.chunks) for one in known if all_of_them or one.id in attached]
+
+
+def _write_now(event: Event) -> None:
+    """Print a piece of an answer at once."""
+    if isinstance(event, Token):
+        sys.stdout.write(event.text)
+        sys.stdout.flush()

@@ -1,18 +1,19 @@
-"""What is said on stderr: whole lines, and on a terminal one line of progress that gives way to them."""
+"""What goes to stderr: whole lines, and on a terminal one line of progress, which other output replaces."""
 
 import logging
 import shutil
 import sys
+from collections.abc import Callable
 
 from thoth.cli import table
-from thoth.events import Progress
+from thoth.events import Event, Progress
 from thoth.system.machine import size
 
 _ERASE_LINE = "\r\x1b[K"
 
 
 class _ProgressLine:
-    """The line that says how far a stage is; it stays empty where stderr is no terminal."""
+    """The line that shows how far a stage is; nothing where stderr is not a terminal."""
 
     def __init__(self) -> None:
         self._shown = False
@@ -20,13 +21,13 @@ class _ProgressLine:
     def show(self, label: str, progress: Progress) -> None:
         """Replace the line."""
         if sys.stderr.isatty():
-            # One column less than there are: a full line would wrap, and a wrapped one is not erased.
+            # One column less than there are: a full line would wrap, and a wrapped line cannot be erased.
             line = _line(label, progress, shutil.get_terminal_size().columns - 1)
             print(f"{_ERASE_LINE}{line}", end="", file=sys.stderr, flush=True)
             self._shown = True
 
     def clear(self) -> None:
-        """Remove the line, if there is one: what stands in its place may be the answer."""
+        """Erase the line, if there is one: the answer may take its place."""
         if self._shown:
             print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
             self._shown = False
@@ -35,8 +36,24 @@ class _ProgressLine:
 progress_line = _ProgressLine()
 
 
+def progress(label: str) -> Callable[[Event], None]:
+    """Return a listener that shows the progress of a request.
+
+    Args:
+        label: what is being done.
+    """
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Progress):
+            progress_line.show(label, event)
+        else:
+            progress_line.clear()
+
+    return listen
+
+
 def _line(label: str, progress: Progress, width: int) -> str:
-    """Write how far it is, at what rate and for how long still; the label is what has to give way."""
+    """Write how far it is, how fast and how long it still takes; the label is cut if the line is too long."""
     if progress.stage == "download":
         parts = [f" {size(progress.done)} of {size(progress.total)}"]
     else:
@@ -66,5 +83,5 @@ class _Lines(logging.Handler):
 
 
 def forward_warnings(logger: logging.Logger) -> None:
-    """Say the core's warnings as lines of our own."""
+    """Print warnings of the core as lines."""
     logger.handlers = [_Lines(logging.WARNING)]

@@ -1,29 +1,31 @@
-"""`thoth docs`: what is in the library, and what is done with it."""
+"""`thoth docs`: list and change the documents of the library."""
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thoth import ingest, settings
+from thoth.actions.sources import Failure
 from thoth.actions.wording import count
-from thoth.cli import answers, console, follow, table
+from thoth.cli import answers, console, table
+from thoth.cli.edge import Command, Group
 from thoth.cli.start import started
-from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UsageError
+from thoth.errors import Stopped, ThothError, UsageError
+from thoth.events import Progress
 from thoth.models import registry
 from thoth.system import paths
 from thoth.system.machine import size
 
 if TYPE_CHECKING:
-    from thoth.ingest.chunks import Chunking
     from thoth.library.library import Library
     from thoth.library.records import StoredChunk, StoredDocument
 
-docs = typer.Typer(help="The library: list, show, rename, remove, activate, deactivate, update.", no_args_is_help=True)
+docs = typer.Typer(cls=Group, help="List and change the documents of the library.", no_args_is_help=True)
 
-Names = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids, their first letters, or names.")]
+Name = Annotated[str, typer.Argument(metavar="ID", help="An id, its first letters, or a name.")]
+Names = Annotated[list[str], typer.Argument(metavar="ID", help="Ids, their first letters, or names.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")]
 
@@ -33,9 +35,9 @@ _SPARE = ("added", "tokens", "pages")
 _SHORT_ID = 8
 
 
-@docs.command("list")
+@docs.command("list", cls=Command)
 def list_documents(json: Json = False, model: Model = None) -> None:
-    """List the documents, the newest first."""
+    """List the documents, newest first."""
     library, bundle = _library(), _bundle(model)
     documents = library.documents()
     if json:
@@ -44,20 +46,20 @@ def list_documents(json: Json = False, model: Model = None) -> None:
         typer.echo(table.show(_COLUMNS, [_row(one, bundle) for one in documents], right=_NUMBERS, spare=_SPARE))
         stale = sum(document.state(bundle) == "stale" for document in documents)
         if stale:
-            console.say(f"{stale} stale: another model absorbed them; `thoth docs update` absorbs them again")
+            console.say(f"{stale} stale: absorbed with another model; `thoth docs update` absorbs them again")
     else:
-        console.say("the library is empty: `thoth absorb PATH` fills it")
+        console.say("the library is empty; add documents with `thoth absorb PATH`")
 
 
-@docs.command()
+@docs.command(cls=Command)
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID", help="An id, its first letters, or a name.")],
+    name: Name,
     text: Annotated[bool, typer.Option("--text", help="Print the text as it was read.")] = False,
     chunks: Annotated[bool, typer.Option("--chunks", help="Print the text of each chunk.")] = False,
     json: Json = False,
     model: Model = None,
 ) -> None:
-    """Show what is known of a document."""
+    """Show facts, text or chunks of a document."""
     library = _library()
     document = library.get(name)
     facts = answers.facts(document, _bundle(model))
@@ -77,29 +79,32 @@ def show(
         typer.echo(f"--- {_place(chunk)}\n{chunk.text.strip()}\n")
 
 
-@docs.command()
+@docs.command(cls=Command)
 def rename(
-    name: Annotated[str, typer.Argument(metavar="ID", help="An id, its first letters, or a name.")],
-    new: Annotated[str, typer.Argument(metavar="NAME", help="What it is to be called.")],
+    name: Name,
+    new: Annotated[str, typer.Argument(metavar="NAME", help="The new name.")],
     json: Json = False,
 ) -> None:
-    """Give a document another name."""
+    """Rename a document."""
     library = _library()
     _say([library.rename(library.get(name).id, new)], "renamed", json)
 
 
-@docs.command()
+@docs.command(cls=Command)
 def remove(
     names: Names,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: Json = False,
 ) -> None:
-    """Remove documents and what they became; the files they were read from stay."""
+    """Remove documents and their adapters.
+
+    The files that they were read from stay.
+    """
     library = _library()
     documents = _chosen(library, names)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("removing asks first, and nobody is there to answer: say --yes")
+            raise UsageError("confirmation needed, but stdin is not a terminal; pass --yes")
         shown = ", ".join(document.name for document in documents)
         typer.confirm(f"Remove {count(len(documents), 'document')} ({table.cut(shown, 200)})?", abort=True, err=True)
     for document in documents:
@@ -107,63 +112,61 @@ def remove(
     _say(documents, "removed", json)
 
 
-@docs.command()
+@docs.command(cls=Command)
 def activate(names: Names, json: Json = False) -> None:
-    """Let documents be used for answers."""
+    """Use documents for answers."""
     _activate(names, True, json)
 
 
-@docs.command()
+@docs.command(cls=Command)
 def deactivate(names: Names, json: Json = False) -> None:
-    """Keep documents, and leave them out of answers."""
+    """Keep documents, but do not use them for answers."""
     _activate(names, False, json)
 
 
-@docs.command()
+@docs.command(cls=Command)
 def update(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Which; all of them if none.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Which documents; all without any.")] = None,
     json: Json = False,
     model: Model = None,
 ) -> None:
-    """Absorb again what changed on disk, what another model absorbed, and what was left unfinished.
+    """Absorb changed, stale and incomplete documents again.
 
-    Web pages are fetched again only where they are named.
+    These are documents whose file has changed, that another model absorbed, or that are not completely absorbed. Web
+    pages are fetched again only if they are named.
     """
-    from thoth.actions import update as updates
+    from thoth.actions import update as updating
 
     library = _library()
     documents = _chosen(library, names) if names else library.documents()
-    done: Counter[str] = Counter()
-    failed: list[dict[str, str]] = []
-    changed: list[dict[str, object]] = []
+    report = updating.Report()
+
+    def listen(stored: "StoredDocument", step: Progress | updating.Updated | Failure) -> None:
+        match step:
+            case Progress():
+                console.progress_line.show(f"absorbing {stored.name}", step)
+            case Failure():
+                console.say(f"{stored.name} not updated: {step.error}")
+            case updating.Updated() if not json:
+                console.progress_line.clear()
+                typer.echo(f"{step.document.id}  {stored.name}: {step.update.reason}, absorbed again")
+
     if documents:
         with started(settings.load(paths.settings(), model=model)) as session:
-            for stored in documents:
-                try:
-                    found = updates.find(library, stored, session.engine.bundle_id or "", fetch=bool(names))
-                    if found is None:
-                        done["up to date"] += 1
-                        continue
-                    chunking: Chunking = "tokens" if stored.chunking == "tokens" else "meaning"
-                    events = session.engine.absorb(found.text, chunking=chunking, source_name=stored.source)
-                    new = follow.document(events, stored.name)
-                    library.supersede(stored.id, new.id)
-                except KeyboardInterrupt:
-                    raise Stopped("stopped: what is absorbed is kept, the same command goes on from there") from None
-                except (DocumentError, NoTextError) as error:
-                    console.say(f"{stored.name} stays as it is: {error}")
-                    failed.append({"id": stored.id, "error": str(error)})
-                    continue
-                done[found.reason] += 1
-                changed.append(answers.facts(library.get(new.id)) | {"was": stored.id, "reason": found.reason})
-                if not json:
-                    typer.echo(f"{new.id}  {stored.name}: {found.reason}, absorbed again")
+            try:
+                report = updating.update(session.engine, session.library, documents, listen, fetch=bool(names))
+            except KeyboardInterrupt:
+                raise Stopped("stopped; finished chunks are kept, run the same command to resume") from None
     if json:
-        typer.echo(answers.dump({"updated": changed, "up_to_date": done["up to date"], "failed": failed}))
-    elif not changed and not failed:
-        console.say(f"up to date: {count(len(documents), 'document')}")
-    if failed and not changed and not done:
-        raise typer.Exit(DocumentError.exit_code)
+        changed = [
+            answers.facts(one.document) | {"was": one.update.stored.id, "reason": one.update.reason}
+            for one in report.done
+        ]
+        failed = [{"id": failure.source, "error": str(failure.error)} for failure in report.failed]
+        typer.echo(answers.dump({"updated": changed, "up_to_date": report.up_to_date, "failed": failed}))
+    elif not report.done and not report.failed:
+        console.say(f"{count(len(documents), 'document')} up to date")
+    raise typer.Exit(report.exit_code)
 
 
 def _library() -> "Library":
@@ -173,7 +176,7 @@ def _library() -> "Library":
 
 
 def _bundle(model: str | None) -> str | None:
-    """Return the id of the bundle in use; without one, the library can be looked at all the same."""
+    """Return the id of the bundle in use, or None: the library can be listed without a model."""
     try:
         return registry.bundle_id(registry.choose(settings.load(paths.settings(), model=model).model))
     except ThothError as error:
@@ -184,7 +187,7 @@ def _bundle(model: str | None) -> str | None:
 
 
 def _chosen(library: "Library", names: Sequence[str]) -> "list[StoredDocument]":
-    """Return the documents that are meant, each once, before anything is done to one of them."""
+    """Return the named documents, each once; all are found before one is changed."""
     return list({document.id: document for document in map(library.get, names)}.values())
 
 

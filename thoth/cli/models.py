@@ -1,37 +1,29 @@
-"""`thoth models`: the pairs of base and hypernetwork there are, which one is used, and how to get more."""
+"""`thoth models`: list the pairs of base and hypernetwork, download more, choose one."""
 
 import os
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from thoth import settings
 from thoth.cli import answers, console, table
+from thoth.cli.edge import Command, Group
 from thoth.errors import ThothError, UsageError
 from thoth.models import registry
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
-group = typer.Typer(help="Model pairs: list, pull, use.", no_args_is_help=True)
+group = typer.Typer(cls=Group, help="List, download and choose model pairs.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _COLUMNS = ("", "name", "base", "on disk", "download", "licence")
 
 
-class Bits(StrEnum):
-    """Bits of a quantised base."""
-
-    eight = "8"
-    six = "6"
-    four = "4"
-
-
-@group.command("list")
+@group.command("list", cls=Command)
 def list_pairs(json: Json = False) -> None:
-    """List the pairs on this machine and those that can be pulled; * is the one in use."""
+    """List the pairs on this machine and those to pull; * is in use."""
     used = _used()
     here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
     names = [*registry.KNOWN, *(name for name in here if name not in registry.KNOWN)]
@@ -44,30 +36,38 @@ def list_pairs(json: Json = False) -> None:
     typer.echo(table.show(_COLUMNS, [_row(row) for row in rows], right=("on disk", "download")))
     free = machine.free_memory()
     memory = f"{size(machine.total_memory())} of memory" + ("" if free is None else f", {size(free)} free")
-    console.say(f"this machine has {memory}; {size(machine.free_disk(paths.home()))} of disk are free")
+    console.say(f"this machine has {memory}, and {size(machine.free_disk(paths.home()))} of free disk space")
 
 
-@group.command()
+@group.command(cls=Command)
 def pull(
-    name: Annotated[str, typer.Argument(help="A pair of `thoth models list`.")],
-    bits: Annotated[Bits | None, typer.Option("--bits", help="Quantise the base; smaller and faster.")] = None,
-    checkpoint: Annotated[
-        str | None, typer.Option("--checkpoint", metavar="FOLDER", help="Which, where a repository has several.")
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A pair from `thoth models list`.")],
+    bits: Annotated[
+        str | None, typer.Option("--bits", metavar="8|6|4", help="Quantise the base: smaller and faster.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the pair where it is here already.")] = False,
+    checkpoint: Annotated[
+        str | None, typer.Option("--checkpoint", metavar="FOLDER", help="Which checkpoint, if there are several.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the pair if it is here already.")] = False,
     json: Json = False,
 ) -> None:
-    """Download a pair and convert it; what was downloaded before goes on where it stopped."""
+    """Download a pair and convert it.
+
+    An interrupted download resumes where it left off.
+    """
     from thoth.models import plan
     from thoth.models import pull as pulling
 
+    if bits is not None and bits not in (choices := [*map(str, plan.BITS)]):
+        raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{bits}'")
+
     if name in registry.installed() and not force:
-        console.say(f"{name} is here already: `thoth models use {name}`, or pull it again with --force")
+        console.say(f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force")
         if json:
             _print(name)
         return
-    console.say(f"asking the hub about {name}")
+    console.say(f"looking up {name} on the hub")
     wanted = plan.make(name, int(bits) if bits else None, checkpoint)
     console.say(f"{wanted.base.repository} ({size(wanted.base.bytes)})")
     console.say(f"{wanted.hypernet.repository} ({size(wanted.hypernet.bytes)})")
@@ -80,34 +80,38 @@ def pull(
     plan.check(wanted)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError("pulling asks first, and nobody is there to answer: say --yes")
-        typer.confirm("Go on?", abort=True, err=True)
+            raise UsageError("confirmation needed, but stdin is not a terminal; pass --yes")
+        typer.confirm("Continue?", abort=True, err=True)
     pulling.pull(wanted, lambda progress: console.progress_line.show(f"{progress.stage}ing {name}", progress))
     console.progress_line.clear()
     if json:
         _print(name)
     else:
-        typer.echo(f"{name} is ready: `thoth models use {name}` makes it the one that answers")
+        typer.echo(f"{name} is ready; choose it with `thoth models use {name}`")
 
 
-@group.command()
+@group.command(cls=Command)
 def use(
-    name: Annotated[str, typer.Argument(help="A pair of `thoth models list`, or a folder.")], json: Json = False
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A pair from `thoth models list`, or a folder.")],
+    json: Json = False,
 ) -> None:
-    """Let a pair answer from now on, where neither --model nor THOTH_MODEL says another."""
+    """Choose the pair to use.
+
+    --model and THOTH_MODEL override this choice.
+    """
     pair = registry.resolve(name)
     is_named = name == registry.NANO or name in registry.installed()
     settings.save(paths.settings(), model=name if is_named else os.path.abspath(os.path.expanduser(name)))
     if json:
         _print(name)
     else:
-        typer.echo(f"{pair.name} answers from now on")
+        typer.echo(f"Now using {pair.name}")
     if (variable := os.environ.get("THOTH_MODEL")) and variable != name:
-        console.say(f"THOTH_MODEL says {variable}, which beats the settings: unset it")
+        console.say(f"THOTH_MODEL={variable} overrides your settings; unset it")
 
 
 def _used() -> str | None:
-    """Return the pair that answers; None, and a line that says why, where there is none."""
+    """Return the name of the pair in use; None, and a line on stderr, if there is none."""
     try:
         return registry.choose(settings.load(paths.settings()).model).name
     except ThothError as error:
