@@ -52,7 +52,7 @@ def test_empty_question_on_a_pipe(start: Start, note: Path) -> None:
     process = start("ask", "--doc", note)
     _, stderr = process.communicate("")
     assert process.returncode == 2
-    assert stderr == "thoth: the question is empty: write it behind the options, or on standard input\n"
+    assert stderr == "thoth: the question is empty; give it as an argument or on standard input\n"
 
 
 def test_ctrl_c(start: Start, tmp_path: Path) -> None:

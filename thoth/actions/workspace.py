@@ -37,7 +37,8 @@ from thoth.system import paths
 if TYPE_CHECKING:
     from thoth.actions.ask import Knowledge, Way
     from thoth.actions.export import Format
-    from thoth.engine.engine import Engine, Events
+    from thoth.engine.engine import Engine
+    from thoth.engine.request import Request
     from thoth.ingest.chunks import Chunking
 
 Documents = Iterable[str | StoredDocument]
@@ -273,7 +274,7 @@ class Workspace:
 
     def _request(
         self, question: Question, documents: Documents | None, knowledge: Knowledge, limits: dict[str, Any]
-    ) -> Events:
+    ) -> Request:
         messages = [{"role": "user", "content": question}] if isinstance(question, str) else [*question]
         if not messages or not messages[-1]["content"].strip():
             raise UsageError("the question is empty")
@@ -301,7 +302,7 @@ class Workspace:
         return list({document.id: document for document in found}.values())
 
 
-def _pieces(events: Events) -> Iterator[Token | Answer]:
+def _pieces(events: Request) -> Iterator[Token | Answer]:
     with closing(events):
         for event in events:
             match event:
