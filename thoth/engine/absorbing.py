@@ -15,7 +15,7 @@ from thoth import ingest
 from thoth.engine.loading import LoadedPair
 from thoth.errors import NoTextError, Stopped
 from thoth.events import Absorbed, Event, Progress
-from thoth.ingest import Document, chunks
+from thoth.ingest import Document, Options, chunks
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 
@@ -68,12 +68,19 @@ class Prepared:
     ids: list[list[int]]
 
 
-def read(source: Document | Path | str, should_stop: Callable[[], bool]) -> Document:
+def read(
+    source: Document | Path | str,
+    options: Options,
+    should_stop: Callable[[], bool],
+    on_page: Callable[[int, int], None],
+) -> Document:
     """Read a document, unless it has been read.
 
     Args:
         source: as `Engine.absorb` takes it.
+        options: what a person decided about reading it.
         should_stop: asked several times a second.
+        on_page: called with the pages that are read and all pages, for formats with pages.
 
     Raises:
         DocumentError, NoTextError: As `ingest.read`.
@@ -81,10 +88,10 @@ def read(source: Document | Path | str, should_stop: Callable[[], bool]) -> Docu
     """
     if isinstance(source, Document):
         return source
-    pages = ingest.reading(source, should_stop)
+    pages = ingest.reading(source, options, should_stop)
     while True:
         try:
-            next(pages)
+            on_page(*next(pages))
         except StopIteration as end:
             document: Document = end.value
             return document

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from thoth import ingest
 from thoth.engine import absorbing
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
 from thoth.engine.answering import Answerer, Question
@@ -27,7 +28,7 @@ from thoth.engine.prompt import Message
 from thoth.engine.request import Listener, Request, Task
 from thoth.errors import InternalError, ResourceError, Stopped, ThothError
 from thoth.events import Absorbed, Event, Failed, Progress, is_last
-from thoth.ingest import Document
+from thoth.ingest import Document, Options
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument, document_id
 from thoth.models.registry import Pair
@@ -95,6 +96,7 @@ class Engine:
         *,
         chunking: Chunking = "meaning",
         source_name: str | None = None,
+        options: Options = ingest.DEFAULT,
         listener: Listener | None = None,
     ) -> Request:
         """Turn a document into adapters, or find it in the library. Ends with `Absorbed` or `Failed`.
@@ -105,12 +107,13 @@ class Engine:
             source: a source as `ingest.read` takes it, or a document that has been read.
             chunking: how the document is cut.
             source_name: where a `Document` came from: an absolute path or an address.
+            options: what a person decided about reading the document.
             listener: called with each event.
         """
         request = self._request(listener)
         task = request.task  # alone: what waits here must not keep the caller's side alive
         try:
-            self._reader.submit(lambda: self._read(task, source, chunking, source_name))
+            self._reader.submit(lambda: self._read(task, source, chunking, source_name, options))
         except Stopped as error:
             task.tell(Failed(error))
         return request
@@ -184,11 +187,21 @@ class Engine:
 
     # On the reading thread
 
-    def _read(self, task: Task, source: Document | Path | str, chunking: Chunking, source_name: str | None) -> None:
+    def _read(
+        self,
+        task: Task,
+        source: Document | Path | str,
+        chunking: Chunking,
+        source_name: str | None,
+        options: Options,
+    ) -> None:
+        def on_page(page: int, pages: int) -> None:
+            task.tell(Progress("read", page, pages, pages=pages))
+
         try:
             task.check()
             task.tell(Progress("read", 0, 1))
-            document = absorbing.read(source, lambda: task.stopped)
+            document = absorbing.read(source, options, lambda: task.stopped, on_page)
             cutter = self._cutter or self._on_thread(self._make_cutter).result()
             task.check()
             place = source_name or absorbing.origin(source)

@@ -11,26 +11,40 @@ from pathlib import Path
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest.document import Block, Document, Kind
 from thoth.ingest.names import shown
+from thoth.ingest.options import DEFAULT, Options
 
-__all__ = ["Block", "Document", "Kind", "Reading", "is_address", "read", "read_all", "reading", "shown"]
+__all__ = [
+    "DEFAULT",
+    "Block",
+    "Document",
+    "Kind",
+    "Options",
+    "Reading",
+    "is_address",
+    "read",
+    "read_all",
+    "reading",
+    "shown",
+]
 
 STANDARD_INPUT = "-"
 
 Reading = Generator[tuple[int, int], None, Document]
 
 
-def read(source: Path | str) -> Document:
+def read(source: Path | str, options: Options = DEFAULT) -> Document:
     """Read a document, in the reader process.
 
     Args:
         source: a path; or, as a string, also an address (http, https) or `-` for standard input.
+        options: what a person decided about it.
 
     Raises:
         DocumentError: It is missing, a folder, unreadable, too large, damaged, encrypted, of a kind that Thoth does
             not read (`UnknownFormatError`), or takes too much memory or time to read.
         NoTextError: It was read and holds no text.
     """
-    pages = reading(source)
+    pages = reading(source, options)
     while True:
         try:
             next(pages)
@@ -39,11 +53,12 @@ def read(source: Path | str) -> Document:
             return document
 
 
-def reading(source: Path | str, should_stop: Callable[[], bool] = lambda: False) -> Reading:
+def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callable[[], bool] = lambda: False) -> Reading:
     """Read a document page by page.
 
     Args:
         source: as `read` takes it.
+        options: what a person decided about it.
         should_stop: asked 20 times a second while a file is parsed.
 
     Yields:
@@ -65,13 +80,14 @@ def reading(source: Path | str, should_stop: Callable[[], bool] = lambda: False)
     elif isinstance(source, str) and is_address(source):
         from thoth.ingest import web
 
-        page = web.fetch(source)
+        page = web.fetch(source, allow_private=options.allow_private)
         file = reader_process.Payload(page.data, page.name, page.media_type, page.charset)
     elif files.is_stream(path := Path(source)):
         file = reader_process.Payload(files.read_file(path), shown(path.name))
     else:
         file = path
-    return (yield from reader_process.shared().read(file, {}, should_stop))
+    how = {"recognize": options.recognize}
+    return (yield from reader_process.shared().read(file, how, should_stop))
 
 
 def is_address(source: str) -> bool:

@@ -92,7 +92,7 @@ class Payload:
 
 
 class ReaderProcess:
-    """Reads documents in a process of its own, one at a time; any thread may call it.
+    """Reads documents in a process of its own; any thread may call it, and two at once get a process each.
 
     Args:
         limits: what one file may take.
@@ -100,22 +100,17 @@ class ReaderProcess:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._lock = threading.Lock()
-        self._child: _Child | None = None
         # Linux ends a child when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader-process")
+        self._lock = threading.Lock()  # of the three below; never held while a file is read
+        self._children: list[_Child] = []
+        self._idle: _Child | None = None
         self._closed = False
 
     def start(self) -> None:
         """Start the process in the background, so that the first file does not wait for it."""
-
-        def begin() -> None:
-            with self._lock:
-                if self._child is None and not self._closed:
-                    self._child = _Child(self._limits.memory_bytes)
-
-        with suppress(RuntimeError):  # closed
-            self._starter.submit(begin)
+        with suppress(RuntimeError, Stopped):  # closed
+            self._starter.submit(lambda: self._give_back(self._new()) if not self._children else None)
 
     def read(self, source: Path | Payload, options: dict[str, Any], should_stop: Callable[[], bool]) -> Reading:
         """Read a document.
@@ -138,51 +133,56 @@ class ReaderProcess:
         """
         name = source.name if isinstance(source, Payload) else shown(source.name)
         size = len(source.data) if isinstance(source, Payload) else _size(source)
-        with self._lock:
-            for tries_left in reversed(range(_TRIES)):
-                child = self._running()
-                watch = _Watch(child, name, self._limits, size, should_stop)
-                try:
-                    return (yield from _exchange(child, source, name, options, watch))
-                except _ChildEnded as error:
-                    self._child = None
-                    if child.end() not in _ENDED_FROM_OUTSIDE or not tries_left:
-                        raise watch.crashed() from error
-                except BaseException:
-                    # Errors that the child itself reported leave it in order; after all others it is not.
-                    if not child.is_done:
-                        self._drop()
-                    raise
-                finally:
-                    if self._child is not None and usage.of(child.pid).resident_bytes > self._limits.memory_bytes // 4:
-                        self._drop()  # a large file leaves a large process behind
+        for tries_left in reversed(range(_TRIES)):
+            child = self._take()
+            watch = _Watch(child, name, self._limits, size, should_stop)
+            try:
+                return (yield from _exchange(child, source, name, options, watch))
+            except _ChildEnded as error:
+                if child.end() not in _ENDED_FROM_OUTSIDE or not tries_left:
+                    raise watch.crashed() from error
+            finally:
+                self._give_back(child)
         raise AssertionError("unreachable")
 
     def close(self) -> None:
-        """End the process."""
-        self._closed = True
+        """End the process, whatever it is doing."""
+        with self._lock:
+            self._closed = True
+            children, self._children, self._idle = self._children, [], None
         self._starter.shutdown(wait=False, cancel_futures=True)
-        child, self._child = self._child, None
-        if child is not None:
+        for child in children:
             child.kill()
 
     @property
     def pid(self) -> int | None:
-        """Id of the process, None where none runs."""
-        child = self._child
-        return None if child is None else child.pid
+        """Id of the newest process, None where none runs."""
+        with self._lock:
+            return self._children[-1].pid if self._children else None
 
-    def _running(self) -> _Child:
-        if self._child is None:
-            if self._closed:
-                raise Stopped("stopped")
-            self._child = self._starter.submit(_Child, self._limits.memory_bytes).result()
-        return self._child
+    def _take(self) -> _Child:
+        with self._lock:
+            child, self._idle = self._idle, None
+        return child or self._starter.submit(self._new).result()
 
-    def _drop(self) -> None:
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+    def _new(self) -> _Child:
+        child = _Child(self._limits.memory_bytes)
+        with self._lock:
+            if not self._closed:
+                self._children.append(child)
+                return child
+        child.kill()
+        raise Stopped("stopped")
+
+    def _give_back(self, child: _Child) -> None:
+        """Keep a child for the next file, if it is in order; a large file leaves a large one behind."""
+        small = usage.of(child.pid).resident_bytes <= self._limits.memory_bytes // 4
+        with self._lock:
+            if child.is_done and small and self._idle is None and child in self._children:
+                self._idle = child
+                return
+            self._children = [other for other in self._children if other is not child]
+        child.kill()
 
 
 class _ChildEnded(Exception):
@@ -272,10 +272,13 @@ class _Child:
 
     def kill(self) -> None:
         """End the process, and whatever it started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.kill()
-        self._process.wait()
+        if self._process.poll() is None:  # else its number may be another's by now
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()
+            self._process.wait()
+        if self._socket.fileno() < 0:
+            return
         self._selector.close()
         self._socket.close()
         with suppress(OSError):
