@@ -177,7 +177,7 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
             # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
             if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED:
                 text = ""
-        lines = pdf_lines.lines_of(text_page.raw, text)
+        lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation())
         lines = form.add_values(page, lines)
         if not lines and (found := list(pdf_lines.plain(text.split("\n")))):
             return found

@@ -16,7 +16,7 @@ _MAX_XFA_BYTES = 16 << 20
 _MAX_DEPTH = 100
 _PASSWORD = 1 << 13  # of a text field's flags: its value is not shown on the page either
 
-_LINE_HEIGHT = 14.0
+_LINE_HEIGHT, _DESCENT = 14.0, 0.22
 
 # The only words on the page of a form that is drawn by Adobe's programs.
 _PLACEHOLDER = ("please wait", "adobe reader", "adobe acrobat", "pdf viewer", "upgrade to the latest version")
@@ -53,7 +53,9 @@ class Form:
             try:
                 value, box = self._value(annotation), pdfium.FS_RECTF()
                 if value and pdfium.FPDFAnnot_GetRect(annotation, box):
-                    yield Line(value, box.left, box.right, box.bottom, max(box.top - box.bottom, 1.0))
+                    size = min(max(box.top - box.bottom, 1.0), _LINE_HEIGHT)
+                    baseline = (box.bottom + box.top - size) / 2 + _DESCENT * size
+                    yield Line(value, box.left, box.right, baseline, size)
             finally:
                 pdfium.FPDFPage_CloseAnnot(annotation)
 
@@ -109,7 +111,8 @@ class Form:
 
     def _is_placeholder(self) -> bool:
         """Tell whether the pages only say that another program is needed."""
-        if self._type != self._pdfium.FORMTYPE_XFA_FULL or len(self._document) > 1:
+        kinds = (self._pdfium.FORMTYPE_XFA_FULL, self._pdfium.FORMTYPE_XFA_FOREGROUND)
+        if self._type not in kinds or len(self._document) > 1:
             return False
         page = self._document[0]
         text_page = page.get_textpage()
@@ -126,7 +129,7 @@ def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
     result, taken, alone = [*lines], set[int](), []
     for value in values:
         beside = [at for at, line in enumerate(lines) if at not in taken and _is_beside(line, value)]
-        at = min(beside, key=lambda at: (abs(_middle(lines[at]) - _middle(value)), -lines[at].bottom), default=None)
+        at = min(beside, key=lambda at: (abs(lines[at].bottom - value.bottom), -lines[at].bottom), default=None)
         if at is None:
             alone.append(value)
             continue
@@ -134,25 +137,20 @@ def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
         is_behind = label.left <= value.left
         text = f"{label.text} {value.text}" if is_behind else f"{value.text} {label.text}"
         result[at] = replace(
-            label, text=text, left=min(label.left, value.left), right=max(label.right, value.right), gaps=()
+            label, text=text, left=min(label.left, value.left), right=max(label.right, value.right), ends=True
         )
         if is_behind:  # a box to tick may stand in front of the label of the next one
             taken.add(at)
     for value in alone:
         above = next((at for at, line in enumerate(result) if line.bottom < value.bottom), len(result))
-        result.insert(above, replace(value, size=min(value.size, _LINE_HEIGHT)))
+        result.insert(above, replace(value, ends=True))
     return result
-
-
-def _middle(line: Line) -> float:
-    return line.bottom + line.size / 2
 
 
 def _is_beside(line: Line, value: Line) -> bool:
     """Tell whether a value stands in the same row as a line, and not on it."""
-    reach = (line.size + min(value.size, 2 * line.size)) / 2
     apart = line.right <= value.left + line.size or line.left >= value.right - line.size
-    return apart and abs(_middle(line) - _middle(value)) < reach
+    return apart and abs(line.bottom - value.bottom) < 1.1 * line.size
 
 
 def _fields(packet: bytes) -> list[str]:

@@ -60,6 +60,7 @@ class Line:
         size: height of a line of its font.
         mono: whether all letters are equally wide.
         gaps: wide spaces in it: (place in the text behind it, where it begins, where it ends).
+        ends: whether nothing goes on in the next line: a label with the value behind it.
     """
 
     text: str
@@ -69,6 +70,7 @@ class Line:
     size: float
     mono: bool = False
     gaps: tuple[tuple[int, float, float], ...] = ()
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +88,15 @@ class Group:
     apart: bool = True
 
 
-def lines_of(text_page: Any, text: str) -> list[Line]:
+def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
     """Return where the lines of a page stand.
 
     Args:
         text_page: PDFium's handle.
         text: of the page, as PDFium gives it.
+        rotation: of the page, in degrees clockwise: 0, 90, 180 or 270.
     """
-    chars = _Chars(text_page)
+    chars = _Chars(text_page, rotation)
     found: list[Line] = []
     places: list[int] = []
     for raw in _RAW_LINE.finditer(text):
@@ -103,7 +106,7 @@ def lines_of(text_page: Any, text: str) -> list[Line]:
             if (line := chars.line(stripped, first)) is not None:
                 found.append(line)
                 places.append(first)
-    return _with_gaps(found, places, chars)
+    return _rows_together(_with_gaps(found, places, chars))
 
 
 def groups(lines: Sequence[Line]) -> Iterator[Group]:
@@ -119,10 +122,10 @@ def groups(lines: Sequence[Line]) -> Iterator[Group]:
 class _Chars:
     """Asks PDFium for the places of letters; each question costs about a microsecond, so as few as possible."""
 
-    def __init__(self, text_page: Any) -> None:
+    def __init__(self, text_page: Any, rotation: int) -> None:
         import pypdfium2.raw as pdfium
 
-        self._pdfium, self._page = pdfium, text_page
+        self._pdfium, self._page, self._rotation = pdfium, text_page, rotation
         self._box = pdfium.FS_RECTF()
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
         self._flags = ctypes.c_int()
@@ -133,7 +136,15 @@ class _Chars:
         index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place)
         if index < 0 or not self._pdfium.FPDFText_GetLooseCharBox(self._page, index, self._box):
             return None
-        return self._box.left, self._box.bottom, self._box.right, self._box.top
+        left, bottom, right, top = self._box.left, self._box.bottom, self._box.right, self._box.top
+        match self._rotation:  # as the page is seen
+            case 90:
+                return bottom, -right, top, -left
+            case 180:
+                return -right, -top, -left, -bottom
+            case 270:
+                return -top, left, -bottom, right
+        return left, bottom, right, top
 
     def line(self, text: str, place: int) -> Line | None:
         """Return the line whose first letter has a place in the text."""
@@ -148,7 +159,8 @@ class _Chars:
     def _baseline(self, place: int) -> float:
         index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place)
         self._pdfium.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
-        return self._y.value
+        x, y = self._x.value, self._y.value
+        return {90: -x, 180: -y, 270: x}.get(self._rotation, y)
 
     def gaps(self, line: Line, place: int) -> tuple[tuple[int, float, float], ...]:
         """Return the wide spaces of a line."""
@@ -185,6 +197,20 @@ def _with_gaps(lines: list[Line], places: list[int], chars: _Chars) -> list[Line
     if _may_be_columns([(lines[at], gap) for at in sample for gap in found[at]]):
         found |= {at: chars.gaps(lines[at], places[at]) for at in prose if at not in found}
     return [replace(line, gaps=found[at]) if found.get(at) else line for at, line in enumerate(lines)]
+
+
+def _rows_together(lines: Sequence[Line]) -> list[Line]:
+    """Put the cells of a row together where PDFium made lines of them: one stands right of the other."""
+    result: list[Line] = []
+    for line in lines:
+        above = result[-1] if result else None
+        if above is None or abs(above.bottom - line.bottom) > 0.1 * line.size or line.left < above.right:
+            result.append(line)
+            continue
+        at = len(above.text) + 1
+        gaps = (*above.gaps, (at, above.right, line.left), *((at + place, *ends) for place, *ends in line.gaps))
+        result[-1] = replace(above, text=f"{above.text} {line.text}", right=line.right, gaps=gaps)
+    return result
 
 
 def _may_be_columns(gaps: Sequence[tuple[Line, tuple[int, float, float]]]) -> bool:
@@ -347,7 +373,14 @@ def _is_full(above: Line, below: Line, edge: float) -> bool:
 def _continues(above: Line, below: Line, full: Sequence[bool]) -> bool:
     """Tell whether a line goes on with the full line above it."""
     step = (above.bottom - below.bottom) / above.size
-    if _is_row(above) or _is_row(below) or _ITEM.match(below.text) or not 0.4 < step < _NEXT_LINE:
+    if (
+        above.ends
+        or below.ends
+        or _is_row(above)
+        or _is_row(below)
+        or _ITEM.match(below.text)
+        or not 0.4 < step < _NEXT_LINE
+    ):
         return False
     if below.left - above.left > 3 * above.size and not _ITEM.match(above.text):
         return False
