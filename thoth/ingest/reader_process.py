@@ -163,7 +163,12 @@ class ReaderProcess:
     def _take(self) -> _Child:
         with self._lock:
             child, self._idle = self._idle, None
-        return child or self._starter.submit(self._new).result()
+        if child is not None:
+            return child
+        try:
+            return self._starter.submit(self._new).result()
+        except RuntimeError as error:  # the program is ending
+            raise Stopped("stopped") from error
 
     def _new(self) -> _Child:
         child = _Child(self._limits.memory_bytes)
