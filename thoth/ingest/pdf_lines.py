@@ -208,7 +208,8 @@ def _rows_together(lines: Sequence[Line]) -> list[Line]:
             result.append(line)
             continue
         at = len(above.text) + 1
-        gaps = (*above.gaps, (at, above.right, line.left), *((at + place, *ends) for place, *ends in line.gaps))
+        shifted = ((at + place, begin, end) for place, begin, end in line.gaps)
+        gaps = (*above.gaps, (at, above.right, line.left), *shifted)
         result[-1] = replace(above, text=f"{above.text} {line.text}", right=line.right, gaps=gaps)
     return result
 
