@@ -52,7 +52,7 @@ def words(text: str) -> Counter[str]:
 def by_tool(path: Path) -> Counter[str] | None:
     """Return the words that pdftotext or pandoc finds, None where it fails."""
     kind = path.suffix.lower()
-    command = ["pdftotext", path, "-"] if kind == ".pdf" else ["pandoc", "-f", PANDOC[kind], "-t", "plain", path]
+    command = ["pdftotext", path, "-"] if kind == ".pdf" else ["pandoc", "-f", PANDOC[kind], "-t", "plain", "--columns=20000", path]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
     except (subprocess.SubprocessError, OSError):

@@ -152,11 +152,10 @@ class _Reader:
             yield Part("paragraph", text.strip())
 
     def _margins(self, name: str, body: Element) -> Iterator[Part]:
-        """Yield what headers or footers say besides page numbers, each text once."""
+        """Yield what headers or footers of the first section say besides page numbers, each text once."""
         seen = set[str]()
-        members = dict.fromkeys(
-            self._relations.get(attribute(one, "id") or "", ("", ""))[1] for one in below(body, name)
-        )
+        found = children(next(below(body, "sectPr"), None), name)  # later ones repeat a chapter's title
+        members = dict.fromkeys(self._relations.get(attribute(one, "id") or "", ("", ""))[1] for one in found)
         for member in members:
             root = self._package.optional(member) if member else None
             for part in self.parts(root) if root is not None else ():

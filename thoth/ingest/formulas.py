@@ -6,7 +6,7 @@ Where a page brings the formula's TeX along, that is taken.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
 from thoth.ingest.elements import attribute, child, local
@@ -86,11 +86,10 @@ def _accented(base: str, accent: str) -> str:
     return base + mark if mark and len(base) == 1 else _with_scripts(base, upper=accent)
 
 
-def _row(items: Iterable[Element], write: Callable[[Element, int], str], depth: int) -> str:
-    """Write what stands side by side; a number and the fraction after it stay apart."""
+def _row(items: Iterable[Element], texts: Iterable[str]) -> str:
+    """Join what stands side by side; a number and the fraction after it stay apart."""
     out = ""
-    for item in items:
-        text = write(item, depth + 1)
+    for item, text in zip(items, texts, strict=True):
         apart = local(item) in ("mfrac", "f") or (local(item) == "mn" and out.endswith("\u2062"))
         out += (" " if apart and text and out.rstrip("\u2062\u2064")[-1:].isdigit() else "") + text
     return out
@@ -125,7 +124,7 @@ def _mathml(element: Element, depth: int) -> str:
         case "mover":
             return _accented(first, second)
         case "msqrt":
-            return _root(_row(element, _mathml, depth))
+            return _root(_row(element, parts))
         case "mroot":
             return _root(first, second)
         case "mfenced":
@@ -137,7 +136,7 @@ def _mathml(element: Element, depth: int) -> str:
             return ", ".join(parts)
     if not len(element):
         return (element.text or "").strip()
-    return _row(element, _mathml, depth)
+    return _row(element, parts)
 
 
 def _omml(element: Element, depth: int) -> str:
@@ -192,4 +191,4 @@ def _omml(element: Element, depth: int) -> str:
             return ", ".join(_omml(item, depth + 1) for item in element if local(item) == "e")
         case "eqArr" | "oMathPara":
             return "; ".join(text for item in element if (text := _omml(item, depth + 1)).strip())
-    return _row(element, _omml, depth)
+    return _row(element, [_omml(item, depth + 1) for item in element])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import binascii
 import logging
-import quopri
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -170,26 +169,14 @@ def _text(message: Message, name: str) -> str:
 
 
 def _payload(message: Message) -> bytes:
-    raw = message.get_payload()
-    if not isinstance(raw, str):
-        return b""
-    data = raw.encode("ascii", "surrogateescape")
-    coding = str(message.get("Content-Transfer-Encoding", "")).strip().lower()
-    if coding == "quoted-printable":
-        return quopri.decodestring(data)
-    if coding == "base64":
-        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", data)
-        letters = letters[: len(letters) - (len(letters) % 4 == 1)]
-        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
-    return data
+    data = message.get_payload(decode=True)
+    return data if isinstance(data, bytes) else b""
 
 
 def _header(message: Message, key: str) -> str:
     """Return a header as people read it: encoded words decoded, the date in ISO 8601."""
-    raw = message.get(key)
-    if raw is None:
-        return ""
-    shown = _decoded(str(raw)[:_MAX_HEADER])
+    raw = next((str(value) for name, value in message.raw_items() if name.lower() == key.lower()), "")
+    shown = _decoded(raw[:_MAX_HEADER])
     if key == "Date":
         try:
             return f"{parsedate_to_datetime(shown):%Y-%m-%d %H:%M %z}".strip()
@@ -199,15 +186,15 @@ def _header(message: Message, key: str) -> str:
 
 
 def _decoded(raw: str) -> str:
-    pieces = []
+    raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        found = decode_header(raw.encode("ascii", "surrogateescape").decode("utf-8", "replace"))
+        found = decode_header(raw)
     except (MessageError, ValueError, binascii.Error):
         found = [(raw, None)]
-    for piece, label in found:
-        if isinstance(piece, bytes):
-            piece = piece.decode(charsets.codec(label) or "utf-8", "replace")
-        pieces.append(piece)
+    pieces = [
+        piece.decode(charsets.codec(label) or "utf-8", "replace") if isinstance(piece, bytes) else piece
+        for piece, label in found
+    ]
     return " ".join(text.clean("".join(pieces)).split())
 
 

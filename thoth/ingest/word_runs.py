@@ -28,7 +28,7 @@ LEFT_OUT = {
 }
 _MARKS = {"tab": "\t", "ptab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _NOTES = {"footnoteReference": "footnotes", "endnoteReference": "endnotes"}
-_PAGE_FIELDS = ("PAGE", "NUMPAGES", "SECTIONPAGES")
+_PAGE_FIELDS = {"PAGE", "NUMPAGES", "SECTIONPAGES", "SECTION"}
 
 
 @dataclass
@@ -41,7 +41,7 @@ class _Field:
 
     @property
     def is_page_number(self) -> bool:
-        return self.instruction.strip().upper().startswith(_PAGE_FIELDS)
+        return (self.instruction.split() or [""])[0].upper() in _PAGE_FIELDS
 
 
 class Runs:
