@@ -126,11 +126,13 @@ def _sample(data: bytes) -> bytes:
     if len(data) <= _SAMPLE_BYTES:
         return data
     lines, length = [], 0
-    for line in re.finditer(rb"[^\n]*[\x80-\xff][^\n]*\n?", data):
-        lines.append(line[0][:_SAMPLE_BYTES])
-        length += len(lines[-1])
-        if length > _SAMPLE_BYTES:
-            break
+    for line in data.split(b"\n"):
+        if not line.isascii():
+            first = re.search(rb"[\x80-\xff]", line)
+            lines.append(line[max(0, first.start() - 1000) if first else 0 :][:_SAMPLE_BYTES] + b"\n")
+            length += len(lines[-1])
+            if length > _SAMPLE_BYTES:
+                break
     return b"".join(lines)
 
 

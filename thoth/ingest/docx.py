@@ -60,7 +60,7 @@ def parts(data: bytes, name: str, *, is_inner: bool = False) -> list[Part]:
 
 def is_docx(package: Package) -> bool:
     """Tell a Word document from a spreadsheet or a presentation."""
-    return _TYPES in package and package.has_folder("word")
+    return package.find(_MAIN) is not None or (_TYPES in package and package.has_folder("word"))
 
 
 def _main(package: Package) -> str:

@@ -54,7 +54,7 @@ class Flow:
     def text(self, data: str, script: Script = "") -> None:
         """Add text to the block that is being written."""
         if not self._code:
-            data = re.sub(r"[ \t\n\r\f]+", " ", data.replace("\xad", ""))
+            data = re.sub(r"\s+", " ", data.replace("\xad", ""))
         self._inline.append((data, script))
 
     def line_break(self) -> None:

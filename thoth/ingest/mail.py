@@ -44,8 +44,11 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     suffix = PurePath(name).suffix.lower()
     if suffix == ".emlx":
         data = _without_frame(data)
-    messages = _messages(data)
-    parts = [part for message in messages for part in _message(message, name, 0, len(messages))]
+    try:
+        messages = _messages(data)
+        parts = [part for message in messages for part in _message(message, name, 0)]
+    except RecursionError as error:  # messages within messages, a thousand deep
+        raise DocumentError(f"{name} is damaged and cannot be read: save the message again") from error
     if not any(message.keys() for message in messages):
         raise DocumentError(f"{name} is no mail message: if it is a text, give it the suffix .txt")
     return assemble(name, parts)
@@ -71,7 +74,7 @@ def _parsed(data: bytes) -> Message:
     return message_from_bytes(data, policy=policy.compat32)
 
 
-def _message(message: Message, name: str, depth: int, siblings: int = 1) -> Iterator[Part]:
+def _message(message: Message, name: str, depth: int) -> Iterator[Part]:
     page = _saved_page(message)
     if page is not None:
         yield from html.parts(_text(page, name))

@@ -145,8 +145,11 @@ class Package:
         Raises:
             DocumentError: As `read`; the member is no XML, declares entities, or has more elements than a document.
         """
-        # Decoded first, so that no encoding can hide a declaration from the next line.
-        root = parse(self.text(member))
+        # Decoded first, so that no encoding can hide a declaration from the parser.
+        markup = self.text(member)
+        if elements(markup) > MAX_ELEMENTS:
+            raise DocumentError(f"{self.name} has more than {MAX_ELEMENTS:,} elements in one part: split it")
+        root = parse(markup)
         if root is None:
             raise self.damaged()
         return root
@@ -185,7 +188,7 @@ class Package:
 def parse(markup: str) -> ElementTree.Element | None:
     """Return the root of an XML text, None where it is none, declares entities, or has too many elements."""
     # Entities are what makes XML dangerous (files read, a billion laughs); no format here has use for them.
-    if "<!ENTITY" in markup or markup.count("<") - markup.count("</") > MAX_ELEMENTS:
+    if "<!ENTITY" in markup or elements(markup) > MAX_ELEMENTS:
         return None
     for attempt in (lambda: markup, lambda: _mended(markup)):
         try:
@@ -193,6 +196,11 @@ def parse(markup: str) -> ElementTree.Element | None:
         except (ElementTree.ParseError, ValueError):
             continue
     return None
+
+
+def elements(markup: str) -> int:
+    """Return how many elements an XML text has at most."""
+    return markup.count("<") - markup.count("</")
 
 
 def _mended(markup: str) -> str:

@@ -129,7 +129,7 @@ class _Reader:
         self._starred = False
         self._skip = 0  # letters that stand in for one in Unicode
         self._half = 0  # the first half of a pair of surrogates
-        self._pending = b""  # bytes of one letter, perhaps
+        self._pending = bytearray()  # bytes of one letter, perhaps
         self._runs: list[scripts.Run] = []
         self._marker = ""
         self._rows: list[list[str]] = []
@@ -307,7 +307,7 @@ class _Reader:
     def _flush_bytes(self) -> None:
         if self._pending:
             codec = self._fonts.get(self._state.font, (self._codec, ""))[0]
-            data, self._pending = self._pending, b""
+            data, self._pending = bytes(self._pending), bytearray()
             self._letters(data.decode(codec, "replace"))
 
     def _unicode(self, number: int) -> None:

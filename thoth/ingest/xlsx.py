@@ -13,7 +13,7 @@ from thoth.ingest import tables
 from thoth.ingest.document import Document, Part, assemble
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.number_formats import Formats
-from thoth.ingest.package import Package
+from thoth.ingest.package import Package, elements
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,7 @@ _MAIN = "xl/workbook.xml"
 _MOST_CELLS = 1_000_000
 _MOST_COLUMNS, _MOST_EMPTY_ROWS = 16_384, 2
 _PIECE = 1 << 16
+_MOST_ELEMENTS = 6 * _MOST_CELLS
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -94,7 +95,7 @@ class _Book:
 
     def _rows(self, markup: str) -> Iterator[list[str]]:
         """Yield the rows of a sheet, empty ones between them too; read piece by piece, for a sheet may be large."""
-        if "<!ENTITY" in markup:
+        if "<!ENTITY" in markup or elements(markup) > _MOST_ELEMENTS:
             raise self._package.damaged()
         last, hidden_columns = 0, set[int]()
         for element in _elements(markup, self._package):
@@ -146,7 +147,10 @@ class _Book:
             return {"1": "TRUE", "0": "FALSE"}.get(text.strip(), text)
         if kind == "d":
             return text.removesuffix("Z").removesuffix("T00:00:00").replace("T", " ")
-        if kind in ("str", "e") or not text.strip():
+        if not text.strip():  # the program that wrote it does not calculate
+            formula = child(cell, "f")
+            return f"={formula.text}" if formula is not None and formula.text else ""
+        if kind in ("str", "e"):
             return _unescaped(text)
         return self._formats.shown(text.strip(), number(attribute(cell, "s"), 0))
 
