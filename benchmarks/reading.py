@@ -46,13 +46,16 @@ for line in sys.stdin:
 
 def words(text: str) -> Counter[str]:
     text = unicodedata.normalize("NFKC", text).casefold().replace("\u00ad", "")
-    return Counter(re.findall(r"[^\W_]+", text))
+    # Chinese and Japanese have no spaces: each letter counts.
+    return Counter(re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+", text))
 
 
 def by_tool(path: Path) -> Counter[str] | None:
     """Return the words that pdftotext or pandoc finds, None where it fails."""
     kind = path.suffix.lower()
-    command = ["pdftotext", path, "-"] if kind == ".pdf" else ["pandoc", "-f", PANDOC[kind], "-t", "plain", "--columns=20000", path]
+    command = ["pdftotext", path, "-"]
+    if kind != ".pdf":  # wide lines, or it breaks the words in narrow columns
+        command = ["pandoc", "-f", PANDOC[kind], "-t", "plain", "--columns=20000", path]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=True)
     except (subprocess.SubprocessError, OSError):

@@ -6,15 +6,16 @@ import zipfile
 from xml.etree import ElementTree
 
 TOKENS = [token.encode("latin-1") for token in (
-    "\0", "\xff", "\xfe\xff", "\xef\xbb\xbf", "<", ">", "</", "<!--", "-->", "<![CDATA[", "&", "&#x10ffff;", "&#0;", '"', "'", "=",
-    "[", "]", "{", "}", "\\", "\\'", "\\u", "\\u-10179?", "\n", "\n\n", "\r", "\t", "  ", "|", ";", ",", "---\n", "```", "#",
-    "<table>", "<td>", "<ul><li>", "<math>", "<sup>", "<del>", "<svg>", "<text>", "charset=utf-16", 'encoding="utf-7"', "-1",
-    "999999999999", "1e309", "NaN", "null", "\\begin{tabular}{l}", "\\footnote{", "$", "--b\n", "Content-Type: ", "-->\n",
-    "00:00:01.000 --> 99:99:99.999", "\xed\xa0\x80", "\xe2\x80\xae", "\x1b[31m", "=E9=", "=?utf-8?B?/w==?=", "\\trowd",
-    "\\cell", "\\row", "{\\*\\", "w:val=\"", "#+begin_src", "* ", ":a:\n",
+    "\0", "\xff", "\xfe\xff", "\xef\xbb\xbf", "<", ">", "</", "<!--", "-->", "<![CDATA[", "&", "&#x10ffff;",
+    "&#0;", '"', "'", "=", "[", "]", "{", "}", "\\", "\\'", "\\u", "\\u-10179?", "\n", "\n\n", "\r", "\t", "  ",
+    "|", ";", ",", "---\n", "```", "#", "<table>", "<td>", "<ul><li>", "<math>", "<sup>", "<del>", "<svg>",
+    "<text>", "charset=utf-16", 'encoding="utf-7"', "-1", "999999999999", "1e309", "NaN", "null",
+    "\\begin{tabular}{l}", "\\footnote{", "$", "--b\n", "Content-Type: ", "-->\n", "00:00:01.000 --> 99:99:99.999",
+    "\xed\xa0\x80", "\xe2\x80\xae", "\x1b[31m", "=E9=", "=?utf-8?B?/w==?=", "\\trowd", "\\cell", "\\row", "{\\*\\",
+    "w:val=\"", "#+begin_src", "* ", ":a:\n",
 )]  # fmt: skip
-VALUES = ["", "0", "-1", "1", "9", "999999", "99999999999", "x", "H1", "decimal", "bullet", "../x", "%00", "\u0663", "A1048577",
-          "ZZZ9", "super 58%", "true", "1.5", "1e400", "rId1", "#", "%1.%2"]  # fmt: skip
+VALUES = ["", "0", "-1", "1", "9", "999999", "99999999999", "x", "H1", "decimal", "bullet", "../x", "%00", "\u0663",
+          "A1048577", "ZZZ9", "super 58%", "true", "1.5", "1e400", "rId1", "#", "%1.%2"]  # fmt: skip
 
 
 def damaged(data: bytes, dice: random.Random, most: int = 6) -> bytes:

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_damaged_files() -> None:
             document.text.encode()
             blocks = document.blocks
             assert all(0 <= block.start < block.end <= len(document.text) for block in blocks), "a block is outside"
-            assert all(one.end <= other.start for one, other in zip(blocks, blocks[1:], strict=False)), "blocks overlap"
+            assert all(one.end <= other.start for one, other in pairwise(blocks)), "blocks overlap"
         except ThothError:
             pass
         except Exception as error:

@@ -47,7 +47,7 @@ def _parts(package: Package, chapters: list[str]) -> Iterator[Part]:
             found = package.find(chapter)
             if found is None:
                 raise package.damaged()
-            parts = html.parts(package.text(found), titled=False)
+            parts = html.parts(package.text(found), titled=False, pictured=True)
         except DocumentError:
             if package.is_spent:  # it unpacks to too much
                 raise

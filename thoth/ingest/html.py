@@ -18,7 +18,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 # Elements without text to read.
 _SKIPPED = set(
-    """script style template noscript iframe object audio video canvas nav menu search
+    """script style template noscript iframe audio video canvas nav menu search
     select button textarea datalist noembed noframes rp""".split()
 )
 # Text that no longer holds; where one of these is never closed, it is no more than a slip.
@@ -75,9 +75,15 @@ def declared_charset(data: bytes) -> str | None:
     return found[1].decode("latin-1") if found else None
 
 
-def parts(markup: str, *, titled: bool = True) -> list[Part]:
-    """Return what a page says, in order; where it has no heading of level 1, its title stands in for one."""
-    page = _Page(markup)
+def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[Part]:
+    """Return what a page says, in order.
+
+    Args:
+        markup: the page.
+        titled: where the page has no heading of level 1, its title stands in for one.
+        pictured: pictures are written as the text that stands for them; books describe theirs, pages decorate.
+    """
+    page = _Page(markup, pictured)
     for token in tags_and_text(markup):
         if isinstance(token, Tag):
             page.tag(token)
@@ -91,8 +97,9 @@ def parts(markup: str, *, titled: bool = True) -> list[Part]:
 class _Page:
     """What has been read of a page: its blocks, what is open, and what is being left out."""
 
-    def __init__(self, markup: str) -> None:
+    def __init__(self, markup: str, pictured: bool) -> None:
         self.title = ""
+        self._pictured = pictured
         self._flow = Flow()
         self._tables: list[Table] = []
         self._deep_tables = 0
@@ -288,7 +295,7 @@ class _Page:
                 pass
 
     def _picture(self, tag: Tag) -> None:
-        """Write the text of a formula that is shown as a picture."""
+        """Write the text of a formula that is shown as a picture, and that of any picture of a book."""
         attributes = tag.attributes()
         alternative = attributes.get("alt", "").strip()
         is_formula = _FORMULA_CLASS.search(attributes.get("class", "")) or attributes.get("role") == "math"
@@ -296,6 +303,8 @@ class _Page:
             formula = formulas.tidy_tex(alternative)
             if formula != self._formula or not is_formula:
                 self._current().text(formula)
+        elif alternative and self._pictured:
+            self._current().text(f" [{alternative}] ")
         self._formula = ""
 
     def _control(self, tag: Tag) -> None:

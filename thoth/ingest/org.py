@@ -10,7 +10,9 @@ from thoth.ingest.document import Document, Part, assemble, table
 from thoth.ingest.prose import kind_of
 
 _HEADING = re.compile(r"(\*+)[ \t]+(.*?)(?:[ \t]+:[\w@#%:]+:)?[ \t]*$")
-_BLOCK = re.compile(r"[ \t]*#\+begin_(\w+)", re.IGNORECASE)
+_BLOCK = re.compile(r"[ \t]*#\+(?:begin|end)_(\w+)", re.IGNORECASE)
+_VERBATIM = {"src", "example", "export", "comment"}
+_LONGEST_DRAWER = 200
 _SETTING = re.compile(r"[ \t]*#\+(\w+)(?:\[[^\]]*\])?:[ \t]*(.*)", re.IGNORECASE)
 _DRAWER = re.compile(r"[ \t]*:[\w-]+:[ \t]*$")
 _PLANNING = re.compile(r"[ \t]*(?:SCHEDULED|DEADLINE|CLOSED|CLOCK):")
@@ -46,20 +48,20 @@ def _parts(lines: list[str]) -> Iterator[Part]:
         at += 1
         if heading:
             yield Part("heading", _inline(heading[2]), len(heading[1]))
-        elif block:
+        elif block and block[1].lower() in _VERBATIM:
             at, inner = _until(lines, at, re.compile(rf"[ \t]*#\+end_{re.escape(block[1])}\b", re.IGNORECASE))
-            if block[1].lower() in ("src", "example", "export"):
+            if block[1].lower() != "comment":
                 yield Part("code", _unindented(inner))
-            elif block[1].lower() != "comment":
-                yield from _parts(inner) if len(inner) < len(lines) else iter(())
+        elif block:
+            continue  # of a quote or a verse, the lines are text as any other
         elif setting:
             if setting[1].lower() == "title":
                 yield Part("heading", _inline(setting[2]), 1)
             elif setting[1].lower() in _SHOWN and setting[2].strip():
                 yield Part("paragraph", f"{setting[1].capitalize()}: {_inline(setting[2])}")
         elif _DRAWER.match(line):
-            end, _ = _until(lines, at, re.compile(r"[ \t]*:end:[ \t]*$", re.IGNORECASE))
-            at = end if end <= len(lines) and end - at < 200 else at
+            near = lines[at : at + _LONGEST_DRAWER]
+            at += next((i + 1 for i, one in enumerate(near) if one.strip().lower() == ":end:"), 0)
         elif line.lstrip().startswith("|"):
             rows = [line]
             while at < len(lines) and lines[at].lstrip().startswith("|"):
