@@ -17,9 +17,9 @@ from convert.errors import CheckpointError, ConversionError, one_line
 from convert.parity import Report, compare
 from convert.reference import read_reference_checkpoint
 from convert.source import Kind, Source
-from mlx_hypernet.base import fingerprint
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
 from mlx_hypernet.config import BundleConfig, Quantization
+from mlx_hypernet.fingerprint import fingerprint, weight_sample
 from mlx_hypernet.quantization import layout, store
 from mlx_hypernet.storage import DamagedFileError, Layout, write_json, write_stream
 
@@ -101,7 +101,7 @@ def _read(source: Source, settings: Settings) -> Checkpoint:
 
 
 def _complete(config: BundleConfig, settings: Settings, model: nn.Module | None) -> BundleConfig:
-    """The configuration with what the settings say, and the base's fingerprint after making sure that it fits."""
+    """The configuration with what the settings say, and what identifies the base after a check that it fits."""
     stated = {name: value for name, value in vars(settings.template).items() if value is not None}
     quantization = Quantization(settings.q_bits) if settings.q_bits else None
     config = replace(config, quantization=quantization, **stated)
@@ -111,7 +111,8 @@ def _complete(config: BundleConfig, settings: Settings, model: nn.Module | None)
         check_fits(config, model)
     except BundleError as error:
         raise CheckpointError(str(error)) from error
-    return replace(config, base=replace(config.base, fingerprint=fingerprint(model)))
+    base = replace(config.base, fingerprint=fingerprint(model), weight_sample=weight_sample(model))
+    return replace(config, base=base)
 
 
 def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:

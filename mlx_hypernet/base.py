@@ -1,14 +1,10 @@
-"""The anatomy of an mlx-lm base: where its blocks are, which linears carry an adapter, what identifies it."""
+"""The anatomy of an mlx-lm base: where its blocks are, which linears carry an adapter."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-import mlx.core as mx
 from mlx import nn
-
-from mlx_hypernet.config import BaseInfo
 
 
 class UnsupportedBaseError(ValueError):
@@ -86,25 +82,3 @@ def linear_shape(linear: nn.Module) -> tuple[int, int]:
     if isinstance(linear, nn.QuantizedLinear):
         d_in = d_in * 32 // linear.bits
     return d_in, d_out
-
-
-def describe(model: nn.Module, repository: str | None = None) -> BaseInfo:
-    """What a bundle records about its base, read from the loaded model."""
-    text = text_model(model)
-    return BaseInfo(
-        repository=repository,
-        model_type=model.model_type,
-        hidden_size=text.norm.weight.shape[0],
-        num_layers=len(text.layers),
-        vocab_size=text.embed_tokens.weight.shape[0],
-        fingerprint=fingerprint(model),
-    )
-
-
-def fingerprint(model: nn.Module) -> str:
-    """A short hash that tells bases of equal shape apart: the final norm's weights, rounded to bf16.
-
-    Norms are never quantised, and rounding makes fp32, bf16 and 4-bit copies of one model agree.
-    """
-    weight = text_model(model).norm.weight.astype(mx.bfloat16).view(mx.uint16)
-    return hashlib.sha256(memoryview(weight)).hexdigest()[:16]

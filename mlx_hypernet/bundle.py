@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +17,14 @@ from mlx_hypernet import quantization
 from mlx_hypernet.base import (
     UnsupportedBaseError,
     base_linear,
-    describe,
     linear_shape,
     target_path,
     text_model,
 )
-from mlx_hypernet.config import BundleConfig, ConfigError
+from mlx_hypernet.config import BaseInfo, BundleConfig, ConfigError
+from mlx_hypernet.fingerprint import fingerprint, same_weights
 from mlx_hypernet.hypernet import HyperNetwork
+from mlx_hypernet.identity import bundle_id, weights_id
 from mlx_hypernet.storage import DamagedFileError, read_tensors, write_json, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -41,7 +41,7 @@ class Bundle:
     Attributes:
         config: what the bundle says about itself.
         hypernet: the network with its weights.
-        id: short hash of the weights file.
+        id: see `identity.bundle_id`.
     """
 
     config: BundleConfig
@@ -71,7 +71,7 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     if dtype is not None:
         hypernet.set_dtype(dtype)
     mx.eval(hypernet.parameters())
-    return Bundle(config, hypernet, _file_id(path / WEIGHTS_FILE))
+    return Bundle(config, hypernet, bundle_id(weights_id(path / WEIGHTS_FILE), config))
 
 
 def save_bundle(path: Path, config: BundleConfig, weights: dict[str, mx.array]) -> None:
@@ -117,29 +117,39 @@ def _same_kind(one: mx.Dtype, other: mx.Dtype) -> bool:
 
 
 def check_fits(config: BundleConfig, model: nn.Module) -> None:
-    """Refuse a base the bundle was not made for.
+    """Refuse a base that the bundle was not made for; a quantised copy of the right one is accepted.
 
     Raises:
-        BundleError: with both shapes.
+        BundleError: The shapes differ (the message has both), or the weights do.
     """
     wanted = config.base
     try:
-        block = text_model(model).layers[0]
-        found = describe(model)
+        text = text_model(model)
+        block = text.layers[0]
         linears = {name: base_linear(block, target_path(block, name)) for name in config.hypernet.modules}
     except UnsupportedBaseError as error:
         raise BundleError(f"the bundle does not fit the base: {error}") from error
     modules = {name: linear_shape(linear) for name, linear in linears.items()}
     ours = _shape(wanted.num_layers, wanted.hidden_size, wanted.vocab_size, config.hypernet.modules)
-    theirs = _shape(found.num_layers, found.hidden_size, found.vocab_size, modules)
+    hidden, vocabulary = text.norm.weight.shape[0], text.embed_tokens.weight.shape[0]
+    theirs = _shape(len(text.layers), hidden, vocabulary, modules)
     name = wanted.repository or wanted.model_type
     if ours != theirs:
         raise BundleError(f"the bundle was made for {name} ({ours}), but the base has {theirs}: choose its own base")
-    if wanted.fingerprint is not None and wanted.fingerprint != found.fingerprint:
+    if not _has_weights_of(wanted, model):
         raise BundleError(
-            f"the bundle was made for {name} ({ours}, weights {wanted.fingerprint}), but the base, of the "
-            f"same shape, has other weights ({found.fingerprint}): choose its own base"
+            f"the bundle was made for {name}, but the base has other weights of the same shape ({ours}): it is another "
+            "fine-tune, or an adapter was merged into it. Choose the bundle's own base"
         )
+
+
+def _has_weights_of(wanted: BaseInfo, model: nn.Module) -> bool:
+    if wanted.weight_sample is None:
+        return wanted.fingerprint in (None, fingerprint(model))
+    try:
+        return same_weights(wanted.weight_sample, model)
+    except ConfigError as error:
+        raise BundleError(f"{error}: fetch or convert the bundle again") from error
 
 
 def _shape(layers: int, hidden: int, vocab: int, modules: dict[str, tuple[int, int]]) -> str:
@@ -152,8 +162,3 @@ def _read_weights(path: Path) -> dict[str, mx.array]:
         return read_tensors(path)[0]
     except DamagedFileError as error:
         raise BundleError(f"{error}. Fetch or convert the bundle again.") from error
-
-
-def _file_id(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

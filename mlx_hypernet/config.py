@@ -112,7 +112,8 @@ class BaseInfo:
         repository: where it is published; None for a base that exists only on disk.
         model_type: the architecture's name in its `config.json`.
         hidden_size, num_layers, vocab_size: its shape.
-        fingerprint: see `mlx_hypernet.base.fingerprint`; None when the weights were not at hand.
+        fingerprint: see `mlx_hypernet.fingerprint`; None if the weights were not available.
+        weight_sample: first values of some matrices, see there too; None also for bundles of Thoth 0.1.
     """
 
     repository: str | None
@@ -121,6 +122,7 @@ class BaseInfo:
     num_layers: int
     vocab_size: int
     fingerprint: str | None = None
+    weight_sample: dict[str, str] | None = None
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> BaseInfo:

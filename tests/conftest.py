@@ -125,9 +125,9 @@ def make_bundle(folder: Path, base: Path) -> None:
     from mlx.utils import tree_flatten
     from mlx_lm.utils import load_model
 
-    from mlx_hypernet.base import describe
     from mlx_hypernet.bundle import save_bundle
     from mlx_hypernet.config import BundleConfig, HypernetConfig
+    from mlx_hypernet.fingerprint import describe
     from mlx_hypernet.hypernet import HyperNetwork
 
     model, config = load_model(base)

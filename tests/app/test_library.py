@@ -77,6 +77,29 @@ def test_the_same_text_comes_in_once(library: Library) -> None:
     assert len({stored.id, tokens.id, bundle.id}) == 3
 
 
+def test_documents_of_thoth_0_1_belong_to_the_bundle_with_the_same_weights(library: Library) -> None:
+    before, now, rescaled = "0123456789abcdef", "0123456789abcdef-11111111", "0123456789abcdef-22222222"
+    old = made_up.absorb(library, NOTE, bundle=before)
+    assert [old.state(bundle) for bundle in (now, before, "another-11111111")] == ["ready", "ready", "stale"]
+    assert library.find(NOTE.sha256, now, "meaning") == made_up.begin(library, NOTE, bundle=now) == old
+    new = made_up.absorb(library, made_up.document(["Another note."]), bundle=now)
+    assert [new.state(bundle) for bundle in (now, before, rescaled)] == ["ready", "stale", "stale"]
+    refs = [ChunkRef(old.id, 0), ChunkRef(new.id, 0)]
+    assert library.adapters(refs).num_chunks == 2
+    other = made_up.absorb(library, made_up.document(["A third note."]), bundle=rescaled)
+    with pytest.raises(ThothError, match="different models"):
+        library.adapters([*refs, ChunkRef(other.id, 0)])
+
+
+def test_a_document_of_thoth_0_1_that_was_absorbed_with_another_scale_is_not_mixed(library: Library) -> None:
+    before, now = "0123456789abcdef", "0123456789abcdef-11111111"
+    old = made_up.absorb(library, NOTE, bundle=before)
+    new = made_up.begin(library, made_up.document(["Another note."]), bundle=now)
+    library.store(new.id, [0], replace(made_up.adapters([0]), scale=2.0), made_up.features([0]))
+    with pytest.raises(ThothError, match="different scales"):
+        library.adapters([ChunkRef(old.id, 0), ChunkRef(new.id, 0)])
+
+
 def test_an_incomplete_document_that_is_cut_in_another_way_begins_anew(library: Library) -> None:
     stored = made_up.begin(library, NOTE)
     library.store(stored.id, [0], made_up.adapters([0]), made_up.features([0]))

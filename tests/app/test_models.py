@@ -58,11 +58,15 @@ def test_the_id_of_a_bundle_is_the_engines(tiny_pair: Path, home: Path, tmp_path
     home.mkdir()
     assert registry.bundle_id(pair) == id
     kept = home / "bundles.json"
-    kept.write_text(kept.read_text().replace(id, "from the memory"))
-    assert registry.bundle_id(pair) == "from the memory"
+    weights_id, _, config_id = id.partition("-")
+    kept.write_text(kept.read_text().replace(weights_id, "from the memory"))
+    assert registry.bundle_id(pair) == f"from the memory-{config_id}"
     weights = pair.bundle / "model.safetensors"
     weights.write_bytes(weights.read_bytes() + b" ")
-    assert registry.bundle_id(pair) not in (id, "from the memory")
+    assert registry.bundle_id(pair).partition("-")[0] not in (weights_id, "from the memory")
+    (pair.bundle / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="fetch or convert it again"):
+        registry.bundle_id(pair)
     weights.unlink()
     with pytest.raises(ModelError, match="fetch or convert the bundle again"):
         registry.bundle_id(pair)

@@ -21,8 +21,8 @@ from convert.base.model import convert_base
 from convert.base.parity import BaseReport
 from convert.errors import CheckpointError, ConversionError
 from mlx_hypernet.adapter import Adapter
-from mlx_hypernet.base import describe, fingerprint
 from mlx_hypernet.encoder import layer_features
+from mlx_hypernet.fingerprint import describe, fingerprint
 from mlx_hypernet.live import attach, detach
 from mlx_hypernet.storage import read_tensors
 from tests.conversion import published

@@ -11,8 +11,8 @@ import pytest
 from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
-from mlx_hypernet.base import fingerprint
 from mlx_hypernet.bundle import load_bundle
+from mlx_hypernet.fingerprint import fingerprint
 from tests import tiny
 from tests.conversion.command import converts, fails, run
 

@@ -23,8 +23,8 @@ from convert.gguf.header import read_header
 from convert.gguf.model import convert_gguf
 from convert.gguf.packed import PACKINGS, repack
 from convert.gguf.tensors import read_values
-from mlx_hypernet.base import describe
 from mlx_hypernet.encoder import layer_features
+from mlx_hypernet.fingerprint import describe
 from mlx_hypernet.storage import read_tensors
 from tests.conversion import gguf_files
 from tests.conversion.command import converts, fails

@@ -1,14 +1,16 @@
 """Bundles: what is wrong with one is said in one line, before anything is computed."""
 
 import json
+import re
 
 import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
 
-from mlx_hypernet.base import describe
 from mlx_hypernet.bundle import BundleError, check_fits, load_bundle, save_bundle
 from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.fingerprint import describe
+from mlx_hypernet.identity import bundle_id, known_as
 from tests import tiny
 
 
@@ -43,7 +45,7 @@ def refused(folder, *words):
 def test_round_trip(folder, bundle, base):
     loaded = load_bundle(folder)
     assert loaded.config == bundle.config
-    assert len(loaded.id) == 16
+    assert re.fullmatch("[0-9a-f]{16}-[0-9a-f]{8}", loaded.id)
     check_fits(loaded.config, base)
     features = mx.random.normal((1, 5, 64), key=mx.random.key(0))
     for one, other in zip(
@@ -144,3 +146,40 @@ def test_quantised_and_rounded_copies_are_the_same_base(base, bundle):
     nn.quantize(base, group_size=32, bits=4)
     assert describe(base).fingerprint == fingerprint
     check_fits(bundle.config, base)
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("hypernet", {"scale": 3.0}),
+        ("hypernet", {"reads_template": False}),
+        ("base", {"fingerprint": "0123456789abcdef"}),
+        (None, {"max_chunk_tokens": 17}),
+        (None, {"prefix_ids": [9]}),
+    ],
+)
+def test_the_id_covers_the_configuration(folder, section, change):
+    bundle = load_bundle(folder)
+    data = bundle.config.to_dict()
+    (data[section] if section else data).update(change)
+    weights = bundle.id.partition("-")[0]
+    changed = bundle_id(weights, BundleConfig.from_dict(data))
+    assert changed != bundle.id
+    assert changed.partition("-")[0] == weights
+
+
+def test_the_id_does_not_depend_on_provenance_or_on_defaults_left_out(folder):
+    bundle = load_bundle(folder)
+    data = bundle.config.to_dict()
+    data["source"] = {"repository": "elsewhere", "revision": "r", "step": 9}
+    data["tool_version"] = "9.9"
+    data["base"]["repository"] = "someone/else"
+    for name in ("first_layer", "feature_norm", "reads_template", "projection_factor"):  # of later versions
+        del data["hypernet"][name]
+    del data["quantization"], data["base"]["weight_sample"]
+    assert bundle_id(bundle.id.partition("-")[0], BundleConfig.from_dict(data)) == bundle.id
+
+
+def test_a_library_knows_a_bundle_by_both_ids():
+    assert known_as("0123456789abcdef-01234567") == ("0123456789abcdef-01234567", "0123456789abcdef")
+    assert known_as("0123456789abcdef") == ("0123456789abcdef",)

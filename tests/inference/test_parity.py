@@ -100,10 +100,10 @@ def test_reference_implementation():
     from convert.reference import PickledWeights, read_reference
     from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
-    from mlx_hypernet.base import describe
     from mlx_hypernet.bundle import Bundle
     from mlx_hypernet.config import BundleConfig
     from mlx_hypernet.encoder import layer_features
+    from mlx_hypernet.fingerprint import describe
     from mlx_hypernet.hypernet import HyperNetwork
     from mlx_hypernet.live import attach
 

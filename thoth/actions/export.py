@@ -119,7 +119,7 @@ def _check(pair: Pair, documents: Sequence[StoredDocument], format: str, destina
         raise UsageError(f"{destination} exists and is not an adapter; choose another folder")
     bundle = registry.bundle_id(pair)
     for document in documents:
-        if document.bundle != bundle:
+        if not document.is_of(bundle):
             raise ModelError(
                 f"{document.name} was absorbed with another model than {pair.name}; choose that model, or run "
                 f"`thoth docs update {document.id}`"

@@ -98,7 +98,7 @@ def find(library: Library, stored: StoredDocument, bundle: str, *, fetch: bool =
         now = ingest.read(stored.source)
         if now.sha256 != before.sha256:
             return Update(stored, now, "changed")
-    if stored.bundle != bundle:
+    if not stored.is_of(bundle):
         return Update(stored, before, "stale")
     return None if stored.complete else Update(stored, before, "unfinished")
 

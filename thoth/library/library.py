@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlx_hypernet.identity import known_as
 from thoth.errors import DocumentError, ThothError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
 from thoth.library import bm25, queries, repair
 from thoth.library.adapters import AdapterFiles, DamagedError, Pairs, join, split
-from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_id
+from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_ids
 from thoth.library.schema import SCHEMA
 from thoth.library.scope import Scope
 from thoth.system import disk
@@ -36,6 +37,8 @@ _PREFIX_LETTERS = 4
 
 # Adapters kept in memory: about 100 chunks of a 3B model, all of nano's.
 _RECENT_BYTES = 512 << 20
+
+_DIFFERENT_MODELS = "different models absorbed these documents: `thoth docs update` absorbs them with this one"
 
 
 class Library:
@@ -65,7 +68,7 @@ class Library:
     def find(self, sha256: str, bundle: str, chunking: str) -> StoredDocument | None:
         """Return the document with this text, if the bundle has absorbed it or begun to."""
         with self._database.reading() as database:
-            return queries.found(database, document_id(sha256, bundle, chunking))
+            return queries.found_first(database, document_ids(sha256, bundle, chunking))
 
     def begin(
         self, document: Document, bundle: str, chunking: str, chunks: Sequence[Chunk], source: str | None
@@ -78,9 +81,9 @@ class Library:
         Raises:
             ResourceError: The disk is full; the library is as before.
         """
-        id = document_id(document.sha256, bundle, chunking)
+        ids = document_ids(document.sha256, bundle, chunking)
         new = StoredDocument(
-            id=id,
+            id=ids[0],
             name=shown(document.name),
             source=source,
             bundle=bundle,
@@ -95,11 +98,11 @@ class Library:
             added=datetime.now(UTC),
         )
         with self._database.writing() as database:
-            if (stored := queries.found(database, id)) is not None:
-                texts = [chunk.text for chunk in queries.chunks(database, id)]
+            if (stored := queries.found_first(database, ids)) is not None:
+                texts = [chunk.text for chunk in queries.chunks(database, stored.id)]
                 if stored.complete or texts == [chunk.text for chunk in chunks]:
                     return stored
-                queries.delete(database, id)
+                queries.delete(database, stored.id)
                 new = replace(new, name=stored.name, active=stored.active)
             disk.require_room(self._home, 4 * len(document.text))  # whole, in chunks and in the index
             queries.insert(database, new, document, chunks)
@@ -206,20 +209,21 @@ class Library:
         with self._database.reading() as database:
             receipts = [queries.receipt(database, ref) for ref in refs]
             bundles = {queries.existing(database, id).bundle for id in {ref.document for ref in refs}}
-            if len(bundles) > 1:
-                raise ThothError(
-                    "different models absorbed these documents: `thoth docs update` absorbs them with this one"
-                )
-            (bundle,) = bundles
+            bundle = max(bundles, key=len)  # Thoth 0.1 knew it by the first part of its id
+            if not bundles.issubset(known_as(bundle)):
+                raise ThothError(_DIFFERENT_MODELS)
             bias_receipt = queries.bias(database, bundle)
         try:
             pairs = [self._files.chunk(ref, receipt) for ref, receipt in zip(refs, receipts, strict=True)]
-            return pairs, self._files.bias(bundle, bias_receipt)
+            bias = self._files.bias(bundle, bias_receipt)
         except DamagedError as error:
             with self._database.writing() as database:
                 documents = {queries.existing(database, ref.document).id for ref in refs}
                 forgotten = [*repair.forget_damaged(database, self._files, documents)]
             raise DocumentError(forgotten[0] if forgotten else f"{error}: ask again") from error
+        if any(pair.scale != bias.scale for pair in pairs):  # the id of Thoth 0.1 did not tell scales apart
+            raise ThothError("these documents were absorbed with different scales: remove them and absorb them again")
+        return pairs, bias
 
     def search(self, query: str, documents: Collection[str], limit: int) -> list[tuple[ChunkRef, float]]:
         """Return the absorbed chunks that share words with a query, best first, with their BM25 scores.
@@ -250,8 +254,7 @@ class Library:
         with self._database.reading() as database:
             vectors = [queries.features(database, ref) for ref in refs]
         if len(set(map(len, vectors))) > 1:
-            remedy = "`thoth docs update` absorbs them with this one"
-            raise ThothError(f"different models absorbed these documents: {remedy}")
+            raise ThothError(_DIFFERENT_MODELS)
         return np.stack(vectors)
 
     def _scope(self, database: sqlite3.Connection, documents: Collection[str]) -> Scope:

@@ -36,6 +36,11 @@ def found(database: sqlite3.Connection, id: str) -> StoredDocument | None:
     return next(iter(listed(database, "id = ?", id)), None)
 
 
+def found_first(database: sqlite3.Connection, ids: Iterable[str]) -> StoredDocument | None:
+    """Return the document with the first of several ids that there is, if any."""
+    return next(filter(None, (found(database, id) for id in ids)), None)
+
+
 def existing(database: sqlite3.Connection, id: str) -> StoredDocument:
     """Return the document with an id.
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from mlx_hypernet.identity import known_as
+
 State = Literal["absorbing", "ready", "stale"]
 
 _ID_DIGITS = 16
@@ -53,13 +55,17 @@ class StoredDocument:
     bytes: int
     added: datetime
 
+    def is_of(self, bundle: str) -> bool:
+        """Return whether a bundle, by its id, absorbed it."""
+        return self.bundle in known_as(bundle)
+
     def state(self, bundle: str | None) -> State:
         """Return what a bundle can do with it; None stands for any bundle.
 
         "ready": answer questions; "absorbing": go on with the chunks that are missing; "stale": nothing, another
         bundle absorbed it, and it must be absorbed again.
         """
-        if bundle is not None and bundle != self.bundle:
+        if bundle is not None and not self.is_of(bundle):
             return "stale"
         return "ready" if self.complete else "absorbing"
 
@@ -83,6 +89,11 @@ class StoredChunk:
     headings: tuple[str, ...]
     start: int
     tokens: int
+
+
+def document_ids(sha256: str, bundle: str, chunking: str) -> list[str]:
+    """Return the ids that a text may have, the one that it gets today first; see `document_id`."""
+    return [document_id(sha256, name, chunking) for name in known_as(bundle)]
 
 
 def document_id(sha256: str, bundle: str, chunking: str) -> str:

@@ -4,13 +4,14 @@ A pair is a base model and a bundle (its hypernetwork). On disk it is one folder
 nano comes with the package, the others live in `<home>/models/<name>/`, where `pull.py` puts them.
 """
 
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlx_hypernet import identity
+from mlx_hypernet.config import BundleConfig, ConfigError
 from thoth import nano
 from thoth.errors import ModelError
 from thoth.system import atomic, paths
@@ -135,26 +136,27 @@ def _in_folder(name: str, folder: Path, missing: str) -> Pair:
 def bundle_id(pair: Pair) -> str:
     """Return the id that the engine gives a pair's bundle, without loading it.
 
-    It is a hash of gigabytes: it is kept in Thoth's home, if there is one, for as long as the file stays as it is.
+    The hash of the weights, which can be gigabytes, is kept in Thoth's home until the file changes.
 
     Raises:
-        ModelError: The bundle has no weights.
+        ModelError: The bundle has no weights, or its configuration is not valid.
     """
     weights, memory = pair.bundle / "model.safetensors", paths.home() / "bundles.json"
     try:
         facts = weights.resolve().stat()
         key = f"{weights.resolve()} {facts.st_size} {facts.st_mtime_ns}"
         kept = _read_json(memory)
-        if isinstance(found := kept.get(key), str):
-            return found
-        with weights.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        known = kept.get(key)
+        found = known if isinstance(known, str) else identity.weights_id(weights)
+        id = identity.bundle_id(found, BundleConfig.from_dict(config(pair.bundle)))
     except OSError as error:
         raise ModelError(f"{weights} cannot be read ({error.strerror}): fetch or convert the bundle again") from error
-    if memory.parent.is_dir():
+    except ConfigError as error:
+        raise ModelError(f"{pair.bundle} is not a bundle ({error}): fetch or convert it again") from error
+    if known != found and memory.parent.is_dir():
         with suppress(OSError):  # a home that cannot be written only means that it is computed again
             atomic.write_text(memory, json.dumps(kept | {key: found}, indent=2) + "\n")
-    return found
+    return id
 
 
 def config(folder: Path) -> dict[str, Any]:
