@@ -31,12 +31,6 @@ def bundle_id(weights: str, config: BundleConfig) -> str:
     return f"{weights}-{hashlib.sha256(canonical.encode()).hexdigest()[:_CONFIG_DIGITS]}"
 
 
-def known_as(bundle: str) -> tuple[str, ...]:
-    """Return the ids that a library may know a bundle by: its own and, for Thoth 0.1, that of its weights."""
-    weights, hyphen, _ = bundle.partition("-")
-    return (bundle, weights) if hyphen else (bundle,)
-
-
 def _facts(part: Any) -> dict[str, Any]:
     """Return what a dataclass says other than its defaults: an option that is added later changes no id."""
     facts = {}

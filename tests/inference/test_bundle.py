@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 from mlx_hypernet.bundle import BundleError, check_fits, load_bundle, save_bundle
 from mlx_hypernet.config import BundleConfig
 from mlx_hypernet.fingerprint import describe
-from mlx_hypernet.identity import bundle_id, known_as
+from mlx_hypernet.identity import bundle_id
 from tests import tiny
 
 
@@ -178,8 +178,3 @@ def test_the_id_does_not_depend_on_provenance_or_on_defaults_left_out(folder):
         del data["hypernet"][name]
     del data["quantization"], data["base"]["weight_sample"]
     assert bundle_id(bundle.id.partition("-")[0], BundleConfig.from_dict(data)) == bundle.id
-
-
-def test_a_library_knows_a_bundle_by_both_ids():
-    assert known_as("0123456789abcdef-01234567") == ("0123456789abcdef-01234567", "0123456789abcdef")
-    assert known_as("0123456789abcdef") == ("0123456789abcdef",)

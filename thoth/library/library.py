@@ -14,13 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlx_hypernet.identity import known_as
 from thoth.errors import DocumentError, ThothError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
 from thoth.library import bm25, queries, repair
 from thoth.library.adapters import AdapterFiles, DamagedError, Pairs, join, split
-from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_ids
+from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_ids, known_as
 from thoth.library.schema import SCHEMA
 from thoth.library.scope import Scope
 from thoth.system import disk

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from mlx_hypernet.identity import known_as
-
 State = Literal["absorbing", "ready", "stale"]
 
 _ID_DIGITS = 16
@@ -89,6 +87,15 @@ class StoredChunk:
     headings: tuple[str, ...]
     start: int
     tokens: int
+
+
+def known_as(bundle: str) -> tuple[str, ...]:
+    """Return the ids that a library may know a bundle by: its own and that of Thoth 0.1, which named the weights alone.
+
+    A bundle's id is a hash of its weights, a hyphen, and a hash of its configuration (`mlx_hypernet.identity`).
+    """
+    weights, hyphen, _ = bundle.partition("-")
+    return (bundle, weights) if hyphen else (bundle,)
 
 
 def document_ids(sha256: str, bundle: str, chunking: str) -> list[str]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlx_hypernet import identity
-from mlx_hypernet.config import BundleConfig, ConfigError
 from thoth import nano
 from thoth.errors import ModelError
 from thoth.system import atomic, paths
@@ -141,6 +139,9 @@ def bundle_id(pair: Pair) -> str:
     Raises:
         ModelError: The bundle has no weights, or its configuration is not valid.
     """
+    from mlx_hypernet import identity
+    from mlx_hypernet.config import BundleConfig, ConfigError
+
     weights, memory = pair.bundle / "model.safetensors", paths.home() / "bundles.json"
     try:
         facts = weights.resolve().stat()
