@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlx_hypernet.blas import preload_blas
 from thoth.errors import ModelError
 from thoth.models.registry import Pair
+from thoth.system import machine
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -76,6 +77,7 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
         tokenizer = load_tokenizer(folder, config.get("eos_token_id"))
         if dtype is not None:
             model.set_dtype(dtype)
+            model = _dequantised_where_it_fits(model)
         mx.eval(model.parameters())
     except BundleError:
         raise
@@ -88,6 +90,23 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
             f"the base model in {folder} cannot be loaded ({reason}): fetch or convert it again"
         ) from error
     return model, tokenizer, config
+
+
+def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:
+    """Widen a quantised base to fp32: the same numbers, multiplied by the BLAS.
+
+    MLX's own CPU kernels for quantised weights read a prompt 25 times slower (docs/LOG.md, 2026-11-28). A base that
+    would take more than half of the free memory stays quantised.
+    """
+    import mlx.nn as nn
+    from mlx_lm.utils import dequantize_model
+
+    quantised = [m for m in model.modules() if isinstance(m, nn.QuantizedLinear | nn.QuantizedEmbedding)]
+    needed = 4 * sum(module.weight.size * 32 // module.bits for module in quantised)
+    free = machine.free_memory()
+    if not quantised or (free is not None and needed > free // 2):
+        return model
+    return dequantize_model(model)
 
 
 def is_out_of_memory(error: Exception) -> bool:
