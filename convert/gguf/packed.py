@@ -77,5 +77,7 @@ def _fp16(part: np.ndarray) -> np.ndarray:
 
 def _packed(values: np.ndarray, bits: int) -> np.ndarray:
     """Numbers of `bits` bits, one after the other from the lowest bit on, as bytes."""
+    if bits == 4:
+        return values[..., ::2] | values[..., 1::2] << 4
     each = np.unpackbits(values[..., None], axis=-1, bitorder="little", count=bits)
     return np.packbits(each.reshape(*values.shape[:-1], -1), axis=-1, bitorder="little")

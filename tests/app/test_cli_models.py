@@ -20,7 +20,7 @@ def test_list(thoth: Run, read: Read, tiny_pair: Path, home: Path, monkeypatch: 
     monkeypatch.delenv("THOTH_MODEL")
     shutil.copytree(tiny_pair, home / "models" / "mine")
     found = {pair["name"]: pair for pair in read("models", "list")["models"]}
-    assert list(found) == ["nano", "ministral-3-3b", "gemma-2-2b", "mistral-7b", "qwen3-4b", "mine"]
+    assert list(found) == ["nano", "ministral-3-3b", "gemma-2-2b", "mistral-7b", "qwen3-4b", "smol", "mine"]
     assert [name for name, pair in found.items() if pair["installed"]] == ["nano", "mine"]
     assert [name for name, pair in found.items() if pair["used"]] == ["nano"]
     assert found["mine"]["bytes"] > 1000

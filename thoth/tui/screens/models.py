@@ -236,7 +236,7 @@ def describe(download: Download) -> str:
     if download.error is not None:
         return f"{download.name}: {download.error}"
     if download.pair is not None:
-        return f"{download.name} is here: press Use"
+        return f"{download.name} is here: press Use" if download.pair.is_complete else registry.NO_HYPERNET
     if progress is None:
         return f"{download.name}: beginning"
     if progress.stage != "download":
