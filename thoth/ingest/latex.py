@@ -145,17 +145,17 @@ class _Writer:
         self._end_block()
         return self._outer.close()
 
-    def line(self, source: str, level: int = 0) -> None:
+    def line(self, source: str, level: int = 0, depth: int = 0) -> None:
         """Write a line of its own, a heading where it has a level."""
         self._end_block()
         if level:
             self._flow.heading(level)
-        self._flow.text(self.plain(source))
+        self._flow.text(self.plain(source, depth + 1))
         self._end_block()
         if level:
             self._flow.heading(0)
 
-    def plain(self, source: str, depth: int = 1) -> str:
+    def plain(self, source: str, depth: int) -> str:
         """Return what a piece of LaTeX says, without blocks of its own."""
         inner = _Writer(self._held, self._macros)
         inner.write(source, depth)
@@ -262,7 +262,7 @@ class _Writer:
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
             title, at = _group(source, at)
-            self.line(title, _SECTIONS.get(name, 0))
+            self.line(title, _SECTIONS.get(name, 0), depth)
         elif name in ("item", "bibitem"):
             label = _OPTIONAL.match(source, at)
             at = label.end() if label else at

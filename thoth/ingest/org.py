@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 
 from thoth.ingest import text
@@ -38,6 +39,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
 
 def _parts(lines: list[str]) -> Iterator[Part]:
     at, pending = 0, list[str]()
+    ends = [i for i, line in enumerate(lines) if line.strip().lower() == ":end:"]
     while at < len(lines):
         line = lines[at]
         heading, block, setting = _HEADING.match(line), _BLOCK.match(line), _SETTING.match(line)
@@ -60,8 +62,8 @@ def _parts(lines: list[str]) -> Iterator[Part]:
             elif setting[1].lower() in _SHOWN and setting[2].strip():
                 yield Part("paragraph", f"{setting[1].capitalize()}: {_inline(setting[2])}")
         elif _DRAWER.match(line):
-            near = lines[at : at + _LONGEST_DRAWER]
-            at += next((i + 1 for i, one in enumerate(near) if one.strip().lower() == ":end:"), 0)
+            end = bisect_left(ends, at)
+            at = ends[end] + 1 if end < len(ends) and ends[end] - at < _LONGEST_DRAWER else at
         elif line.lstrip().startswith("|"):
             rows = [line]
             while at < len(lines) and lines[at].lstrip().startswith("|"):
