@@ -17,6 +17,7 @@ from thoth.cli.edge import Command, Edge, explain
 from thoth.cli.export import export
 from thoth.cli.models import group as models
 from thoth.errors import UsageError
+from thoth.system import terminal
 from thoth.system.version import __version__
 
 __all__ = ["app", "explain", "main"]
@@ -28,7 +29,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # "color": what a pipe gets is the text as it is, escape codes in it too; `terminal.guard` looks after terminals.
+    context_settings={"help_option_names": ["-h", "--help"], "color": True},
 )
 app.command(cls=Command)(ask)
 app.command(cls=Command)(absorb)
@@ -72,4 +74,5 @@ def _welcome(
 
 def main() -> None:
     """Run the command line."""
+    terminal.guard()  # usage errors quote what was typed, or what a shell made of a file's name
     app(prog_name="thoth")

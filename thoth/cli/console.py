@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from thoth.cli import table
 from thoth.events import Event, Progress
+from thoth.system import terminal
 from thoth.system.machine import size
 
 _ERASE_LINE = "\r\x1b[K"
@@ -23,13 +24,15 @@ class _ProgressLine:
         if sys.stderr.isatty():
             # One column less than there are: a full line would wrap, and a wrapped line cannot be erased.
             line = _line(label, progress, shutil.get_terminal_size().columns - 1)
-            print(f"{_ERASE_LINE}{line}", end="", file=sys.stderr, flush=True)
+            terminal.control(sys.stderr).write(f"{_ERASE_LINE}{terminal.stripped(line)}")
+            sys.stderr.flush()
             self._shown = True
 
     def clear(self) -> None:
         """Erase the line, if there is one: the answer may take its place."""
         if self._shown:
-            print(_ERASE_LINE, end="", file=sys.stderr, flush=True)
+            terminal.control(sys.stderr).write(_ERASE_LINE)
+            sys.stderr.flush()
             self._shown = False
 
 

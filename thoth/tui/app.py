@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,12 @@ from thoth.chats.sessions import Sessions
 from thoth.library.library import Library
 from thoth.system import paths
 from thoth.tui.downloads import Downloads
+from thoth.tui.safe_text import SafeText
 from thoth.tui.work import EngineLike, Work
 
 if TYPE_CHECKING:
     from textual.events import Paste
+    from textual.filter import LineFilter
     from textual.message import Message
     from textual.screen import Screen
 
@@ -38,6 +40,7 @@ class ThothApp(App[None]):
 
     def __init__(self, home: Path, model: str | None, make_engine: Callable[[Library], EngineLike]) -> None:
         super().__init__()
+        self._safe_text = SafeText()
         self.home = home
         self.model = model
         self.library = Library(home)
@@ -46,6 +49,10 @@ class ThothApp(App[None]):
         self.downloads = Downloads()
         self.animation_level = "none"  # over ssh a sliding screen is a slow one
         self._main: MainScreen | None = None
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return what every line passes before it is written: Textual's own, then the one that makes it safe."""
+        return [*super().get_line_filters(), self._safe_text]
 
     def get_default_screen(self) -> Screen[Any]:
         """Return the chat."""
