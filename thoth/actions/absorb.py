@@ -161,5 +161,5 @@ def _absorb(engine: Engine, library: Library, source: Source, chunking: Chunking
             listener(source, event)
 
     task = new(source, chunking)
-    events = engine.absorb(task.document, chunking=task.chunking, source_name=task.source_name)
+    events = engine.absorb(task.document, chunking=task.chunking, source_name=task.source_name, options=source.options)
     return Done(task.finish(library, requests.document(events, listen)), is_new)

@@ -40,18 +40,18 @@ class Named:
     origin: str | None
 
 
-def read(names: Iterable[str]) -> list[Named]:
+def read(sources: Iterable[Source]) -> list[Named]:
     """Read the documents that are named for a question.
 
     The same text twice counts once: two equal adapters would double its weight.
 
     Args:
-        names: paths, addresses, `-` for standard input; no folders.
+        sources: paths, addresses, `-` for standard input; no folders.
 
     Raises:
         DocumentError, NoTextError: As `ingest.read`.
     """
-    documents = [Named(ingest.read(name), Source(name).origin) for name in names]
+    documents = [Named(ingest.read(source.place, source.options), source.origin) for source in sources]
     return list({named.document.sha256: named for named in documents}.values())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thoth import ingest
 from thoth.errors import DocumentError, ThothError, UnknownFormatError
-from thoth.ingest import shown
+from thoth.ingest import DEFAULT, Options, shown
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,12 @@ class Source:
     Attributes:
         place: a path, an address, or `-` for standard input.
         named: the user named it; False for a file that was found in a folder.
+        options: what the user decided about reading it.
     """
 
     place: str
     named: bool = True
+    options: Options = DEFAULT
 
     @property
     def label(self) -> str:
@@ -110,3 +112,31 @@ def present(sources: Sources) -> Sources:
     errors = [DocumentError(f"there is no file {shown(source.place)}: check the name") for source in missing]
     failures = [Failure(source.place, error) for source, error in zip(missing, errors, strict=True)]
     return Sources(tuple(source for source in sources.documents if source not in missing), (*sources.failed, *failures))
+
+
+def permit(sources: Sources, ask: Callable[[Source], bool], *, recognize: bool = False) -> Sources:
+    """Ask about addresses of this machine and its own network, which are only fetched where a user says so.
+
+    Args:
+        sources: as a user named them.
+        ask: tells whether such a source may be fetched.
+        recognize: whether pages that are pictures are read by text recognition (OCR).
+    """
+    documents: list[Source] = []
+    failed = [*sources.failed]
+    for source in sources.documents:
+        private = is_private(source)
+        if private and not ask(source):
+            failed.append(Failure(source.place, DocumentError(f"{shown(source.place)} was not fetched")))
+            continue
+        documents.append(replace(source, options=Options(recognize, allow_private=private)))
+    return Sources(tuple(documents), tuple(failed))
+
+
+def is_private(source: Source) -> bool:
+    """Tell whether a source is an address of this machine or its own network. Looks its name up."""
+    if not ingest.is_address(source.place):
+        return False
+    from thoth.ingest import network  # TLS
+
+    return network.leads_home(source.place)

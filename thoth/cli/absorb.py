@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thoth import settings
-from thoth.actions.sources import Failure, Source, expand, present
+from thoth.actions.sources import Failure, Source, expand, permit, present
 from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.start import started
@@ -28,6 +28,7 @@ def absorb(
         str | None,
         typer.Option("--chunking", metavar="meaning|tokens", help="Cut where a thought ends, or equally. [meaning]"),
     ] = None,
+    ocr: Annotated[bool, typer.Option("--ocr", help=console.OCR_HELP)] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
@@ -39,7 +40,7 @@ def absorb(
     chosen = settings.load(paths.settings(), model=model, chunking=chunking)
     from thoth.actions import absorb as absorbing
 
-    named = present(expand(sources, stdin=True))
+    named = permit(present(expand(sources, stdin=True)), console.may_fetch, recognize=ocr)
     for failure in named.failed:
         console.say(str(failure.error))
     report, view = absorbing.Report(failed=[*named.failed]), _View(quiet=json)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thoth import ingest, settings
+from thoth.actions import sources as places
 from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.answers import Source
@@ -51,6 +52,7 @@ def ask(
         str | None,
         typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
     ] = None,
+    ocr: Annotated[bool, typer.Option("--ocr", help=console.OCR_HELP)] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
         str | None,
@@ -81,7 +83,7 @@ def ask(
     from thoth.actions import requests
 
     # Files first, then the model: a misspelt name should not take seconds to find.
-    named = [] if no_doc else asking.read(doc or [])
+    named = [] if no_doc else asking.read(_sources(doc or [], ocr))
     if not (no_doc or named):
         _require_library()
 
@@ -113,6 +115,15 @@ def ask(
         typer.echo("" if is_terminal else found.text)
         if sources:
             typer.echo(f"\n{answers.sources(found.sources)}")
+
+
+def _sources(names: list[str], ocr: bool) -> tuple[places.Source, ...]:
+    """Return what --doc names; one that may not be fetched ends the command."""
+    named = places.Sources(tuple(places.Source(name) for name in names))
+    named = places.permit(named, console.may_fetch, recognize=ocr)
+    if named.failed:
+        raise named.failed[0].error
+    return named.documents
 
 
 def _question(argument: str | None) -> str:

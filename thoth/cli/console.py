@@ -5,10 +5,16 @@ import shutil
 import sys
 from collections.abc import Callable
 
+import typer
+
+from thoth.actions.sources import Source
 from thoth.cli import table
 from thoth.events import Event, Progress
+from thoth.ingest import shown
 from thoth.system import terminal
 from thoth.system.machine import size
+
+OCR_HELP = "Read pages that are pictures by text recognition, where it is installed."
 
 _ERASE_LINE = "\r\x1b[K"
 
@@ -88,3 +94,12 @@ class _Lines(logging.Handler):
 def forward_warnings(logger: logging.Logger) -> None:
     """Print warnings of the core as lines."""
     logger.handlers = [_Lines(logging.WARNING)]
+
+
+def may_fetch(source: Source) -> bool:
+    """Ask whether an address of this machine or its own network may be fetched; in a script, naming it says so."""
+    where = f"{shown(source.place)} is on this machine or its own network"
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        say(f"{where}: fetched, because you named it")
+        return True
+    return typer.confirm(f"{where}. Fetch it?", err=True)

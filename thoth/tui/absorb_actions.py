@@ -49,6 +49,7 @@ class AbsorbActions(Screen[None]):
     @textual.work(group="library-absorb")
     async def absorb(self, sources: Iterable[str]) -> None:
         """Absorb files, addresses and all files in folders; folders with many are asked about first."""
+        from thoth.actions.sources import Source, is_private
         from thoth.tui.screens.confirm import Confirm
         from thoth.tui.sources import expand
 
@@ -62,7 +63,14 @@ class AbsorbActions(Screen[None]):
             question = Confirm(f"Absorb {many}?", "They are in what you chose.", "Absorb", "primary")
             if not await self.app.push_screen_wait(question):
                 wanted.found.clear()
-        self.work.absorb(wanted.named)
+        private = []
+        for source in await asyncio.to_thread(lambda: [*filter(is_private, map(Source, wanted.named))]):
+            where = f"{source.label} is on this machine or its own network."
+            if await self.app.push_screen_wait(Confirm("Fetch it?", where, "Fetch", "primary")):
+                private.append(source.place)
+            else:
+                wanted.named.remove(source.place)
+        self.work.absorb(wanted.named, private)
         self._in_folders |= {job.id for job in self.work.absorb(wanted.found)}
 
     @on(AbsorbQueue.Cancel)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -94,6 +94,7 @@ class EngineLike(Protocol):
         *,
         chunking: Literal["meaning", "tokens"] = "meaning",
         source_name: str | None = None,
+        options: ingest.Options = ingest.DEFAULT,
     ) -> EventsLike:
         """Absorb a document."""
 
@@ -184,6 +185,7 @@ class Work:
         self._absorbing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="absorbing")
         self._asked: dict[int, _Request] = {}
         self._jobs: dict[int, _Request] = {}
+        self._private: set[str] = set()
         self._counter = itertools.count(1)
 
     @property
@@ -262,11 +264,16 @@ class Work:
         stopped = [self._asked[known].stop() for known in asked if known in self._asked]
         return any(stopped)
 
-    def absorb(self, sources: Iterable[str]) -> list[AbsorbJob]:
+    def absorb(self, sources: Iterable[str], private: Collection[str] = ()) -> list[AbsorbJob]:
         """Absorb files and addresses one after the other; each ends with `AbsorbDone` or `AbsorbFailed`.
+
+        Args:
+            sources: paths and addresses.
+            private: those addresses of this machine or its own network that the user allowed.
 
         Finished chunks of a job that fails or is cancelled are kept: the next absorb of it goes on there.
         """
+        self._private |= set(private)
         return [self._queue(source) for source in sources]
 
     def update(self, documents: Iterable[StoredDocument]) -> list[AbsorbJob]:
@@ -379,7 +386,9 @@ class Work:
             return None
 
         try:
-            request.follow(self._loaded().absorb(source, chunking=chunking, source_name=source_name), message)
+            options = ingest.Options(allow_private=source in self._private)
+            events = self._loaded().absorb(source, chunking=chunking, source_name=source_name, options=options)
+            request.follow(events, message)
         finally:
             self._post(LibraryChanged())
 

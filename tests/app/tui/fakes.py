@@ -128,16 +128,26 @@ class FakeEngine:
         yield Answer(text, cost, self.sources)
 
     def absorb(
-        self, source: Document | Path | str, *, chunking: str = "meaning", source_name: str | None = None
+        self,
+        source: Document | Path | str,
+        *,
+        chunking: str = "meaning",
+        source_name: str | None = None,
+        options: ingest.Options = ingest.DEFAULT,
     ) -> Stream:
-        return Stream(self, lambda stream: self._absorb(source, chunking, source_name, stream))
+        return Stream(self, lambda stream: self._absorb(source, chunking, source_name, options, stream))
 
     def _absorb(
-        self, source: Document | Path | str, chunking: str, source_name: str | None, stream: Stream
+        self,
+        source: Document | Path | str,
+        chunking: str,
+        source_name: str | None,
+        options: ingest.Options,
+        stream: Stream,
     ) -> Iterator[Event]:
         yield Progress("read", 0, 1)
         try:
-            document = source if isinstance(source, Document) else ingest.read(source)
+            document = source if isinstance(source, Document) else ingest.read(source, options)
         except ThothError as error:
             yield Failed(error)
             return
