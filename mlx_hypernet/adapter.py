@@ -1,14 +1,11 @@
-"""Adapters: what one document's chunks became, the sum of several documents, and both on disk.
+"""Adapters: those of a document's chunks, and the sum of several documents, which can be saved.
 
 The saved form is mlx-lm's own (`adapters.safetensors` + `adapter_config.json`), so that
-`mlx_lm.generate --adapter-path` loads it unchanged. The chunks are kept in a file of their own, so that
-documents can be composed anew later.
+`mlx_lm.generate --adapter-path` loads it unchanged.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +15,13 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_hypernet.base import module_path_prefix, target_path, text_model
-from mlx_hypernet.storage import DamagedFileError, read_tensors, write_json, write_tensors
+from mlx_hypernet.storage import write_json, write_tensors
 
 TENSORS_FILE, CONFIG_FILE = "adapters.safetensors", "adapter_config.json"
-_SIDES = ("A", "B", "bias_A", "bias_B")
-_TENSOR_NAME = re.compile(r"(?:.*\.)?layers\.(\d+)\.(?:.*\.)?([^.]+)\.lora_([ab])")
 
 
 class AdapterError(Exception):
-    """An adapter that is damaged, or does not belong to this model or to these other adapters."""
+    """An adapter that does not belong to this model or to these other adapters."""
 
 
 @dataclass(frozen=True)
@@ -202,62 +197,3 @@ def save_adapter(folder: Path, adapter: Adapter, model: nn.Module, info: dict[st
     config = {"fine_tune_type": "lora", "num_layers": wrapped, "lora_parameters": parameters}
     write_tensors(folder / TENSORS_FILE, tensors)
     write_json(folder / CONFIG_FILE, config | {"thoth": info})
-
-
-def load_adapter(folder: Path) -> Adapter:
-    """Read an adapter back.
-
-    Raises:
-        AdapterError: when a file is missing or damaged, or a layer's pair is not complete.
-    """
-    try:
-        scale = float(json.loads((folder / CONFIG_FILE).read_text("utf-8"))["lora_parameters"]["scale"])
-        tensors, _ = read_tensors(folder / TENSORS_FILE)
-    except (OSError, ValueError, KeyError, TypeError, DamagedFileError) as error:
-        raise AdapterError(f"{folder} does not hold a readable adapter: {error}") from error
-    sides: dict[str, dict[str, dict[int, mx.array]]] = {"a": {}, "b": {}}
-    for tensor_name, tensor in tensors.items():
-        match = _TENSOR_NAME.fullmatch(tensor_name)
-        if match is None:
-            raise AdapterError(f"{folder} holds a tensor that is no part of an adapter: {tensor_name}")
-        layer, module, side = match.groups()
-        sides[side].setdefault(module, {})[int(layer)] = tensor.T if side == "a" else tensor
-    first = min((layer for by_layer in sides["a"].values() for layer in by_layer), default=0)
-    a, b = ({name: _stack(by_layer, first) for name, by_layer in sorted(side.items())} for side in sides.values())
-    if not a or {name: x.shape[:2] for name, x in a.items()} != {name: x.shape[:2] for name, x in b.items()}:
-        raise AdapterError(f"{folder} holds an incomplete adapter: lora_a and lora_b do not match")
-    return Adapter(a, b, scale, first)
-
-
-def _stack(by_layer: dict[int, mx.array], first: int) -> mx.array:
-    layers = range(first, first + len(by_layer))
-    if sorted(by_layer) != list(layers) or len({x.shape for x in by_layer.values()}) != 1:
-        raise AdapterError("the adapter is incomplete: layers are missing or differ in shape")
-    return mx.stack([by_layer[layer] for layer in layers])
-
-
-def save_chunks(path: Path, chunks: ChunkAdapters) -> None:
-    """Write the chunk adapters of a document to one safetensors file."""
-    tensors = {f"{side}.{name}": x for side in _SIDES for name, x in getattr(chunks, side).items()}
-    write_tensors(path, tensors, {"scale": repr(chunks.scale), "first_layer": str(chunks.first_layer)})
-
-
-def load_chunks(path: Path) -> ChunkAdapters:
-    """Read what `save_chunks` wrote.
-
-    Raises:
-        AdapterError: when the file is missing or damaged.
-    """
-    sides: dict[str, dict[str, mx.array]] = {side: {} for side in _SIDES}
-    try:
-        tensors, metadata = read_tensors(path)
-        for tensor_name, tensor in tensors.items():
-            side, _, name = tensor_name.partition(".")
-            sides[side][name] = tensor
-        first = int(metadata.get("first_layer", 0))
-        chunks = ChunkAdapters(**sides, scale=float(metadata["scale"]), first_layer=first)
-    except (ValueError, KeyError, DamagedFileError) as error:
-        raise AdapterError(f"{path} does not hold readable chunks: {error}") from error
-    if not chunks.A or any(side.keys() != chunks.A.keys() for side in sides.values()):
-        raise AdapterError(f"{path} holds incomplete chunks")
-    return chunks

@@ -12,10 +12,7 @@ from mlx_hypernet.adapter import (
     AdapterError,
     ChunkAdapters,
     compose,
-    load_adapter,
-    load_chunks,
     save_adapter,
-    save_chunks,
 )
 from mlx_hypernet.live import attach
 from tests import tiny
@@ -59,16 +56,6 @@ def test_what_does_not_belong_together_is_not_composed():
         compose([])
 
 
-def test_chunks_round_trip(tmp_path):
-    chunks = chunks_of(3)
-    save_chunks(tmp_path / "chunks.safetensors", chunks)
-    again = load_chunks(tmp_path / "chunks.safetensors")
-    assert (again.num_chunks, again.scale) == (3, chunks.scale)
-    for side in ("A", "B", "bias_A", "bias_B"):
-        assert mx.array_equal(getattr(again, side)["down_proj"], getattr(chunks, side)["down_proj"])
-    assert [path.name for path in tmp_path.iterdir()] == ["chunks.safetensors"]
-
-
 def _same(ours, theirs):
     """Adapters equal bit for bit, logits up to rounding: some BLAS multiply our transposed views in another order."""
     loaded = dict(tree_flatten(theirs.parameters()))
@@ -91,14 +78,12 @@ def test_mlx_lm_loads_it_unchanged(tmp_path, base_folder, hypernet):
     theirs = load_adapters(tiny.load_base(base_folder), str(tmp_path))
     _same(base, theirs)
 
-    again = load_adapter(tmp_path)
-    assert (again.scale, again.modules) == (adapter.scale, adapter.modules)
-    for name in adapter.modules:
-        layers = adapter.num_layers  # mlx-lm wraps the last layers of a base: what is not adapted among them is zero
-        assert mx.array_equal(again.A[name][:layers], adapter.A[name])
-        assert mx.array_equal(again.B[name][:layers], adapter.B[name])
-        assert not again.B[name][layers:].any().item()
-    assert again.first_layer == adapter.first_layer
+    # mlx-lm wraps the last layers of a base: those after the adapted ones are zero.
+    after = range(adapter.first_layer + adapter.num_layers, tiny.BASE["num_hidden_layers"])
+    saved = mx.load(str(tmp_path / "adapters.safetensors"))
+    rest = [tensor for name, tensor in saved.items() if any(f"layers.{layer}." in name for layer in after)]
+    assert len(rest) == 2 * len(after) * len(adapter.modules)
+    assert not any(tensor.any().item() for tensor in rest)
 
 
 def test_mlx_lm_load_gives_the_same_logits(tmp_path, tiny_pair):
@@ -138,30 +123,3 @@ def test_names_follow_a_wrapped_base(tmp_path, base, bundle):
     assert all(name.startswith("language_model.model.layers.") for name in names)
     attach(wrapped, adapter)
     assert mx.array_equal(wrapped(QUERY), base(QUERY))
-
-
-def test_damaged_files_are_refused(tmp_path, base, bundle):
-    with pytest.raises(AdapterError):
-        load_adapter(tmp_path)
-    with pytest.raises(AdapterError):
-        load_chunks(tmp_path / "chunks.safetensors")
-    chunks = absorb(base, bundle, [[1, 3, 9, 4]])
-    save_adapter(tmp_path, compose([chunks]), base, {})
-    save_chunks(tmp_path / "chunks.safetensors", chunks)
-    for name in ("adapters.safetensors", "chunks.safetensors"):
-        data = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(data[: len(data) // 2])
-    with pytest.raises(AdapterError):
-        load_adapter(tmp_path)
-    with pytest.raises(AdapterError):
-        load_chunks(tmp_path / "chunks.safetensors")
-
-
-def test_incomplete_adapter_is_refused(tmp_path, base, bundle):
-    save_adapter(tmp_path, compose([absorb(base, bundle, [[1, 3, 9, 4]])]), base, {})
-    path = str(tmp_path / "adapters.safetensors")
-    tensors = {name: x + 0 for name, x in mx.load(path).items() if "layers.1." not in name}
-    mx.eval(tensors)
-    mx.save_safetensors(path, tensors)
-    with pytest.raises(AdapterError, match="incomplete"):
-        load_adapter(tmp_path)
