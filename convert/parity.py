@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from convert.checkpoint import Checkpoint
 from convert.errors import ConversionError
 from convert.probe import features_probe, text_probe
 from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.memory import total_memory
 
 # Rows of the table, in the order of computation.
 ROWS = ("features", "latents", "A", "B", "combined adapter", "logits")
@@ -235,7 +235,7 @@ def _obstacle(base: nn.Module) -> str | None:
     if any(isinstance(module, nn.QuantizedLinear) for module in base.modules()):
         return "the base is quantised, which only MLX reads"
     needed = 4 * sum(parameter.size for parameter in dict(tree_flatten(base.parameters())).values())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    memory = total_memory()
     if needed < 0.8 * memory:
         return None
     return f"the base in fp32 takes {needed / 1e9:.0f} GB of this machine's {memory / 1e9:.0f} GB"

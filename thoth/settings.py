@@ -218,6 +218,7 @@ def save(path: Path, **changes: Value | None) -> None:
         else:
             document[name] = _known(name).check(value)
     with disk.explained(path.parent):
+        disk.make_private_folder(path.parent)
         atomic.write_text(path, tomlkit.dumps(document))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import math
-import os
 import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -15,6 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from convert.base.fp8 import FP8
+from mlx_hypernet.memory import free_memory, total_memory
 
 MAX_ABSOLUTE = 1e-3
 # Bounds of rounded weights are so many times the error of one weight: many matrices lie on every path through a
@@ -169,10 +169,10 @@ def compare(result: Path, reference: Reference, dtype: str, q_bits: int | None, 
     model = load_model(result, lazy=True)[0]
     parameters = int(get_total_parameters(model))
     logits = None
-    needed, free = 4 * max(reference.parameters, parameters), _available_memory()
+    needed, free = 4 * max(reference.parameters, parameters), free_memory() or total_memory() * 3 // 4
     if prompts == 0:
         notes.append("not compared with transformers (--verify 0)")
-    elif free is not None and needed > free:
+    elif needed > free:
         sizes_gb = f"{needed / 1e9:.1f} GB each, one after the other, and {free / 1e9:.1f} GB are free"
         notes.append(f"not compared with transformers: both models need {sizes_gb}")
     else:
@@ -210,16 +210,3 @@ def _difference(expected: list[np.ndarray], ours: list[np.ndarray]) -> Logits:
         rms_relative=float(np.sqrt(np.mean(apart**2) / np.mean(theirs**2))),
         same_top=float((theirs.argmax(-1) == mine.argmax(-1)).mean()),
     )
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be had without swapping: what Linux says, or three quarters of what is built in."""
-    try:
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
-    except (OSError, ValueError):
-        return None

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.app import made_up
+from thoth import settings
 from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import ThothError
 from thoth.library.library import Library
+from thoth.system import crash_log
 from thoth.system.sqlite import Database, Schema, version
 
 SCHEMA = Schema("list of marks", "make them again", table="marks", steps=(("CREATE TABLE marks (mark TEXT)",),))
@@ -114,3 +116,12 @@ def test_a_database_of_another_schema_is_refused(tmp_path: Path) -> None:
     other = replace(SCHEMA, contents="library", table="documents")
     with pytest.raises(ThothError, match="it holds no library"), Database(path, other).reading():
         pass
+
+
+def test_whatever_makes_the_home_first_makes_it_private(home: Path) -> None:
+    settings.save(home / "settings.toml", theme="nord")
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert crash_log.keep(ValueError("a secret")).endswith(str(home / "error.log"))
+    assert crash_log.keep(ValueError("another")).endswith(str(home / "error.log"))
+    assert "ValueError: another" in (home / "error.log").read_text()
+    assert stat.S_IMODE((home / "error.log").stat().st_mode) == 0o600

@@ -263,7 +263,7 @@ def test_disagreement_leaves_nothing(tmp_path, bf16, monkeypatch):
 
 
 def test_too_little_memory_to_compare(tmp_path, bf16, monkeypatch):
-    monkeypatch.setattr("convert.base.parity._available_memory", lambda: 1000)
+    monkeypatch.setattr("convert.base.parity.free_memory", lambda: 1000)
     report = convert(bf16, tmp_path / "base", verify=1)
     assert report.logits is None
     assert "not compared" in report.table()

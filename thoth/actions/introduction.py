@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from thoth.models import registry
-from thoth.system import paths
+from thoth.system import disk, paths
 
 
 def is_due(model: str) -> bool:
@@ -18,6 +18,6 @@ def is_due(model: str) -> bool:
     if model != registry.NANO or marker.exists():
         return False
     with suppress(OSError):  # in a home that cannot be written, it is said again
-        marker.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_private_folder(marker.parent)
         marker.touch()
     return True
