@@ -31,7 +31,7 @@ def main() -> None:
     from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.bundle import load_bundle
-    from mlx_hypernet.chunking import document_ids
+    from mlx_hypernet.format.template import document_ids
     from mlx_hypernet.live import attach, detach
 
     base, tokenizer = load(str(arguments.pair / "base"))

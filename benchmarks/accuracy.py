@@ -125,7 +125,8 @@ class Model:
     def absorb(self, text: str):
         """A note's adapters, by the same calls as the app's."""
         from mlx_hypernet.absorbing import absorb
-        from mlx_hypernet.chunking import document_ids, split
+        from mlx_hypernet.format.chunking import split
+        from mlx_hypernet.format.template import document_ids
 
         config = self.bundle.config
         ids = document_ids(self.tokenizer, text)

@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mlx_hypernet.config import HypernetConfig
+    from mlx_hypernet.format.config import HypernetConfig
 
 MINISTRAL = "mistralai/Ministral-3-3B-Instruct-2512"
 STORAGES = (("float32", None), ("bfloat16", None), ("bfloat16", "8"), ("bfloat16", "4"))
@@ -85,7 +85,7 @@ def write_ministral(path: Path) -> None:
     """Write Ministral-3-3B's hypernetwork with random weights, no two of its parameters in the same place."""
     import torch
 
-    from mlx_hypernet.config import HypernetConfig
+    from mlx_hypernet.format.config import HypernetConfig
     from mlx_hypernet.hypernet import HyperNetwork
 
     config = HypernetConfig(

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from convert.errors import CheckpointError, one_line
-from mlx_hypernet.chunking import document_ids
+from mlx_hypernet.format.template import affixes
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tekken.json")
-# Documents without a token in common at either end: what their templated ids share is the template.
-_MARKERS = ("Alpha beta gamma", "7 of 9", "(another), text: here!", "été, où")
 
 
 @dataclass(frozen=True)
@@ -97,10 +95,10 @@ def _config(base: Path) -> dict[str, Any]:
 
 
 def template_ids(base: Path) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
-    """Prefix and suffix of a base, by templating several documents and keeping what they share.
+    """The ids that a base's template puts around a document.
 
     Returns:
-        The ids in front and behind; None when the base has no tokenizer.
+        Prefix and suffix; None when the base has no tokenizer.
 
     Raises:
         CheckpointError: when the tokenizer cannot be loaded, or its template takes no empty system message.
@@ -112,21 +110,9 @@ def template_ids(base: Path) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     from mlx_hypernet.tokenizer import load_tokenizer
 
     try:
-        tokenizer: Any = load_tokenizer(base)
-        documents = [document_ids(tokenizer, marker) for marker in _MARKERS]
+        return affixes(load_tokenizer(base))
     except (OSError, ValueError, KeyError, TypeError, ImportError, TemplateError) as error:
         raise CheckpointError(
             f"the tokenizer of {base} does not template a document ({one_line(error)}): "
             "give the ids around a chunk with --prefix-ids and --suffix-ids"
         ) from error
-    return shared(documents), shared([ids[::-1] for ids in documents])[::-1]
-
-
-def shared(sequences: list[list[int]]) -> tuple[int, ...]:
-    """The longest beginning that all sequences have in common."""
-    beginning = []
-    for ids in zip(*sequences, strict=False):
-        if len(set(ids)) > 1:
-            break
-        beginning.append(ids[0])
-    return tuple(beginning)

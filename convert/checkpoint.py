@@ -15,7 +15,7 @@ from convert.errors import CheckpointError
 from convert.reference_keys import expected_shapes
 from convert.source import Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE
-from mlx_hypernet.config import BundleConfig, ConfigError
+from mlx_hypernet.format.config import BundleConfig, ConfigError
 from mlx_hypernet.storage import DamagedFileError, open_tensors, read_header
 
 if TYPE_CHECKING:

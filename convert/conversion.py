@@ -12,16 +12,17 @@ from mlx import nn
 
 from convert.base_facts import Template, is_fp8
 from convert.checkpoint import Checkpoint, file_hash, read_checkpoint
-from convert.destination import appearing, check_destination
+from convert.destination import check_destination
 from convert.errors import CheckpointError, ConversionError, one_line
 from convert.parity import Report, compare
 from convert.reference import read_reference_checkpoint
 from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
-from mlx_hypernet.config import BundleConfig, Quantization
 from mlx_hypernet.fingerprint import fingerprint, weight_sample
+from mlx_hypernet.format.atomic import appearing, write_json
+from mlx_hypernet.format.config import BundleConfig, Quantization
 from mlx_hypernet.quantization import layout, store
-from mlx_hypernet.storage import DamagedFileError, Layout, write_json, write_stream
+from mlx_hypernet.storage import DamagedFileError, Layout, write_stream
 
 REPORT_FILE = "conversion.json"
 

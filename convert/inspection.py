@@ -13,7 +13,7 @@ from convert.errors import CheckpointError
 from convert.reference import read_reference
 from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, read_config
-from mlx_hypernet.config import ConfigError, HypernetConfig
+from mlx_hypernet.format.config import ConfigError, HypernetConfig
 from mlx_hypernet.storage import DamagedFileError, TensorInfo, read_header
 
 Tensors = dict[str, TensorInfo]

@@ -17,7 +17,7 @@ from mlx.utils import tree_flatten
 from convert.checkpoint import Checkpoint
 from convert.errors import ConversionError
 from convert.probe import features_probe, text_probe
-from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.memory import total_memory
 
 # Rows of the table, in the order of computation.

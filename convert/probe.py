@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlx_hypernet.config import BundleConfig, HypernetConfig
+from mlx_hypernet.format.config import BundleConfig, HypernetConfig
 
 # Row of the report -> part (module, chunk, side) -> values.
 Outputs = dict[str, dict[str, np.ndarray]]

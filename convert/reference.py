@@ -20,7 +20,7 @@ from convert.errors import CheckpointError
 from convert.pickles import Inert, load
 from convert.reference_keys import to_ours
 from convert.source import Source
-from mlx_hypernet.config import BaseInfo, BundleConfig, HypernetConfig
+from mlx_hypernet.format.config import BaseInfo, BundleConfig, HypernetConfig
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from convert.errors import CheckpointError
-from mlx_hypernet.config import HypernetConfig
+from mlx_hypernet.format.config import HypernetConfig
 from mlx_hypernet.hypernet import HyperNetwork
 
 # Theirs, ours; `{x}` stands for one part of a name and is the same on both sides.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from convert.destination import appearing, check_destination
+from convert.destination import check_destination
 from convert.errors import CheckpointError, ConversionError
 from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, load_bundle, read_config
+from mlx_hypernet.format.atomic import appearing, write_json
 from mlx_hypernet.quantization import layout
-from mlx_hypernet.storage import open_tensors, write_json, write_stream
+from mlx_hypernet.storage import open_tensors, write_stream
 
 
 def to_torch(source: Source, destination: Path) -> None:

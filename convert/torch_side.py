@@ -69,7 +69,7 @@ def _hypernet(checkpoint: Checkpoint) -> Any:
     """The hypernetwork around the checkpoint's own tensors: nothing is initialised, nothing is copied."""
     import torch
 
-    from torch_train.model.config import HypernetConfig
+    from mlx_hypernet.format.config import HypernetConfig
     from torch_train.model.hypernet import HyperNetwork
 
     with torch.device("meta"):

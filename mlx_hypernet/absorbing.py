@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mlx_hypernet.adapter import ChunkAdapters
 from mlx_hypernet.bundle import Bundle
-from mlx_hypernet.config import BundleConfig
 from mlx_hypernet.encoder import last_features, layer_features, pooled
+from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.live import bare
 
 BATCH_CHUNKS = 4

@@ -15,7 +15,8 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_hypernet.base import module_path_prefix, target_path, text_model
-from mlx_hypernet.storage import write_json, write_tensors
+from mlx_hypernet.format.atomic import write_json
+from mlx_hypernet.storage import write_tensors
 
 TENSORS_FILE, CONFIG_FILE = "adapters.safetensors", "adapter_config.json"
 

@@ -21,11 +21,12 @@ from mlx_hypernet.base import (
     target_path,
     text_model,
 )
-from mlx_hypernet.config import BaseInfo, BundleConfig, ConfigError
 from mlx_hypernet.fingerprint import fingerprint, same_weights
+from mlx_hypernet.format.atomic import write_json
+from mlx_hypernet.format.config import BaseInfo, BundleConfig, ConfigError
 from mlx_hypernet.hypernet import HyperNetwork
 from mlx_hypernet.identity import bundle_id, weights_id
-from mlx_hypernet.storage import DamagedFileError, read_tensors, write_json, write_tensors
+from mlx_hypernet.storage import DamagedFileError, read_tensors, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 

@@ -18,7 +18,7 @@ from mlx import nn
 from numpy.typing import NDArray
 
 from mlx_hypernet.base import text_model
-from mlx_hypernet.config import BaseInfo, ConfigError
+from mlx_hypernet.format.config import BaseInfo, ConfigError
 
 Values = NDArray[np.float32]
 

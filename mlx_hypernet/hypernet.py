@@ -13,7 +13,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from mlx_hypernet.config import HypernetConfig
+from mlx_hypernet.format.config import HypernetConfig
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6

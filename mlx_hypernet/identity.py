@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from mlx_hypernet.config import BundleConfig
+from mlx_hypernet.format.config import BundleConfig
 
 _PROVENANCE = {"source", "tool_version", "repository"}  # where it came from changes nothing that it does
 _WEIGHTS_DIGITS, _CONFIG_DIGITS = 16, 8

@@ -11,7 +11,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from mlx_hypernet.config import BundleConfig, Quantization
+from mlx_hypernet.format.config import BundleConfig, Quantization
 from mlx_hypernet.hypernet import HyperNetwork
 from mlx_hypernet.storage import Layout
 

@@ -1,18 +1,17 @@
-"""Tensors and JSON on disk: read whole or refused; a crash while writing leaves the old file or the new."""
+"""Tensors on disk: read whole or refused; a crash while writing leaves the old file or the new."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import mlx.core as mx
+
+from mlx_hypernet.format.atomic import replacing
 
 # Names of dtypes in a safetensors header.
 _NAMES = {
@@ -39,26 +38,6 @@ class TensorInfo:
 
     dtype: str
     shape: tuple[int, ...]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`: it becomes `path` if the block succeeds, and vanishes if not."""
-    # The name keeps its ending: mx.save_safetensors appends one where it is missing.
-    temporary = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
-    try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write `data` as indented JSON."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, mx.array], metadata: dict[str, str] | None = None) -> None:

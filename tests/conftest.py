@@ -126,8 +126,8 @@ def make_bundle(folder: Path, base: Path) -> None:
     from mlx_lm.utils import load_model
 
     from mlx_hypernet.bundle import save_bundle
-    from mlx_hypernet.config import BundleConfig, HypernetConfig
     from mlx_hypernet.fingerprint import describe
+    from mlx_hypernet.format.config import BundleConfig, HypernetConfig
     from mlx_hypernet.hypernet import HyperNetwork
 
     model, config = load_model(base)

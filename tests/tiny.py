@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlx_hypernet.config import BaseInfo, BundleConfig, HypernetConfig
+from mlx_hypernet.format.config import BaseInfo, BundleConfig, HypernetConfig
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "sakana-tiny"
 
@@ -106,11 +106,10 @@ def torch_hypernet(config: HypernetConfig, seed: int = 0) -> Any:
     """A random hypernetwork in torch, with no parameter left at a value that would hide a mistake."""
     import torch
 
-    from torch_train.model.config import HypernetConfig as TorchConfig
     from torch_train.model.hypernet import HyperNetwork
 
     torch.manual_seed(seed)
-    network = HyperNetwork(TorchConfig.from_dict(config.to_dict()))
+    network = HyperNetwork(config)
     with torch.no_grad():
         for parameter in network.state_dict().values():
             parameter.add_(0.05 * torch.randn_like(parameter))

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mlx_hypernet.format import atomic
 from thoth.errors import UsageError
 from thoth.retrieval.routing import Route, Routing
-from thoth.system import atomic, disk
+from thoth.system import disk
 
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking

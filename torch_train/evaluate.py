@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 
+from mlx_hypernet.format.atomic import replacing
 from torch_train.data.row import read_rows
-from torch_train.data.storage import replacing
 from torch_train.errors import DataError, TrainingError
 from torch_train.evaluation import report
 from torch_train.evaluation.absorbed import Absorber

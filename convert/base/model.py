@@ -22,9 +22,9 @@ from convert.base.shards import Shards, find_shards
 from convert.base.tokenizer import check_streaming, copy_tokenizer
 from convert.base.writing import write_config, write_weights
 from convert.checkpoint import file_hash
-from convert.destination import appearing, check_destination
+from convert.destination import check_destination
 from convert.errors import CheckpointError, ConversionError
-from mlx_hypernet.storage import write_json
+from mlx_hypernet.format.atomic import appearing, write_json
 
 REPORT_FILE = "base_conversion.json"
 _VISION = ("vision_tower.", "multi_modal_projector.")

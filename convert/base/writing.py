@@ -11,7 +11,8 @@ import mlx.core as mx
 from convert.base.config import CONFIG_FILE
 from convert.base.shards import INDEX_FILE, SINGLE_FILE
 from convert.errors import ConversionError
-from mlx_hypernet.storage import Layout, write_json, write_stream
+from mlx_hypernet.format.atomic import write_json
+from mlx_hypernet.storage import Layout, write_stream
 
 
 def write_weights(folder: Path, layout: Layout, read: Callable[[str], mx.array], dtype: str) -> None:

@@ -15,7 +15,7 @@ from convert.base.model import REPORT_FILE, write_record
 from convert.base.parity import BaseReport, Reference, compare, torch_logits
 from convert.base.tokenizer import check_streaming
 from convert.base.writing import write_config, write_weights
-from convert.destination import appearing, check_destination
+from convert.destination import check_destination
 from convert.errors import ConversionError
 from convert.gguf.config import PERMUTED, model_config
 from convert.gguf.header import GgufFile, read_header
@@ -24,6 +24,7 @@ from convert.gguf.parity import load_torch_reading, obstacle
 from convert.gguf.stored import Stored
 from convert.gguf.tensors import ROPE_FACTORS, Weights, read_values, text_tensors
 from convert.gguf.tokenizer import write_tokenizer
+from mlx_hypernet.format.atomic import appearing
 
 
 def convert_gguf(

@@ -13,7 +13,7 @@ from convert.base.tokenizer import TOKENIZER_FILE
 from convert.errors import CheckpointError, one_line
 from convert.gguf.metadata import Metadata
 from convert.gguf.splits import SPLITS
-from mlx_hypernet.storage import write_json
+from mlx_hypernet.format.atomic import write_json
 
 CONFIG_FILE = "tokenizer_config.json"
 # Of `tokenizer.ggml.token_type`.

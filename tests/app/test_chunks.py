@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mlx_hypernet.chunking import document_ids
+from mlx_hypernet.format.template import document_ids
 from thoth.ingest import Block, Document, prose, sentences
 from thoth.ingest import chunks as chunking
 from thoth.ingest.chunks import Chunk, split
@@ -157,7 +157,7 @@ def test_pages(words: Any) -> None:
 
 
 def test_equal_lengths_as_the_reference_cuts(tokenizer: Any) -> None:
-    from mlx_hypernet.chunking import split as reference
+    from mlx_hypernet.format.chunking import split as reference
 
     document = paged()
     ids = document_ids(tokenizer, document.text)

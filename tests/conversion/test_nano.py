@@ -17,10 +17,10 @@ from benchmarks.accuracy import ROWS, Model
 from mlx_hypernet.absorbing import absorb
 from mlx_hypernet.adapter import compose
 from mlx_hypernet.bundle import load_bundle
-from mlx_hypernet.chunking import document_ids
+from mlx_hypernet.format.config import HypernetConfig
+from mlx_hypernet.format.template import document_ids
 from mlx_hypernet.live import attach, detach
 from thoth import nano
-from torch_train.model.config import HypernetConfig
 from torch_train.model.encoder import layer_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.model.lora import Injected

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from benchmarks.conversion import write_reference
+from mlx_hypernet.format.config import HypernetConfig
 from tests import tiny
 from tests.conversion import gguf_files
 from tests.conversion.command import converts, fails, run
-from torch_train.model.config import HypernetConfig
 from torch_train.model.hypernet import HyperNetwork
 
 

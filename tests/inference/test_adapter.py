@@ -91,7 +91,8 @@ def test_mlx_lm_load_gives_the_same_logits(tmp_path, tiny_pair):
     import mlx_lm
 
     from mlx_hypernet.bundle import load_bundle
-    from mlx_hypernet.chunking import document_ids, split
+    from mlx_hypernet.format.chunking import split
+    from mlx_hypernet.format.template import document_ids
 
     base, tokenizer = mlx_lm.load(str(tiny_pair / "base"))
     bundle = load_bundle(tiny_pair / "hypernet")

@@ -8,8 +8,8 @@ import pytest
 from mlx.utils import tree_flatten
 
 from mlx_hypernet.bundle import BundleError, check_fits, load_bundle, save_bundle
-from mlx_hypernet.config import BundleConfig
 from mlx_hypernet.fingerprint import describe
+from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.identity import bundle_id
 from tests import tiny
 

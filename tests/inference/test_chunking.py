@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from mlx_hypernet.chunking import document_ids, split
+from mlx_hypernet.format.chunking import split
+from mlx_hypernet.format.template import document_ids
 
 PREFIX, SUFFIX = (1, 3), (4,)
 

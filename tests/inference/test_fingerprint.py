@@ -16,8 +16,8 @@ from mlx_lm.utils import load_model
 
 import thoth.nano
 from mlx_hypernet.bundle import BundleError, check_fits, read_config
-from mlx_hypernet.config import BaseInfo
 from mlx_hypernet.fingerprint import describe, fingerprint, same_weights
+from mlx_hypernet.format.config import BaseInfo
 from mlx_hypernet.tokenizer import load_tokenizer
 
 NANO = Path(thoth.nano.folder())

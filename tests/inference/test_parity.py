@@ -101,9 +101,9 @@ def test_reference_implementation():
     from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.bundle import Bundle
-    from mlx_hypernet.config import BundleConfig
     from mlx_hypernet.encoder import layer_features
     from mlx_hypernet.fingerprint import describe
+    from mlx_hypernet.format.config import BundleConfig
     from mlx_hypernet.hypernet import HyperNetwork
     from mlx_hypernet.live import attach
 
@@ -138,7 +138,7 @@ def test_torch_twin_is_the_reference():
     import torch
 
     from convert.reference import read_reference
-    from torch_train.model.config import HypernetConfig
+    from mlx_hypernet.format.config import HypernetConfig
     from torch_train.model.hypernet import HyperNetwork
 
     checkpoint = read_reference(tiny.REFERENCE / "pytorch_model.bin")

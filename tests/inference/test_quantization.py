@@ -12,9 +12,10 @@ from mlx.utils import tree_flatten
 
 from mlx_hypernet import quantization
 from mlx_hypernet.bundle import WEIGHTS_FILE, BundleError, load_bundle
-from mlx_hypernet.config import ConfigError, Quantization
+from mlx_hypernet.format.atomic import write_json
+from mlx_hypernet.format.config import ConfigError, Quantization
 from mlx_hypernet.hypernet import HyperNetwork
-from mlx_hypernet.storage import write_json, write_stream
+from mlx_hypernet.storage import write_stream
 from tests import tiny
 
 # 64 -> 160 in the head, 32 -> 128 in the MLPs: rows of one, four and five groups; nothing of it is square.

@@ -3,7 +3,7 @@
 import pytest
 from transformers import AutoTokenizer
 
-from mlx_hypernet.template import template_ids
+from mlx_hypernet.format.template import template_ids
 from thoth import nano
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mlx_hypernet.format.template import document_ids
 from tests.training import tiny_run
 from torch_train.data.row import Row, write_rows
 from torch_train.evaluate import main
@@ -16,7 +17,6 @@ from torch_train.evaluation.evaluate import Answered, evaluate
 from torch_train.evaluation.metrics import exact_match, is_refusal, normalised, rouge_l, scores, token_f1
 from torch_train.evaluation.report import markdown, summarise
 from torch_train.model.encoder import layer_features
-from torch_train.model.prompt import document_ids
 from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord, TrainerState
 

@@ -321,7 +321,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
 
 def test_old_checkpoints_and_what_a_kill_left_go(pair: tuple[Path, Path], tmp_path: Path) -> None:
     config = tiny_run.config_file(tmp_path, *pair)
-    (tmp_path / "run" / ".step-00000004.partial").mkdir(parents=True)
+    (tmp_path / "run" / ".partial-0-step-00000004").mkdir(parents=True)
     assert main([str(config), "run.save_every=1", "run.keep=2"]) == 0
     assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000005", "step-00000006"]
     assert not list((tmp_path / "run").glob(".*"))

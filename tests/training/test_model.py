@@ -11,11 +11,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Mistral3Config, Mistral3ForConditionalGeneration
 
+from mlx_hypernet.format.config import HypernetConfig
 from tests.training import tiny_run
 from torch_train.errors import TrainingError
 from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import Chunking
-from torch_train.model.config import HypernetConfig
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.distillation import DistillationModel, neftune_noise

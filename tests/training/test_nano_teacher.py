@@ -12,14 +12,14 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3ForCausalLM
 
+from mlx_hypernet.format.template import affixes, document_ids
 from tests.training import tiny_run
 from torch_train.errors import DataError
 from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.lora import Injected
-from torch_train.model.prompt import document_ids, question_ids
-from torch_train.model.template import template_ids
+from torch_train.model.prompt import question_ids
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.nano import joint, teacher, tokenizer
 from torch_train.nano.language import UNKNOWN, Language
@@ -57,7 +57,7 @@ def test_prompts_are_those_of_the_app(words: Tokenizer, base: Path) -> None:
     first, second = teacher.prompts(Item(words.encode("A note.").ids, turns))
     assert first == question_ids(loaded, question)
     assert second == [*first, *turns[0].answer, EOS, INST, *turns[1].question, END_INST]
-    assert template_ids(loaded) == ((BOS, INST), (END_INST,))
+    assert affixes(loaded) == ((BOS, INST), (END_INST,))
     assert document_ids(loaded, "A note.") == [BOS, INST, *words.encode("A note.").ids, END_INST]
 
 

@@ -186,7 +186,7 @@ def test_the_number_of_chunks_follows_the_table() -> None:
 
 
 def test_equal_chunks_are_those_of_the_app() -> None:
-    from mlx_hypernet.chunking import split
+    from mlx_hypernet.format.chunking import split
 
     for tokens in (1, 7, 8, 9, 100, 101):
         document = [1, 3, *range(50, 50 + tokens), 4]

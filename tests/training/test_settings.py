@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import Ministral3Config
 
+from mlx_hypernet.format.config import HypernetConfig
 from torch_train.__main__ import main
-from torch_train.model.config import HypernetConfig
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.optimizer import build_optimizer, is_decayed, is_matrix, learning_rate
 from torch_train.training.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
+from mlx_hypernet.format.config import HypernetConfig
 from torch_train.data.row import Row
 from torch_train.model.chunking import Chunking
-from torch_train.model.config import HypernetConfig
 from torch_train.model.generation import TOP, Transformers
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.nano import tokenizer

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mlx_hypernet.format import atomic
 from thoth.errors import DocumentError, ModelError, UsageError
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.models import registry
 from thoth.models.registry import Pair
-from thoth.system import atomic, disk, machine, paths
+from thoth.system import disk, machine, paths
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -157,7 +158,8 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     import mlx.core as mx
 
     from mlx_hypernet.base import module_path_prefix, target_path, text_model
-    from mlx_hypernet.storage import write_json, write_tensors
+    from mlx_hypernet.format.atomic import write_json
+    from mlx_hypernet.storage import write_tensors
 
     # Multimodal wrappers: `model.language_model` in transformers is `language_model.model` in mlx-lm.
     prefix = {"language_model.model": "model.language_model"}.get(found := module_path_prefix(model), found)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from mlx_hypernet.format import atomic
 from thoth.chats.sessions import Session, Turn
 from thoth.errors import ThothError, UsageError
 from thoth.events import Passage
-from thoth.system import atomic
 
 
 def write(path: Path, session: Session, turns: Sequence[Turn]) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import mlx.nn as nn
 
     from mlx_hypernet.bundle import Bundle
-    from mlx_hypernet.config import BundleConfig
+    from mlx_hypernet.format.config import BundleConfig
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def build(
 def _ids(
     pair: LoadedPair, messages: Sequence[Message], context: Sequence[str] = (), passages: Sequence[str] = ()
 ) -> list[int]:
-    from mlx_hypernet.template import template_ids
+    from mlx_hypernet.format.template import template_ids
 
     conversation = list(messages)
     for at, texts in ((-1, passages), (0, context)):

@@ -263,10 +263,11 @@ def _split_equally(
     suffix_ids: Sequence[int],
 ) -> list[Chunk]:
     """Cut as the reference does, the template's own tokens counted in."""
-    from mlx_hypernet import chunking
+    from mlx_hypernet.format.chunking import split
+    from mlx_hypernet.format.template import document_ids
 
-    ids = chunking.document_ids(tokenizer, document.text)
-    chunks = chunking.split(ids, max_tokens, prefix_ids, suffix_ids)
+    ids = document_ids(tokenizer, document.text)
+    chunks = split(ids, max_tokens, prefix_ids, suffix_ids)
     total, locate = len(tokens.ids), _Locator(document)
     length = math.ceil(len(ids) / math.ceil(len(ids) / max_tokens))
     front = next((k for k in range(len(ids) - total + 1) if ids[k : k + total] == tokens.ids), None)

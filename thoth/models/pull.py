@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mlx_hypernet.format import atomic
 from thoth.errors import ModelError, ResourceError, Stopped, ThothError, UsageError
 from thoth.events import Progress
 from thoth.models import hub, registry, wheel
 from thoth.models.plan import WHEEL_FOLDER, Plan, check, has_torch
 from thoth.models.registry import Pair
-from thoth.system import atomic, paths
+from thoth.system import paths
 
 _LOOK_SECONDS = 0.2
 _KILL_SECONDS = 10.0

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlx_hypernet.format import atomic
 from thoth import nano, smol
 from thoth.errors import ModelError
 from thoth.models.wheel import Wheel
-from thoth.system import atomic, paths
+from thoth.system import paths
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def bundle_id(pair: Pair) -> str:
         ModelError: The bundle has no weights, or its configuration is not valid.
     """
     from mlx_hypernet import identity
-    from mlx_hypernet.config import BundleConfig, ConfigError
+    from mlx_hypernet.format.config import BundleConfig, ConfigError
 
     weights, memory = pair.bundle / "model.safetensors", paths.home() / "bundles.json"
     try:

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from torch_train.data.storage import write_json, write_table
+from mlx_hypernet.format.atomic import write_json
+from torch_train.data.storage import write_table
 from torch_train.errors import DataError
 
 MANIFEST = "manifest.json"

@@ -1,63 +1,42 @@
-"""Files that are whole or absent: written beside their place, flushed to disk, then moved there."""
+"""Parquet tables that appear whole or not at all, and folders that one process writes to."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlx_hypernet.format.atomic import remove_leftovers, replacing
 from torch_train.errors import DataError, TrainingError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`: it becomes `path` if the block succeeds, and vanishes if not.
-
-    The temporary name is always the same, so that what a killed process leaves behind is written over.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        yield partial
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-@contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder alone through the block, or to the end of a killed process; a disk without locks is not held.
+    """Lock a folder until the block or the process ends, and remove what a killed process left in it.
+
+    A disk without locks is used without one; leftovers stay there.
 
     Raises:
-        TrainingError: Another process holds it.
+        TrainingError: Another process has locked it.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with suppress(OSError):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise TrainingError(
-                    f"another process is at work in {folder}: stop it, or choose another folder"
-                ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise TrainingError(f"another process writes to {folder}: stop it, or choose another folder") from error
+        except OSError:
+            yield
+            return
+        remove_leftovers(folder)
         yield
     finally:
         os.close(handle)
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write `data` as indented JSON."""
-    with replacing(path) as partial:
-        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_table(path: Path, table: pa.Table) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from torch_train.data.storage import write_json
+from mlx_hypernet.format.atomic import write_json
 from torch_train.english.leaks import check
 from torch_train.english.lessons import LESSONS, Lesson, Material, draw
 from torch_train.english.nothing import prompts_of

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from mlx_hypernet.format.template import document_ids
 from torch_train.data.row import context_id
 from torch_train.data.shards import Shards
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import TOP
-from torch_train.model.prompt import document_ids, question_ids
+from torch_train.model.prompt import question_ids
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mlx_hypernet.format.template import affixes, document_ids
 from torch_train.errors import TrainingError
 from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
@@ -17,8 +18,6 @@ from torch_train.model.encoder import own_tokens, packed_features
 from torch_train.model.fingerprint import local_folder
 from torch_train.model.generation import Transformers
 from torch_train.model.lora import Adapters, Injected, compose
-from torch_train.model.prompt import document_ids
-from torch_train.model.template import template_ids
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord
@@ -55,7 +54,7 @@ class Absorber:
             TrainingError: Names in what the base differs.
         """
         here = self._base.shape
-        here["prefix_ids"], here["suffix_ids"] = template_ids(self.tokenizer)
+        here["prefix_ids"], here["suffix_ids"] = affixes(self.tokenizer)
         told = [
             f"{name} {getattr(record, name)} (here {one})" for name, one in here.items() if getattr(record, name) != one
         ]

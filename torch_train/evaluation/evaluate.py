@@ -11,11 +11,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mlx_hypernet.format.template import document_ids
 from torch_train.data import niah
 from torch_train.data.row import Row
 from torch_train.errors import DataError
 from torch_train.evaluation.absorbed import Absorber
-from torch_train.model.prompt import document_ids, question_ids
+from torch_train.model.prompt import question_ids
 
 WAYS = ("nothing", "context", "adapter")
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlx_hypernet.format.atomic import replacing, write_json
 from torch_train.data.niah import cell
-from torch_train.data.storage import replacing, write_json
 from torch_train.evaluation.metrics import METRICS, is_refusal, normalised, scores, token_f1
 
 if TYPE_CHECKING:

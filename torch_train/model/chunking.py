@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+from mlx_hypernet.format.chunking import cut, equal_lengths
 
 # How often a context is cut into so many chunks in stage 2 (arXiv 2602.15902, and the reference's settings).
 STAGE_2_COUNTS: Mapping[int, float] = MappingProxyType({1: 0.5, 2: 0.125} | dict.fromkeys(range(3, 9), 0.0625))
@@ -20,7 +21,7 @@ class Chunking:
     Attributes:
         max_tokens: longest chunk, not counting the prefix and suffix that are put around it.
         prefix_ids: the template's ids in front, added to every chunk that does not begin with them.
-        suffix_ids: the template's ids behind, added to every chunk that does not end with them.
+        suffix_ids: the template's ids at the end, added to every chunk that does not end with them.
         counts: number of chunks -> how often; None cuts into as few chunks of equal length as `max_tokens` allows,
             which is how the app cuts.
         min_tokens: shortest chunk where `counts` draws their number.
@@ -47,20 +48,8 @@ class Chunking:
         if not ids:
             raise ValueError("cannot cut a document without tokens")
         random_cuts = self.counts is not None
-        lengths = self._drawn(len(ids), draw) if random_cuts else _equal(len(ids), self.max_tokens)
-        chunks, start = [], 0
-        for length in lengths:
-            chunks.append(self._wrapped(list(ids[start : start + length])))
-            start += length
-        return chunks
-
-    def _wrapped(self, chunk: list[int]) -> list[int]:
-        prefix, suffix = list(self.prefix_ids), list(self.suffix_ids)
-        if chunk[: len(prefix)] != prefix:
-            chunk = prefix + chunk
-        if suffix and chunk[-len(suffix) :] != suffix:
-            chunk = chunk + suffix
-        return chunk
+        lengths = self._drawn(len(ids), draw) if random_cuts else equal_lengths(len(ids), self.max_tokens)
+        return cut(ids, lengths, self.prefix_ids, self.suffix_ids)
 
     def _drawn(self, tokens: int, draw: random.Random) -> list[int]:
         """Lengths of chunks: their number from `counts` as far as it is possible, each length then drawn evenly."""
@@ -68,7 +57,7 @@ class Chunking:
         counts = (self.counts or {}).items()
         possible = {n: weight for n, weight in counts if n * shortest <= tokens <= n * longest and weight > 0}
         if not possible:  # shorter than a chunk, or longer than the largest number of them
-            return _equal(tokens, longest)
+            return equal_lengths(tokens, longest)
         count = draw.choices(list(possible), list(possible.values()))[0]
         lengths = []
         for others in reversed(range(count)):  # what is left must still fit the other chunks
@@ -77,9 +66,3 @@ class Chunking:
             tokens -= length
         draw.shuffle(lengths)  # else the first chunks would tend to be the longer ones
         return lengths
-
-
-def _equal(tokens: int, longest: int) -> list[int]:
-    """As few equal lengths as possible; the last one may be shorter."""
-    length = math.ceil(tokens / math.ceil(tokens / longest))
-    return [min(length, tokens - start) for start in range(0, tokens, length)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from torch_train.model.config import HypernetConfig
+from mlx_hypernet.format.config import HypernetConfig
 
 # Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
 recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from torch_train.data.storage import replacing
+from mlx_hypernet.format.atomic import replacing
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.pool import POOL
 from torch_train.training.journal import Journal

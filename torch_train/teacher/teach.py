@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from mlx_hypernet.format.template import document_ids
 from torch_train.data.row import Row, fingerprint
 from torch_train.data.shards import Shards
 from torch_train.data.storage import locked
 from torch_train.errors import DataError
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import TOP, Engine, Generated
-from torch_train.model.prompt import document_ids, question_ids
+from torch_train.model.prompt import question_ids
 from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 
 REFUSAL, CLOSED_BOOK = "refusal", "closed-book"

@@ -7,9 +7,7 @@ what the run goes on from. No pickle anywhere.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mlx_hypernet.format.atomic import appearing, remove_folder, write_json
+from mlx_hypernet.format.config import ConfigError, HypernetConfig
 from torch_train.errors import TrainingError
-from torch_train.model.config import ConfigError, HypernetConfig
 from torch_train.model.hypernet import HyperNetwork
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TRAINER, TRAINER_TENSORS = "trainer.json", "trainer.safetensors"
 _NAME = re.compile(r"step-\d{8}")
-_PARTIAL = ".{}.partial"
 
 
 @dataclass(frozen=True)
@@ -105,27 +103,17 @@ def save(
     place = place_of(folder, state.step)
     if place.is_dir():  # a run that was stopped right after it saved
         return place
-    partial = folder / _PARTIAL.format(place.name)
     try:
-        for leftover in folder.glob(_PARTIAL.format("step-*")):  # by a kill in the middle of what follows
-            shutil.rmtree(leftover)
-        partial.mkdir(parents=True)
-        write_model(partial, hypernet, weights, base, state.step)
-        save_file(_plain(state.optimizer), partial / TRAINER_TENSORS)
-        _write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
-        for path in [*partial.iterdir(), partial]:
-            _flush(path)
-        os.replace(partial, place)
-        _flush(folder)
+        with appearing(place) as partial:
+            write_model(partial, hypernet, weights, base, state.step)
+            save_file(_plain(state.optimizer), partial / TRAINER_TENSORS)
+            write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
     except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
         kept = checkpoints(folder)
         left = f"{kept[-1].name} is whole, and the run can go on from it" if kept else "there is no earlier one"
         raise TrainingError(f"checkpoint {place.name} could not be written ({error}): make room; {left}") from error
     for old in checkpoints(folder)[:-keep]:
-        hidden = folder / _PARTIAL.format(old.name)
-        os.replace(old, hidden)  # so that no half of it ever looks like a checkpoint
-        shutil.rmtree(hidden)
+        remove_folder(old)
     return place
 
 
@@ -134,7 +122,7 @@ def write_model(
 ) -> None:
     """Write what `convert-weights` reads, into a folder that is there."""
     save_file(_plain(weights), folder / MODEL)
-    _write_json(folder / CONFIG, {"hypernet": hypernet.to_dict(), **base.to_dict(), "step": step})
+    write_json(folder / CONFIG, {"hypernet": hypernet.to_dict(), **base.to_dict(), "step": step})
 
 
 def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[HypernetConfig, dict[str, Tensor]]:
@@ -238,15 +226,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise TrainingError(f"{path} is no JSON object")
     return data
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlx_hypernet.format.config import HypernetConfig
 from torch_train.model.base import DTYPES, base_config
-from torch_train.model.config import HypernetConfig
 from torch_train.model.fingerprint import local_folder
 from torch_train.model.generation import TOP
 from torch_train.teacher.teacher_rows import TeacherRow

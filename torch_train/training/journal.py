@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from torch_train.data.storage import replacing
+from mlx_hypernet.format.atomic import replacing
 from torch_train.errors import TrainingError
 
 LOG = "log.jsonl"

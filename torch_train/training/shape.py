@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from mlx_hypernet.format.config import ConfigError, HypernetConfig
 from torch_train.errors import TrainingError
-from torch_train.model.config import ConfigError, HypernetConfig
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.settings import HypernetSettings
 

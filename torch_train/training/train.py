@@ -11,12 +11,12 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import FullyShardedDataParallelPlugin, broadcast_object_list
 
+from mlx_hypernet.format.template import affixes
 from torch_train.errors import TrainingError
 from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
 from torch_train.model.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
 from torch_train.model.hypernet import HyperNetwork
-from torch_train.model.template import template_ids
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
 from torch_train.training import card, checkpoint, curves
@@ -148,7 +148,7 @@ def make_accelerator(settings: Settings) -> Accelerator:
 
 def make_chunking(packing: PackingSettings, tokenizer: Any) -> Chunking:
     """How the run cuts documents, with the template's ids of this base."""
-    prefix, suffix = template_ids(tokenizer)
+    prefix, suffix = affixes(tokenizer)
     stage_2 = packing.chunks == "random"
     return Chunking(
         packing.max_chunk_tokens,

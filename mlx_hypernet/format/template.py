@@ -1,14 +1,25 @@
-"""Conversation to token ids, whatever its messages say: a `[/INST]` in somebody's text is text."""
+"""Conversation to token ids, whatever its messages say: a `[/INST]` in a message stays text."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 # From Unicode's private use area: no document holds both around a number.
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile(r"\ue000(\d+)\ue001")
+# Documents without a token in common at either end: what their templated ids share is the template.
+_PROBES = ("Alpha beta gamma", "7 of 9", "(another), text: here!", "été, où")
+
+
+def document_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a document as the hypernetwork was trained to read it.
+
+    The document, stripped, is the user's message below an empty system message, with the generation prompt.
+    """
+    return template_ids(tokenizer, [{"role": "user", "content": text.strip()}])
 
 
 def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
@@ -17,7 +28,7 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int
     Without a system message some templates put in one of their own, which hypernetwork and adapter never saw.
 
     Args:
-        tokenizer: of transformers, or mlx-lm's wrapper of one.
+        tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.
         messages: `role` and `content` of each, the user's first.
     """
     from jinja2 import TemplateError
@@ -28,14 +39,32 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int
         return _ids(tokenizer, messages)
 
 
+def affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that the chat template puts in front of and after every document.
+
+    They are what the ids of unlike documents share. Ministral: (1, 3) = `<s>[INST]` and (4,) = `[/INST]`.
+    """
+    documents = [document_ids(tokenizer, probe) for probe in _PROBES]
+    return _common_start(documents), _common_start([ids[::-1] for ids in documents])[::-1]
+
+
+def _common_start(sequences: list[list[int]]) -> tuple[int, ...]:
+    start = []
+    for ids in zip(*sequences, strict=False):
+        if len(set(ids)) > 1:
+            break
+        start.append(ids[0])
+    return tuple(start)
+
+
 def _ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
     """The template's ids.
 
     A tokenizer takes control tokens that are spelt out in a message for the template's own: a paper about
     chat formats would end the user's turn in its middle. Such messages are encoded by themselves, as plain text.
     """
-    control = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
-    if not any(token in message["content"] for message in messages for token in control):
+    control = _control_tokens(tokenizer)
+    if not any(control.search(message["content"]) for message in messages):
         return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
     # An empty message stays empty: templates ask whether there is a system prompt.
     marked = [m | {"content": m["content"] and _MARK.format(i)} for i, m in enumerate(messages)]
@@ -45,3 +74,10 @@ def _ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
         text = messages[int(part)]["content"] if i % 2 else part
         ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=bool(i % 2))
     return ids
+
+
+@lru_cache(maxsize=4)
+def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
+    """Matches the control tokens; Tekken has a thousand, and training has hundreds of thousands of prompts."""
+    tokens = [re.escape(token.content) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return re.compile("|".join(tokens) or r"(?!)")
