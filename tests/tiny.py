@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_hypernet.format.config import BaseInfo, BundleConfig, HypernetConfig
 
-REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "sakana-tiny"
+REFERENCE = Path(__file__).parent / "fixtures" / "sakana-tiny"
 
 # Ministral-3's own YaRN parameters, scaled down so that a short text crosses the original length.
 ROPE = {

@@ -26,9 +26,6 @@ from torch_train.model.lora import Injected
 from torch_train.model.lora import compose as torch_compose
 
 TOLERANCE = 1e-4
-needs_reference = pytest.mark.skipif(
-    not tiny.REFERENCE.exists(), reason="needs the reference checkpoint beside the project"
-)
 # The reference's Perceiver always has these heads.
 PLAIN = replace(tiny.HYPERNET, num_heads=16, num_kv_heads=4, head_dim=128, rank=8)
 SHAPES = {
@@ -87,7 +84,6 @@ def test_every_shape_computes_what_torch_does(tmp_path, base, shape):
     np.testing.assert_allclose(np.array(model(mx.array(query))), logits, atol=TOLERANCE)
 
 
-@needs_reference
 def test_the_reference_implementations_own_checkpoint(tmp_path):
     """Converted, absorbed, asked: features, A, B, combined adapter and logits are those the reference computed."""
     converts(tiny.REFERENCE, tmp_path / "bundle", "--base", tiny.REFERENCE / "base")
@@ -117,7 +113,6 @@ def test_keys_go_there_and_back(shape):
     assert all(np.array_equal(back[name], tensor) for name, tensor in tensors.items())
 
 
-@needs_reference
 def test_the_twin_has_the_layout_of_the_real_one(tmp_path):
     real, config = load(tiny.REFERENCE / "pytorch_model.bin"), read_reference(tiny.REFERENCE / "pytorch_model.bin")
     tensors = {name: value for name, value in real.items() if isinstance(value, torch.Tensor)}

@@ -92,7 +92,6 @@ def test_adapted_logits_agree_with_transformers(base, torch_base, bundle):
     np.testing.assert_allclose(np.array(base(mx.array(query))), expected, atol=TOLERANCE)
 
 
-@pytest.mark.skipif(not tiny.REFERENCE.exists(), reason="needs the reference checkpoint beside the project")
 def test_reference_implementation():
     """Features, A, B, combined adapter and logits of SakanaAI/doc-to-lora, as the converter reads it."""
     import mlx.core as mx
@@ -133,7 +132,6 @@ def test_reference_implementation():
     np.testing.assert_allclose(np.array(base(query)), expected["lora_logits"], atol=TOLERANCE)
 
 
-@pytest.mark.skipif(not tiny.REFERENCE.exists(), reason="needs the reference checkpoint beside the project")
 def test_torch_twin_is_the_reference():
     import torch
 
