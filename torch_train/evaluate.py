@@ -19,7 +19,7 @@ from torch_train.data.row import read_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.evaluation import report
 from torch_train.evaluation.absorbed import Absorber
-from torch_train.evaluation.evaluate import evaluate, needles
+from torch_train.evaluation.evaluate import Answered, evaluate, needles
 from torch_train.model.arguments import device, whole, wholes
 from torch_train.model.base import DTYPES
 
@@ -76,7 +76,7 @@ def _run(options: argparse.Namespace) -> None:
     rows += needles(options.needles, options.depths, options.per_cell, count, options.seed)
     if not any(any(row.answers) for row in rows):
         raise DataError(f"{options.rows} has no question with a reference answer: there is nothing to compare with")
-    answered = []
+    answered: list[Answered] = []
     for one in evaluate(model, rows, options.max_answer_tokens, options.unrelated, options.seed):
         if answered and answered[-1].id != one.id and sys.stderr.isatty():
             print(f"\r{len(answered):,} questions", end="", file=sys.stderr, flush=True)

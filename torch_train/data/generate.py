@@ -80,7 +80,7 @@ def prompt_text(name: str) -> str:
 def parse(written: str) -> list[str]:
     """The questions in what a model wrote: lines or a JSON list, whatever marks are in front, duplicates removed."""
     lines = _json_texts(written) or written.splitlines()
-    questions = {}
+    questions: dict[str, str] = {}
     for line in lines:
         question = _MARKS.sub("", line).strip().strip(f"{_QUOTES}*_,").strip()
         if question.endswith("?") and 8 <= len(question) <= _LONGEST:
@@ -177,6 +177,6 @@ def _json_texts(written: str) -> list[str]:
         items = json.loads(written[start : end + 1])
     except ValueError:
         return []
-    texts = [item.get("question") if isinstance(item, dict) else item for item in items]
-    texts = [text for text in texts if isinstance(text, str)]
+    entries = (item.get("question") if isinstance(item, dict) else item for item in items)
+    texts = [entry for entry in entries if isinstance(entry, str)]
     return texts if any(text.strip().endswith("?") for text in texts) else []  # else a list that a question is about

@@ -59,7 +59,8 @@ def run(
         TrainingError: With a message that says what to change.
     """
     check(passages)
-    material = {split: _material(folder, base, passages, split) for split in ("train", "dev")}
+    splits: tuple[Split, ...] = ("train", "dev")
+    material = {split: _material(folder, base, passages, split) for split in splits}
     for lesson in LESSONS:
         place = folder / lesson.name
         _teach(place, base, lesson, material)
@@ -87,7 +88,8 @@ def run(
 
 
 def _teach(place: Path, base: Path, lesson: Lesson, material: dict[Split, Material]) -> None:
-    for split, contexts in (("train", lesson.contexts), ("dev", DEV_CONTEXTS)):
+    sizes: dict[Split, int] = {"train": lesson.contexts, "dev": DEV_CONTEXTS}
+    for split, contexts in sizes.items():
         made_from = {
             "lesson": asdict(lesson),
             "split": split,

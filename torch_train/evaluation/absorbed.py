@@ -69,7 +69,10 @@ class Absorber:
         chunks = self._chunking.chunks(document_ids(self.tokenizer, text), Random(0))
         generated = [self._generate(torch.tensor([chunk], device=self._base.device)) for chunk in chunks]
         together = {
-            name: tuple(torch.cat([pairs[name][side] for pairs in generated]) for side in (0, 1))
+            name: (
+                torch.cat([pairs[name][0] for pairs in generated]),
+                torch.cat([pairs[name][1] for pairs in generated]),
+            )
             for name in self.hypernet.config.modules
         }
         return compose(together, self.hypernet.bias(), per_sample=len(chunks))
@@ -84,7 +87,7 @@ class Absorber:
         hypernet, positions = self.hypernet, torch.arange(ids.shape[1], device=ids.device)[None]
         samples = torch.zeros_like(ids)
         features = packed_features(self._base, ids, positions, samples, hypernet.config.layers)
-        own = slice(None)
+        own: slice | torch.Tensor = slice(None)
         if not hypernet.config.reads_template:
             affixes = (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids))
             own = own_tokens(positions[0], samples[0], affixes)

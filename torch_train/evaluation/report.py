@@ -47,11 +47,13 @@ def group(answered: Iterable[Answered]) -> dict[str, Any]:
     """
     some = list(answered)
     scored = [_scored(one) for one in some]
-    ways = {way: {name: _mean(one[way][name] for one in scored if one[way]) for name in METRICS} for way in TITLES}
+    ways = {
+        way: {name: _mean(found[name] for one in scored if (found := one[way])) for name in METRICS} for way in TITLES
+    }
     bounded = [one for one in scored if one["context"]]
     shares = {
         way: {
-            name: _ratio(_mean(one[way][name] for one in bounded), _mean(one["context"][name] for one in bounded))
+            name: _ratio(*(_mean(found[name] for one in bounded if (found := one[each])) for each in (way, "context")))
             for name in METRICS
         }
         for way in ("nothing", "adapter")

@@ -54,7 +54,7 @@ def base_fingerprint(folder: Path) -> str:
     if not files:
         raise DataError(f"{folder} has no weights in safetensors: a base is told by them")
     try:
-        rows = {}
+        rows: dict[str, bytes] = {}
         for file in files:
             with safe_open(file, framework="pt") as tensors:
                 rows |= {name: _first_row(tensors.get_slice(name)) for name in tensors.keys()}  # noqa: SIM118

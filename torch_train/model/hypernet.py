@@ -154,6 +154,9 @@ class Head(nn.Module):
 class HyperNetwork(nn.Module):
     """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
 
+    feature_mean: Tensor
+    feature_deviation: Tensor
+
     def __init__(self, config: HypernetConfig) -> None:
         super().__init__()
         self.config = config

@@ -58,9 +58,7 @@ LAST = tuple(
 )
 
 
-def learn(
-    lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | None, seed: int, device: str
-) -> Path | None:
+def learn(lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | None, seed: int, device: str) -> Path:
     """One lesson after the other: the base reads notes, and the hypernetwork is trained on what it says about them.
 
     Args:
@@ -86,6 +84,8 @@ def learn(
         if not train(read_settings(CONFIGS / f"nano-{lesson.config}.yaml", [*paths, *here])):
             raise TrainingError("stopped: the same command goes on where it was")
         start = checkpoint.checkpoints(place)[-1]
+    if start is None:
+        raise ValueError("no lessons")
     return start
 
 

@@ -132,16 +132,16 @@ def recall_rows(items: Sequence[Item]) -> Rows:
     ids = torch.full((len(items), length), PAD)
     for row, item in enumerate(items):
         ids[row, : len(start) + len(item.document)] = torch.tensor([*start, *item.document])
-    row, column = (ids != PAD).nonzero(as_tuple=True)
-    inside = column >= len(start)
-    row, column = row[inside], column[inside]
+    rows, columns = (ids != PAD).nonzero(as_tuple=True)
+    inside = columns >= len(start)
+    rows, columns = rows[inside], columns[inside]
     return Rows(
         ids=ids,
         positions=torch.arange(length).expand_as(ids),
         branches=torch.where(ids == PAD, _PADDING, _TRUNK),
-        predicts=row * length + column - 1,
-        targets=ids[row, column],
-        answers=row,
+        predicts=rows * length + columns - 1,
+        targets=ids[rows, columns],
+        answers=rows,
         known=torch.ones(len(items), dtype=torch.bool),
     )
 
@@ -171,9 +171,9 @@ def _assemble(rows: list[tuple[list[int], list[int], list[Turn]]]) -> Rows:
             known.append(turn.known)
         sequences.append((ids, positions, branches))
     length = max(len(ids) for ids, _, _ in sequences)
-    padded = [
+    ids_, positions_, branches_ = (
         torch.tensor([sequence[part] + [fill] * (length - len(sequence[part])) for sequence in sequences])
         for part, fill in enumerate((PAD, 0, _PADDING))
-    ]
+    )
     flat = torch.tensor([row * length + position for row, position in predicts])
-    return Rows(*padded, flat, torch.tensor(targets), torch.tensor(answers), torch.tensor(known))
+    return Rows(ids_, positions_, branches_, flat, torch.tensor(targets), torch.tensor(answers), torch.tensor(known))

@@ -123,8 +123,8 @@ class Run:
             return
         means = {key: sum(recent) / len(recent) for key, recent in self._recent.items()}
         self._recent.clear()
-        progress = {"facts": self._curriculum.level, "running": self._curriculum.running}
-        self._journal.record(step + 1, **progress, **means, seconds=self._elapsed())
+        stage = {"facts": self._curriculum.level, "running": self._curriculum.running}
+        self._journal.record(step + 1, **stage, **means, seconds=self._elapsed())
 
     def _elapsed(self) -> float:
         return self._seconds + time.perf_counter() - self._started

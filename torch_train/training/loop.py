@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
@@ -151,7 +151,7 @@ class Loop:
                 self._accelerator.backward(total / contexts * processes)
             sums.append(torch.stack(losses).detach())
         told = torch.tensor([float(self._terminated)], device=device)
-        *parts, stop = self._accelerator.reduce(torch.cat([sum(sums), told])).tolist()
+        *parts, stop = self._accelerator.reduce(torch.cat([torch.stack(sums).sum(0), told])).tolist()
         distillation, decision, magnitude = (part / contexts for part in parts)
         norm = self._accelerator.clip_grad_norm_(self._model.parameters(), settings.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # sharded: a part on every GPU
@@ -209,13 +209,14 @@ class Loop:
         if self._accelerator.is_main_process:
             tensors = {
                 f"{name.removeprefix(_PREFIX)}:{key}": torch.as_tensor(value)
-                for name, state in optimizer["state"].items()
+                for name, state in cast(dict[str, dict[str, Any]], optimizer["state"]).items()
                 for key, value in state.items()
             }
-            weights = {name.removeprefix(_PREFIX): tensor for name, tensor in weights.items()}
+            named = cast(dict[str, Tensor], weights)
+            whole = {name.removeprefix(_PREFIX): tensor for name, tensor in named.items()}
             state = TrainerState(self.step, position, self._resumable, tensors)
             keep = self._settings.run.keep
-            checkpoint.save(self._folder, self._hypernet_config, weights, self._base, state, keep)
+            checkpoint.save(self._folder, self._hypernet_config, whole, self._base, state, keep)
         self._accelerator.wait_for_everyone()
 
     def _restore(self, state: TrainerState) -> None:
@@ -230,7 +231,7 @@ class Loop:
         set_optimizer_state_dict(
             self._model,
             self._inner_optimizer,
-            {"state": restored, "param_groups": groups},
+            cast(Any, {"state": restored, "param_groups": groups}),
             options=StateDictOptions(full_state_dict=True),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
@@ -59,7 +60,7 @@ class Muon(torch.optim.AdamW):
             if "momentum" in group:
                 self._step_matrices(group)
 
-    def _step_matrices(self, group: dict[str, object]) -> None:
+    def _step_matrices(self, group: dict[str, Any]) -> None:
         """Matrices of one shape are orthogonalised together."""
         shapes: dict[torch.Size, list[torch.nn.Parameter]] = {}
         for parameter in group["params"]:
