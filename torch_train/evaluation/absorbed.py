@@ -68,13 +68,10 @@ class Absorber:
         """The adapter of a document, its chunks cut as the app cuts them: module -> (A (1, L, R, d_in), B alike)."""
         chunks = self._chunking.chunks(document_ids(self.tokenizer, text), Random(0))
         generated = [self._generate(torch.tensor([chunk], device=self._base.device)) for chunk in chunks]
-        together = {
-            name: (
-                torch.cat([pairs[name][0] for pairs in generated]),
-                torch.cat([pairs[name][1] for pairs in generated]),
-            )
-            for name in self.hypernet.config.modules
-        }
+        together: Adapters = {}
+        for name in self.hypernet.config.modules:
+            a, b = zip(*(pairs[name] for pairs in generated), strict=True)
+            together[name] = (torch.cat(a), torch.cat(b))
         return compose(together, self.hypernet.bias(), per_sample=len(chunks))
 
     def answer(self, prompts: Sequence[Sequence[int]], max_tokens: int, adapters: Adapters | None = None) -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch_train.evaluation.evaluate import Answered
 
 LENGTHS = (128, 256, 512, 1024, 2048, 4096, 8192)  # upper ends of the groups by context length
+Scores = dict[str, dict[str, float] | None]  # way -> metric -> score; None where it was not answered so
 TITLES = {"nothing": "no document", "context": "document in context", "adapter": "adapter"}
 
 
@@ -47,21 +48,16 @@ def group(answered: Iterable[Answered]) -> dict[str, Any]:
     """
     some = list(answered)
     scored = [_scored(one) for one in some]
-    ways = {
-        way: {name: _mean(found[name] for one in scored if (found := one[way])) for name in METRICS} for way in TITLES
-    }
     bounded = [one for one in scored if one["context"]]
+    bounds = _means(bounded, "context")
     shares = {
-        way: {
-            name: _ratio(*(_mean(found[name] for one in bounded if (found := one[each])) for each in (way, "context")))
-            for name in METRICS
-        }
+        way: {name: _ratio(value, bounds[name]) for name, value in _means(bounded, way).items()}
         for way in ("nothing", "adapter")
     }
     return {
         "questions": len(some),
         "fit the context": len(bounded),
-        "scores": ways,
+        "scores": {way: _means(scored, way) for way in TITLES},
         "share of upper bound": shares,
         "f1 with in context": {way: _mean(_agreement(one, way) for one in some if _fits(one)) for way in TITLES},
     }
@@ -205,7 +201,7 @@ def _draw_needles(path: Path, values: dict[str, Any]) -> None:
     figure.savefig(path, dpi=110)
 
 
-def _scored(one: Answered) -> dict[str, dict[str, float] | None]:
+def _scored(one: Answered) -> Scores:
     return {way: None if text is None else scores(text, one.references) for way, text in one.answers.items()}
 
 
@@ -220,6 +216,11 @@ def _agreement(one: Answered, way: str) -> float:
 def _found(one: Answered, way: str) -> float:
     answer = one.answers[way] or ""
     return float(any(re.search(rf"(?<!\d){re.escape(reference)}(?!\d)", answer) for reference in one.references))
+
+
+def _means(scored: Sequence[Scores], way: str) -> dict[str, float | None]:
+    """Mean of every metric over the questions that were answered this way."""
+    return {name: _mean(found[name] for one in scored if (found := one[way])) for name in METRICS}
 
 
 def _mean(values: Iterable[float]) -> float | None:

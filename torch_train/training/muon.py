@@ -62,21 +62,21 @@ class Muon(torch.optim.AdamW):
 
     def _step_matrices(self, group: dict[str, Any]) -> None:
         """Matrices of one shape are orthogonalised together."""
-        shapes: dict[torch.Size, list[torch.nn.Parameter]] = {}
+        shapes: dict[torch.Size, list[tuple[torch.nn.Parameter, Tensor]]] = {}
         for parameter in group["params"]:
             if parameter.grad is not None:
-                shapes.setdefault(parameter.shape, []).append(parameter)
-        for shape, parameters in shapes.items():
+                shapes.setdefault(parameter.shape, []).append((parameter, parameter.grad))
+        for shape, pairs in shapes.items():
             directions = []
-            for parameter in parameters:
+            for parameter, gradient in pairs:
                 state = self.state[parameter]
                 if not state:
                     state["step"] = torch.zeros(())  # AdamW looks for it where a state is loaded
                     state["momentum"] = torch.zeros_like(parameter)
                 state["step"] += 1
-                state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
-                directions.append(torch.lerp(parameter.grad, state["momentum"], group["momentum"]))
+                state["momentum"].lerp_(gradient, 1 - group["momentum"])
+                directions.append(torch.lerp(gradient, state["momentum"], group["momentum"]))
             rate = group["lr"] * 0.2 * max(shape[-2:]) ** 0.5
             updates = orthogonalise(torch.stack(directions))
-            for parameter, update in zip(parameters, updates, strict=True):
+            for (parameter, _), update in zip(pairs, updates, strict=True):
                 parameter.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
