@@ -293,7 +293,7 @@ def test_one_run_in_a_folder_at_a_time(
     (tmp_path / "run").mkdir()
     with locked(tmp_path / "run"):
         assert main([str(config)]) == 1
-        assert "another process is at work in" in capsys.readouterr().err
+        assert "another process writes to" in capsys.readouterr().err
     assert main([str(config)]) == 0
 
 

@@ -103,7 +103,7 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("config", [tiny_run.CONFIG, tiny_run.AS_SMOL], ids=["reference", "smol"])
+@pytest.mark.parametrize("config", [tiny_run.SHAPE, tiny_run.AS_SMOL], ids=["reference", "smol"])
 def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, config: HypernetConfig) -> None:
     hypernet = tiny_run.hypernet(config=config)
     distillation, decision, magnitude = _slow_losses(folder, hypernet, batch)

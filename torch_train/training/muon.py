@@ -62,7 +62,7 @@ class Muon(torch.optim.AdamW):
 
     def _step_matrices(self, group: dict[str, Any]) -> None:
         """Matrices of one shape are orthogonalised together."""
-        shapes: dict[torch.Size, list[tuple[torch.nn.Parameter, Tensor]]] = {}
+        shapes: dict[torch.Size, list[tuple[torch.nn.Parameter, torch.Tensor]]] = {}
         for parameter in group["params"]:
             if parameter.grad is not None:
                 shapes.setdefault(parameter.shape, []).append((parameter, parameter.grad))
