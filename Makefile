@@ -1,10 +1,12 @@
-# make demo: absorb a document and ask about it. make test: run the tests. Both set up what is missing.
+# make demo: absorb a document and ask about it. make test: run the fast tests, make test-all: all of them.
+# Each installs what is missing.
 PYTHON ?= python3
 VENV   ?= .venv
+WORKERS ?= 2
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test lint format nano nano-hypernet smol bench evaluate setup clean
+.PHONY: demo test test-all lint format nano nano-hypernet smol bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -33,8 +35,13 @@ setup: $(BIN)/pytest openblas  ## everything a developer needs
 demo: $(BIN)/thoth openblas
 	@$(BIN)/thoth ask --compare --doc examples/harbour.txt "Who is the mayor of Harpool?"
 
+# The fast tier. Files are kept together (loadfile): their tests share models.
 test: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+
+# Also the tests marked `slow`.
+test-all: setup
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not gpu"
 
 lint: setup
 	$(BIN)/ruff format --check .
