@@ -1,12 +1,13 @@
 """Words of a question -> chunks: BM25 within the documents that are asked about, whatever the question is."""
 
 import math
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.app import made_up
-from thoth.library import bm25
+from thoth.library import bm25, schema
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef
 
@@ -102,3 +103,75 @@ def test_a_word_that_fills_the_library_does_not_hide_the_others(
     assert found(library, "the lighthouse", stored.id) == [3]
     assert set(found(library, "the", stored.id)) == {0, 1, 2, 3}
     assert found(library, "the lighthouse " * 10_000, stored.id) == [3]
+
+
+TOWN = {
+    "library": "\u56fe\u4e66\u9986\u4e5d\u70b9\u5f00\u95e8\u3002",
+    "school": "\u5b66\u6821\u516b\u70b9\u5f00\u95e8\u3002",
+    "harbour": "\u6e2f\u53e3\u7531\u6234\u5b89\u5a1c\u7ba1\u7406\u3002",
+    "japanese": "\u56f3\u66f8\u9928\u306f\u4e5d\u6642\u306b\u958b\u304d\u307e\u3059\u3002",
+    "thai": "ห้องสมุดเปิดเก้าโมง",
+    "thai ship": "เรือออกจากท่าเรือ",
+    "korean": "\ub3c4\uc11c\uad00\uc740 \uc544\ud649 \uc2dc\uc5d0 \uc5f0\ub2e4.",
+}
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("\u56fe\u4e66\u9986\u51e0\u70b9\u5f00\u95e8\uff1f", "library"),
+        ("\u5b66\u6821\u4ec0\u4e48\u65f6\u5019\u5f00\u95e8\uff1f", "school"),
+        ("\u8c01\u7ba1\u7406\u6e2f\u53e3\uff1f", "harbour"),
+        ("\u56f3\u66f8\u9928\u306f\u4f55\u6642\u306b\u958b\u304d\u307e\u3059\u304b", "japanese"),
+        (
+            "ห้องสมุดเปิดกี่โมง",
+            "thai",
+        ),
+        ("\ub3c4\uc11c\uad00\uc774 \uba87 \uc2dc\uc5d0 \uc5ec\ub098\uc694?", "korean"),
+    ],
+)
+def test_scripts_without_spaces(library: Library, question: str, name: str) -> None:
+    stored = {key: made_up.absorb(library, made_up.document([text])) for key, text in TOWN.items()}
+    (best, _), *_ = library.search(question, [one.id for one in stored.values()], 5)
+    assert best.document == stored[name].id
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("The keeper of the Light\u00adhouse is Tova.", "Lighthouse"),
+        ("The captain of the Fire\ufb02y is Berin.", "Firefly"),
+        ("Die Hafenstra\u00dfe liegt am Meer.", "Hafenstrasse"),
+        ("Die Hafenstrasse liegt am Meer.", "Hafenstra\u00dfe"),
+        ("Cafe\u0301 by the sea", "caf\u00e9"),
+        ("Osra\u00a0Kelland is the mayor.", "kelland"),
+        ("\uff28arpool is a town.", "harpool"),
+        ("\u56fe\u4e66\n\u9986\u4e5d\u70b9\u5f00\u95e8", "\u4e66\u9986"),
+    ],
+)
+def test_spellings_that_read_alike(library: Library, text: str, query: str) -> None:
+    stored = made_up.absorb(library, made_up.document([text, "Nothing of the kind."]))
+    assert found(library, query, stored.id) == [0]
+
+
+def test_a_library_of_an_older_thoth_is_indexed_anew(library: Library, home: Path) -> None:
+    stored = made_up.absorb(library, made_up.document([TOWN["library"], TOWN["school"]]))
+    library.close()
+    with sqlite3.connect(home / "library.db") as database:  # as the first version left it
+        for statement in (
+            "DROP TRIGGER text_added",
+            "DROP TRIGGER text_removed",
+            "DROP TABLE word_counts",
+            "DROP TABLE word_places",
+            "DROP TABLE chunk_words",
+            "DROP TABLE search_texts",
+            *schema.MIGRATIONS[0][-5:],
+            "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')",
+            "PRAGMA user_version = 1",
+        ):
+            database.execute(statement)
+    database.close()
+    again = Library(home)
+    assert found(again, "\u5b66\u6821\u51e0\u70b9\u5f00\u95e8", stored.id)[0] == 1
+    again.remove(stored.id)
+    assert found(again, "\u5b66\u6821", stored.id) == []

@@ -110,6 +110,7 @@ def test_the_app_draws_nothing_that_a_terminal_obeys() -> None:
 
 async def test_the_app_uses_it(tmp_path: Path) -> None:
     from textual.app import ComposeResult
+    from textual.geometry import Region
     from textual.screen import Screen as TextualScreen
     from textual.widgets import Static
 
@@ -122,9 +123,10 @@ async def test_the_app_uses_it(tmp_path: Path) -> None:
 
     application = ThothApp(tmp_path, None, lambda library: FakeEngine(library))
     async with application.run_test(size=(80, 24)) as pilot:
-        await application.push_screen(Danger())
+        screen = Danger()
+        await application.push_screen(screen)
         await pilot.pause()
-        static = application.screen.query_one(Static)
-        drawn = "".join(strip.text for strip in static.render_lines(static.region.reset_offset))
+        static = screen.query_one(Static)
+        drawn = "".join(strip.text for strip in static.render_lines(Region(0, 0, 40, 1)))
         assert "danger" in drawn
         assert not COMMANDS.search(drawn)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from thoth.library.records import ChunkRef
 from thoth.library.schema import TOKENIZER
 from thoth.library.scope import Scope
+from thoth.library.search_text import search_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,7 +50,7 @@ class Words:
                     f"CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='{TOKENIZER}')"
                 )
                 self._database.execute("CREATE VIRTUAL TABLE counts USING fts5vocab (words, row)")
-            safe = text[:_MOST_LETTERS].encode(errors="replace").decode()
+            safe = search_text(text[:_MOST_LETTERS].encode(errors="replace").decode())
             self._database.execute("INSERT INTO words (rowid, text) VALUES (1, ?)", (safe,))
             counts = dict(self._database.execute("SELECT term, cnt FROM counts").fetchall())
             self._database.execute("INSERT INTO words (words) VALUES ('delete-all')")

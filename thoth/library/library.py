@@ -103,7 +103,7 @@ class Library:
                     return stored
                 queries.delete(database, stored.id)
                 new = replace(new, name=stored.name, active=stored.active)
-            disk.require_room(self._home, 4 * len(document.text))  # whole, in chunks and in the index
+            disk.require_room(self._home, 6 * len(document.text))  # whole, in chunks, as it is searched, in the index
             queries.insert(database, new, document, chunks)
             return new
 

@@ -13,6 +13,7 @@ from thoth.ingest import Block, Document
 from thoth.ingest.names import shown
 from thoth.library.adapters import Receipt
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
+from thoth.library.search_text import search_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +82,7 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
             (key, number, first, last, json.dumps(chunk.headings), chunk.start, len(chunk.ids)),
         ).lastrowid
         database.execute("INSERT INTO chunk_texts VALUES (?, ?)", (place, chunk.text))
+        database.execute("INSERT INTO search_texts VALUES (?, ?)", (place, search_text(chunk.text)))
 
 
 def delete(database: sqlite3.Connection, id: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+
+from thoth.library.search_text import search_text
 from thoth.system.sqlite import Schema
 
 # Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new step that
@@ -70,7 +73,36 @@ _FIRST = (
     END""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+# The index holds texts as `search_text` spells them: without spaces, Chinese is one long word, and "ß" is no "ss".
+_SECOND = (
+    "DROP TRIGGER text_added",
+    "DROP TRIGGER text_removed",
+    "DROP TABLE word_counts",
+    "DROP TABLE word_places",
+    "DROP TABLE chunk_words",
+    """CREATE TABLE search_texts (
+        chunk INTEGER PRIMARY KEY REFERENCES chunks ON DELETE CASCADE,
+        text TEXT NOT NULL
+    )""",
+    "INSERT INTO search_texts SELECT chunk, search_text(text) FROM chunk_texts",
+    f"""CREATE VIRTUAL TABLE chunk_words
+        USING fts5 (text, content=search_texts, content_rowid=chunk, tokenize='{TOKENIZER}')""",
+    "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')",
+    "CREATE VIRTUAL TABLE word_counts USING fts5vocab (chunk_words, row)",
+    "CREATE VIRTUAL TABLE word_places USING fts5vocab (chunk_words, instance)",
+    """CREATE TRIGGER text_added AFTER INSERT ON search_texts BEGIN
+        INSERT INTO chunk_words (rowid, text) VALUES (new.chunk, new.text);
+    END""",
+    """CREATE TRIGGER text_removed AFTER DELETE ON search_texts BEGIN
+        INSERT INTO chunk_words (chunk_words, rowid, text) VALUES ('delete', old.chunk, old.text);
+    END""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.create_function("search_text", 1, search_text, deterministic=True)
 
 
 SCHEMA = Schema(
@@ -80,4 +112,5 @@ SCHEMA = Schema(
     steps=MIGRATIONS,
     application_id=_APPLICATION,
     on_change="UPDATE library SET revision = revision + 1",
+    prepare=_prepare,
 )

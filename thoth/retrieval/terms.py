@@ -8,6 +8,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+from thoth.library.search_text import fold, visible
+
 # A number with its separators, one letter of a script without spaces, or a word.
 _TERM = re.compile(r"\d+(?:[.,]\d+)+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?!\d))")
@@ -19,7 +21,7 @@ _LOOK_BACK = 8
 
 def terms(text: str) -> list[str]:
     """Return the words of a text as they are compared: without case, accents, a plural's s, separators of thousands."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", fold(text))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return [_term(found[0]) for found in _TERM.finditer(unicodedata.normalize("NFC", plain))]
 
@@ -36,6 +38,7 @@ def names(text: str) -> list[str]:
     They say what a question is about; its other words say what is asked, in one of many ways.
     """
     found: dict[str, None] = {}
+    text = visible(text)
     for word in _WORD.finditer(text):
         inner = any(letter.isupper() or letter.isdigit() for letter in word[0][1:])
         begins = _BEGIN.search(text, max(0, word.start() - _LOOK_BACK), word.start()) is not None
