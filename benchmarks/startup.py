@@ -1,6 +1,6 @@
-"""How long the command line takes to start, and which imports that time goes to.
+"""How long the command line takes to start, which imports that time goes to, and how that compares to a commit before.
 
-python benchmarks/startup.py [--repeats 5]
+python benchmarks/startup.py [--repeats 5] [--against COMMIT]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import resource
 import statistics
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-NOTE = Path(__file__).parent.parent / "examples" / "harbour.txt"
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = ROOT / "examples" / "harbour.txt"
 QUESTION = "Who is the mayor of Harpool?"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
@@ -23,7 +25,35 @@ _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--against", metavar="COMMIT", help="Only compare with this commit, taking turns.")
+    arguments = parser.parse_args()
+    if arguments.against:
+        compare(arguments.against, arguments.repeats)
+    else:
+        measure(arguments.repeats)
+
+
+def compare(commit: str, repeats: int) -> None:
+    """Print the processor time of starts now and at a commit, taking turns: on a busy machine waiting tells nothing."""
+    commands = {
+        "python -c pass": ["-c", "pass"],
+        "import thoth": ["-c", "import thoth"],
+        "thoth --help": ["-m", "thoth", "--help"],
+    }
+    print(f"| command | median CPU ms | at {commit} | median ratio |\n|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder:
+        archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
+        for name, command in commands.items():
+            trees = (ROOT, Path(folder))
+            pairs = [tuple(_cpu_time(command, tree) for tree in trees) for _ in range(repeats + 1)][1:]  # compiled once
+            now, before = (1000 * statistics.median(times) for times in zip(*pairs, strict=True))
+            ratio = statistics.median(new / old for new, old in pairs)
+            print(f"| `{name}` | {now:.0f} | {before:.0f} | {ratio:.2f} |")
+
+
+def measure(repeats: int) -> None:
+    """Print the time of each command, and the imports it goes to."""
     commands = {
         "python -c pass": ["-c", "pass"],
         "thoth --help": ["-m", "thoth", "--help"],
@@ -40,21 +70,29 @@ def main() -> None:
         print(f"| {package} | {seconds:.2f} |")
 
 
-def _run(command: list[str], *flags: str) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], *flags: str, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as home:  # a fresh home: nothing has been absorbed before
         return subprocess.run(
             [sys.executable, *flags, *command],
-            env={**os.environ, "THOTH_HOME": home},
+            env={**os.environ, "THOTH_HOME": home, "PYTHONPATH": str(tree)},
+            cwd=tree,
             capture_output=True,
             text=True,
             check=True,
         )
 
 
-def _time(command: list[str]) -> float:
+def _time(command: list[str], tree: Path = ROOT) -> float:
     started = time.perf_counter()
-    _run(command)
+    _run(command, tree=tree)
     return time.perf_counter() - started
+
+
+def _cpu_time(command: list[str], tree: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _run(command, tree=tree)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def _imports(command: list[str]) -> list[tuple[str, float]]:

@@ -12,7 +12,7 @@ def main() -> None:
 
         try:
             run()
-        except Exception as error:  # the edge of the program, as it is the command line's
+        except Exception as error:  # as in the command line
             from thoth import cli
 
             sys.exit(cli.explain(error))

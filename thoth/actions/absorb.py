@@ -45,7 +45,7 @@ class Absorption:
             The document as the library has it now.
 
         Raises:
-            DocumentError: It was removed meanwhile.
+            DocumentError: It was removed in the meantime.
         """
         if self.replaces is None:
             library.activate([absorbed.id], True)  # it may be an inactive one, known from before

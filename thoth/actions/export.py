@@ -38,7 +38,7 @@ def export(
 ) -> int:
     """Compose documents into one adapter and write it; `destination` appears complete or not at all.
 
-    Blocks while a thread of its own works: MLX's arrays belong to the thread that makes them.
+    Runs on a new thread and waits for it: MLX's arrays belong to the thread that makes them.
 
     Args:
         home: of the library that has the documents.

@@ -1,4 +1,4 @@
-"""Follow one request to the engine to its end: its events go to a listener, its result or error comes back."""
+"""Wait for one request to the engine: events go to a listener, the result is returned or the error raised."""
 
 from __future__ import annotations
 

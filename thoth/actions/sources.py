@@ -1,4 +1,4 @@
-"""What people name -> the documents that are meant: files, every document in a folder, addresses, standard input."""
+"""Names from the user -> documents to read: files, every document in a folder, addresses, standard input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Source:
     Attributes:
         place: a path, an address, or `-` for standard input.
         named: the user named it; False for a file that was found in a folder.
-        options: what the user decided about reading it.
+        options: the user's choices about reading it.
     """
 
     place: str
@@ -115,12 +115,12 @@ def present(sources: Sources) -> Sources:
 
 
 def permit(sources: Sources, ask: Callable[[Source], bool], *, recognize: bool = False) -> Sources:
-    """Ask about addresses of this machine and its own network, which are only fetched where a user says so.
+    """Ask before addresses of this machine or its own network are fetched.
 
     Args:
-        sources: as a user named them.
-        ask: tells whether such a source may be fetched.
-        recognize: whether pages that are pictures are read by text recognition (OCR).
+        sources: as the user named them.
+        ask: called with such a source; returns whether to fetch it.
+        recognize: recognize text on scanned pages (OCR).
     """
     documents: list[Source] = []
     failed = [*sources.failed]

@@ -111,7 +111,7 @@ def update(
     *,
     fetch: bool = False,
 ) -> Report:
-    """Bring documents up to date, one after the other; one that cannot be read stays as it is.
+    """Bring documents up to date, one after the other; one that cannot be read is left unchanged.
 
     Args:
         engine: with a pair loaded.

@@ -100,7 +100,7 @@ class Workspace:
         engine: the thread that owns MLX.
         library: the absorbed documents.
         pair: the model pair.
-        settings: what holds where a method is not told otherwise.
+        settings: defaults of the methods' arguments.
     """
 
     def __init__(self, engine: Engine, library: Library, pair: Pair, settings: Settings, home: Path) -> None:
@@ -149,7 +149,8 @@ class Workspace:
             AbsorbError: Several sources failed; it names each, and has the documents that were absorbed.
             ResourceError: Not enough memory or disk space.
         """
-        expanded = sources.present(sources.expand([os.fspath(name) for name in names]))
+        # A program that names an address of its own network may fetch it.
+        expanded = sources.permit(sources.present(sources.expand([os.fspath(name) for name in names])), lambda _: True)
 
         def listen(source: sources.Source, step: absorbing.Step) -> None:
             if on_progress is not None and isinstance(step, Progress):
@@ -239,7 +240,7 @@ class Workspace:
             with_text: number of passages to put into the context as well.
             max_tokens: length of the answer at most, in tokens.
 
-        None stands for the value in the settings.
+        None means: as the settings say.
 
         Returns:
             The answer: `text`, `sources` (the passages that support it; none where nothing in the documents does) and

@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thoth import settings
-from thoth.actions.sources import Failure, Source, expand, permit, present
 from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.start import started
 from thoth.errors import DocumentError, Stopped
 from thoth.events import Progress
-from thoth.ingest import shown
 from thoth.system import paths
 
 if TYPE_CHECKING:
     from thoth.actions.absorb import Done, Report, Step
+    from thoth.actions.sources import Source
 
 _MOST_NAMES = 5
 
@@ -39,6 +38,8 @@ def absorb(
     """
     chosen = settings.load(paths.settings(), model=model, chunking=chunking)
     from thoth.actions import absorb as absorbing
+    from thoth.actions.sources import expand, permit, present
+    from thoth.ingest.names import shown
 
     named = permit(present(expand(sources, stdin=True)), console.may_fetch, recognize=ocr)
     for failure in named.failed:
@@ -71,14 +72,16 @@ class _View:
         self._label = ""
         self._last = Progress("read", 0, 1)
 
-    def listen(self, source: Source, step: "Step") -> None:
+    def listen(self, source: "Source", step: "Step") -> None:
         """Show a step."""
         if isinstance(step, Progress):
             self._label, self._last = source.label, step
             console.progress_line.show(f"absorbing {source.label}", step)
             return
         console.progress_line.clear()
-        if isinstance(step, Failure):
+        from thoth.actions.absorb import Done
+
+        if not isinstance(step, Done):
             console.say(str(step.error))
             return
         self._finished += 1
@@ -102,6 +105,8 @@ def _line(done: "Done") -> str:
 
 def _summarize(report: "Report") -> None:
     """Name what was left out, where more than one source was given."""
+    from thoth.ingest.names import shown
+
     if report.skipped:
         console.say(f"skipped {count(report.skipped, 'unsupported file')}")
     tried = len(report.failed) + len(report.done)
@@ -114,6 +119,8 @@ def _summarize(report: "Report") -> None:
 
 
 def _as_object(report: "Report") -> dict[str, object]:
+    from thoth.ingest.names import shown
+
     return {
         "documents": [answers.facts(done.document) | {"new": done.is_new} for done in report.done],
         "failed": [{"source": shown(failure.source), "error": str(failure.error)} for failure in report.failed],

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth import ingest, settings
-from thoth.actions import sources as places
+from thoth import settings
 from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.answers import Source
@@ -17,6 +16,7 @@ from thoth.events import Answer, Event, Token
 from thoth.system import paths
 
 if TYPE_CHECKING:
+    from thoth.actions import sources as places
     from thoth.actions.ask import Named, Way
     from thoth.actions.workspace import Workspace
     from thoth.ingest import Document
@@ -67,6 +67,10 @@ def ask(
     Documents given with --doc are absorbed, or found in the library, and kept there, but not activated: `thoth absorb`
     and `thoth docs activate` do that.
     """
+    from thoth import ingest
+    from thoth.actions import ask as asking
+    from thoth.actions import requests
+
     if no_doc + in_context + compare > 1:
         raise UsageError("--no-doc, --in-context and --compare exclude each other; use one")
     if compare and (json or sources):
@@ -79,9 +83,6 @@ def ask(
         paths.settings(), model=model, route=route, top_k=top_k, with_text=with_text, max_tokens=max_tokens
     )
     messages = [{"role": "user", "content": _question(question)}]
-    from thoth.actions import ask as asking
-    from thoth.actions import requests
-
     # Files first, then the model: a misspelt name should not take seconds to find.
     named = [] if no_doc else asking.read(_sources(doc or [], ocr))
     if not (no_doc or named):
@@ -117,8 +118,10 @@ def ask(
             typer.echo(f"\n{answers.sources(found.sources)}")
 
 
-def _sources(names: list[str], ocr: bool) -> tuple[places.Source, ...]:
-    """Return what --doc names; one that may not be fetched ends the command."""
+def _sources(names: list[str], ocr: bool) -> "tuple[places.Source, ...]":
+    """Return the sources that --doc names; one that may not be fetched ends the command."""
+    from thoth.actions import sources as places
+
     named = places.Sources(tuple(places.Source(name) for name in names))
     named = places.permit(named, console.may_fetch, recognize=ocr)
     if named.failed:

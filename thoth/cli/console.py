@@ -4,17 +4,19 @@ import logging
 import shutil
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 
-from thoth.actions.sources import Source
 from thoth.cli import table
 from thoth.events import Event, Progress
-from thoth.ingest import shown
 from thoth.system import terminal
 from thoth.system.machine import size
 
-OCR_HELP = "Read pages that are pictures by text recognition, where it is installed."
+if TYPE_CHECKING:
+    from thoth.actions.sources import Source
+
+OCR_HELP = "Recognize text on scanned pages (OCR), if it is installed."
 
 _ERASE_LINE = "\r\x1b[K"
 
@@ -96,10 +98,12 @@ def forward_warnings(logger: logging.Logger) -> None:
     logger.handlers = [_Lines(logging.WARNING)]
 
 
-def may_fetch(source: Source) -> bool:
-    """Ask whether an address of this machine or its own network may be fetched; in a script, naming it says so."""
+def may_fetch(source: "Source") -> bool:
+    """Ask whether to fetch an address of this machine or its own network; without a terminal, naming it is enough."""
+    from thoth.ingest.names import shown
+
     where = f"{shown(source.place)} is on this machine or its own network"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        say(f"{where}: fetched, because you named it")
+        say(f"{where}; fetching it, because you named it")
         return True
     return typer.confirm(f"{where}. Fetch it?", err=True)

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth import ingest, settings
-from thoth.actions.sources import Failure
+from thoth import settings
 from thoth.actions.wording import count
 from thoth.cli import answers, console, table
 from thoth.cli.edge import Command, Group
 from thoth.cli.start import started
 from thoth.errors import Stopped, ThothError, UsageError
 from thoth.events import Progress
-from thoth.models import registry
 from thoth.system import paths
 from thoth.system.machine import size
 
@@ -136,6 +134,7 @@ def update(
     pages are fetched again only if they are named.
     """
     from thoth.actions import update as updating
+    from thoth.actions.sources import Failure
 
     library = _library()
     documents = _chosen(library, names) if names else library.documents()
@@ -177,6 +176,8 @@ def _library() -> "Library":
 
 def _bundle(model: str | None) -> str | None:
     """Return the id of the bundle in use, or None: the library can be listed without a model."""
+    from thoth.models import registry
+
     try:
         return registry.bundle_id(registry.choose(settings.load(paths.settings(), model=model).model))
     except ThothError as error:
@@ -233,6 +234,8 @@ def _part(chunk: "StoredChunk") -> dict[str, object]:
 
 
 def _place(chunk: "StoredChunk") -> str:
+    from thoth.ingest.names import shown
+
     pages = "" if chunk.pages is None else f", pages {chunk.pages[0]} to {chunk.pages[1]}"
-    headings = "".join(f", {ingest.shown(heading)}" for heading in chunk.headings)
+    headings = "".join(f", {shown(heading)}" for heading in chunk.headings)
     return f"chunk {chunk.ref.number}{pages}{headings}, {chunk.tokens} tokens"

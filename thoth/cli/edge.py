@@ -40,14 +40,14 @@ class Group(TyperGroup):
     """Commands under one name; typer makes each of its commands a `Command`."""
 
     def resolve_command(self, ctx: Any, args: Any) -> Any:
-        """Find the command; a `UsageError` names those there are."""
+        """Find the command; a `UsageError` lists the known ones."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
             raise UsageError(f"unknown command {args[0]}; {ctx.command_path} has: {', '.join(self.list_commands(ctx))}")
         return super().resolve_command(ctx, args)
 
 
 class Edge(Group):
-    """The `thoth` command itself: nothing that it raises reaches the user as it is."""
+    """The `thoth` command itself: it turns every error into a line and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises `typer.Exit` with the code of its error."""

@@ -8,7 +8,6 @@ import typer
 from thoth import settings
 from thoth.actions.wording import count
 from thoth.cli import answers
-from thoth.models import registry
 from thoth.system import paths
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ def export(
     """
     from thoth.actions.export import export as write
     from thoth.library.library import Library
+    from thoth.models import registry
 
     library, folder = Library(paths.home()), Path(destination)
     documents = list({document.id: document for document in map(library.get, names)}.values())

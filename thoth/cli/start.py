@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from thoth.actions import introduction
 from thoth.cli import console
-from thoth.models import registry
 from thoth.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,11 +19,12 @@ def started(chosen: Settings) -> Iterator["Workspace"]:
         ModelError: The pair is not on this machine, or damaged.
         ResourceError: Not enough memory.
     """
+    from thoth.actions import introduction, workspace
+    from thoth.models import registry
+
     pair = registry.choose(chosen.model)
     if introduction.is_due(pair.name):
         console.say("nano, the built-in model, is a demonstration: it reads short factual notes and little else")
-    from thoth.actions import workspace
-
     with workspace.load(pair, chosen, console.progress("loading the model")) as opened:
         console.progress_line.clear()
         yield opened

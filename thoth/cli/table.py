@@ -1,4 +1,4 @@
-"""Rows for stdout: aligned, and on a terminal as wide as it is."""
+"""Rows for stdout: aligned columns, no wider than the terminal."""
 
 import shutil
 import sys

@@ -1,0 +1,388 @@
+"""What both front ends do, each action by itself: on a real library, with an engine that needs no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.tui.fakes import BUNDLE, FakeEngine
+from thoth import ingest
+from thoth.actions import absorb, ask, introduction, requests, update
+from thoth.actions.absorb import Done
+from thoth.actions.sources import Failure, Source, Sources, expand, present
+from thoth.actions.update import Updated
+from thoth.errors import (
+    DocumentError,
+    NoTextError,
+    ResourceError,
+    Stopped,
+    ThothError,
+    UnknownFormatError,
+    exit_code,
+)
+from thoth.events import Absorbed, Answer, Failed, Passage, Progress, Token
+from thoth.ingest import Document
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.retrieval.routing import Routing
+from thoth.system import crash_log, paths
+
+ADDRESS = "https://example.org/lamps/page.html"
+
+
+@pytest.fixture
+def library(home: Path) -> Library:
+    return Library(home)
+
+
+@pytest.fixture
+def engine(library: Library) -> FakeEngine:
+    engine = FakeEngine(library)
+    engine.bundle_id = BUNDLE
+    return engine
+
+
+Store = Callable[..., StoredDocument]
+
+
+@pytest.fixture
+def store(engine: FakeEngine, library: Library) -> Store:
+    """Absorb a text as if it came from somewhere."""
+
+    def run(text: str, source: str | None = None, chunking: Any = "meaning", name: str = "note.txt") -> StoredDocument:
+        *_, last = engine.absorb(Document(name, text), chunking=chunking, source_name=source)
+        assert isinstance(last, Absorbed)
+        return library.get(last.document.id)
+
+    return run
+
+
+def ignore(*_: object) -> None:
+    pass
+
+
+# Sources
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    (tmp_path / "papers" / "deep").mkdir(parents=True)
+    (tmp_path / "papers" / "b.txt").write_text("b")
+    (tmp_path / "papers" / "deep" / "a.md").write_text("a")
+    (tmp_path / "papers" / ".hidden").write_text("hidden")
+    return tmp_path / "papers"
+
+
+def test_folders_become_their_documents_in_the_order_of_what_was_named(papers: Path, tmp_path: Path) -> None:
+    found = expand([ADDRESS, str(papers), str(tmp_path / "gone.txt")])
+    assert found == Sources(
+        (
+            Source(ADDRESS),
+            Source(str(papers / "b.txt"), named=False),
+            Source(str(papers / "deep" / "a.md"), named=False),
+            Source(str(tmp_path / "gone.txt")),
+        )
+    )
+    here = present(found)
+    assert here.documents == found.documents[:3]
+    [failure] = here.failed
+    assert failure.source == str(tmp_path / "gone.txt")
+    assert str(failure.error) == f"there is no file {tmp_path / 'gone.txt'}: check the name"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+def test_a_folder_that_may_not_be_read_is_a_failure(papers: Path) -> None:
+    (papers / "deep").chmod(0)
+    try:
+        found = expand([str(papers)])
+    finally:
+        (papers / "deep").chmod(0o700)
+    assert [source.label for source in found.documents] == ["b.txt"]
+    assert [failure.source for failure in found.failed] == [str(papers)]
+
+
+def test_a_dash_is_standard_input_only_where_that_is_wanted() -> None:
+    assert expand(["-"], stdin=True).documents == (Source("-"),)
+    [file] = expand(["-"]).documents
+    assert (file.is_local, file.origin) == (True, os.path.abspath("-"))
+    assert present(Sources((Source("-"),))).failed == ()
+
+
+def test_a_tilde_is_the_home_folder_unless_a_file_has_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    monkeypatch.chdir(tmp_path)
+    assert expand(["~/note.txt"]).documents == (Source(str(tmp_path / "me" / "note.txt")),)
+    (tmp_path / "~").mkdir()
+    (tmp_path / "~" / "note.txt").touch()
+    assert expand(["~/note.txt"]).documents == (Source("~/note.txt"),)
+
+
+@pytest.mark.parametrize(
+    ("place", "label", "origin"),
+    [
+        ("-", "-", None),
+        (ADDRESS, "page.html", ADDRESS),
+        ("https://example.org/", "example.org", "https://example.org/"),
+        ("/papers/a\x1b[31m.txt", "a\\x1b[31m.txt", "/papers/a\x1b[31m.txt"),
+        ("notes/a.txt", "a.txt", os.path.abspath("notes/a.txt")),
+    ],
+)
+def test_what_a_source_is_called_and_where_it_is(place: str, label: str, origin: str | None) -> None:
+    assert (Source(place).label, Source(place).origin) == (label, origin)
+
+
+def test_only_unsupported_files_in_folders_are_skipped() -> None:
+    unsupported = UnknownFormatError("a picture")
+    assert Source("a.png", named=False).skips(unsupported)
+    assert not Source("a.png").skips(unsupported)
+    assert not Source("a.png", named=False).skips(DocumentError("damaged"))
+
+
+# Absorbing
+
+
+def test_many_sources_with_progress_and_failures(engine: FakeEngine, library: Library, tmp_path: Path) -> None:
+    for name, content in (("a.txt", b"Ana Dor founded Velmar."), ("b.txt", b""), ("c.bin", bytes(range(256)))):
+        (tmp_path / name).write_bytes(content)
+    closed = Failure("closed", DocumentError("closed"))
+    wanted = Sources(
+        (Source(str(tmp_path / "a.txt")), Source(str(tmp_path / "b.txt")), Source(str(tmp_path / "c.bin"), False)),
+        (closed,),
+    )
+    steps: list[tuple[str, object]] = []
+    report = absorb.absorb(engine, library, wanted, "meaning", lambda source, step: steps.append((source.label, step)))
+    [done] = report.done
+    assert (done.document.name, done.document.active, done.is_new) == ("a.txt", True, True)
+    assert done.document.source == str(tmp_path / "a.txt")
+    assert [failure.source for failure in report.failed] == ["closed", str(tmp_path / "b.txt")]
+    assert (report.skipped, report.untried, report.exit_code) == (1, 0, 1)
+    stages = [step.stage for label, step in steps if label == "a.txt" and isinstance(step, Progress)]
+    assert [*dict.fromkeys(stages)] == ["read", "absorb"]
+    assert [step for label, step in steps if isinstance(step, Done | Failure)] == [done, report.failed[1]]
+
+
+def test_an_error_that_concerns_all_ends_the_run(
+    engine: FakeEngine, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "absorb", lambda *_, **__: iter([Failed(ResourceError("disk full"))]))
+    wanted = Sources(tuple(Source(str(tmp_path / name)) for name in "abc"))
+    report = absorb.absorb(engine, library, wanted, "meaning", ignore)
+    assert (len(report.failed), report.untried, report.exit_code) == (1, 2, 6)
+
+
+def test_a_stop_is_no_failure(
+    engine: FakeEngine, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "absorb", lambda *_, **__: iter([Failed(Stopped("stopped"))]))
+    with pytest.raises(Stopped):
+        absorb.absorb(engine, library, Sources((Source("a"),)), "meaning", ignore)
+
+
+def test_an_inactive_document_that_is_absorbed_again_becomes_active(
+    engine: FakeEngine, library: Library, note: Path
+) -> None:
+    [first] = absorb.absorb(engine, library, expand([str(note)]), "meaning", ignore).done
+    library.activate([first.document.id], False)
+    [again] = absorb.absorb(engine, library, expand([str(note)]), "meaning", ignore).done
+    assert (again.document.id, again.document.active) == (first.document.id, True)
+
+
+def test_exit_codes_of_several_errors() -> None:
+    assert exit_code([]) == 0
+    assert exit_code([NoTextError(""), NoTextError("")]) == 4
+    assert exit_code([NoTextError(""), DocumentError("")]) == 1
+    assert exit_code([UnknownFormatError(""), DocumentError("")]) == 3
+
+
+# Updating
+
+
+@pytest.mark.parametrize("chunking", ["meaning", "tokens"])
+def test_an_unchanged_document_needs_no_update(library: Library, store: Store, note: Path, chunking: str) -> None:
+    stored = store(note.read_text(), str(note), chunking)
+    assert update.find(library, stored, BUNDLE) is None
+    os.utime(note)  # written, with the same text
+    assert update.find(library, stored, BUNDLE) is None
+
+
+@pytest.mark.parametrize("chunking", ["meaning", "tokens"])
+def test_a_changed_document_keeps_name_place_and_chunking(
+    engine: FakeEngine, library: Library, store: Store, note: Path, chunking: str
+) -> None:
+    stored = store(note.read_text(), str(note), chunking)
+    library.rename(stored.id, "lamps")
+    library.activate([stored.id], False)
+    note.write_text("Berin Asto founded Velmar.")
+    steps: list[object] = []
+    report = update.update(engine, library, [library.get(stored.id)], lambda _, step: steps.append(step))
+    [done] = report.done
+    assert done.update.reason == "changed"
+    assert [document.id for document in library.documents()] == [done.document.id] != [stored.id]
+    new = done.document
+    assert (new.name, new.active, new.chunking, new.source) == ("lamps", False, chunking, str(note))
+    assert steps[-1] == done
+    assert any(isinstance(step, Progress) for step in steps)
+
+
+def test_a_stale_document_is_absorbed_from_its_stored_text(
+    engine: FakeEngine, library: Library, store: Store, note: Path
+) -> None:
+    stored = store("The founder of Velmar is Ana Dor.", str(note), "tokens")
+    note.unlink()
+    found = update.find(library, stored, "another bundle")
+    assert found is not None
+    assert (found.reason, found.text.text) == ("stale", "The founder of Velmar is Ana Dor.")
+    assert (found.absorption.chunking, found.absorption.source_name) == ("tokens", str(note))
+
+
+def test_an_unfinished_document_is_resumed(library: Library, store: Store) -> None:
+    stored = replace(store("The founder of Velmar is Ana Dor."), complete=False)
+    found = update.find(library, stored, BUNDLE)
+    assert found is not None
+    assert found.reason == "unfinished"
+
+
+def test_web_pages_are_fetched_only_where_that_is_wanted(
+    engine: FakeEngine, library: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, fetched = store("The old page.", ADDRESS), []
+
+    def read(source: str) -> Document:
+        fetched.append(source)
+        return Document("page.html", "The new page.")
+
+    monkeypatch.setattr(ingest, "read", read)
+    report = update.update(engine, library, [stored], ignore)
+    assert (report.up_to_date, report.done, fetched) == (1, [], [])
+    [done] = update.update(engine, library, [stored], ignore, fetch=True).done
+    assert (done.update.reason, fetched) == ("changed", [ADDRESS])
+    assert library.document(done.document.id).text == "The new page."
+
+
+def test_what_cannot_be_read_stays_as_it_is(
+    engine: FakeEngine, library: Library, store: Store, note: Path, tmp_path: Path
+) -> None:
+    first = store(note.read_text(), str(note))
+    other = tmp_path / "other.txt"
+    other.write_text("One.")
+    second = store("One.", str(other), name="other.txt")
+    note.write_bytes(b"")
+    other.write_text("Two.")
+    steps: list[object] = []
+    report = update.update(engine, library, [first, second], lambda _, step: steps.append(step))
+    assert [failure.source for failure in report.failed] == [first.id]
+    assert (len(report.done), report.exit_code) == (1, 4)
+    assert {type(step) for step in steps} == {Failure, Progress, Updated}
+    assert library.get(first.id) == first
+
+
+# Asking
+
+
+def test_the_same_text_is_named_once(note: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.txt"
+    copy.write_text(note.read_text())
+    other = tmp_path / "other.txt"
+    other.write_text("Something else.")
+    named = ask.read([Source(str(note)), Source(str(copy)), Source(str(other))])
+    assert [one.origin for one in named] == [str(copy), str(other)]
+    with pytest.raises(DocumentError):
+        ask.read([Source(str(tmp_path))])
+
+
+def test_a_document_for_one_question_does_not_become_active(engine: FakeEngine, library: Library, note: Path) -> None:
+    [named] = ask.read([Source(str(note))])
+    stored = ask.absorb(engine, library, named, "meaning")
+    assert not library.get(stored.id).active
+    library.activate([stored.id], True)
+    ask.absorb(engine, library, named, "meaning")
+    assert library.get(stored.id).active  # it was known before
+
+
+def test_an_interrupted_document_for_one_question_is_not_active_either(
+    engine: FakeEngine, library: Library, note: Path
+) -> None:
+    [named] = ask.read([Source(str(note))])
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Progress) and event.stage == "absorb" and event.done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask.absorb(engine, library, named, "meaning", interrupt)
+    [begun] = library.documents()
+    assert (begun.complete, begun.active, begun.absorbed) == (False, False, 1)
+
+
+def test_ready_documents(library: Library, store: Store) -> None:
+    whole, partial, stale, inactive = (store(f"Document number {number}.") for number in range(4))
+    partial = replace(partial, complete=False)
+    stale = replace(stale, bundle="another")
+    inactive = replace(inactive, active=False)
+    assert ask.ready([whole, partial, stale, inactive], BUNDLE) == ([whole], [partial, stale])
+
+
+def test_three_ways(engine: FakeEngine, library: Library, store: Store) -> None:
+    stored = store("The founder of Velmar is Ana Dor.")
+    text = library.document(stored.id)
+    ways = [ask.from_weights([stored], Routing(top_k=7)), ask.from_context([text]), ask.WITHOUT]
+    for way in ways:
+        requests.answer(
+            engine.ask([{"role": "user", "content": "Who?"}], way.documents, way.context, way.routing, max_tokens=3)
+        )
+    asked = [(one.documents, one.context, one.routing.route) for one in engine.asked]
+    assert asked == [([stored], [], "auto"), ([], [text], "none"), ([], [], "none")]
+    assert engine.asked[0].routing.top_k == 7
+
+
+def test_where_support_is() -> None:
+    passage = Passage("id", "manual.pdf", 3, 7, ("Safety", "Brakes"), "Check the\n  brakes.", 0.9)
+    assert ask.explain([passage, replace(passage, page=None, headings=())]) == [
+        ("manual.pdf, page 7, Safety > Brakes", "Check the brakes."),
+        ("manual.pdf", "Check the brakes."),
+    ]
+
+
+# Requests, and what both front ends say
+
+
+def test_a_request_is_followed_to_its_result(engine: FakeEngine) -> None:
+    heard: list[object] = []
+    engine.answers = ["Ana Dor."]
+    answer = requests.answer(engine.ask([{"role": "user", "content": "Who?"}]), heard.append)
+    assert "".join(event.text for event in heard if isinstance(event, Token)) == answer.text == "Ana Dor."
+    assert isinstance(heard[-1], Answer)
+    engine.answer_error = ThothError("no")
+    with pytest.raises(ThothError, match="no"):
+        requests.answer(engine.ask([{"role": "user", "content": "Who?"}]))
+
+
+def test_nano_is_introduced_once(home: Path) -> None:
+    assert not introduction.is_due("ministral-3-3b")
+    assert introduction.is_due("nano")
+    assert not introduction.is_due("nano")
+    assert (home / "nano-introduced").exists()
+
+
+def test_a_home_for_a_block(home: Path, tmp_path: Path) -> None:
+    with paths.at(tmp_path / "other"):
+        assert paths.home() == tmp_path / "other"
+        assert paths.settings() == tmp_path / "other" / "settings.toml"
+    assert paths.home() == home
+
+
+def test_unexpected_errors_leave_a_traceback(home: Path) -> None:
+    with pytest.raises(KeyError) as raised:
+        raise KeyError("x")
+    assert crash_log.keep(raised.value) == f"internal error; please report the contents of {home / 'error.log'}"
+    assert "raise KeyError" in (home / "error.log").read_text()
+    (home / "error.log").unlink()
+    (home / "error.log").mkdir()
+    assert crash_log.keep(ValueError("y")) == "internal error; please report it: ValueError('y')"
