@@ -33,7 +33,7 @@ openblas:
 setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
-	@$(BIN)/thoth ask --compare --doc examples/harbour.txt "Who is the mayor of Harpool?"
+	@$(BIN)/python -m examples.demo
 
 # The fast tier. Files are kept together (loadfile): their tests share models.
 test: setup

