@@ -76,7 +76,12 @@ def _chapters(package: Package) -> list[str]:
         return found
     folder = posixpath.dirname(book)
     items = {item.get("id"): item for item in below(contents, "item")}
-    spine = [items.get(reference.get("idref")) for reference in below(contents, "itemref")]
+    references = [reference.get("idref") for reference in below(contents, "itemref")]
+    spine = [items.get(reference) for reference in references]
+    if any(item is not None for item in spine) and (
+        lost := [str(reference) for reference in references if reference not in items]
+    ):
+        log.warning("%s: parts that its list of contents does not explain were left out: %s", package.name, lost[0])
     if not any(item is not None for item in spine):
         spine = [*items.values()]
     chapters = [

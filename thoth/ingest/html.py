@@ -43,6 +43,10 @@ _MAX_TABLES = 16
 _FORMULA_CLASS = re.compile(r"\b(?:mwe-math|math|tex|latex|katex|equation)", re.IGNORECASE)
 _FORMULA_ALT = re.compile(r"\s*(?:\{\\displaystyle|\$.+\$\s*\Z|\\[a-zA-Z(\[])", re.DOTALL)
 _LIST_STYLE = re.compile(r"list-style(?:-type)?\s*:\s*([\w-]+)")
+# Of a style, or one of the names that stylesheets give it.
+_ALIGNED = re.compile(
+    r"vertical-align\s*:\s*(?:super|sub)\b|(?<=[;\s])(?:superscript|subscript|super|sup|sub)(?=\s|\Z)", re.IGNORECASE
+)
 _TYPED = {"text", "number", "date", "email", "tel", "url", "time", "month", "datetime-local"}
 
 
@@ -265,6 +269,8 @@ class _Page:
                 elif not opens:
                     self._script(name, "", tag)
                 self._link_is_new = opens and is_inner
+            case "span":
+                self._span(tag)
             case "q":
                 flow.text("“" if opens else "”")
             case "rt" | "ruby" | "rb" | "rtc":
@@ -285,6 +291,16 @@ class _Page:
             case _:
                 return False
         return True
+
+    def _span(self, tag: Tag) -> None:
+        """Raise or lower letters as a style or the name of one says; other spans stand as those around them."""
+        inherited = self._scripts[-1][1] if self._scripts else ""
+        if tag.source and not tag.end and not tag.empty:
+            attributes = tag.attributes()
+            found = _ALIGNED.search(attributes.get("style", "") + ";" + attributes.get("class", ""))
+            inherited = ("sub" if found[0].lower().endswith(("sub", "subscript")) else "sup") if found else inherited
+        if inherited or self._scripts:
+            self._script("span", inherited, tag)
 
     def _script(self, name: str, script: Script, tag: Tag) -> None:
         if not tag.end:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable, Iterator
 
 from thoth.ingest import formulas, text
 from thoth.ingest.document import Document, Part, assemble
@@ -18,10 +19,9 @@ _TOKEN = re.compile(
 )
 _COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%[^\n]*\n?[ \t]*")
 _VERBATIM = re.compile(
-    r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted)\}(?:\[[^\]\n]*\])?(?:\{[^}\n]*\})?\n?(.*?)\\end\{\1\}",
-    re.DOTALL,
+    r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted)\}(?:\[[^\]\n]{0,300}\])?(?:\{[^}\n]{0,100}\})?\n?"
 )
-_VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.*?)\1")
+_VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.{0,500}?)\1")
 _MACRO = re.compile(r"\\(?:re|provide)?newcommand\*?\s*\{?\\([a-zA-Z]+)\}?\s*\{([^{}]{0,200})\}")
 _HELD = re.compile("\ue000(\\d+)\ue001")
 
@@ -93,7 +93,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
         return f"\ue000{len(held) - 1}\ue001"
 
     # What is to stay as it is comes out of the way first: a per cent sign in it begins no comment.
-    source = _VERBATIM.sub(lambda found: f"\n\n{hold(found[2])}\n\n", source)
+    source = "".join(_without_code(source, hold))
     source = _VERB.sub(lambda found: hold(found[2]), source)
     source = _COMMENT.sub(r"\1", source)
     macros = {found[1]: found[2] for found in _MACRO.finditer(source)}
@@ -107,6 +107,23 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
             writer.line(found, 1 if key == "title" else 0)
     writer.write(body, 0)
     return assemble(name, writer.close())
+
+
+def _without_code(source: str, hold: Callable[[str], str]) -> Iterator[str]:
+    """Yield the source with what `hold` returns in place of each listing."""
+    at, endless = 0, set[str]()
+    for found in _VERBATIM.finditer(source):
+        name = found[1]
+        if found.start() < at or name in endless:
+            continue
+        end = source.find(f"\\end{{{name}}}", found.end())
+        if end < 0:
+            endless.add(name)
+            continue
+        yield source[at : found.start()]
+        yield f"\n\n{hold(source[found.end() : end])}\n\n"
+        at = end + len(name) + 6
+    yield source[at:]
 
 
 def _argument_of(source: str, command: str) -> str:

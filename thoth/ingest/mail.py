@@ -93,8 +93,8 @@ def _message(message: Message, name: str, depth: int) -> Iterator[Part]:
 
 def _saved_page(message: Message) -> Message | None:
     """Return the page of an MHTML file, None for mail."""
-    is_saved = "Snapshot-Content-Location" in message or "MimeOLE" in str(message.get("X-MimeOLE", ""))
-    if "To" in message or not (is_saved or "Content-Location" in message or "Received" not in message):
+    is_saved = "Snapshot-Content-Location" in message or "Saved by" in str(message.get("From", ""))
+    if "To" in message or "Received" in message or ("From" in message and not is_saved):
         return None
     if message.get_content_type() == "text/html" and "Content-Location" in message:
         return message

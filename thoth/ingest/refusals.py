@@ -25,11 +25,16 @@ _OTHERS: tuple[tuple[bytes, int, str, str], ...] = (
     (b"ftypavif", 4, "a picture (AVIF)", _PICTURE),
     (b"ftypM4A", 4, "a sound recording (M4A)", _SOUND),
     (b"ftyp", 4, "a video", _SOUND),
+    (b"moov", 4, "a video (QuickTime)", _SOUND),
+    (b"0&\xb2u\x8ef\xcf\x11", 0, "a recording (Windows Media)", _SOUND),
+    (b"MThd", 0, "music (MIDI)", "choose a document with text"),
+    (b"BM", 0, "a picture (BMP)", _PICTURE),
     (b"\x1aE\xdf\xa3", 0, "a video (Matroska, WebM)", _SOUND),
     (b"AVI ", 8, "a video (AVI)", _SOUND),
     (b"WAVE", 8, "a sound recording (WAV)", _SOUND),
     (b"ID3", 0, "a sound recording (MP3)", _SOUND),
     (b"\xff\xfb", 0, "a sound recording (MP3)", _SOUND),
+    (b"\xff\xf3", 0, "a sound recording (MP3)", _SOUND),
     (b"OggS", 0, "a recording (Ogg)", _SOUND),
     (b"fLaC", 0, "a sound recording (FLAC)", _SOUND),
     (b"\x1f\x8b", 0, "a compressed file (gzip)", _ARCHIVE),
@@ -42,6 +47,11 @@ _OTHERS: tuple[tuple[bytes, int, str, str], ...] = (
     (b"xar!", 0, "an installer package", "choose a document with text"),
     (b"SQLite format 3\0", 0, "a database (SQLite)", "export its tables as .csv"),
     (b"PAR1", 0, "a data file (Parquet)", "export it as .csv"),
+    (b"\x93NUMPY", 0, "a data file (NumPy)", "export it as .csv"),
+    (b"\x89HDF\r\n", 0, "a data file (HDF5)", "export it as .csv"),
+    (b"GGUF", 0, "a language model (GGUF)", "convert-weights makes a base of it"),
+    (b"!<arch>\n", 0, "an archive (ar)", _ARCHIVE),
+    (b"\0asm", 0, "a program (WebAssembly)", "choose a document with text"),
     (b"\x7fELF", 0, "a program", "choose a document with text"),
     (b"MZ", 0, "a program", "choose a document with text"),
     (b"\xcf\xfa\xed\xfe", 0, "a program", "choose a document with text"),
@@ -158,6 +168,8 @@ def _link(data: bytes, name: str) -> DocumentError | None:
     found = _LINKS.get(PurePath(name).suffix.lower())
     if found and data.lstrip()[:1] == b"{":
         return DocumentError(f"{name} is only a link to a {found[0]} in Google Drive: download it as {found[1]}")
+    if b"<FictionBook" in data[:2000]:
+        return DocumentError(f"{name} is a FictionBook (FB2): convert it to EPUB, with Calibre for example")
     if PurePath(name).suffix.lower() == ".icloud":
         return DocumentError(f"{name} is not on this computer yet: download it from iCloud first")
     return None

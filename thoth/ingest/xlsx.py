@@ -21,7 +21,7 @@ _MAIN = "xl/workbook.xml"
 _MOST_CELLS = 1_000_000
 _MOST_COLUMNS, _MOST_EMPTY_ROWS = 16_384, 2
 _PIECE = 1 << 16
-_MOST_ELEMENTS = 6 * _MOST_CELLS
+_MOST_ELEMENTS = 4 * _MOST_CELLS
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -97,7 +97,8 @@ class _Book:
         """Yield the rows of a sheet, empty ones between them too; read piece by piece, for a sheet may be large."""
         if "<!ENTITY" in markup or elements(markup) > _MOST_ELEMENTS:
             raise self._package.damaged()
-        last, hidden_columns = 0, set[int]()
+        at = last = 0  # the row, and the last one that was not empty
+        hidden_columns = set[int]()
         for element in _elements(markup, self._package):
             if local(element) == "cols":
                 for one in children(element, "col"):
@@ -105,13 +106,16 @@ class _Book:
                         first, end = number(attribute(one, "min"), 1), number(attribute(one, "max"), 1)
                         hidden_columns.update(range(first - 1, min(end, first + 500)))
                 continue
-            at = number(attribute(element, "r"), last + 1)
+            at = number(element.get("r"), at + 1)
+            self._left -= 1
+            if self._left < 0:
+                return
+            if not len(element):  # a format for cells that do not exist
+                continue
             if attribute(element, "hidden") not in ("1", "true"):
                 yield from [[]] * min(max(0, at - last - 1), _MOST_EMPTY_ROWS)
                 row = self._row(element, hidden_columns)
                 self._left -= len(row)
-                if self._left < 0:
-                    return
                 yield row
             last = at
             element.clear()
@@ -159,11 +163,12 @@ def _elements(markup: str, package: Package) -> Iterator[Element]:
     """Yield the rows of a sheet, and its columns' properties, as soon as they are read."""
     parser: XMLPullParser[Element] = XMLPullParser(["start", "end"])
     depth, data = 0, None
+    names: dict[str, str] = {}  # a sheet has few, each a million times
     try:
         for start in range(0, len(markup), _PIECE):
             parser.feed(markup[start : start + _PIECE])
             for event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
-                name = local(element)
+                name = names.get(element.tag) or names.setdefault(element.tag, local(element))
                 depth += 1 if event == "start" else -1
                 if depth > 200:
                     raise package.damaged()

@@ -50,6 +50,7 @@ REPEATED = {
     "notes.tex": (b"", b"\\footnote{"),
     "formulas.tex": (b"", b"\\begin{equation}x"),
     "verbs.tex": (b"", b"\\verb|"),
+    "code.tex": (b"", b"\\begin{verbatim}"),
     "raised.tex": (b"", b"\\textsuperscript{a"),
     "macros.tex": (b"\\newcommand{\\a}{\\b\\b}\\newcommand{\\b}{\\a\\a}", b"\\a"),
     "guess.txt": (b"\xe9\xff", b"long line without an end "),
