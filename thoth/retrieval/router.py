@@ -1,18 +1,24 @@
 """Which chunks of the library are attached for a question.
 
-BM25 over the words of the chunks knows names, numbers and terms of art. What matches the question far worse than the
-best chunk is left out: each adapter that is attached costs the others some accuracy. The rest is ranked a second time,
-by the cosine between the question's features and a chunk's, and both rankings are joined by reciprocal rank (Cormack,
-Clarke and Buettcher, 2009), which needs no common scale.
+A question can point (`pointing.py`): at a document, a page, a chapter, or at whole texts, as a summary does. What else
+it says is matched by BM25 over the words of the chunks, which knows names, numbers and terms of art. What matches the
+question far worse than the best chunk is left out: each adapter that is attached costs the others some accuracy. The
+rest is ranked a second time, by the cosine between the question's features and a chunk's, and both rankings are joined
+by reciprocal rank (Cormack, Clarke and Buettcher, 2009), which needs no common scale.
+
+Nothing vetoes: a name that no chunk has lowers the confidence, and only where the rest matches too little for it does
+the question count as one about something else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thoth.events import Chosen
 from thoth.retrieval import terms
+from thoth.retrieval.pointing import Pointing, pointing
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
@@ -20,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thoth.library.library import Library
-    from thoth.library.records import ChunkRef, StoredDocument
+    from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
 
 Embed: TypeAlias = "Callable[[str], NDArray[np.float32]]"
 
@@ -35,6 +41,20 @@ _K, _COSINE_WEIGHT = 1.0, 0.25
 # best chunk alone answers less (0.5: 81.0%, 0.7: 82.7%, 0.8: 79.3%; in chunks of 256 tokens 76% with any).
 _CUT = 0.7
 _CANDIDATES = 64
+# Least confidence: what the best chunk matches, as a share of that and of the names that no chunk has. "Who is the
+# mayor of Quelstead?" matches a note about another town's mayor with 0.1 among 64 notes, "Is John allowed to keep a
+# dog?" a lease with 0.3.
+_CONFIDENCE = 0.2
+# Confidence from which a request such as "summarise the section on pets" is about what it says, not the whole text.
+_CLEAR = 0.5
+# How much more a match counts in a document whose name the question mentions.
+_FAVOUR = 1.5
+# How much more a question's own words count than those that a follow-up takes from the turn before.
+_OWN_COUNT = 2
+# Between a question and what it takes from the turn before; a dash, so that no sentence seems to begin after it.
+_CARRY = "\n- "
+# Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
+_SPREAD_SCORE = 0.5
 # Names that a follow-up question takes from the turn before; a long answer has many.
 _CARRIED = 8
 
@@ -74,30 +94,60 @@ def route(
         where nothing fits.
     """
     most = max(1, min(routing.top_k, routing.rank_budget // rank - 1))
-    return describe(library, documents, ranking(library, question, documents, embed)[:most])
+    return describe(library, documents, ranking(library, question, documents, most, embed))
 
 
 def passages(
     library: Library, question: str, documents: Sequence[StoredDocument], count: int, embed: Embed
 ) -> list[Chosen]:
     """Choose the `count` best chunks to be read in the context; fewer where fewer fit."""
-    return describe(library, documents, ranking(library, question, documents, embed)[:count])
+    return describe(library, documents, ranking(library, question, documents, count, embed))
 
 
-def ranking(library: Library, question: str, documents: Sequence[StoredDocument], embed: Embed) -> list[Ranked]:
-    """Rank the absorbed chunks of documents that fit a question, best first, at most 64.
+def ranking(
+    library: Library, question: str, documents: Sequence[StoredDocument], most: int, embed: Embed
+) -> list[Ranked]:
+    """Rank the absorbed chunks of documents that fit a question, best first, at most `most`.
 
-    A question that names things none of which any chunk mentions is about something else: no chunk fits it, unless
-    there is only the one. Where no word of it stands in any chunk, features alone decide.
+    Where a question asks for whole texts or only points at a document, its chunks are spread over that document. Where
+    no word of the question stands in any chunk and it points at nothing, features alone decide.
     """
-    ids = [document.id for document in documents]
+    asked = pointing(question, documents)
+    ids = [document.id for document in documents if asked.documents is None or document.id in asked.documents]
     absorbed = library.absorbed(ids)
     if len(absorbed) < 2:
-        return [Ranked(ref, 1.0) for ref in absorbed]
-    named = terms.names(question)
-    if named and not library.search(" ".join(named), ids, 1):
-        return []
-    matches = library.search(" ".join([question, *named * (_NAME_COUNT - 1)]), ids, _CANDIDATES)
+        return [Ranked(ref, 1.0) for ref in absorbed][:most]
+    own, _, carried = asked.rest.partition(_CARRY)
+    words, named = terms.content(own), terms.names(own)
+    searched = " ".join([*words * _OWN_COUNT, *named * (_NAME_COUNT - 1) * _OWN_COUNT, *terms.content(carried)])
+    matches = _favoured(library.search(searched, ids, _CANDIDATES) if searched else [], asked)
+    if places := _places(library, ids, asked):
+        return _within(places, matches, most)
+    if asked.whole:
+        telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
+        if not telling or not matches or _confidence(library, matches, telling, ids, len(absorbed)) < _CLEAR:
+            return _spread(_whole(library, documents, ids, asked), most)
+    if matches and named:
+        confidence = _confidence(library, matches, named * _NAME_COUNT * _OWN_COUNT, ids, len(absorbed))
+        if confidence < _CONFIDENCE:
+            return []
+        most = most if confidence == 1 else 1
+    if not matches and (named or asked.points):
+        told = ids if asked.documents else [id for id in ids if id in asked.favoured]
+        if not told and not named:
+            told = [id for id in ids if len(ids) == 1]
+        return _spread(library.absorbed(told), most)
+    return _joined(library, asked.rest, matches, absorbed, embed)[:most]
+
+
+def _joined(
+    library: Library,
+    question: str,
+    matches: Sequence[tuple[ChunkRef, float]],
+    absorbed: Sequence[ChunkRef],
+    embed: Embed,
+) -> list[Ranked]:
+    """Join the ranking by words with that by features."""
     by_words = [ref for ref, match in matches if match >= _CUT * matches[0][1]]
     by_cosine: Sequence[ChunkRef] = by_words
     if len(by_words) != 1:
@@ -109,6 +159,70 @@ def ranking(library: Library, question: str, documents: Sequence[StoredDocument]
     highest = (1.0 + _COSINE_WEIGHT) / (_K + 1)
     ranked = [Ranked(ref, score / highest) for ref, score in scores.items()]
     return sorted(ranked, key=lambda one: (-one.score, one.ref))
+
+
+def _favoured(matches: list[tuple[ChunkRef, float]], asked: Pointing) -> list[tuple[ChunkRef, float]]:
+    """Matches with those first that are in documents whose names the question mentions."""
+    if not asked.favoured:
+        return matches
+    weighed = [(ref, match * (_FAVOUR if ref.document in asked.favoured else 1.0)) for ref, match in matches]
+    return sorted(weighed, key=lambda one: -one[1])
+
+
+def _confidence(
+    library: Library,
+    matches: Sequence[tuple[ChunkRef, float]],
+    words: Sequence[str],
+    ids: Sequence[str],
+    chunks: int,
+) -> float:
+    """What the best chunk matches, as a share of that and of what those of `words` weigh that no chunk has: 0 to 1."""
+    missing = sum(words.count(word) for word in dict.fromkeys(words) if not library.search(word, ids, 1))
+    rarest = math.log1p((chunks - 0.5) / 1.5)  # BM25's weight of a word that is in one chunk
+    return matches[0][1] / (matches[0][1] + missing * rarest)
+
+
+def _places(library: Library, ids: Sequence[str], asked: Pointing) -> list[ChunkRef]:
+    """The absorbed chunks on the pages or below the heading that are asked for."""
+    if asked.pages is None and asked.part is None:
+        return []
+    return [ref for ref in library.absorbed(ids) if _is_there(library.chunk(ref), asked)]
+
+
+def _is_there(chunk: StoredChunk, asked: Pointing) -> bool:
+    if asked.pages is not None and chunk.pages is not None:
+        return chunk.pages[0] <= asked.pages[1] and asked.pages[0] <= chunk.pages[1]
+    return asked.part is not None and any(_begins(heading, asked.part) for heading in chunk.headings)
+
+
+def _begins(heading: str, part: str) -> bool:
+    """Whether a heading is that of "chapter 3": it begins so, or with the number alone."""
+    text, number = " ".join(heading.casefold().split()), part.rpartition(" ")[2]
+    return any(text == start or text.startswith((f"{start} ", f"{start}.", f"{start}:")) for start in (part, number))
+
+
+def _within(places: Sequence[ChunkRef], matches: Sequence[tuple[ChunkRef, float]], most: int) -> list[Ranked]:
+    """Chunks of the places that were asked for: those that match best, else spread over them."""
+    fitting = [ref for ref, _ in matches if ref in places]
+    return [Ranked(ref, 1.0) for ref in fitting[:most]] or _spread(places, most)
+
+
+def _whole(
+    library: Library, documents: Sequence[StoredDocument], ids: Sequence[str], asked: Pointing
+) -> Sequence[ChunkRef]:
+    """The chunks of the documents that a request for whole texts means: those it points at, else the newest."""
+    if asked.documents or len(ids) == 1:
+        return library.absorbed(ids)
+    if asked.favoured:
+        return library.absorbed([id for id in ids if id in asked.favoured])
+    absorbed = [document for document in documents if document.id in ids and document.absorbed]
+    return library.absorbed([max(absorbed, key=lambda document: document.added).id])
+
+
+def _spread(refs: Sequence[ChunkRef], most: int) -> list[Ranked]:
+    """At most `most` chunks, spread evenly over the given ones, in their order."""
+    count = min(most, len(refs))
+    return [Ranked(refs[(2 * i + 1) * len(refs) // (2 * count)], _SPREAD_SCORE) for i in range(count)]
 
 
 def describe(library: Library, documents: Sequence[StoredDocument], ranked: Sequence[Ranked]) -> list[Chosen]:
@@ -133,10 +247,11 @@ def conversation_query(messages: Sequence[Mapping[str, str]]) -> str:
     asked = [place for place, message in enumerate(messages[:-1]) if message["role"] == "user"]
     stop = len(messages) - 1
     for place in reversed(asked):
-        if found := terms.names("\n".join(message["content"] for message in messages[place:stop])):
-            return f"{question} - {' '.join(found[:_CARRIED])}"  # without a dash the first would begin a sentence
+        said = "\n".join(message["content"] for message in messages[place:stop])
+        if found := [name for name in terms.names(said) if not name.isdigit()]:
+            return f"{question}{_CARRY}{' '.join(found[:_CARRIED])}"
         stop = place
-    return f"{question} {messages[asked[-1]]['content']}" if asked else question
+    return f"{question}{_CARRY}{messages[asked[-1]]['content']}" if asked else question
 
 
 def _nearest(library: Library, refs: Sequence[ChunkRef], question: NDArray[np.float32]) -> list[ChunkRef]:

@@ -18,6 +18,43 @@ _WORD = re.compile(r"[^\W_]+")
 _BEGIN = re.compile(r"(?:\A|[.!?:\u2026\n])[\s\"'\u201c\u2018\u00ab\u00bf\u00a1(\[]*\Z")
 _LOOK_BACK = 8
 
+# Words that say how something is asked and not what about: they match everywhere, and in a library of code or of other
+# languages they are rare enough to look like content.
+FUNCTION_WORDS = frozenset(
+    # English
+    "a about above after again all also am an and any are as at be because been before being below between both but by "
+    "can could did do does doing done down during each either else ever every few for from further had has have having "
+    "he her here hers him his how i if in into is it its itself just let like many may me might more most much must my "
+    "near neither no nor not now of off on once one only or other our out over own per please same shall she should so "
+    "some such than that the their them then there these they this those though through to too under until up upon us "
+    "very was we were what when where whether which while who whom whose why will with within without would yes yet "
+    "you your "
+    # how English asks
+    "describe explain find give given know list mean mention name named please quote regarding say said show state "
+    "stated tell told "
+    # German, French, Spanish, Italian, Dutch
+    "aber als auf aus bei das dass dem den der des du ein eine einem einen einer er es haben ich ihr im ist ja "
+    "kann mit nach nicht noch nur oder sein sich sie sind um und uns unser vom von vor wann warum was wie wird "
+    "wo wer wir zu zum zur au aux avec ce ces cette comment dans de du elle en est et il ils je la le les leur mais ne "
+    "nous ou par pas plus qu quand que quel quelle qui sa ses sont sur un une vous como con cual cuando del "
+    "donde el ella los las mas mi muy para pero por porque que quien se si su sus una y che chi cosa cui da "
+    "dei del della di gli il io lo ma nel nella non perche quando quanto questo sono tra aan dat deze dit een "
+    "het hij hoe maar met naar niet ook op te voor waar wat wie wordt ze zijn".split()
+)
+
+
+# Capitalised, these are a month, a name and two countries.
+_HOMOGRAPHS = frozenset(("May", "Will", "US", "UK"))
+
+
+def content(text: str) -> list[str]:
+    """Return the words of a text that say what it is about, in their order; none where there are only others."""
+    return [found[0] for found in _TERM.finditer(text) if not _is_function(found[0])]
+
+
+def _is_function(word: str) -> bool:
+    return word.casefold() in FUNCTION_WORDS and word not in _HOMOGRAPHS
+
 
 def terms(text: str) -> list[str]:
     """Return the words of a text as they are compared: without case, accents, a plural's s, separators of thousands."""
@@ -42,7 +79,8 @@ def names(text: str) -> list[str]:
     for word in _WORD.finditer(text):
         inner = any(letter.isupper() or letter.isdigit() for letter in word[0][1:])
         begins = _BEGIN.search(text, max(0, word.start() - _LOOK_BACK), word.start()) is not None
-        if inner or word[0][0].isdigit() or (word[0][0].isupper() and len(word[0]) > 1 and not begins):
+        capital = word[0][0].isupper() and len(word[0]) > 1 and not begins
+        if (inner or word[0][0].isdigit() or capital) and not _is_function(word[0]):
             found[word[0]] = None
     return list(found)
 

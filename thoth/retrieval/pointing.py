@@ -1,0 +1,136 @@
+"""What a question points at: a document ("the PDF", "the last one I added"), a page, a chapter, or a whole text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from thoth.retrieval.terms import terms
+
+if TYPE_CHECKING:
+    from thoth.library.records import StoredDocument
+
+_DETERMINER = r"(?:the|this|that|these|those|my|our|your|both|all|each|every|another|an?)"
+_LATEST = re.compile(
+    r"\b(?:the |my |our )?(?:last|latest|newest|most recent)(?: one| document| file| text| paper| note)?"
+    r"(?:(?: that)?(?: i| we)?(?:'ve| have)? (?:just )?(?:added|absorbed|dropped|uploaded|imported|read))?\b",
+    re.IGNORECASE,
+)
+_ADDED = re.compile(r"\b(?:last|latest|newest|most recent)\b.*\b(?:one|document|file|added|absorbed|dropped)\b", re.I)
+_KINDS = {
+    "pdf": (".pdf",),
+    "word document": (".docx", ".doc"),
+    "spreadsheet": (".xlsx", ".csv", ".tsv"),
+    "presentation": (".pptx",),
+    "slides": (".pptx",),
+    "notebook": (".ipynb",),
+    "e-book": (".epub",),
+    "ebook": (".epub",),
+    "web page": (".html", ".htm"),
+    "webpage": (".html", ".htm"),
+    "text file": (".txt", ".md"),
+    "markdown file": (".md",),
+    "source code": (".py", ".js", ".ts", ".c", ".h", ".cpp", ".rs", ".go", ".java", ".rb", ".swift"),
+}
+_KIND = re.compile(rf"\b{_DETERMINER}?\s*({'|'.join(map(re.escape, _KINDS))})s?\b", re.IGNORECASE)
+_GENERIC = re.compile(
+    rf"\b{_DETERMINER} (?:\w+ )?(?:(?:document|file|text|paper|article|book|note|attachment|upload)s?|library)\b",
+    re.IGNORECASE,
+)
+_PAGE = re.compile(
+    r"\b(?:pages?|pp?\.|slides?|sheets?)\s*(\d{1,5})(?:\s*(?:-|\u2013|to|and)\s*(\d{1,5}))?\b", re.IGNORECASE
+)
+_PART = re.compile(
+    r"\b(?:the )?(chapter|section|part|appendix|article|paragraph|clause)\s+(\d+(?:\.\d+)*|[ivxlc]+|[a-h])\b",
+    re.IGNORECASE,
+)
+_WHOLE = re.compile(
+    r"\b(?:summari[sz]e|summary|sum up|tl;?\s?dr|tldr|outline|overview|gist|key (?:points|facts|takeaways)|"
+    r"main (?:points|ideas?|topics?)|in (?:a nutshell|short|brief)|compare|comparison|translate|rewrite|paraphrase|"
+    r"proofread|table of contents|abstract|list (?:all|every|everything|the)|everything (?:in|about)|"
+    r"what(?:'s| is| are) [^.?!]{1,40}? about|what does it say)\b",
+    re.IGNORECASE,
+)
+_INTO = re.compile(
+    r"\b(?:in|into|to|from) (?:plain |simple )?(?:english|german|french|spanish|italian|dutch|portuguese|polish|"
+    r"russian|chinese|japanese|korean|arabic|turkish|hindi|swedish|danish|greek|latin)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """What a question points at, besides what it says.
+
+    Attributes:
+        documents: ids of the documents that alone are meant; None where any may be.
+        favoured: ids of documents whose names the question mentions.
+        mentioned: terms of the question that are such names.
+        pages: first and last page that are asked for.
+        part: what a heading must begin with, such as "chapter 3".
+        whole: whole texts are asked for, as in a summary.
+        points: some of this, or a word such as "the document", is in the question.
+        rest: the question without the words that point.
+    """
+
+    documents: frozenset[str] | None
+    favoured: frozenset[str]
+    mentioned: frozenset[str]
+    pages: tuple[int, int] | None
+    part: str | None
+    whole: bool
+    points: bool
+    rest: str
+
+
+def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
+    """Find what a question points at.
+
+    Args:
+        question: made by `router.conversation_query`.
+        documents: those that may be meant.
+    """
+    rest, meant, points = question, None, False
+    for document in documents:  # a file's name
+        if len(document.name) > 3 and document.name.casefold() in rest.casefold():
+            at = rest.casefold().index(document.name.casefold())
+            rest = f"{rest[:at]} {rest[at + len(document.name) :]}"
+            meant = (meant or frozenset()) | {document.id}
+    if meant is None and documents and _ADDED.search(rest):
+        meant = frozenset({max(documents, key=lambda document: document.added).id})
+        rest = _LATEST.sub(" ", rest, count=1)
+    for kind in _KIND.finditer(rest):
+        of_kind = frozenset(one.id for one in documents if _suffix(one.name) in _KINDS[kind[1].casefold()])
+        meant = meant or of_kind or None
+        points = True
+    rest = _KIND.sub(" ", rest)
+    mentions = _mentions(rest, documents)
+    points = points or meant is not None or bool(_GENERIC.search(rest))
+    rest = _GENERIC.sub(" ", rest)
+    pages = part = None
+    if found := _PAGE.search(rest):
+        pages = (int(found[1]), int(found[2] or found[1]))
+        rest = _PAGE.sub(" ", rest)
+    if found := _PART.search(rest):
+        part = f"{found[1]} {found[2]}".casefold()
+        rest = _PART.sub(" ", rest)
+    whole = bool(_WHOLE.search(rest))
+    rest = _INTO.sub(" ", _WHOLE.sub(" ", rest) if whole else rest)
+    points = points or whole or pages is not None or part is not None
+    mentioned = frozenset().union(*mentions.values())
+    return Pointing(meant, frozenset(mentions), mentioned, pages, part, whole, points, rest)
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.casefold()
+
+
+def _mentions(question: str, documents: Iterable[StoredDocument]) -> dict[str, frozenset[str]]:
+    """Documents whose name has words in the question, by id; words that all names share, and suffixes, say nothing."""
+    asked = frozenset(terms(question))
+    named = {one.id: frozenset(word for word in terms(PurePath(one.name).stem) if len(word) > 2) for one in documents}
+    shared = frozenset.intersection(*named.values()) if len(named) > 1 else frozenset()
+    return {id: found for id, words in named.items() if (found := (words - shared) & asked)}
