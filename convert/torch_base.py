@@ -32,7 +32,7 @@ def load_torch_base(folder: Path) -> Any:
     )
 
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         text_only = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING
         models = MODEL_FOR_CAUSAL_LM_MAPPING if text_only else MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
         settings = {"dtype": torch.float32, "output_loading_info": True}

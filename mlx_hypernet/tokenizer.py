@@ -28,7 +28,8 @@ def load_tokenizer(folder: Path, eos_token_ids: int | list[int] | None = None) -
     pattern = tekken_pattern(folder)
     # With mistral-common installed, transformers takes another class, which refuses what mlx-lm passes, unless this
     # option is set. False: transformers' fix goes by the model's name; ours goes by the file.
-    wrapper = load(folder, None if pattern is None else {"fix_mistral_regex": False}, eos_token_ids)
+    mistral = {} if pattern is None else {"fix_mistral_regex": False}
+    wrapper = load(folder, {"trust_remote_code": False} | mistral, eos_token_ids)
     # mlx-lm chooses how to stream by the decoder that the file names.
     if correct(wrapper, pattern) and not isinstance(wrapper._detokenizer, BPEStreamingDetokenizer):
         wrapper._detokenizer = BPEStreamingDetokenizer(wrapper._tokenizer)

@@ -39,7 +39,9 @@ def load_torch_reading(file: Path, weights: Weights, config: dict[str, Any]) -> 
     if obstacle(config) is not None:
         return _our_reading(weights, config)
     try:
-        model = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        model = AutoModelForCausalLM.from_pretrained(
+            file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
+        )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
         raise CheckpointError(f"transformers cannot load {file}: {one_line(error)}") from error
     return model.eval()

@@ -1,14 +1,12 @@
-"""What a bundle says about itself: the shape of its hypernetwork, its base model, how documents are chunked.
-
-`torch_train/model/config.py` has the same `HypernetConfig`: the two packages do not import each other, and a test
-keeps both in step.
-"""
+"""What a bundle says about itself: the shape of its hypernetwork, its base model, how documents are chunked."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
+MOST = 1 << 20  # of anything that is counted in a configuration: nothing is allocated for more
 DTYPES = ("float32", "bfloat16", "float16")
 
 T = TypeVar("T")
@@ -71,10 +69,12 @@ class HypernetConfig:
         counts = [field.name for field in fields(self) if field.type == "int" and field.name != "first_layer"]
         sizes = [getattr(self, name) for name in counts]
         sizes += [size for pair in modules.values() for size in pair]
-        if not all(isinstance(size, int) and size > 0 for size in sizes):
-            raise ConfigError(f"every size of a hypernetwork must be a positive integer: {self}")
-        if not isinstance(self.first_layer, int) or self.first_layer < 0:
-            raise ConfigError(f"first_layer must be an integer from 0 on, not {self.first_layer!r}")
+        if not all(type(size) is int and 0 < size <= MOST for size in sizes):
+            raise ConfigError(f"every size of a hypernetwork must be a positive integer up to {MOST:,}: {self}")
+        if type(self.scale) not in (int, float) or not math.isfinite(self.scale):
+            raise ConfigError(f"scale must be a finite number, not {self.scale!r}")
+        if type(self.first_layer) is not int or not 0 <= self.first_layer <= MOST:
+            raise ConfigError(f"first_layer must be an integer from 0 to {MOST:,}, not {self.first_layer!r}")
         if not isinstance(self.feature_norm, bool) or not isinstance(self.reads_template, bool):
             raise ConfigError("feature_norm and reads_template must be true or false")
         if self.num_heads % self.num_kv_heads:
@@ -177,8 +177,12 @@ class BundleConfig:
         """Bring the ids into tuples and check what no dataclass checks."""
         object.__setattr__(self, "prefix_ids", tuple(self.prefix_ids))
         object.__setattr__(self, "suffix_ids", tuple(self.suffix_ids))
-        if not isinstance(self.max_chunk_tokens, int) or self.max_chunk_tokens < 1:
-            raise ConfigError(f"max_chunk_tokens must be a positive integer, not {self.max_chunk_tokens!r}")
+        if type(self.max_chunk_tokens) is not int or not 0 < self.max_chunk_tokens <= MOST:
+            raise ConfigError(f"max_chunk_tokens must be an integer from 1 to {MOST:,}, not {self.max_chunk_tokens!r}")
+        # MLX looks up an id beyond the vocabulary in memory that is not the embedding's.
+        vocabulary = self.base.vocab_size
+        if not all(type(id) is int and 0 <= id < vocabulary for id in (*self.prefix_ids, *self.suffix_ids)):
+            raise ConfigError(f"prefix_ids and suffix_ids must be ids of the base's vocabulary, below {vocabulary}")
         if not isinstance(self.quantization, Quantization | None):
             raise ConfigError(f"quantization must be an object or null, not {self.quantization!r}")
         if self.dtype not in DTYPES:

@@ -250,3 +250,30 @@ def test_a_home_that_cannot_be_one(home: Path) -> None:
     home.write_text("a file where the home should be")
     with pytest.raises(ThothError, match="THOTH_HOME"):
         made_up.begin(Library(home), replace(NOTE))
+
+
+def test_every_flipped_bit_is_noticed_when_an_adapter_is_used(tmp_path: Path) -> None:
+    """A bit of a tensor changes no size and no header: the checksum alone shows it."""
+    import random
+
+    from thoth.library.adapters import AdapterFiles, DamagedError, Pairs
+
+    mx = pytest.importorskip("mlx.core")
+    pairs = Pairs({"down_proj": mx.ones((2, 3, 4))}, {"down_proj": mx.ones((2, 3, 5))}, 1.0)
+    draw = random.Random(0)
+    writer = AdapterFiles(tmp_path, 1 << 20).writer("d")
+    (tmp_path / "d").mkdir()
+    written = writer.write_chunk(0, pairs)
+    path = tmp_path / "d" / "00000.safetensors"
+    whole = path.read_bytes()
+    for _ in range(60):
+        bit = draw.randrange(len(whole) * 8)
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with pytest.raises(DamagedError):
+            AdapterFiles(tmp_path, 1 << 20).chunk(ChunkRef("d", 0), written)
+    path.write_bytes(whole)
+    files = AdapterFiles(tmp_path, 0)  # nothing stays in memory: the second read is not verified again, but works
+    for _ in range(2):
+        assert files.chunk(ChunkRef("d", 0), written).A["down_proj"].shape == (2, 3, 4)

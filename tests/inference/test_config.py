@@ -76,3 +76,28 @@ def test_unusable_bundle_config_is_refused(change):
 def test_modules_are_put_in_order():
     config = tiny.VARIANTS["three modules"]
     assert list(config.modules) == ["down_proj", "q_proj", "v_proj"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"prefix_ids": [96]}, "below 96"),
+        ({"suffix_ids": [-1]}, "below 96"),
+        ({"prefix_ids": [1.5]}, "below 96"),
+        ({"prefix_ids": [True]}, "below 96"),
+        ({"max_chunk_tokens": 10**12}, "max_chunk_tokens"),
+        ({"max_chunk_tokens": True}, "max_chunk_tokens"),
+        ({"hypernet": {"scale": float("nan")}}, "finite"),
+        ({"hypernet": {"scale": float("inf")}}, "finite"),
+        ({"hypernet": {"scale": "8"}}, "finite"),
+        ({"hypernet": {"latent_size": 10**12}}, "positive integer"),
+        ({"hypernet": {"rank": True}}, "positive integer"),
+        ({"hypernet": {"modules": {"down_proj": [10**12, 64]}}}, "positive integer"),
+        ({"hypernet": {"first_layer": 10**9}}, "first_layer"),
+    ],
+)
+def test_numbers_that_would_read_or_take_memory_beyond_measure_are_refused(change, message):
+    data = tiny.bundle_config().to_dict()
+    data |= {key: data[key] | value if isinstance(value, dict) else value for key, value in change.items()}
+    with pytest.raises(ConfigError, match=message):
+        BundleConfig.from_dict(data)

@@ -86,10 +86,13 @@ def join(chunks: Sequence[Pairs], bias: Pairs) -> ChunkAdapters:
     )
 
 
-def _read(path: Path, expected: Receipt) -> Pairs:
-    """Read what was written, after checking that size and header are right.
+def _read(path: Path, expected: Receipt, verify: bool) -> Pairs:
+    """Read what was written.
 
-    The checksum is left to `receipt`: it would take as long as the reading.
+    Args:
+        path: The file.
+        expected: Its receipt.
+        verify: Compare its checksum, besides its size.
 
     Raises:
         DamagedError: It is missing or damaged.
@@ -100,6 +103,8 @@ def _read(path: Path, expected: Receipt) -> Pairs:
     try:
         if path.stat().st_size != expected.size:
             raise DamagedError(f"{path.name} has another size than it was written with")
+        if verify and receipt(path) != expected:
+            raise DamagedError(f"{path.name} is not what was written: its checksum differs")
         tensors, metadata = read_tensors(path)
         for name, tensor in tensors.items():
             sides[name[0]][name[2:]] = tensor
@@ -126,6 +131,8 @@ class AdapterFiles:
     def __init__(self, folder: Path, recent_bytes: int) -> None:
         self.folder = folder
         self._recent = _Recent(recent_bytes)
+        # Files whose checksum was right in this process, with the time of their last change.
+        self._verified: dict[Path, int] = {}
 
     def path(self, ref: ChunkRef) -> Path:
         """Return the file of a chunk."""
@@ -141,7 +148,8 @@ class AdapterFiles:
         Raises:
             DamagedError: Its file is missing or damaged.
         """
-        return self._recent.get((ref.document, ref.number, expected.sha256), lambda: _read(self.path(ref), expected))
+        key = (ref.document, ref.number, expected.sha256)
+        return self._recent.get(key, lambda: self._verify(self.path(ref), expected))
 
     def bias(self, bundle: str, expected: Receipt | None) -> Pairs:
         """Return the bias pairs of a bundle.
@@ -152,7 +160,17 @@ class AdapterFiles:
         path = self.bias_path(bundle)
         if expected is None:
             raise DamagedError(f"{path.name} is missing")
-        return self._recent.get((bundle, 0, expected.sha256), lambda: _read(path, expected))
+        return self._recent.get((bundle, 0, expected.sha256), lambda: self._verify(path, expected))
+
+    def _verify(self, path: Path, expected: Receipt) -> Pairs:
+        """Read a file, and compare its checksum the first time in this process, or after it was changed."""
+        try:
+            changed = path.stat().st_mtime_ns
+        except OSError as error:
+            raise DamagedError(f"{path.name} is missing") from error
+        pairs = _read(path, expected, verify=self._verified.get(path) != changed)
+        self._verified[path] = changed
+        return pairs
 
     def writer(self, document: str) -> Writer:
         """Return what writes the files of a document; the caller holds the database's write lock."""

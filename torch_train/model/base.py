@@ -154,7 +154,7 @@ def base_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error
     if config.model_type not in SUPPORTED:
@@ -180,7 +180,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
     config = base_config(folder)
     dtype = fast_dtype(device) if dtype == "auto" else dtype
     wrapped = config.model_type == "mistral3"
-    settings: dict[str, Any] = {"dtype": DTYPES[dtype]}
+    settings: dict[str, Any] = {"dtype": DTYPES[dtype], "trust_remote_code": False}
     if device.type == "cuda" and dtype != "float32" and is_flash_attn_2_available():  # it has no kernels for fp32
         settings["attn_implementation"] = "flash_attention_2"
     if bits is not None:

@@ -170,7 +170,7 @@ class VLLM:
         from transformers import AutoConfig
         from vllm import LLM
 
-        own = int(AutoConfig.from_pretrained(base).get_text_config().max_position_embeddings)
+        own = int(AutoConfig.from_pretrained(base, trust_remote_code=False).get_text_config().max_position_embeddings)
         self.context_length = min(own, _LONGEST)
         try:
             self._model = LLM(model=str(base), dtype=dtype, max_logprobs=TOP, max_model_len=self.context_length, seed=0)

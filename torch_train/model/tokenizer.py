@@ -21,7 +21,7 @@ def load_tokenizer(folder: Path) -> Any:
         pattern = tekken_pattern(folder)
         # Where mistral-common is installed (vLLM brings it), transformers would take its class, which has no template.
         mistral = {} if pattern is None else {"mistral_format": False, "fix_mistral_regex": False}
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **mistral)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **mistral)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{folder} has no usable tokenizer: {str(error).splitlines()[0]}") from error
     correct(tokenizer, pattern)

@@ -18,7 +18,7 @@ def meta_base(base_config: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(base_config.get_text_config())
+        return AutoModelForCausalLM.from_config(base_config.get_text_config(), trust_remote_code=False)
 
 
 def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> HypernetConfig:
