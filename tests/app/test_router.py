@@ -221,3 +221,23 @@ def test_a_follow_up_is_routed_to_what_it_is_about(library: Library, put: Put) -
         conversation("Who is the mayor of Nalmouth?", "Yorton Finstrom", "What is it famous for?")
     )
     assert numbers(library, query, put(*NOTES))[0] == 2
+
+
+CASES = Path(__file__).parents[1] / "fixtures" / "cases"
+
+
+@pytest.mark.parametrize(
+    ("folder", "question", "name"),
+    [
+        ("route_cjk", "图书馆几点开门？", "library.txt"),  # noqa: RUF001
+        ("route_spelling", "Who is the keeper of the Lighthouse?", "soft.txt"),
+        ("route_spelling", "Who is the captain of the Firefly?", "ligature.txt"),
+        ("route_spelling", "Wo liegt die Hafenstrasse?", "street.txt"),
+    ],
+)
+def test_words_are_found_however_they_are_written(
+    library: Library, put: Put, folder: str, question: str, name: str
+) -> None:
+    stored = [put(path.read_text("utf-8"), name=path.name) for path in sorted((CASES / folder).iterdir())]
+    best, *_ = router.ranking(library, question, stored, lambda _: np.ones(D, np.float32))
+    assert {one.id: one.name for one in stored}[best.ref.document] == name

@@ -111,11 +111,16 @@ class Form:
 
     def _is_placeholder(self) -> bool:
         """Tell whether the pages only say that another program is needed."""
+        import pypdfium2
+
         kinds = (self._pdfium.FORMTYPE_XFA_FULL, self._pdfium.FORMTYPE_XFA_FOREGROUND)
         if self._type not in kinds or len(self._document) > 1:
             return False
-        page = self._document[0]
-        text_page = page.get_textpage()
+        try:
+            page = self._document[0]
+            text_page = page.get_textpage()
+        except pypdfium2.PdfiumError:  # reading the page says what is wrong with it
+            return False
         try:
             text = " ".join(text_page.get_text_range().lower().split())
         finally:
