@@ -69,10 +69,9 @@ def main() -> None:
         grown = resident() - before
     print(f"{document.pages} pages, {len(document.text):,} letters")
     for name, runs in (("thoth", ours), ("pdftotext", theirs)):
-        wall, cpu = min(runs)[0], min(run[1] for run in runs)
-        print(
-            f"{name:<10} {wall:.2f} s wall, {cpu:.2f} s processor (median {statistics.median(r[0] for r in runs):.2f} s)"
-        )
+        wall, cpu = (min(run[place] for run in runs) for place in (0, 1))
+        usual = statistics.median(run[0] for run in runs)
+        print(f"{name:<10} {wall:.2f} s wall (median {usual:.2f} s), {cpu:.2f} s processor")
     ratio = min(run[1] for run in ours) / min(run[1] for run in theirs)
     print(f"ratio {ratio:.2f} (processor time); this process grew by {grown >> 20} MB")
 
