@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from convert.errors import CheckpointError, one_line
+from mlx_hypernet.format import published
 from mlx_hypernet.format.template import affixes
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tekken.json")
@@ -80,8 +81,7 @@ def base_type(base: Path) -> tuple[str, int]:
 
 def is_fp8(base: Path) -> bool:
     """Whether a base's weights are FP8, whose bytes mlx-lm takes for numbers."""
-    quantization = _config(base).get("quantization_config")
-    return isinstance(quantization, dict) and quantization.get("quant_method") == "fp8"
+    return published.is_fp8(_config(base))
 
 
 def _config(base: Path) -> dict[str, Any]:

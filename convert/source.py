@@ -14,13 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convert.errors import CheckpointError, ResourceError, one_line
+from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED, hub_place
 
-PICKLE_FILE = "pytorch_model.bin"
 GGUF_MAGIC = b"GGUF"
-_HUB_ID = re.compile(r"(?P<repository>[\w.-]+/[\w.-]+)(?P<folder>(?:/[\w.-]+)*)(?:@(?P<revision>[\w./-]+))?")
-_WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*args.yaml", f"*{PICKLE_FILE}")
-# Mistral ships every weight a second time in its own layout.
-_UNWANTED = ("consolidated*", "original/*", "onnx/*", "*training_args*", "*trainer_state*")
 
 
 class Kind(StrEnum):
@@ -63,10 +59,9 @@ def find(name: str, say: Callable[[str], None]) -> Source:
     path = Path(name).expanduser()
     if path.exists():
         return _identify(path, name)
-    match = _HUB_ID.fullmatch(name)
-    if match is None:
+    if (place := hub_place(name)) is None:
         raise CheckpointError(f"{name} does not exist")
-    repository, revision, subfolder = match["repository"], match["revision"], match["folder"].strip("/")
+    repository, subfolder, revision = place
     snapshot = _download(name, repository, revision, subfolder, say)
     found = _identify(snapshot / subfolder, name)
     return Source(found.path, found.kind, repository, snapshot.name)
@@ -127,9 +122,9 @@ def _download(name: str, repository: str, revision: str | None, folder: str, say
     from huggingface_hub.constants import HF_HUB_CACHE, is_offline_mode
     from huggingface_hub.errors import GatedRepoError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
 
-    wanted = [f"{folder}/{pattern}" if folder else pattern for pattern in _WANTED]
+    wanted = [f"{folder}/{pattern}" if folder else pattern for pattern in WANTED]
     wanted.append((PurePosixPath(folder).parent / "args.yaml").as_posix())  # of the run that wrote it
-    arguments: dict[str, Any] = {"repo_id": repository, "revision": revision, "ignore_patterns": list(_UNWANTED)}
+    arguments: dict[str, Any] = {"repo_id": repository, "revision": revision, "ignore_patterns": list(UNWANTED)}
     try:
         if not is_offline_mode():
             files = snapshot_download(**arguments, allow_patterns=wanted, dry_run=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from convert.base.fp8 import FP8, activation_name, scale_name
 from convert.base.shards import Shards, find_shards, listed
 from convert.errors import CheckpointError, ConversionError, one_line
+from mlx_hypernet.format.published import is_fp8
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,7 @@ def load_torch_base(folder: Path) -> Any:
         models = MODEL_FOR_CAUSAL_LM_MAPPING if text_only else MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
         settings = {"dtype": torch.float32, "output_loading_info": True}
         quantisation = getattr(config, "quantization_config", None)
-        if isinstance(quantisation, dict) and quantisation.get("quant_method") == "fp8":
+        if isinstance(quantisation, dict) and is_fp8({"quantization_config": quantisation}):
             del config.quantization_config
             weights = _dequantised(find_shards(folder), quantisation.get("weight_block_size"))
             model, loaded = models[type(config)].from_pretrained(None, config=config, state_dict=weights, **settings)

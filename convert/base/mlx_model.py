@@ -14,8 +14,9 @@ from mlx.utils import tree_flatten
 from convert.base.config import CONFIG_FILE
 from convert.base.shards import listed
 from convert.errors import CheckpointError, ConversionError, one_line
+from mlx_hypernet.format.published import BASE_BITS
 
-Q_BITS, DOWN_PROJ_BITS, GROUP_SIZE = (8, 6, 4), (8, 16), 64
+DOWN_PROJ_BITS, GROUP_SIZE = (8, 16), 64
 
 
 def check_bits(q_bits: int | None, down_proj_bits: int | None) -> None:
@@ -24,8 +25,8 @@ def check_bits(q_bits: int | None, down_proj_bits: int | None) -> None:
     Raises:
         ConversionError: saying which it can have.
     """
-    if q_bits not in (None, *Q_BITS):
-        raise ConversionError(f"a base can have {', '.join(map(str, Q_BITS))} bits, not {q_bits}")
+    if q_bits not in (None, *BASE_BITS):
+        raise ConversionError(f"a base can have {', '.join(map(str, BASE_BITS))} bits, not {q_bits}")
     if down_proj_bits is None:
         return
     if q_bits is None or down_proj_bits not in DOWN_PROJ_BITS or down_proj_bits < q_bits:

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from mlx_hypernet.format.published import is_fp8
 from thoth import settings
 from thoth.actions.wording import count
 from thoth.errors import ThothError
@@ -140,10 +141,10 @@ def _pair(pair: Pair, used: bool) -> Finding:
     if not base:
         remedy = "pull or convert the base again"
         return Finding("model", "wrong", f"{name}: cannot read {pair.base / 'config.json'}", remedy)
-    if (base.get("quantization_config") or {}).get("quant_method") == "fp8":
+    if is_fp8(base):
         remedy = f"run `convert-weights {pair.base} DST`"
         return Finding("model", "wrong", f"{name}: the base has FP8 weights, which mlx-lm reads wrongly", remedy)
-    weights = sum(file.stat().st_size for folder in (pair.base, pair.bundle) for file in folder.glob("*.safetensors"))
+    weights = pair.weight_bytes
     quantised = "quantization" in base
     if sys.platform != "darwin" and base.get("dtype", base.get("torch_dtype")) == "bfloat16" and not quantised:
         weights *= 2  # loaded as fp32

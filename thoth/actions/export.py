@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mlx_hypernet.format import atomic
+from mlx_hypernet.format.published import is_repository
 from thoth.errors import DocumentError, ModelError, UsageError
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
@@ -174,7 +175,7 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     config = {
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": repository if _is_hub_id(repository) else None,
+        "base_model_name_or_path": repository if repository and is_repository(repository) else None,
         "r": adapter.rank,
         "lora_alpha": adapter.scale * adapter.rank,
         "lora_dropout": 0.0,
@@ -186,7 +187,3 @@ def _save_peft(folder: Path, adapter: Adapter, model: nn.Module, pair: Pair, inf
     write_tensors(folder / "adapter_model.safetensors", tensors, {"format": "pt"})
     write_json(folder / _CONFIG, config)
     write_json(folder / "thoth.json", info)  # PEFT warns about unknown keys
-
-
-def _is_hub_id(name: str | None) -> bool:
-    return name is not None and name.count("/") == 1 and not name.startswith((".", "/", "~"))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mlx_hypernet.format.published import BASE_BITS
 from thoth import settings
 from thoth.cli import answers, console, table
 from thoth.cli.edge import Command, Group
@@ -61,7 +62,7 @@ def pull(
     from thoth.models import plan
     from thoth.models import pull as pulling
 
-    if bits is not None and bits not in (choices := [*map(str, plan.BITS)]):
+    if bits is not None and bits not in (choices := [*map(str, BASE_BITS)]):
         raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{bits}'")
 
     installed = name in registry.installed()
@@ -136,14 +137,12 @@ def _print(name: str) -> None:
 
 def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:
     known = registry.KNOWN.get(name)
-    weights = [file for folder in (pair.base, pair.bundle) for file in folder.glob("*.safetensors")] if pair else []
     return {
         "name": name,
         "used": used,
         "installed": pair is not None or (used and known is None),
-        "bytes": sum(file.stat().st_size for file in weights),
-        # Published in bf16 and fp32.
-        "download_bytes": 2 * known.base_parameters + 4 * (known.hypernet_parameters or 0) if known else None,
+        "bytes": pair.weight_bytes if pair else 0,
+        "download_bytes": known.published_bytes if known else None,
         "base": known.base if known else None,
         "hypernet": known.hypernet if known else None,
         "licence": known.licence if known else None,

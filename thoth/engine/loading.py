@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlx_hypernet.blas import preload_blas
+from mlx_hypernet.format.published import is_fp8
 from thoth.errors import ModelError
 from thoth.models.registry import Pair
 from thoth.system import machine
@@ -71,7 +72,7 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
     try:
         # Lazy: a base of the wrong shape is refused before its weights are read.
         model, config = load_model(folder, lazy=True)
-        if (config.get("quantization_config") or {}).get("quant_method") == "fp8":
+        if is_fp8(config):
             raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads: run convert-weights {folder} DST")
         check_fits(bundle, model)
         tokenizer = load_tokenizer(folder, config.get("eos_token_id"))

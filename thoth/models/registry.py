@@ -40,6 +40,11 @@ class KnownPair:
     licence: str
     wheel: Wheel | None = None
 
+    @property
+    def published_bytes(self) -> int:
+        """Size as it is published, about: two bytes a weight of the base, four of the hypernetwork."""
+        return 2 * self.base_parameters + 4 * (self.hypernet_parameters or 0)
+
 
 NANO, SMOL = "nano", "smol"
 NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use another model, or update Thoth"
@@ -105,6 +110,12 @@ class Pair:
     name: str
     base: Path
     bundle: Path
+
+    @property
+    def weight_bytes(self) -> int:
+        """Size of the weights of both on disk."""
+        files = (file for folder in (self.base, self.bundle) for file in folder.glob("*.safetensors"))
+        return sum(file.stat().st_size for file in files)
 
     @property
     def is_complete(self) -> bool:

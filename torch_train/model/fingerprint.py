@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED
 from torch_train.errors import DataError
 
 # Keys of config.json that say nothing about the model.
@@ -31,8 +32,7 @@ def local_folder(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        wanted = ["*.json", "*.jinja", "*.safetensors", "*.model"]
-        return Path(snapshot_download(name, allow_patterns=wanted, ignore_patterns=["consolidated*", "params.json"]))
+        return Path(snapshot_download(name, allow_patterns=[*WANTED], ignore_patterns=[*UNWANTED, f"*{PICKLE_FILE}"]))
     except (OSError, ValueError) as error:
         raise DataError(f"{name} is neither a folder nor can it be fetched from the hub: {error}") from error
 

@@ -12,6 +12,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.reactive import reactive
 from textual.widgets import Button, DataTable, ProgressBar, Select, Static
 
+from mlx_hypernet.format.published import BASE_BITS
 from thoth import settings
 from thoth.errors import ThothError
 from thoth.models import plan, registry
@@ -71,7 +72,7 @@ class ModelsScreen(Dialog[str | None]):
             yield Static("", id="room", classes="note", markup=False)
             with Horizontal(id="precision"):
                 yield Static("Weights ", classes="label")
-                bits = [(f"{count} bits", count) for count in plan.BITS]
+                bits = [(f"{count} bits", count) for count in BASE_BITS]
                 yield Select[int](bits, prompt="as published", compact=True, id="bits")
             yield Static("", id="status", markup=False)
             yield ProgressBar(show_eta=False)
@@ -246,6 +247,4 @@ def describe(download: Download) -> str:
 
 
 def _size(known: KnownPair) -> str:
-    """Return the size of a pair as it is published: two bytes a weight of the base, four of the hypernetwork."""
-    published = 2 * known.base_parameters + 4 * (known.hypernet_parameters or 0)
-    return ("about " if known.base else "") + size(published)
+    return ("about " if known.base else "") + size(known.published_bytes)
