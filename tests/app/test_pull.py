@@ -246,7 +246,7 @@ def test_pulling_asks_first(
     assert (result.exit_code, result.stdout) == (2, "")
     assert "8.2 GB to download" in result.stderr
     assert "licence: Gemma terms of use" in result.stderr
-    assert result.stderr.splitlines()[-1].endswith("say --yes")
+    assert result.stderr.splitlines()[-1].endswith("pass --yes")
     assert not home.exists()
 
 
