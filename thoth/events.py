@@ -7,7 +7,7 @@ model ends with its last `Progress`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from thoth.errors import ThothError
 
@@ -127,6 +127,11 @@ class Absorbed:
     document: StoredDocument
 
 
+# "supported": a sentence of the documents says so; "unsupported": documents took part, but none of them says so;
+# "none": no document took part.
+Support = Literal["supported", "unsupported", "none"]
+
+
 @dataclass(frozen=True)
 class Answer:
     """The whole answer; `sources` support it, none of them where it is not found in the documents."""
@@ -134,6 +139,13 @@ class Answer:
     text: str
     stats: Stats
     sources: tuple[Passage, ...] = ()
+
+    @property
+    def support(self) -> Support:
+        """What the answer stands on; see `Support`."""
+        if self.sources:
+            return "supported"
+        return "unsupported" if self.stats.chunks or self.stats.document_tokens_in_context else "none"
 
 
 @dataclass(frozen=True)

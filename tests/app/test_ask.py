@@ -10,6 +10,7 @@ import mlx.core as mx
 import pytest
 from typer.testing import Result
 
+from thoth.actions.ask import UNSUPPORTED
 from thoth.events import Passage
 
 Run = Callable[..., Result]
@@ -36,14 +37,25 @@ def test_answer_on_stdout_and_nothing_else(thoth: Run, note: Path) -> None:
     result = thoth("ask", "--doc", note, QUESTION)
     assert result.exit_code == 0
     assert result.stdout.endswith("\n")
-    assert result.stderr == ""
+    assert result.stderr.splitlines() == [UNSUPPORTED]  # a random model: what it says stands nowhere
     assert "\x1b" not in result.output
+
+
+def test_what_the_answer_stands_on_is_said_unless_quiet(thoth: Run, note: Path) -> None:
+    assert thoth("ask", "--quiet", "--doc", note, QUESTION).stderr == ""
+    strict = thoth("ask", "--strict", "--doc", note, QUESTION)
+    assert (strict.exit_code, strict.stderr.splitlines()) == (7, [UNSUPPORTED])
+    assert strict.stdout.strip()
+    as_json = thoth("ask", "--strict", "--json", "--doc", note, QUESTION)
+    assert (as_json.exit_code, json.loads(as_json.stdout)["support"]) == (7, "unsupported")
+    assert thoth("ask", "--no-doc", QUESTION).stderr == ""
+    assert thoth("ask", "--strict", "--no-doc", QUESTION).exit_code == 2
 
 
 def test_json_schema(thoth: Run, note: Path, tiny_pair: Path) -> None:
     result = thoth("ask", "--doc", note, "--json", QUESTION)
     answer = json.loads(result.stdout)
-    assert list(answer) == ["answer", "model", "documents", "sources", "stats"]
+    assert list(answer) == ["answer", "model", "documents", "support", "sources", "stats"]
     assert isinstance(answer["answer"], str)
     assert answer["model"] == str(tiny_pair)
     [document] = answer["documents"]
@@ -310,8 +322,8 @@ def test_an_unforeseen_error_is_one_line_and_keeps_its_traceback(
 
 def test_nano_introduces_itself_once(thoth: Run, note: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("thoth.nano.folder", lambda: tiny_pair)
-    first = thoth("ask", "--model", "nano", "--doc", note, QUESTION)
-    second = thoth("ask", "--model", "nano", "--doc", note, QUESTION)
+    first = thoth("ask", "--quiet", "--model", "nano", "--doc", note, QUESTION)
+    second = thoth("ask", "--quiet", "--model", "nano", "--doc", note, QUESTION)
     assert first.stderr.startswith("thoth: nano, the built-in model, is a demonstration")
     assert first.stderr.count("\n") == 1
     assert second.stderr == ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from thoth import ingest
 from thoth.actions import requests
 from thoth.actions.sources import Source
-from thoth.events import Passage
+from thoth.events import Answer, Passage
 from thoth.ingest import Document
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
@@ -135,6 +135,19 @@ WITHOUT = Way("none")
 
 
 # The support of an answer
+
+UNSUPPORTED = "Nothing in your documents supports this answer."
+NO_CHUNK = "No chunk fits the question: answered without your documents."
+
+
+def support(answer: Answer) -> str:
+    """Say in one line what an answer from the weights stands on."""
+    if answer.support == "none":
+        return NO_CHUNK
+    if answer.support == "unsupported":
+        return UNSUPPORTED
+    best = answer.sources[0]
+    return f"Supported by {place(best.name, best.page, best.headings)}."
 
 
 def place(name: str, page: int | None, headings: Sequence[str]) -> str:

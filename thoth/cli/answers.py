@@ -28,6 +28,7 @@ def as_json(answer: Answer, model: str, documents: Sequence[Source]) -> str:
             "answer": answer.text,
             "model": model,
             "documents": [asdict(document) for document in documents],
+            "support": answer.support,
             "sources": [asdict(passage) for passage in answer.sources],
             "stats": asdict(answer.stats),
         }

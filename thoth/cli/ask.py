@@ -15,6 +15,8 @@ from thoth.errors import UsageError
 from thoth.events import Answer, Event, Token
 from thoth.system import paths
 
+UNSUPPORTED_EXIT = 7  # of --strict
+
 if TYPE_CHECKING:
     from thoth.actions import sources as places
     from thoth.actions.ask import Named, Way
@@ -41,6 +43,10 @@ def ask(
     in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,
     sources: Annotated[bool, typer.Option("--sources", help="Print the passages that support the answer.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 7 if nothing in the documents supports the answer.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print what the answer stands on.")] = False,
     route: Annotated[
         str | None,
         typer.Option("--route", metavar="auto|all|none", help="Chunks to attach: those that fit, all, none. [auto]"),
@@ -75,6 +81,8 @@ def ask(
         raise UsageError("--no-doc, --in-context and --compare exclude each other; use one")
     if compare and (json or sources):
         raise UsageError("--compare prints a table; use it without --json and --sources")
+    if strict and (compare or no_doc or in_context):
+        raise UsageError("--strict needs an answer from the weights; use it without --compare, --no-doc, --in-context")
     if sources and (no_doc or in_context):
         raise UsageError("--sources needs absorbed documents; use it without --no-doc and --in-context")
     if question in (None, "-") and doc and ingest.STANDARD_INPUT in doc:
@@ -110,12 +118,22 @@ def ask(
             based_on = _based_on(found, known, all_of_them=bool(named))
             based_on += [Source(session.engine.document_id(document), document.name, 0) for document in read]
             typer.echo(answers.as_json(found, session.pair.name, based_on))
+            _require_support(found, strict)
             return
         is_terminal = sys.stdout.isatty()
         found = answer(way, write=is_terminal)
         typer.echo("" if is_terminal else found.text)
         if sources:
             typer.echo(f"\n{answers.sources(found.sources)}")
+        elif way.knowledge == "weights" and not quiet:
+            console.label(asking.support(found), good=found.support == "supported")
+        _require_support(found, strict)
+
+
+def _require_support(answer: Answer, strict: bool) -> None:
+    """End with the exit code for an answer that nothing supports, where that was asked for."""
+    if strict and answer.support != "supported":
+        raise typer.Exit(UNSUPPORTED_EXIT)
 
 
 def _sources(names: list[str], ocr: bool) -> "tuple[places.Source, ...]":

@@ -93,6 +93,14 @@ class _Lines(logging.Handler):
         say(record.getMessage())
 
 
+def label(text: str, *, good: bool) -> None:
+    """Print a line about an answer on stderr, after an empty one on a terminal; the words say what the colour shows."""
+    if sys.stderr.isatty():
+        typer.secho(f"\n{text}", err=True, fg=typer.colors.GREEN if good else typer.colors.YELLOW)
+    else:
+        typer.echo(text, err=True)
+
+
 def forward_warnings(logger: logging.Logger) -> None:
     """Print warnings of the core as lines."""
     logger.handlers = [_Lines(logging.WARNING)]
