@@ -1,6 +1,6 @@
 """What identifies a base model, so that another fine-tune of the same shape is refused and a quantised copy is not.
 
-Two things are recorded: a hash of the final norm, which is never quantised, and the first values of some matrices. A
+Recorded are a hash of the final norm, which is never quantised, its first values, and those of some matrices. A
 LoRA that was merged leaves the norm as it is and changes the matrices. A quantised copy changes them too, but by
 rounding: each value goes to the nearest of few, so a recorded value is still closest to what became of itself.
 """
@@ -24,6 +24,7 @@ Values = NDArray[np.float32]
 
 # So many values of each matrix: the smallest group that is quantised together, so that all round to the same grid.
 _VALUES = 32
+_NORM = "norm"
 # A dense copy has the same values, but for 6% that move where fp32 is rounded to fp16 and then to bf16. Weights that
 # differ by 0.3% (of their standard deviation) move 57%. A LoRA may be in one matrix only, so each is looked at.
 _MOST_CHANGED = 0.3
@@ -64,7 +65,8 @@ def weight_sample(model: nn.Module) -> dict[str, str] | None:
     linears = _sampled(model)
     if not linears or any(isinstance(linear, nn.QuantizedLinear) for linear in linears.values()):
         return None
-    return {path: base64.b64encode(_bf16(_values(linear)).tobytes()).decode() for path, linear in linears.items()}
+    sampled = {path: _values(linear) for path, linear in linears.items()} | {_NORM: _norm(model)}
+    return {path: base64.b64encode(_bf16(values).tobytes()).decode() for path, values in sampled.items()}
 
 
 def same_weights(sample: Mapping[str, str], model: nn.Module) -> bool:
@@ -74,9 +76,14 @@ def same_weights(sample: Mapping[str, str], model: nn.Module) -> bool:
         ConfigError: The sample is damaged.
     """
     linears = _sampled(model)
-    if sample.keys() != linears.keys():
-        return False
     recorded = {path: _decoded(path, text) for path, text in sample.items()}
+    norm = recorded.pop(_NORM, None)  # bundles of before have none
+    if norm is not None:
+        found_norm = _rounded(_norm(model))
+        if norm.shape != found_norm.shape or (norm != found_norm).mean() > _MOST_CHANGED:
+            return False
+    if recorded.keys() != linears.keys():
+        return False
     found = {path: _rounded(_values(linear)) for path, linear in linears.items()}
     if any(recorded[path].shape != found[path].shape for path in recorded):
         return False
@@ -86,6 +93,11 @@ def same_weights(sample: Mapping[str, str], model: nn.Module) -> bool:
         return max(float((one != other).mean()) for one, other in pairs) <= _MOST_CHANGED
     group = min([_VALUES, *(linear.group_size for linear in quantised)])
     return _is_rounded(pairs, group) or _is_rounded([(other, one) for one, other in pairs], group)
+
+
+def _norm(model: nn.Module) -> mx.array:
+    """Return the first values of the final norm, which is never quantised."""
+    return text_model(model).norm.weight[:_VALUES]
 
 
 def _sampled(model: nn.Module) -> dict[str, nn.Module]:
