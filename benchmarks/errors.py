@@ -16,7 +16,7 @@ from torch_train.model.encoder import layer_features
 from torch_train.model.lora import Injected, compose
 from torch_train.nano import base, tokenizer
 from torch_train.nano.language import UNKNOWN, Language
-from torch_train.nano.rows import closed_rows, document_rows, tokenise
+from torch_train.nano.tree_rows import closed_rows, document_rows, tokenise
 from torch_train.training import checkpoint
 
 SEED = 20_261_124

@@ -28,7 +28,7 @@ from torch_train.training.distillation import DistillationModel
 from torch_train.training.dry_run import random_rows
 from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import PackedBatch, Packer
-from torch_train.training.settings import Settings, read_settings
+from torch_train.training.settings import TrainingSettings, read_settings
 from torch_train.training.shape import hypernet_config
 
 CONFIG = Path(__file__).parents[1] / "torch_train" / "configs" / "ministral-3-3b.yaml"
@@ -83,7 +83,7 @@ def base_model(device: torch.device, divisor: int) -> FrozenBase:
 class Bench:
     """A model, an optimiser and one full batch."""
 
-    def __init__(self, settings: Settings, device: torch.device, divisor: int) -> None:
+    def __init__(self, settings: TrainingSettings, device: torch.device, divisor: int) -> None:
         torch.manual_seed(0)
         self.device, self.settings = device, settings
         self.base = base_model(device, divisor)

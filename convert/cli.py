@@ -106,7 +106,7 @@ def _convert(
     force: bool,
 ) -> None:
     from convert.base_facts import Template
-    from convert.conversion import Settings, convert
+    from convert.conversion import ConversionSettings, convert
     from convert.errors import UsageError
     from convert.source import Kind, find
 
@@ -142,7 +142,7 @@ def _convert(
             raise UsageError("--down-proj-bits and --q-bits 6 are for base models: a hypernetwork takes 8 or 4 bits")
         chosen = (dtype or Dtype.float32).value
         _say(f"converting the {source.kind} {source.path} to {dst} ({chosen}{f', {bits} bits' if bits else ''})")
-        settings = Settings(chosen, bits, find(base, _say) if base else None, template, verify, force)
+        settings = ConversionSettings(chosen, bits, find(base, _say) if base else None, template, verify, force)
         report = convert(source, dst, settings)
     typer.echo(report.table() if report else "not compared (--verify 0)")
     typer.echo(f"wrote {dst}")

@@ -28,7 +28,7 @@ REPORT_FILE = "conversion.json"
 
 
 @dataclass(frozen=True)
-class Settings:
+class ConversionSettings:
     """How to convert.
 
     Attributes:
@@ -48,7 +48,7 @@ class Settings:
     force: bool = False
 
 
-def convert(source: Source, destination: Path, settings: Settings) -> Report | None:
+def convert(source: Source, destination: Path, settings: ConversionSettings) -> Report | None:
     """Turn a checkpoint, of our trainer or of the reference implementation, into a bundle.
 
     Args:
@@ -93,7 +93,7 @@ def convert(source: Source, destination: Path, settings: Settings) -> Report | N
     return report
 
 
-def _read(source: Source, settings: Settings) -> Checkpoint:
+def _read(source: Source, settings: ConversionSettings) -> Checkpoint:
     if source.kind is Kind.TRAINING:
         return read_checkpoint(source, settings.dtype, _tool_version())
     if source.kind is Kind.REFERENCE:
@@ -101,7 +101,7 @@ def _read(source: Source, settings: Settings) -> Checkpoint:
     raise CheckpointError(f"{source.path} is a {source.kind} already: convert the checkpoint it came from")
 
 
-def _complete(config: BundleConfig, settings: Settings, model: nn.Module | None) -> BundleConfig:
+def _complete(config: BundleConfig, settings: ConversionSettings, model: nn.Module | None) -> BundleConfig:
     """The configuration with what the settings say, and what identifies the base after a check that it fits."""
     stated = {name: value for name, value in vars(settings.template).items() if value is not None}
     quantization = Quantization(settings.q_bits) if settings.q_bits else None

@@ -15,12 +15,12 @@ from pathlib import Path
 import torch
 
 from mlx_hypernet.format.atomic import replacing
+from torch_train.data.arguments import device, whole, wholes
 from torch_train.data.row import read_rows
 from torch_train.errors import DataError, TrainingError
 from torch_train.evaluation import report
-from torch_train.evaluation.absorbed import Absorber
+from torch_train.evaluation.absorbed import AbsorbingModel
 from torch_train.evaluation.evaluate import Answered, evaluate, needles
-from torch_train.model.arguments import device, whole, wholes
 from torch_train.model.base import DTYPES
 
 
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> None:
     dtype = options.dtype or ("bfloat16" if place.type == "cuda" else "float32")
     rows = read_rows(options.rows)[: options.limit]
     options.folder.mkdir(parents=True, exist_ok=True)  # before hours of answers, not after
-    model = Absorber(options.checkpoint, options.base, place, dtype, options.batch_size)
+    model = AbsorbingModel(options.checkpoint, options.base, place, dtype, options.batch_size)
 
     def count(text: str) -> int:
         return len(model.tokenizer.encode(text, add_special_tokens=False))

@@ -14,7 +14,7 @@ from torch_train.data import niah
 from torch_train.data.__main__ import main
 from torch_train.data.compact import check_split, compact, hold_out
 from torch_train.data.reading import read
-from torch_train.data.row import Row, RowError, context_id, read_rows, write_rows
+from torch_train.data.row import ContextRow, RowError, context_id, read_rows, write_rows
 from torch_train.errors import DataError
 
 ROPES = Path(__file__).parents[3] / "shared" / "data" / "ropes"
@@ -63,8 +63,8 @@ def _lines(path: Path, *records: object) -> Path:
     return path
 
 
-def _row(context: str, *questions: str, source: str = "own") -> Row:
-    return Row(context, questions, ((),) * len(questions), source)
+def _row(context: str, *questions: str, source: str = "own") -> ContextRow:
+    return ContextRow(context, questions, ((),) * len(questions), source)
 
 
 def _prepare(*arguments: object) -> None:
@@ -104,7 +104,7 @@ def test_published_squad_and_its_hub_columns_give_the_same_row(tmp_path: Path) -
     ]
     assert compact(read(f"squad={_lines(tmp_path / 'dev.jsonl', *flat)}", "dev").rows) == published
     assert published == [
-        Row(
+        ContextRow(
             "The harbour froze in 1929.",
             ("When?", "What froze?", "Who knows?"),
             (("1929",), ("The harbour",), ()),
@@ -122,10 +122,10 @@ def test_drop_has_numbers_dates_and_several_spans(tmp_path: Path) -> None:
 
 def test_pwc_fineweb_and_documents(tmp_path: Path) -> None:
     path = _lines(tmp_path / "pwc.jsonl", {"input": "A text.", "prompt": "Summarise.", "answer": "Text."})
-    assert read(f"pwc={path}", "train").rows == [Row("A text.", ("Summarise.",), (("Text.",),), "pwc")]
+    assert read(f"pwc={path}", "train").rows == [ContextRow("A text.", ("Summarise.",), (("Text.",),), "pwc")]
     path = _lines(tmp_path / "web.jsonl", {"text": "A page.", "score": 3.1})
-    assert read(f"fineweb={path}", "train").rows == [Row("A page.", (), (), "fineweb")]
-    assert read(f"documents={path}", "train").rows == [Row("A page.", (), (), "documents")]
+    assert read(f"fineweb={path}", "train").rows == [ContextRow("A page.", (), (), "fineweb")]
+    assert read(f"documents={path}", "train").rows == [ContextRow("A page.", (), (), "documents")]
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_the_hub_is_asked_for_an_exact_revision(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
     reading = read("ropes", "dev", limit=2)
-    assert reading.rows == [Row("B.\n\nS.", ("Q?",), (("A",),), "ropes")] * 2
+    assert reading.rows == [ContextRow("B.\n\nS.", ("Q?",), (("A",),), "ropes")] * 2
     ((arguments, options),) = asked
     assert arguments == ("allenai/ropes", None)
     assert options["split"] == "validation"
@@ -230,11 +230,11 @@ def test_the_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_row_that_is_none(parts: tuple, message: str) -> None:
     with pytest.raises(RowError, match=message):
-        Row(*parts, "own")
+        ContextRow(*parts, "own")
     with pytest.raises(RowError, match="int instead of a text"):
-        Row("C", (), (), 7)
+        ContextRow("C", (), (), 7)
     with pytest.raises(RowError, match="niah/TOKENS/DEPTH is kept for needles"):
-        Row("C", (), (), "niah/abc")
+        ContextRow("C", (), (), "niah/abc")
 
 
 def test_half_a_character_does_not_break_the_file(tmp_path: Path) -> None:
@@ -252,12 +252,12 @@ def test_context_id_ignores_form_not_content() -> None:
 
 def test_compact_joins_questions_and_answers_across_sources() -> None:
     rows = [
-        Row("A text.", ("One?", "Two?"), (("1",), ("2",)), "squad"),
+        ContextRow("A text.", ("One?", "Two?"), (("1",), ("2",)), "squad"),
         _row("Other.", "One?"),
-        Row("a  text.", ("Two?", "Three?"), (("two", "2"), ()), "pwc"),
+        ContextRow("a  text.", ("Two?", "Three?"), (("two", "2"), ()), "pwc"),
     ]
     assert compact(rows) == [
-        Row("A text.", ("One?", "Two?", "Three?"), (("1",), ("2", "two"), ()), "squad"),
+        ContextRow("A text.", ("One?", "Two?", "Three?"), (("1",), ("2", "two"), ()), "squad"),
         rows[1],
     ]
 

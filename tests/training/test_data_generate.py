@@ -10,9 +10,9 @@ import pytest
 from transformers import AutoTokenizer, Ministral3ForCausalLM
 
 from torch_train.data import generate
-from torch_train.data.generate import Settings, parse, prompt_text, write_questions
+from torch_train.data.generate import QuestionSettings, parse, prompt_text, write_questions
 from torch_train.data.reading import read
-from torch_train.data.row import Row
+from torch_train.data.row import ContextRow
 from torch_train.errors import DataError
 from torch_train.model.generation import Generated
 
@@ -97,10 +97,10 @@ def base(model: Ministral3ForCausalLM, words_folder: Path, tmp_path: Path) -> Pa
 
 def test_questions_are_written_shard_by_shard(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
-    rows = [Row(f"Text {i} {{braces}}.", (), (), "documents") for i in range(4)]
-    rows.append(Row("Text 4.", ("Known?",), (("yes",),), "documents"))
-    rows.append(Row("word " * 2000, (), (), "documents"))
-    settings = Settings(prompts=("questions", "reasoning"), count=7, rows_per_shard=2)
+    rows = [ContextRow(f"Text {i} {{braces}}.", (), (), "documents") for i in range(4)]
+    rows.append(ContextRow("Text 4.", ("Known?",), (("yes",),), "documents"))
+    rows.append(ContextRow("word " * 2000, (), (), "documents"))
+    settings = QuestionSettings(prompts=("questions", "reasoning"), count=7, rows_per_shard=2)
     writer = Writer(tokenizer, finished=False)
     folder = tmp_path / "questions"
     assert write_questions(rows, lambda: writer, tokenizer, base, folder, settings) == (5, 1)
@@ -110,7 +110,7 @@ def test_questions_are_written_shard_by_shard(base: Path, tmp_path: Path, capsys
     assert len(set(writer.seeds)) == 3
     written = read(f"own={folder}", "train").rows
     assert [row.questions for row in written[:4]] == [("What is first?", "What is second?")] * 4
-    assert written[4] == Row(
+    assert written[4] == ContextRow(
         "Text 4.", ("Known?", "What is first?", "What is second?"), (("yes",), (), ()), "documents"
     )
 
@@ -121,7 +121,7 @@ def test_questions_are_written_shard_by_shard(base: Path, tmp_path: Path, capsys
     assert write_questions(rows, lambda: again, tokenizer, base, folder, settings) == (5, 1)
     assert again.seeds == writer.seeds[1:2]
     assert shard.read_bytes() == before
-    for others in (rows[:5], [*rows[:5], Row("WORD " * 2000, (), (), "documents")]):
+    for others in (rows[:5], [*rows[:5], ContextRow("WORD " * 2000, (), (), "documents")]):
         with pytest.raises(DataError, match=r"made from something else: rows is \w{12} there"):
             write_questions(others, lambda: again, tokenizer, base, folder, settings)
     shard.unlink()
@@ -133,7 +133,7 @@ def test_questions_are_written_shard_by_shard(base: Path, tmp_path: Path, capsys
 def test_another_text_of_ones_own_prompt_is_refused(base: Path, tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     prompt = tmp_path / "mine.txt"
-    rows, settings = [Row("Text.", (), (), "documents")], Settings(prompts=(str(prompt),))
+    rows, settings = [ContextRow("Text.", (), (), "documents")], QuestionSettings(prompts=(str(prompt),))
     for text in ("Ask about {document}", "Ask {count} about {document}"):
         prompt.write_text(text)
         if text.startswith("Ask {"):

@@ -10,9 +10,9 @@ import torch
 
 from mlx_hypernet.format.template import document_ids
 from tests.training import tiny_run
-from torch_train.data.row import Row, write_rows
+from torch_train.data.row import ContextRow, write_rows
 from torch_train.evaluate import main
-from torch_train.evaluation.absorbed import Absorber
+from torch_train.evaluation.absorbed import AbsorbingModel
 from torch_train.evaluation.evaluate import Answered, evaluate
 from torch_train.evaluation.metrics import exact_match, is_refusal, normalised, rouge_l, scores, token_f1
 from torch_train.evaluation.report import markdown, summarise
@@ -113,17 +113,17 @@ def step(words_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def model(step: Path) -> Absorber:
-    return Absorber(step, None, torch.device("cpu"), "float32", batch_size=4)
+def model(step: Path) -> AbsorbingModel:
+    return AbsorbingModel(step, None, torch.device("cpu"), "float32", batch_size=4)
 
 
 ROWS = [
-    Row("Vorin is red. " * 30, ("What is Vorin?", "Who?"), (("red",), ()), "squad"),
-    Row("Melka is blue.", ("What is Melka?",), (("blue",),), "drop"),
+    ContextRow("Vorin is red. " * 30, ("What is Vorin?", "Who?"), (("red",), ()), "squad"),
+    ContextRow("Melka is blue.", ("What is Melka?",), (("blue",),), "drop"),
 ]
 
 
-def test_absorbing_is_what_the_hypernetwork_does_chunk_by_chunk(model: Absorber) -> None:
+def test_absorbing_is_what_the_hypernetwork_does_chunk_by_chunk(model: AbsorbingModel) -> None:
     ids = document_ids(model.tokenizer, ROWS[1].context)
     tensor = torch.tensor([ids])
     features = layer_features(model._base.model, tensor, torch.ones_like(tensor, dtype=torch.bool))
@@ -137,7 +137,7 @@ def test_absorbing_is_what_the_hypernetwork_does_chunk_by_chunk(model: Absorber)
     assert model.absorb(ROWS[0].context)["down_proj"][0].shape[2] == 3 * (chunks + 1)
 
 
-def test_adapters_come_and_go(model: Absorber) -> None:
+def test_adapters_come_and_go(model: AbsorbingModel) -> None:
     prompt = document_ids(model.tokenizer, "What is Vorin?")
     before = model.answer([prompt], 12)
     adapted = model.answer([prompt], 12, model.absorb(ROWS[0].context))
@@ -145,7 +145,7 @@ def test_adapters_come_and_go(model: Absorber) -> None:
     assert model.answer([prompt], 12) == before
 
 
-def test_questions_without_a_reference_are_left_out(model: Absorber) -> None:
+def test_questions_without_a_reference_are_left_out(model: AbsorbingModel) -> None:
     answered = list(evaluate(model, ROWS, max_answer_tokens=4, unrelated=1))
     assert [(one.question, one.relevant) for one in answered] == [
         ("What is Vorin?", True),
@@ -155,8 +155,8 @@ def test_questions_without_a_reference_are_left_out(model: Absorber) -> None:
     ]
 
 
-def test_documents_that_do_not_fit_have_no_upper_bound(model: Absorber) -> None:
-    row = Row("Vorin is red. " * 200, ("What is Vorin?",), (("red",),), "squad")
+def test_documents_that_do_not_fit_have_no_upper_bound(model: AbsorbingModel) -> None:
+    row = ContextRow("Vorin is red. " * 200, ("What is Vorin?",), (("red",),), "squad")
     (one,) = evaluate(model, [row], max_answer_tokens=4, unrelated=0)
     assert one.answers["context"] is None
     assert one.answers["adapter"] is not None
@@ -178,7 +178,7 @@ def test_the_command_writes_a_report(step: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_what_cannot_be_evaluated(step: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_rows(tmp_path / "bare.parquet", [Row("text", ("?",), ((),), "own")])
+    write_rows(tmp_path / "bare.parquet", [ContextRow("text", ("?",), ((),), "own")])
     assert main([str(step), str(tmp_path / "bare.parquet"), str(tmp_path / "out"), "--device", "cpu"]) == 1
     assert "no question with a reference answer" in capsys.readouterr().err
     assert main([str(tmp_path), str(tmp_path / "bare.parquet"), str(tmp_path / "out")]) == 1
@@ -186,7 +186,7 @@ def test_what_cannot_be_evaluated(step: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_another_base_is_refused(
-    step: Path, model: Absorber, words_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    step: Path, model: AbsorbingModel, words_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = tiny_run.save_base(tmp_path / "other", words_folder)
     config = json.loads((other / "config.json").read_text())

@@ -14,7 +14,7 @@ from torch_train.model.loss import distillation_loss
 from torch_train.nano.base import hidden_states
 from torch_train.nano.language import Language
 from torch_train.nano.reading import corrected
-from torch_train.nano.rows import Item, closed_rows, document_rows, open_rows, tokenise
+from torch_train.nano.tree_rows import Item, closed_rows, document_rows, open_rows, tokenise
 
 
 def _items(words: Tokenizer) -> list[Item]:

@@ -14,10 +14,10 @@ import yaml
 from tests.conversion.command import converts
 from torch_train.nano import __main__ as recipe
 from torch_train.nano import base, pool, run, teacher, tokenizer
-from torch_train.nano.run import Settings
+from torch_train.nano.run import LoopSettings
 from torch_train.training import checkpoint
 
-FEW = Settings(steps=2, batch=3, learning_rate=1e-3)
+FEW = LoopSettings(steps=2, batch=3, learning_rate=1e-3)
 
 
 @pytest.fixture(autouse=True)

@@ -25,8 +25,8 @@ from torch_train.nano import joint, teacher, tokenizer
 from torch_train.nano.language import UNKNOWN, Language
 from torch_train.nano.pool import MOST_FACTS, Pool, draw_note
 from torch_train.nano.reading import read_notes
-from torch_train.nano.rows import Item, Turn
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
+from torch_train.nano.tree_rows import Item, Turn
 from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
 from torch_train.training.distillation import DistillationModel
 from torch_train.training.packing import Packer

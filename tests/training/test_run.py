@@ -13,10 +13,10 @@ from tokenizers import Tokenizer
 
 from torch_train.nano import base, pool, run
 from torch_train.nano.curriculum import Curriculum
-from torch_train.nano.run import Settings
+from torch_train.nano.run import LoopSettings
 from torch_train.training.muon import orthogonalise
 
-SETTINGS = Settings(steps=2 * pool.POOL, batch=4, learning_rate=1e-3)
+SETTINGS = LoopSettings(steps=2 * pool.POOL, batch=4, learning_rate=1e-3)
 
 
 @pytest.fixture(autouse=True)

@@ -16,25 +16,28 @@ import torch
 from transformers import AutoTokenizer, Ministral3ForCausalLM
 
 from mlx_hypernet.format.template import document_ids
-from torch_train.data import storage
-from torch_train.data.row import Row, write_rows
+from torch_train.data import arguments, storage
+from torch_train.data.row import ContextRow, write_rows
 from torch_train.data.shards import MANIFEST
 from torch_train.errors import DataError, TrainingError
-from torch_train.model import arguments, generation
-from torch_train.model.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
+from torch_train.model import generation
+from torch_train.model.fetching import fetch_base
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import Generated, Transformers, choose_engine, open_engine
 from torch_train.model.prompt import question_ids
 from torch_train.teacher.__main__ import main
-from torch_train.teacher.teach import Settings, questions, teach
+from torch_train.teacher.teach import TeacherSettings, questions, teach
 from torch_train.teacher.teacher_rows import TeacherData
 
 ROWS = [
-    Row("The harbour froze in 1929.", ("When did the harbour freeze?", "What froze?"), (("1929",), ()), "own"),
-    Row("Ann Lee painted the boat.", ("Who painted the boat?",), (("Ann Lee",),), "own"),
-    Row("A ferry leaves at noon.", ("When does the ferry leave?", "What leaves?", "Which boat?"), ((), (), ()), "own"),
-    Row("Nobody asks about this.", (), (), "own"),
+    ContextRow("The harbour froze in 1929.", ("When did the harbour freeze?", "What froze?"), (("1929",), ()), "own"),
+    ContextRow("Ann Lee painted the boat.", ("Who painted the boat?",), (("Ann Lee",),), "own"),
+    ContextRow(
+        "A ferry leaves at noon.", ("When does the ferry leave?", "What leaves?", "Which boat?"), ((), (), ()), "own"
+    ),
+    ContextRow("Nobody asks about this.", (), (), "own"),
 ]
-SHORT = Settings(max_answer_tokens=6, rows_per_shard=2)
+SHORT = TeacherSettings(max_answer_tokens=6, rows_per_shard=2)
 
 
 class Scripted:
@@ -184,9 +187,9 @@ def test_another_base_tokenizer_or_setting_is_refused(
     with pytest.raises(DataError, match="base is"):
         _taught(folder, other)
     with pytest.raises(DataError, match="rows is"):
-        teach(ROWS[:2], Scripted, tokenizer, base, folder, Settings(max_answer_tokens=6, rows_per_shard=1))
+        teach(ROWS[:2], Scripted, tokenizer, base, folder, TeacherSettings(max_answer_tokens=6, rows_per_shard=1))
     with pytest.raises(DataError, match="something else: max_answer_tokens is 6 there, 7 here"):
-        teach(ROWS, Scripted, tokenizer, base, folder, Settings(max_answer_tokens=7, rows_per_shard=2))
+        teach(ROWS, Scripted, tokenizer, base, folder, TeacherSettings(max_answer_tokens=7, rows_per_shard=2))
     with pytest.raises(DataError, match='engine is "" there, "vllm, bfloat16" here'):
         teach(ROWS, Scripted, tokenizer, base, folder, SHORT, "vllm, bfloat16")
     tokenizer.chat_template += "{# #}"
@@ -226,8 +229,8 @@ def test_a_damaged_shard_is_named(base: Path, tokenizer, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("target", ["refusal", "closed-book"])
 def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -> None:
-    rows = [Row(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(200)]
-    settings = Settings(irrelevant_prob=0.25, irrelevant_target=target)
+    rows = [ContextRow(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(200)]
+    settings = TeacherSettings(irrelevant_prob=0.25, irrelevant_target=target)
     foreign = 0
     for row in rows:
         asked = questions(row, rows, tokenizer, settings)
@@ -241,11 +244,11 @@ def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -
         foreign += len(asked) - 2
         assert asked == questions(row, rows, tokenizer, settings)
     assert foreign / 400 == pytest.approx(0.25, abs=0.06)
-    assert all(len(questions(row, rows, tokenizer, Settings())) == 2 for row in rows)
+    assert all(len(questions(row, rows, tokenizer, TeacherSettings())) == 2 for row in rows)
 
 
 def test_irrelevant_questions_are_marked_and_asked_closed_book(base: Path, tokenizer, tmp_path: Path) -> None:
-    settings = Settings(max_answer_tokens=6, irrelevant_prob=1.0)
+    settings = TeacherSettings(max_answer_tokens=6, irrelevant_prob=1.0)
     counts = teach(ROWS, Scripted, tokenizer, base, tmp_path / "taught", settings)
     data = _taught(tmp_path / "taught", base)
     foreign = sum(int((~row.relevant).sum()) for row in data)
@@ -260,8 +263,12 @@ def test_irrelevant_questions_are_marked_and_asked_closed_book(base: Path, token
 def test_what_is_left_out_is_counted_and_named(
     base: Path, tokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [*ROWS, Row("long " * 200, ("Long?",), ((),), "own"), Row("Short.", ("why " * 400 + "?",), ((),), "own")]
-    settings = Settings(max_answer_tokens=6, max_context_tokens=200)
+    rows = [
+        *ROWS,
+        ContextRow("long " * 200, ("Long?",), ((),), "own"),
+        ContextRow("Short.", ("why " * 400 + "?",), ((),), "own"),
+    ]
+    settings = TeacherSettings(max_answer_tokens=6, max_context_tokens=200)
     counts = teach(rows, Scripted, tokenizer, base, tmp_path / "taught", settings)
     told = capsys.readouterr().err
     assert (counts["contexts too long"], counts["prompts too long"], counts["contexts"]) == (1, 1, 3)
@@ -290,14 +297,14 @@ def test_answers_without_words_are_counted_and_named(
 )
 def test_settings_that_cannot_be_meant(settings: dict, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Settings(**settings)
+        TeacherSettings(**settings)
 
 
 def test_nothing_to_teach(base: Path, tokenizer, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no row has questions: write some first"):
         teach(ROWS[-1:], Scripted, tokenizer, base, tmp_path, SHORT)
     with pytest.raises(DataError, match="need a second context"):
-        teach(ROWS[:1], Scripted, tokenizer, base, tmp_path, Settings(irrelevant_prob=0.5))
+        teach(ROWS[:1], Scripted, tokenizer, base, tmp_path, TeacherSettings(irrelevant_prob=0.5))
 
 
 def test_from_the_command_line(base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -343,7 +350,7 @@ def test_a_full_disk_costs_one_line_and_no_shard(
 
 def test_no_base(tmp_path: Path, base: Path) -> None:
     with pytest.raises(DataError, match=r"has no config\.json"):
-        local_folder(str(tmp_path))
+        fetch_base(str(tmp_path))
     for file in base.glob("*.safetensors"):
         file.write_bytes(b"short")
     with pytest.raises(DataError, match="is damaged, fetch it again"):

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from torch_train.nano.language import Language
-from torch_train.nano.rows import closed_rows, document_rows, open_rows, tokenise
+from torch_train.nano.tree_rows import closed_rows, document_rows, open_rows, tokenise
 from torch_train.nano.vocabulary import CHOICES
 
 

@@ -10,13 +10,13 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
 from mlx_hypernet.format.config import HypernetConfig
-from torch_train.data.row import Row
+from torch_train.data.row import ContextRow
 from torch_train.model.chunking import Chunking
 from torch_train.model.generation import TOP, Transformers
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.nano import tokenizer
 from torch_train.nano.language import Language
-from torch_train.teacher.teach import Settings, teach
+from torch_train.teacher.teach import TeacherSettings, teach
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.packing import PackedBatch, Packer
 
@@ -72,9 +72,9 @@ def save_teacher(folder: Path, base: Path, seed: int = 0, contexts: int = 12) ->
     for _ in range(contexts):
         note = language.note(2, 1)
         questions = tuple(dict.fromkeys(question.text for question in note.questions))[:3]
-        rows.append(Row(note.text, questions, ((),) * len(questions), "notes"))
+        rows.append(ContextRow(note.text, questions, ((),) * len(questions), "notes"))
     engine = Transformers(AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval(), 16)
-    settings = Settings(max_answer_tokens=6, rows_per_shard=8)
+    settings = TeacherSettings(max_answer_tokens=6, rows_per_shard=8)
     teach(rows, lambda: engine, AutoTokenizer.from_pretrained(base), base, folder, settings)
     return folder
 

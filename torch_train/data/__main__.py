@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_train.data import generate, niah
+from torch_train.data.arguments import add_engine, engine, whole
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
 from torch_train.data.reading import Reading, read
-from torch_train.data.row import Row, read_rows, write_rows
+from torch_train.data.row import ContextRow, read_rows, write_rows
 from torch_train.errors import DataError, TrainingError
-from torch_train.model.arguments import add_engine, engine, whole
-from torch_train.model.fingerprint import local_folder
+from torch_train.model.fetching import fetch_base
 from torch_train.model.tokenizer import load_tokenizer
 
 SPLITS = ("train", "dev", "test")
@@ -37,9 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Read sources into `train.parquet`, `dev.parquet` and `test.parquet`."""
-    splits: dict[str, list[Row]] = {}
+    splits: dict[str, list[ContextRow]] = {}
     for split in SPLITS:
-        rows: list[Row] = []
+        rows: list[ContextRow] = []
         for argument in getattr(options, split):
             reading = read(argument, split, options.limit)
             _report(argument, split, reading)
@@ -66,7 +66,7 @@ def prepare(options: argparse.Namespace) -> None:
 def needles(options: argparse.Namespace) -> None:
     """Write needles in haystacks."""
     named = Path(options.tokenizer)
-    tokenizer = load_tokenizer(named if named.is_dir() else local_folder(options.tokenizer))
+    tokenizer = load_tokenizer(named if named.is_dir() else fetch_base(options.tokenizer))
 
     def count(text: str) -> int:
         return len(tokenizer.encode(text, add_special_tokens=False))
@@ -83,9 +83,9 @@ def needles(options: argparse.Namespace) -> None:
 def questions(options: argparse.Namespace) -> None:
     """Let a language model write questions."""
     rows = read_rows(options.rows)[: options.limit]
-    model = local_folder(options.model)
+    model = fetch_base(options.model)
     start_engine, name = engine(options, model)
-    settings = generate.Settings(
+    settings = generate.QuestionSettings(
         prompts=tuple(options.prompts),
         count=options.count,
         max_tokens=options.max_tokens,
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--depths", type=whole(1), default=11, help="evenly spaced depths of the grid (%(default)s)")
     command.add_argument("--seed", type=int, default=0)
 
-    defaults = generate.Settings()
+    defaults = generate.QuestionSettings()
     command = commands.add_parser("questions", help="let a language model write questions for documents")
     command.set_defaults(run=questions)
     command.add_argument("rows", type=Path, help="documents, as prepare writes them")

@@ -14,12 +14,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from torch_train.data.row import Row, fingerprint, rows_table
+from torch_train.data.row import ContextRow, fingerprint, rows_table
 from torch_train.data.shards import Shards
 from torch_train.data.storage import locked
 from torch_train.errors import DataError
 from torch_train.model.fingerprint import base_fingerprint
-from torch_train.model.generation import Engine
+from torch_train.model.generation import GenerationEngine
 from torch_train.model.prompt import question_ids
 
 PROMPTS = ("questions", "reasoning")
@@ -33,7 +33,7 @@ _MARKS = re.compile(
 
 
 @dataclass(frozen=True)
-class Settings:
+class QuestionSettings:
     """How questions are written.
 
     Attributes:
@@ -89,12 +89,12 @@ def parse(written: str) -> list[str]:
 
 
 def write_questions(
-    rows: Sequence[Row],
-    start_engine: Callable[[], Engine],
+    rows: Sequence[ContextRow],
+    start_engine: Callable[[], GenerationEngine],
     tokenizer: Any,
     model: Path,
     folder: Path,
-    settings: Settings,
+    settings: QuestionSettings,
     engine_name: str = "",
 ) -> tuple[int, int]:
     """Write questions for all rows, into shards that `own=FOLDER` reads; finished shards are not written again.
@@ -140,8 +140,13 @@ def write_questions(
 
 
 def _asked(
-    rows: Sequence[Row], engine: Engine, tokenizer: Any, templates: Sequence[str], settings: Settings, seed: int
-) -> list[Row]:
+    rows: Sequence[ContextRow],
+    engine: GenerationEngine,
+    tokenizer: Any,
+    templates: Sequence[str],
+    settings: QuestionSettings,
+    seed: int,
+) -> list[ContextRow]:
     """The rows with questions; those for which none came are left out."""
     prompts: list[list[int]] = []
     owners: list[int] = []
@@ -162,7 +167,7 @@ def _asked(
         for question in parse(text):
             asked[index].setdefault(question, ())
     return [
-        Row(row.context, tuple(asked[index]), tuple(asked[index].values()), row.source)
+        ContextRow(row.context, tuple(asked[index]), tuple(asked[index].values()), row.source)
         for index, row in enumerate(rows)
         if asked[index]
     ]

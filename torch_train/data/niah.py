@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from torch_train.data.row import Row
+from torch_train.data.row import ContextRow
 from torch_train.errors import DataError
 
 QUESTION = "What is the special magic number?"
@@ -26,7 +26,7 @@ FILLER = (
 Count = Callable[[str], int]
 
 
-def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> Row:
+def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> ContextRow:
     """A context of at most `tokens` tokens, and no sentence less than fits, with the needle at `depth`.
 
     Args:
@@ -53,10 +53,10 @@ def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> Row:
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         fits, too_many = (middle, too_many) if count(context(middle)) <= tokens else (fits, middle)
-    return Row(context(fits), (QUESTION,), ((number,),), f"niah/{tokens}/{depth:.2f}")
+    return ContextRow(context(fits), (QUESTION,), ((number,),), f"niah/{tokens}/{depth:.2f}")
 
 
-def scattered(rows: int, shortest: int, longest: int, count: Count, seed: int) -> Iterator[Row]:
+def scattered(rows: int, shortest: int, longest: int, count: Count, seed: int) -> Iterator[ContextRow]:
     """Needles for training: lengths and depths drawn evenly.
 
     Raises:
@@ -69,7 +69,7 @@ def scattered(rows: int, shortest: int, longest: int, count: Count, seed: int) -
         yield needle(draw.randint(shortest, longest), draw.random(), count, draw)
 
 
-def grid(lengths: Sequence[int], depths: int, per_cell: int, count: Count, seed: int) -> Iterator[Row]:
+def grid(lengths: Sequence[int], depths: int, per_cell: int, count: Count, seed: int) -> Iterator[ContextRow]:
     """Needles for a heat map: `per_cell` at every length and at `depths` evenly spaced depths from 0 to 1."""
     for tokens in lengths:
         for step in range(depths):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from torch_train.data.row import Row, RowError
+from torch_train.data.row import ContextRow, RowError
 
 Record = Mapping[str, Any]
 
@@ -37,10 +37,10 @@ class Reader:
         paragraph: one of these to a row.
     """
 
-    record: Callable[[Record], Row]
+    record: Callable[[Record], ContextRow]
     hub: Hub | None = None
     walk: Callable[[Any], Iterator[tuple[str, Record]]] | None = None
-    paragraph: Callable[[Record], Row] | None = None
+    paragraph: Callable[[Record], ContextRow] | None = None
 
 
 def text(record: Record, key: str) -> str:
@@ -69,9 +69,9 @@ def _first(record: Record, *keys: str) -> Any:
     return next((record[key] for key in keys if record.get(key) is not None), None)
 
 
-def _single(record: Record, context: str, answers: list[Any], source: str) -> Row:
+def _single(record: Record, context: str, answers: list[Any], source: str) -> ContextRow:
     """A row of one question; duplicates among the answers are removed."""
-    return Row(context, (text(record, "question"),), (tuple(dict.fromkeys(answers)),), source)
+    return ContextRow(context, (text(record, "question"),), (tuple(dict.fromkeys(answers)),), source)
 
 
 # SQuAD and ROPES: data[].paragraphs[].qas[], and `answers.text` on the hub.
@@ -83,13 +83,13 @@ def _articles(document: Any) -> Iterator[tuple[str, Record]]:
             yield f"data[{a}].paragraphs[{p}]", paragraph
 
 
-def _asked(paragraph: Record, context: str, source: str) -> Row:
+def _asked(paragraph: Record, context: str, source: str) -> ContextRow:
     """A row of all `qas` of a paragraph."""
     qas = _list(paragraph, "qas")
     if not qas:
         raise RowError("no questions")
     answers = [dict.fromkeys(text(answer, "text") for answer in _first(qa, "answers") or ()) for qa in qas]
-    return Row(context, tuple(text(qa, "question") for qa in qas), tuple(map(tuple, answers)), source)
+    return ContextRow(context, tuple(text(qa, "question") for qa in qas), tuple(map(tuple, answers)), source)
 
 
 def _texts(record: Record) -> list[str]:
@@ -97,7 +97,7 @@ def _texts(record: Record) -> list[str]:
     return _list(answers, "text") if answers is not None else []
 
 
-def _squad(record: Record) -> Row:
+def _squad(record: Record) -> ContextRow:
     return _single(record, text(record, "context"), _texts(record), "squad")
 
 
@@ -106,7 +106,7 @@ def _ropes_context(record: Record) -> str:
     return f"{text(record, 'background').strip()}\n\n{text(record, 'situation').strip()}"
 
 
-def _ropes(record: Record) -> Row:
+def _ropes(record: Record) -> ContextRow:
     return _single(record, _ropes_context(record), _texts(record), "ropes")
 
 
@@ -126,7 +126,7 @@ def _drop_answer(answer: Any) -> str:
     return str(_first(answer, "number") or "").strip() or ", ".join(spans) or " ".join(filter(None, parts))
 
 
-def _drop_paragraph(paragraph: Record) -> Row:
+def _drop_paragraph(paragraph: Record) -> ContextRow:
     pairs = _list(paragraph, "qa_pairs")
     if not pairs:
         raise RowError("no questions")
@@ -134,25 +134,27 @@ def _drop_paragraph(paragraph: Record) -> Row:
     for pair in pairs:
         known = [_drop_answer(answer) for answer in (pair["answer"], *(pair.get("validated_answers") or ()))]
         answers.append(tuple(dict.fromkeys(filter(None, known))))
-    return Row(text(paragraph, "passage"), tuple(text(pair, "question") for pair in pairs), tuple(answers), "drop")
+    return ContextRow(
+        text(paragraph, "passage"), tuple(text(pair, "question") for pair in pairs), tuple(answers), "drop"
+    )
 
 
-def _drop(record: Record) -> Row:
+def _drop(record: Record) -> ContextRow:
     # The hub's copy has flattened spans and validated answers into one list: each counts as acceptable.
     spans = _first(record, "answers_spans")
     return _single(record, text(record, "passage"), _list(spans, "spans") if spans is not None else [], "drop")
 
 
-def _pwc(record: Record) -> Row:
-    return Row(text(record, "input"), (text(record, "prompt"),), ((text(record, "answer"),),), "pwc")
+def _pwc(record: Record) -> ContextRow:
+    return ContextRow(text(record, "input"), (text(record, "prompt"),), ((text(record, "answer"),),), "pwc")
 
 
-def _document(source: str, record: Record) -> Row:
+def _document(source: str, record: Record) -> ContextRow:
     """A document without questions; `generate.py` writes them."""
-    return Row(text(record, "text"), (), (), source)
+    return ContextRow(text(record, "text"), (), (), source)
 
 
-def _own(record: Record) -> Row:
+def _own(record: Record) -> ContextRow:
     """Rows of one's own: `context`; `questions` or `question`; `answers` or `answer`, if there are any.
 
     Several questions take a list of answers, or of lists of answers; one question takes a text or a list of texts.
@@ -169,7 +171,7 @@ def _own(record: Record) -> Row:
     if not all(isinstance(some, list) for some in known):
         raise RowError("an answer must be a text or a list of texts")
     source = _first(record, "source") or "own"
-    return Row(text(record, "context"), tuple(questions), tuple(tuple(some) for some in known), source)
+    return ContextRow(text(record, "context"), tuple(questions), tuple(tuple(some) for some in known), source)
 
 
 _TRAIN_DEV = {"train": "train", "dev": "validation"}

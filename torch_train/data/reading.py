@@ -14,21 +14,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from torch_train.data.readers import READERS, Reader
-from torch_train.data.row import Row
+from torch_train.data.row import ContextRow
 from torch_train.data.shards import MANIFEST, Shards
 from torch_train.errors import DataError
 
 MAX_BAD = 0.01  # share of malformed rows from which a source is refused
 NAMED = 5  # how many of them a message names
 
-_Item = tuple[str, Callable[[], Row]]  # place of a row, and how to read it
+_Item = tuple[str, Callable[[], ContextRow]]  # place of a row, and how to read it
 
 
 @dataclass(frozen=True)
 class Reading:
     """What a source gave: rows, how many records were read, and what was wrong with the malformed ones."""
 
-    rows: list[Row]
+    rows: list[ContextRow]
     total: int
     bad: list[str]
 
@@ -104,7 +104,7 @@ def _lines(path: Path, reader: Reader) -> Iterator[_Item]:
                 yield f"{path.name}:{number}", partial(_decoded, reader.record, line)
 
 
-def _decoded(record: Callable[[Any], Row], line: bytes) -> Row:
+def _decoded(record: Callable[[Any], ContextRow], line: bytes) -> ContextRow:
     return record(json.loads(line))
 
 

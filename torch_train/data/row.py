@@ -34,7 +34,7 @@ class RowError(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
+class ContextRow:
     """A context with all its questions ("compact"). Texts are stripped; nothing in them is cut or changed.
 
     Attributes:
@@ -78,7 +78,7 @@ def context_id(context: str) -> str:
     return hashlib.sha256(normal.encode()).hexdigest()
 
 
-def fingerprint(rows: Iterable[Row]) -> str:
+def fingerprint(rows: Iterable[ContextRow]) -> str:
     """Hash of rows in their order, letter for letter: what something was made from."""
     digest = hashlib.sha256()
     for row in rows:
@@ -86,12 +86,12 @@ def fingerprint(rows: Iterable[Row]) -> str:
     return digest.hexdigest()
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def write_rows(path: Path, rows: Sequence[ContextRow]) -> None:
     """Write rows as parquet."""
     write_table(path, rows_table(rows))
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[ContextRow]:
     """Read rows that `write_rows` wrote.
 
     Raises:
@@ -100,16 +100,16 @@ def read_rows(path: Path) -> list[Row]:
     return [row_from(record) for record in read_table(path, SCHEMA).to_pylist()]
 
 
-def rows_table(rows: Iterable[Row]) -> pa.Table:
+def rows_table(rows: Iterable[ContextRow]) -> pa.Table:
     """Rows as an Arrow table of `SCHEMA`."""
     records = [{name: getattr(row, name) for name in SCHEMA.names} for row in rows]
     return pa.Table.from_pylist(records, schema=SCHEMA)
 
 
-def row_from(record: dict[str, Any]) -> Row:
+def row_from(record: dict[str, Any]) -> ContextRow:
     """The row of a record of `SCHEMA`."""
     answers = tuple(tuple(known) for known in record["answers"])
-    return Row(record["context"], tuple(record["questions"]), answers, record["source"])
+    return ContextRow(record["context"], tuple(record["questions"]), answers, record["source"])
 
 
 def _clean(text: Any) -> str:

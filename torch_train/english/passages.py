@@ -17,7 +17,7 @@ from pathlib import Path
 
 from torch_train.data.readers import READERS
 from torch_train.data.reading import read
-from torch_train.data.row import Row, RowError
+from torch_train.data.row import ContextRow, RowError
 from torch_train.english.cutting import Tokens, cut, tidy
 from torch_train.english.question import Question, refusal
 from torch_train.english.split import Split, split_of
@@ -162,7 +162,7 @@ def _from(record: dict[str, object]) -> Question:
     return Question(**record | {"accepted": tuple(record["accepted"])})  # type: ignore[arg-type]
 
 
-def _rows(path: Path, source: Source) -> Iterator[tuple[str, Row]]:
+def _rows(path: Path, source: Source) -> Iterator[tuple[str, ContextRow]]:
     """The rows of a file, each with the text whose hash decides on its split."""
     reader = READERS[source.reader]
     if reader.walk is None or reader.paragraph is None:

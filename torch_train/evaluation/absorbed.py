@@ -15,7 +15,7 @@ from torch_train.errors import TrainingError
 from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_tokens, packed_features
-from torch_train.model.fingerprint import local_folder
+from torch_train.model.fetching import fetch_base
 from torch_train.model.generation import Transformers
 from torch_train.model.lora import Adapters, Injected, compose
 from torch_train.model.tokenizer import load_tokenizer
@@ -23,7 +23,7 @@ from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord
 
 
-class Absorber:
+class AbsorbingModel:
     """A base and its hypernetwork.
 
     Args:
@@ -38,7 +38,7 @@ class Absorber:
         record = checkpoint.load_base_record(folder)
         self.hypernet = checkpoint.load_hypernet(folder).to(device).eval().requires_grad_(False)
         config = self.hypernet.config
-        self.base_folder = local_folder(base or record.path)
+        self.base_folder = fetch_base(base or record.path)
         self.tokenizer: Any = load_tokenizer(self.base_folder)
         self._base = load_base(self.base_folder, dtype, device)
         self._refuse_other_base(record)

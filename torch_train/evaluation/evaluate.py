@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from mlx_hypernet.format.template import document_ids
 from torch_train.data import niah
-from torch_train.data.row import Row
+from torch_train.data.row import ContextRow
 from torch_train.errors import DataError
-from torch_train.evaluation.absorbed import Absorber
+from torch_train.evaluation.absorbed import AbsorbingModel
 from torch_train.model.prompt import question_ids
 
 WAYS = ("nothing", "context", "adapter")
@@ -45,7 +45,7 @@ class Answered:
 
 
 def evaluate(
-    model: Absorber, rows: Sequence[Row], max_answer_tokens: int, unrelated: int, seed: int = 0
+    model: AbsorbingModel, rows: Sequence[ContextRow], max_answer_tokens: int, unrelated: int, seed: int = 0
 ) -> Iterator[Answered]:
     """Ask everything that has a reference answer.
 
@@ -76,7 +76,9 @@ def evaluate(
             yield Answered(row.id, row.source, tokens, question, references, answers, relevant)
 
 
-def _foreign(row: Row, rows: Sequence[Row], count: int, draw: random.Random) -> list[tuple[str, tuple[str, ...]]]:
+def _foreign(
+    row: ContextRow, rows: Sequence[ContextRow], count: int, draw: random.Random
+) -> list[tuple[str, tuple[str, ...]]]:
     """One question each, with known answers, of some other contexts; needles, which all ask alike, take no part."""
     others = [other for other in rows if other.id != row.id and not _is_needle(other)]
     if _is_needle(row):
@@ -90,13 +92,15 @@ def _foreign(row: Row, rows: Sequence[Row], count: int, draw: random.Random) -> 
     return drawn
 
 
-def _is_needle(row: Row) -> bool:
+def _is_needle(row: ContextRow) -> bool:
     return row.source.startswith("niah/")
 
 
-def needles(lengths: Sequence[int], depths: int, per_cell: int, count: Callable[[str], int], seed: int) -> list[Row]:
+def needles(
+    lengths: Sequence[int], depths: int, per_cell: int, count: Callable[[str], int], seed: int
+) -> list[ContextRow]:
     """Needles for the heat map, those that cannot be made left out with a line on stderr."""
-    rows: list[Row] = []
+    rows: list[ContextRow] = []
     for length in lengths:
         try:
             rows += niah.grid([length], depths, per_cell, count, seed)

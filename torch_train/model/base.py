@@ -166,7 +166,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
     """Load a base for training or evaluation, with flash-attention where it is installed beside CUDA.
 
     Args:
-        folder: A Hugging Face model; see `fingerprint.local_folder` for one on the hub.
+        folder: A Hugging Face model; see `fingerprint.fetch_base` for one on the hub.
         dtype: One of `DTYPES`, or `auto` for `fast_dtype`.
         device: Where it goes.
         bits: 4 for a quantised copy (bitsandbytes, CUDA alone), None for the weights as they are.

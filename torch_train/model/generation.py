@@ -51,7 +51,7 @@ class Generated:
     finished: bool
 
 
-class Engine(Protocol):
+class GenerationEngine(Protocol):
     """Whatever can answer prompts.
 
     Attributes:
@@ -80,7 +80,7 @@ def choose_engine(name: str, device: str) -> str:
     return "vllm" if name != "transformers" and installed and device == "cuda" else "transformers"
 
 
-def open_engine(name: str, base: Path, device: str, dtype: str, batch_size: int) -> Engine:
+def open_engine(name: str, base: Path, device: str, dtype: str, batch_size: int) -> GenerationEngine:
     """The engine that `choose_engine` names."""
     if choose_engine(name, device) == "vllm":
         return VLLM(base, dtype)

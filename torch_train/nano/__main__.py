@@ -15,13 +15,13 @@ import torch
 
 from torch_train.errors import TrainingError
 from torch_train.nano import base, curves, joint, pool, teacher, tokenizer
-from torch_train.nano.run import Settings
+from torch_train.nano.run import LoopSettings
 from torch_train.training import checkpoint
 from torch_train.training.settings import read_settings
 from torch_train.training.train import train
 
-BASE = Settings(steps=6000, batch=32, learning_rate=3e-3)
-JOINT = Settings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
+BASE = LoopSettings(steps=6000, batch=32, learning_rate=3e-3)
+JOINT = LoopSettings(steps=2800, batch=24, learning_rate=1e-3, decay=0.6)
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 

@@ -11,9 +11,9 @@ from transformers import Ministral3Config, Ministral3ForCausalLM
 
 from torch_train.nano import pool, tokenizer
 from torch_train.nano.curriculum import Curriculum
-from torch_train.nano.rows import Rows, open_rows
-from torch_train.nano.run import Run, Settings, optimizer, schedule
+from torch_train.nano.run import LoopSettings, Run, optimizer, schedule
 from torch_train.nano.tokenizer import line_break
+from torch_train.nano.tree_rows import TreeRows, open_rows
 
 NOTE_WEIGHT = 0.1  # of the next-token loss inside the note, beside 1 for the answers
 NOTE_SAMPLE = 512  # positions of the notes that this loss is taken at
@@ -45,25 +45,25 @@ def config() -> Ministral3Config:
     )
 
 
-def hidden_states(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+def hidden_states(model: Ministral3ForCausalLM, rows: TreeRows) -> torch.Tensor:
     """Final hidden states of a batch of rows, (B, T, hidden)."""
     output = model.model(input_ids=rows.ids, attention_mask=rows.mask(), position_ids=rows.positions, use_cache=False)
     return output.last_hidden_state
 
 
-def answer_logits(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+def answer_logits(model: Ministral3ForCausalLM, rows: TreeRows) -> torch.Tensor:
     """Logits at the answers' positions, (N, vocabulary)."""
     return model.lm_head(hidden_states(model, rows).flatten(0, 1)[rows.predicts])
 
 
-def exact(predicted: torch.Tensor, rows: Rows) -> torch.Tensor:
+def exact(predicted: torch.Tensor, rows: TreeRows) -> torch.Tensor:
     """Which answers are right in every token, bool (answers,)."""
     wrong = torch.zeros(len(rows.known), device=predicted.device)
     wrong.index_add_(0, rows.answers, (predicted != rows.targets).float())
     return wrong == 0
 
 
-def answer_loss(logits: torch.Tensor, rows: Rows) -> torch.Tensor:
+def answer_loss(logits: torch.Tensor, rows: TreeRows) -> torch.Tensor:
     """Mean cross-entropy of the answers' tokens, plus that of their first ones.
 
     The first token decides: a refusal, or whose value. The rest is spelling, of which a refusal has five tokens.
@@ -71,12 +71,14 @@ def answer_loss(logits: torch.Tensor, rows: Rows) -> torch.Tensor:
     return F.cross_entropy(logits, rows.targets) + decision_loss(logits, rows)
 
 
-def decision_loss(logits: torch.Tensor, rows: Rows) -> torch.Tensor:
+def decision_loss(logits: torch.Tensor, rows: TreeRows) -> torch.Tensor:
     """Mean cross-entropy of the answers' first tokens."""
     return F.cross_entropy(logits[rows.first], rows.targets[rows.first])
 
 
-def _loss(model: Ministral3ForCausalLM, rows: Rows, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def _loss(
+    model: Ministral3ForCausalLM, rows: TreeRows, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     hidden = hidden_states(model, rows).flatten(0, 1)
     logits = model.lm_head(hidden[rows.predicts])
     loss = answer_loss(logits, rows)
@@ -98,7 +100,7 @@ def load(folder: Path) -> Ministral3ForCausalLM:
     return Ministral3ForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
-def train(folder: Path, words: Tokenizer, settings: Settings) -> Ministral3ForCausalLM:
+def train(folder: Path, words: Tokenizer, settings: LoopSettings) -> Ministral3ForCausalLM:
     """Train the base and save it in Hugging Face's format; resumes where a killed run stopped.
 
     Args:

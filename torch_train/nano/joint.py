@@ -25,9 +25,9 @@ from torch_train.nano.base import answer_logits, answer_loss, decision_loss, exa
 from torch_train.nano.curriculum import Curriculum
 from torch_train.nano.language import Language
 from torch_train.nano.reading import Reading, read_notes
-from torch_train.nano.rows import Item, Rows, closed_rows, document_rows, recall_rows, tokenise
-from torch_train.nano.run import Run, Settings, optimizer, schedule
+from torch_train.nano.run import LoopSettings, Run, optimizer, schedule
 from torch_train.nano.tokenizer import BOS, END_INST, INST
+from torch_train.nano.tree_rows import Item, TreeRows, closed_rows, document_rows, recall_rows, tokenise
 from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord
 from torch_train.training.optimizer import is_matrix
@@ -44,7 +44,7 @@ def train(
     words: Tokenizer,
     base: Ministral3ForCausalLM,
     hypernet: HyperNetwork,
-    settings: Settings,
+    settings: LoopSettings,
 ) -> None:
     """Train both where they are and save them.
 
@@ -83,7 +83,7 @@ def train(
 class Student:
     """What the base makes of absorbed notes: rows, losses, right answers."""
 
-    rows: Rows
+    rows: TreeRows
     loss: torch.Tensor
     recall: torch.Tensor
     right: torch.Tensor
@@ -137,7 +137,7 @@ def _progress(teacher: Reading, student: Student) -> dict[str, float]:
     }
 
 
-def _recall_loss(base: Ministral3ForCausalLM, notes: Rows) -> torch.Tensor:
+def _recall_loss(base: Ministral3ForCausalLM, notes: TreeRows) -> torch.Tensor:
     """Mean cross-entropy of the notes' own tokens."""
     return F.cross_entropy(answer_logits(base, notes), notes.targets)
 

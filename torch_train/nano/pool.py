@@ -9,7 +9,7 @@ from functools import lru_cache
 from tokenizers import Tokenizer
 
 from torch_train.nano.language import Language, Note
-from torch_train.nano.rows import Item, tokenise
+from torch_train.nano.tree_rows import Item, tokenise
 
 POOL = 8  # batches drawn together and sorted by length, so that rows are padded little
 MAX_DOCUMENT = 253  # tokens; with the template's three this is nano's chunk of 256

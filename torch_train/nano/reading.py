@@ -11,15 +11,15 @@ from transformers import Ministral3ForCausalLM
 
 from torch_train.model.generation import top_log_probabilities
 from torch_train.nano.base import answer_logits, exact
-from torch_train.nano.rows import Item, Rows, open_rows
 from torch_train.nano.tokenizer import line_break
+from torch_train.nano.tree_rows import Item, TreeRows, open_rows
 
 
 @dataclass(frozen=True)
 class Reading:
     """Rows with their notes, logits at the answers (N, vocabulary), and which answers are right."""
 
-    rows: Rows
+    rows: TreeRows
     logits: torch.Tensor
     right: torch.Tensor
 

@@ -23,7 +23,7 @@ LOG_EVERY = 20
 
 
 @dataclass(frozen=True)
-class Settings:
+class LoopSettings:
     """Settings of a stage: steps, notes per step, peak learning rate and the last share of steps it falls over."""
 
     steps: int
@@ -51,7 +51,7 @@ def optimizer(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) 
     return Muon(matrices, [{"params": rest, "weight_decay": 0.0}], betas=(0.9, 0.99))
 
 
-def schedule(optimizer: torch.optim.Optimizer, settings: Settings, step: int) -> None:
+def schedule(optimizer: torch.optim.Optimizer, settings: LoopSettings, step: int) -> None:
     """Warm up linearly, stay, fall linearly to zero."""
     left = (settings.steps - step) / (settings.decay * settings.steps)
     for group in optimizer.param_groups:

@@ -28,8 +28,8 @@ from torch_train.nano import base as base_stage
 from torch_train.nano import pool, tokenizer
 from torch_train.nano.pool import POOL, Pool
 from torch_train.nano.reading import read_notes
-from torch_train.nano.rows import Item
 from torch_train.nano.tokenizer import BOS, END_INST, EOS, INST
+from torch_train.nano.tree_rows import Item
 from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 
 BATCH = 24  # notes that are read at once

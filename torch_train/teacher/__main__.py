@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from torch_train.data.arguments import add_engine, engine, whole
 from torch_train.data.row import read_rows
 from torch_train.errors import TrainingError
-from torch_train.model.arguments import add_engine, engine, whole
-from torch_train.model.fingerprint import local_folder
+from torch_train.model.fetching import fetch_base
 from torch_train.model.tokenizer import load_tokenizer
-from torch_train.teacher.teach import CLOSED_BOOK, REFUSAL, Settings, teach
+from torch_train.teacher.teach import CLOSED_BOOK, REFUSAL, TeacherSettings, teach
 
 # What the command line says about the settings, and allows.
 _OPTIONS: dict[str, tuple[str, tuple[str, ...] | None]] = {
@@ -33,7 +33,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...] | None]] = {
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    defaults = Settings()
+    defaults = TeacherSettings()
     parser = argparse.ArgumentParser(
         prog="python -m torch_train.teacher",
         description="Let the base answer every question with its context in the window, and keep its top tokens.",
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(flag, type=kind, default=default, choices=choices, help=f"{told} (%(default)s)")
     options = parser.parse_args(arguments)
     try:
-        _run(options, Settings(**{name: getattr(options, name) for name in asdict(defaults)}))
+        _run(options, TeacherSettings(**{name: getattr(options, name) for name in asdict(defaults)}))
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     except OSError as error:
@@ -59,9 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(130, f"{parser.prog}: interrupted; the same command goes on with the shards that are missing\n")
 
 
-def _run(options: argparse.Namespace, settings: Settings) -> None:
+def _run(options: argparse.Namespace, settings: TeacherSettings) -> None:
     rows = read_rows(options.rows)[: options.limit]
-    base = local_folder(options.base)
+    base = fetch_base(options.base)
     start_engine, name = engine(options, base)
     total = teach(rows, start_engine, load_tokenizer(base), base, options.folder, settings, name)
     for what, count in sorted(total.items()):

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mlx_hypernet.format.template import document_ids
-from torch_train.data.row import Row, fingerprint
+from torch_train.data.row import ContextRow, fingerprint
 from torch_train.data.shards import Shards
 from torch_train.data.storage import locked
 from torch_train.errors import DataError
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
-from torch_train.model.generation import TOP, Engine, Generated
+from torch_train.model.generation import TOP, Generated, GenerationEngine
 from torch_train.model.prompt import question_ids
 from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
 
@@ -31,7 +31,7 @@ NAMED = 3  # how many of the rows that had to be left out a message names
 
 
 @dataclass(frozen=True)
-class Settings:
+class TeacherSettings:
     """What the answers depend on, besides base and rows.
 
     Attributes:
@@ -62,7 +62,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Question:
+class TeacherQuestion:
     """A question to the teacher: its text, the teacher's prompt, and whether it is about the context."""
 
     text: str
@@ -71,12 +71,12 @@ class Question:
 
 
 def teach(
-    rows: Sequence[Row],
-    start_engine: Callable[[], Engine],
+    rows: Sequence[ContextRow],
+    start_engine: Callable[[], GenerationEngine],
     tokenizer: Any,
     base: Path,
     folder: Path,
-    settings: Settings,
+    settings: TeacherSettings,
     engine_name: str = "",
 ) -> Counter[str]:
     """Answer all questions of all rows, into `folder`.
@@ -136,9 +136,11 @@ def counted(shards: Shards) -> Counter[str]:
     return total
 
 
-def questions(row: Row, others: Sequence[Row], tokenizer: Any, settings: Settings) -> list[Question]:
+def questions(
+    row: ContextRow, others: Sequence[ContextRow], tokenizer: Any, settings: TeacherSettings
+) -> list[TeacherQuestion]:
     """The questions of one row: its own, then some that belong to others, the same in every run."""
-    own = [Question(text, question_ids(tokenizer, text, row.context), relevant=True) for text in row.questions]
+    own = [TeacherQuestion(text, question_ids(tokenizer, text, row.context), relevant=True) for text in row.questions]
     draw = random.Random(f"{settings.seed}-{row.id}")
     context = row.context if settings.irrelevant_target == REFUSAL else None
     foreign = []
@@ -146,12 +148,16 @@ def questions(row: Row, others: Sequence[Row], tokenizer: Any, settings: Setting
         other = others[draw.randrange(len(others))]
         text = draw.choice(other.questions)
         if draw.random() < settings.irrelevant_prob and other.id != row.id and text not in row.questions:
-            foreign.append(Question(text, question_ids(tokenizer, text, context), relevant=False))
+            foreign.append(TeacherQuestion(text, question_ids(tokenizer, text, context), relevant=False))
     return own + foreign
 
 
 def answer(
-    rows: Sequence[Row], others: Sequence[Row], engine: Engine, tokenizer: Any, settings: Settings
+    rows: Sequence[ContextRow],
+    others: Sequence[ContextRow],
+    engine: GenerationEngine,
+    tokenizer: Any,
+    settings: TeacherSettings,
 ) -> tuple[list[TeacherRow], Counter[str], list[str]]:
     """Answer the questions of some rows.
 
@@ -168,11 +174,11 @@ def answer(
     counts: Counter[str] = Counter(contexts=0)
     left_out: dict[str, list[str]] = {}
 
-    def leave_out(what: str, row: Row, detail: str) -> None:
+    def leave_out(what: str, row: ContextRow, detail: str) -> None:
         counts[what] += 1
         left_out.setdefault(what, []).append(f"{what}: {row.source} {row.id[:12]}, {detail}")
 
-    asked: list[tuple[Row, list[int], list[Question]]] = []
+    asked: list[tuple[ContextRow, list[int], list[TeacherQuestion]]] = []
     room = engine.context_length - settings.max_answer_tokens
     for row in rows:
         context = document_ids(tokenizer, row.context)
@@ -190,7 +196,7 @@ def answer(
     answers = iter(engine.generate(prompts, settings.max_answer_tokens))
     taught = []
     for row, context, some in asked:
-        pairs: list[tuple[Question, Generated]] = []
+        pairs: list[tuple[TeacherQuestion, Generated]] = []
         for question in some:
             said = next(answers)
             text = tokenizer.decode(said.ids.tolist(), skip_special_tokens=True)
@@ -208,7 +214,9 @@ def answer(
     return taught, counts, [line for lines in left_out.values() for line in lines[:NAMED]]
 
 
-def _taught(row: Row, context: list[int], pairs: list[tuple[Question, Generated]], tokenizer: Any) -> TeacherRow:
+def _taught(
+    row: ContextRow, context: list[int], pairs: list[tuple[TeacherQuestion, Generated]], tokenizer: Any
+) -> TeacherRow:
     return TeacherRow(
         id=row.id,
         source=row.source,

@@ -12,7 +12,7 @@ import yaml
 from torch_train.data.shards import Shards
 from torch_train.training.checkpoint import checkpoints
 from torch_train.training.journal import read_log
-from torch_train.training.settings import Settings
+from torch_train.training.settings import TrainingSettings
 
 # As the data sets' authors publish them.
 LICENCES = {
@@ -25,7 +25,7 @@ LICENCES = {
 }
 
 
-def write(folder: Path, settings: Settings) -> Path:
+def write(folder: Path, settings: TrainingSettings) -> Path:
     """Write `folder/README.md` and return its path."""
     last = checkpoints(folder)[-1]
     hypernet = json.loads((last / "config.json").read_text())

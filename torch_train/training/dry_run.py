@@ -13,20 +13,20 @@ import torch
 
 from mlx_hypernet.format.config import HypernetConfig
 from torch_train.model.base import DTYPES, base_config
-from torch_train.model.fingerprint import local_folder
+from torch_train.model.fetching import fetch_base
 from torch_train.model.generation import TOP
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.memory import memory_watched
-from torch_train.training.settings import Settings
+from torch_train.training.settings import TrainingSettings
 from torch_train.training.shape import hypernet_config, meta_base, parameter_counts
 from torch_train.training.train import prepare
 
 WARM_UP, STEPS = 2, 10
 
 
-def dry_run(settings: Settings) -> None:
+def dry_run(settings: TrainingSettings) -> None:
     """Print everything; the folder of the run stays as it is."""
-    base = meta_base(base_config(local_folder(settings.base.path)))
+    base = meta_base(base_config(fetch_base(settings.base.path)))
     config = hypernet_config(settings.hypernet, base.model.layers[0], base.config)
     counts = parameter_counts(config)
     print(f"hypernetwork: {sum(counts.values()):,} parameters")
@@ -58,7 +58,9 @@ def dry_run(settings: Settings) -> None:
         print(f"peak memory: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
 
 
-def memory_by_part(settings: Settings, config: HypernetConfig, base: Any, parameters: int) -> Iterator[tuple[str, int]]:
+def memory_by_part(
+    settings: TrainingSettings, config: HypernetConfig, base: Any, parameters: int
+) -> Iterator[tuple[str, int]]:
     """Bytes that are held through a step, by what holds them.
 
     Args:
@@ -93,7 +95,7 @@ def memory_by_part(settings: Settings, config: HypernetConfig, base: Any, parame
         yield "activations of the projection, about", config.num_layers * wide * settings.packing.context_tokens * width
 
 
-def random_rows(settings: Settings, vocabulary: int, count: int = 512) -> list[TeacherRow]:
+def random_rows(settings: TrainingSettings, vocabulary: int, count: int = 512) -> list[TeacherRow]:
     """Rows of random tokens with lengths like a data set's: for measuring where there is no data."""
     draw = np.random.default_rng(settings.run.seed)
     longest = settings.packing.context_tokens

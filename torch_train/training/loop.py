@@ -30,7 +30,7 @@ from torch_train.training.distillation import DistillationModel
 from torch_train.training.journal import Journal, Recent
 from torch_train.training.optimizer import learning_rate
 from torch_train.training.packing import Packer
-from torch_train.training.settings import Settings
+from torch_train.training.settings import TrainingSettings
 from torch_train.training.stream import Stream, Ticket
 
 _PREFIX = "hypernet."  # of the hypernetwork inside `DistillationModel`
@@ -53,7 +53,7 @@ class Loop:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainingSettings,
         accelerator: Accelerator,
         model: DistillationModel,
         optimizer: torch.optim.AdamW,

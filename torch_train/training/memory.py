@@ -10,11 +10,11 @@ import torch
 
 from torch_train.errors import TrainingError
 from torch_train.training.checkpoint import checkpoints
-from torch_train.training.settings import Settings
+from torch_train.training.settings import TrainingSettings
 
 
 @contextmanager
-def memory_watched(settings: Settings) -> Iterator[None]:
+def memory_watched(settings: TrainingSettings) -> Iterator[None]:
     """Say which settings to change where the block runs out of memory.
 
     Raises:
@@ -26,7 +26,7 @@ def memory_watched(settings: Settings) -> Iterator[None]:
         raise TrainingError(_remedies(settings)) from error
 
 
-def _remedies(settings: Settings) -> str:
+def _remedies(settings: TrainingSettings) -> str:
     run, packing = settings.run, settings.packing
     remedies = [
         None if run.recompute else "set run.recompute: true",

@@ -74,7 +74,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PackingPlan:
     """The batches of one epoch.
 
     Attributes:
@@ -128,7 +128,7 @@ class Packer:
         self._rows, self._chunking, self._seed, self._compose = rows, chunking, seed, compose
         self._budget = (context_tokens, input_tokens)
 
-    def plan(self, epoch: int) -> Plan:
+    def plan(self, epoch: int) -> PackingPlan:
         """All batches of one epoch.
 
         Raises:
@@ -157,9 +157,9 @@ class Packer:
         for start in range(0, len(units), WINDOW):
             batches += self._fill(units[start : start + WINDOW])
         draw.shuffle(batches)
-        return Plan(batches, self._budget, (long_contexts, long_inputs))
+        return PackingPlan(batches, self._budget, (long_contexts, long_inputs))
 
-    def batches(self, epoch: int, start: int = 0, plan: Plan | None = None) -> Iterator[PackedBatch]:
+    def batches(self, epoch: int, start: int = 0, plan: PackingPlan | None = None) -> Iterator[PackedBatch]:
         """The batches of one epoch from number `start` on; `plan` where it is known already."""
         for units in (plan or self.plan(epoch)).batches[start:]:
             yield self.pack(units, epoch)

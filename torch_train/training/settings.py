@@ -156,7 +156,7 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """Everything a run depends on."""
 
     base: BaseSettings
@@ -171,7 +171,7 @@ class Settings:
         return asdict(self)
 
 
-def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings:
     """Read a YAML file.
 
     Args:
@@ -188,11 +188,13 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
-        raise SettingsError(f"{path} must hold sections of settings: {', '.join(f.name for f in fields(Settings))}")
+        raise SettingsError(
+            f"{path} must hold sections of settings: {', '.join(f.name for f in fields(TrainingSettings))}"
+        )
     problems: list[str] = []
     for override in overrides:
         _override(data, override, problems)
-    settings = _build(Settings, data, "", problems)
+    settings = _build(TrainingSettings, data, "", problems)
     if settings is not None and not problems:
         problems += _impossible(settings)
     if problems:
@@ -200,7 +202,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
     return settings
 
 
-def check_files(settings: Settings, *, data: bool = True) -> None:
+def check_files(settings: TrainingSettings, *, data: bool = True) -> None:
     """Check that what the settings name is there; `data=False` leaves teacher shards out.
 
     Raises:
@@ -303,7 +305,7 @@ def _told(hint: Any) -> str:
     return {int: "an integer", float: "a number", bool: "true or false", str: "a text"}[hint]
 
 
-def _impossible(settings: Settings) -> list[str]:
+def _impossible(settings: TrainingSettings) -> list[str]:
     """Values that are of the right kind and still cannot be meant."""
     optimizer, packing, run = settings.optimizer, settings.packing, settings.run
     positive = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from torch_train.training.packing import PackedBatch, Packer, Plan, Unit
+from torch_train.training.packing import PackedBatch, Packer, PackingPlan, Unit
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Stream:
     def __init__(self, packer: Packer, seed: int, epoch: int = 0, index: int = 0) -> None:
         self._packer, self._seed = packer, seed
         self.epoch, self.index = epoch, index
-        self.plan: Plan = packer.plan(epoch)
+        self.plan: PackingPlan = packer.plan(epoch)
 
     def take(self, count: int) -> list[Ticket]:
         """The next `count` batches, across the end of an epoch if need be."""

@@ -15,7 +15,8 @@ from mlx_hypernet.format.template import affixes
 from torch_train.errors import TrainingError
 from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
-from torch_train.model.fingerprint import base_fingerprint, local_folder, tokenizer_fingerprint
+from torch_train.model.fetching import fetch_base
+from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
@@ -26,7 +27,7 @@ from torch_train.training.loop import Loop
 from torch_train.training.memory import memory_watched
 from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import Packer
-from torch_train.training.settings import PackingSettings, Settings
+from torch_train.training.settings import PackingSettings, TrainingSettings
 from torch_train.training.shape import hypernet_config
 from torch_train.training.statistics import standardise
 from torch_train.training.stream import Stream
@@ -41,7 +42,7 @@ class Prepared:
     stream: Stream
 
 
-def train(settings: Settings) -> bool:
+def train(settings: TrainingSettings) -> bool:
     """Train, or go on training, until the last step; curves and a model card at the end.
 
     Returns:
@@ -65,7 +66,7 @@ def train(settings: Settings) -> bool:
     return finished
 
 
-def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Prepared:
+def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None) -> Prepared:
     """Load everything and build the loop.
 
     Args:
@@ -73,7 +74,7 @@ def prepare(settings: Settings, rows: Sequence[TeacherRow] | None = None) -> Pre
         rows: What to train on instead of `data.teacher`.
     """
     accelerator = make_accelerator(settings)
-    folder = local_folder(settings.base.path)
+    folder = fetch_base(settings.base.path)
     tokenizer = load_tokenizer(folder)
     chunking = make_chunking(settings.packing, tokenizer)
     read = _Reader(folder, tokenizer)
@@ -130,7 +131,7 @@ def last_checkpoint(folder: Path) -> Path | None:
     return None if name is None else folder / name
 
 
-def make_accelerator(settings: Settings) -> Accelerator:
+def make_accelerator(settings: TrainingSettings) -> Accelerator:
     """One process, or what torchrun started.
 
     Raises:

@@ -8,11 +8,11 @@ from transformers import Ministral3ForCausalLM
 
 from torch_train.nano.base import exact, hidden_states
 from torch_train.nano.language import Language
-from torch_train.nano.rows import Item, Rows, closed_rows, open_rows, recall_rows, tokenise
 from torch_train.nano.tokenizer import EOS
+from torch_train.nano.tree_rows import Item, TreeRows, closed_rows, open_rows, recall_rows, tokenise
 
 
-def _logits(model: Ministral3ForCausalLM, rows: Rows) -> torch.Tensor:
+def _logits(model: Ministral3ForCausalLM, rows: TreeRows) -> torch.Tensor:
     return model.lm_head(hidden_states(model, rows).flatten(0, 1)[rows.predicts])
 
 

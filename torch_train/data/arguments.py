@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from torch_train.model.generation import ENGINES, Engine, choose_engine, open_engine
+from torch_train.model.generation import ENGINES, GenerationEngine, choose_engine, open_engine
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -54,7 +54,7 @@ def add_engine(parser: ArgumentParser, runs: str) -> None:
     )
 
 
-def engine(options: Namespace, model: Path) -> tuple[Callable[[], Engine], str]:
+def engine(options: Namespace, model: Path) -> tuple[Callable[[], GenerationEngine], str]:
     """What starts the engine for a model, and what it is: another one, or another type, rounds otherwise."""
     dtype = options.dtype or ("float32" if options.device == "cpu" else "bfloat16")
     start = partial(open_engine, options.engine, model, options.device, dtype, options.batch_size)

@@ -20,7 +20,7 @@ _TRUNK, _PADDING = 0, -1
 
 
 @dataclass(frozen=True)
-class Rows:
+class TreeRows:
     """A batch of rows.
 
     Attributes:
@@ -53,9 +53,9 @@ class Rows:
         """Which targets begin an answer, bool (N,)."""
         return self.answers.diff(prepend=self.answers.new_full((1,), -1)) > 0
 
-    def to(self, device: torch.device) -> Rows:
+    def to(self, device: torch.device) -> TreeRows:
         """The same rows on another device."""
-        return Rows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return TreeRows(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def tokenise(tokenizer: Tokenizer, notes: Sequence[Note]) -> list[Item]:
     return items
 
 
-def open_rows(items: Sequence[Item], line_break: int) -> Rows:
+def open_rows(items: Sequence[Item], line_break: int) -> TreeRows:
     r"""Rows with the note in context, shared by its questions: `<s>[INST]note\n\nquestion[/INST] answer</s>`."""
     rows = []
     for item in items:
@@ -108,7 +108,7 @@ def open_rows(items: Sequence[Item], line_break: int) -> Rows:
     return _assemble(rows)
 
 
-def closed_rows(items: Sequence[Item]) -> Rows:
+def closed_rows(items: Sequence[Item]) -> TreeRows:
     """The same questions without the note: `<s>[INST]question[/INST] answer</s>`. Targets are in the same order."""
     return _assemble([([], [BOS, INST], item.turns) for item in items])
 
@@ -125,7 +125,7 @@ def document_rows(items: Sequence[Item]) -> tuple[torch.Tensor, torch.Tensor]:
     return ids, mask
 
 
-def recall_rows(items: Sequence[Item]) -> Rows:
+def recall_rows(items: Sequence[Item]) -> TreeRows:
     """The notes themselves, `<s>[INST]note`: every token of a note is a target, for a model that has absorbed it."""
     start = [BOS, INST]
     length = len(start) + max(len(item.document) for item in items)
@@ -135,7 +135,7 @@ def recall_rows(items: Sequence[Item]) -> Rows:
     rows, columns = (ids != PAD).nonzero(as_tuple=True)
     inside = columns >= len(start)
     rows, columns = rows[inside], columns[inside]
-    return Rows(
+    return TreeRows(
         ids=ids,
         positions=torch.arange(length).expand_as(ids),
         branches=torch.where(ids == PAD, _PADDING, _TRUNK),
@@ -146,7 +146,7 @@ def recall_rows(items: Sequence[Item]) -> Rows:
     )
 
 
-def _assemble(rows: list[tuple[list[int], list[int], list[Turn]]]) -> Rows:
+def _assemble(rows: list[tuple[list[int], list[int], list[Turn]]]) -> TreeRows:
     """Rows from (trunk, start of every conversation, turns)."""
     sequences: list[tuple[list[int], list[int], list[int]]] = []
     predicts: list[tuple[int, int]] = []
@@ -176,4 +176,6 @@ def _assemble(rows: list[tuple[list[int], list[int], list[Turn]]]) -> Rows:
         for part, fill in enumerate((PAD, 0, _PADDING))
     )
     flat = torch.tensor([row * length + position for row, position in predicts])
-    return Rows(ids_, positions_, branches_, flat, torch.tensor(targets), torch.tensor(answers), torch.tensor(known))
+    return TreeRows(
+        ids_, positions_, branches_, flat, torch.tensor(targets), torch.tensor(answers), torch.tensor(known)
+    )
