@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 120  # then something is broken, and waiting ends with an err
 
 
 class DrivenApp(ThothApp):
-    """The app, remembering what the engine's threads told it.
+    """The app, remembering the messages of the engine's threads.
 
     Attributes:
         told: every message from `Work`, in order.

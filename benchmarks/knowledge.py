@@ -4,8 +4,8 @@
 
 Everything goes through `Engine` and `Library`, as in the app. "Exact" is the whole answer, character for character.
 A row that is in FILE already is not asked again, a document that is in the home's library not absorbed again: what was
-interrupted goes on where it was. `--rows "64 documents" "4096 tokens"` asks those rows alone; `--chunk-tokens 64` cuts
-documents into shorter chunks than the bundle says. Plots of all that is in FILE go to `docs/knowledge/`.
+interrupted resumes where it left off. `--rows "64 documents" "4096 tokens"` asks those rows alone; `--chunk-tokens 64`
+cuts documents into shorter chunks than the bundle says. Plots of all that is in FILE go to `docs/knowledge/`.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Score:
     chunks: list[int] = field(default_factory=list)
 
     def result(self, row: Row, questions: int, setting: str) -> dict[str, object]:
-        """The row as it stands in the file of numbers."""
+        """The row as the file of numbers stores it."""
         sourced = row.table != "silence" and not row.way.reads  # what is only read is in no library
         return {
             "row": row.name,

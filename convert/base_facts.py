@@ -90,7 +90,7 @@ def _config(base: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{base} is not a base model: its config.json is missing or no JSON") from error
     if not isinstance(config, dict):
-        raise CheckpointError(f"{base} is not a base model: its config.json is no JSON object")
+        raise CheckpointError(f"{base} is not a base model: its config.json is not a JSON object")
     return config
 
 

@@ -50,7 +50,7 @@ def convert_weights(
     down_proj_bits: Annotated[int | None, typer.Option(help="Of a quantised base's down_proj: 8, or 16 (not).")] = None,
     verify: Annotated[int, typer.Option(min=0, help="Seeded inputs on which torch and MLX are compared.")] = 1,
     prefix_ids: Annotated[str | None, typer.Option(help="Token ids in front of every chunk, like 1,3.")] = None,
-    suffix_ids: Annotated[str | None, typer.Option(help="Token ids behind every chunk.")] = None,
+    suffix_ids: Annotated[str | None, typer.Option(help="Token ids after every chunk.")] = None,
     max_chunk_tokens: Annotated[int | None, typer.Option(min=1, help="Longest chunk of a document.")] = None,
     push: Annotated[str | None, typer.Option(help="Upload to this repository on the hub (new ones: private).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what this command wrote at DST.")] = False,

@@ -35,7 +35,7 @@ def from_text(folder: Path, probes: Sequence[TextProbe], base: nn.Module) -> tup
 
 
 def count(bundle: Bundle) -> int:
-    """Parameters of a hypernetwork; a quantised matrix counts as the one it stands for."""
+    """Parameters of a hypernetwork; a quantised matrix counts as its dense original."""
     parameters, quantization = dict(tree_flatten(bundle.hypernet.parameters())), bundle.config.quantization
     total = 0
     for name, parameter in parameters.items():

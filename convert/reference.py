@@ -46,7 +46,7 @@ _AGGREGATOR_MUST = {
 
 @dataclass(frozen=True)
 class PickledWeights:
-    """The parameters of a reference checkpoint; each use maps the file anew, so that its pages are given back between.
+    """The parameters of a reference checkpoint; each use maps the file again, so that its pages are released between.
 
     Attributes:
         file: the `pytorch_model.bin`.

@@ -14,7 +14,7 @@ from convert.errors import CheckpointError
 from mlx_hypernet.format.config import HypernetConfig
 from mlx_hypernet.hypernet import HyperNetwork
 
-# Theirs, ours; `{x}` stands for one part of a name and is the same on both sides.
+# Theirs, ours; `{x}` is one part of a name and the same on both sides.
 _STACK, _BLOCK = "aggregator.perceiver.{stack}", "aggregator.perceiver.{stack}.layers.{block}"
 KEY_MAP = (
     ("aggregator.perceiver.modality_projection.{linear}.weight", "modality_projection.{linear}.weight"),

@@ -50,7 +50,7 @@ def find(name: str, say: Callable[[str], None]) -> Source:
 
     Args:
         name: a path, or `owner/name[/folder][@revision]` on the hub where no such path exists.
-        say: is told what will be downloaded.
+        say: called with what will be downloaded.
 
     Raises:
         CheckpointError: when nothing is there, nothing usable, or several checkpoints to choose from.

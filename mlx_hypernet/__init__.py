@@ -10,11 +10,11 @@ The names below are for use from outside; importing the package loads none of th
     attach(model, compose([chunks]))                # the model now knows the document
     detach(model)                                   # and is again, bit for bit, the base
 
-Read `absorbing.py` first: it has the whole path in one function. Then, in its order: `encoder.py` (chunks to features, one
-layer at a time), `hypernet.py` (features to A and B), `adapter.py` (compose, save, load) and `live.py` (attach, detach).
-`bundle.py` loads and checks bundles, `quantization.py` makes them smaller, `base.py` knows the structure of base models,
-`storage.py` reads and writes tensors, `blas.py` makes Linux fast. `format/` is what `torch_train` must know as well:
-configuration, chat template, chunking. The package needs no torch.
+Read `absorbing.py` first: it has the whole path in one function. Then, in its order: `encoder.py` (chunks to features,
+one layer at a time), `hypernet.py` (features to A and B), `adapter.py` (compose, save, load) and `live.py` (attach,
+detach). `bundle.py` loads and checks bundles, `quantization.py` makes them smaller, `base.py` knows the structure of
+base models, `storage.py` reads and writes tensors, `blas.py` makes Linux fast. `format/` is what
+`torch_train` must know as well: configuration, chat template, chunking. The package needs no torch.
 """
 
 from importlib import import_module

@@ -53,7 +53,7 @@ def absorb(
         bundle: the hypernetwork that belongs to it.
         chunks: token ids as `chunking.split` returns them.
         batch_size: chunks that are read at once.
-        on_progress: is told (chunks done, all chunks) after each batch.
+        on_progress: called with (chunks done, all chunks) after each batch.
         should_stop: is asked before each layer.
 
     Raises:

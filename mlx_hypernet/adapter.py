@@ -32,7 +32,7 @@ class ChunkAdapters:
     Attributes:
         A, B: module -> (chunks, L, r, d_in) and (chunks, L, r, d_out).
         bias_A, bias_B: module -> (L, r, d_in) and (L, r, d_out).
-        scale: factor of the whole adapter, as it is.
+        scale: factor of the whole adapter, not divided by the rank.
         first_layer: block of the base that the first of the L layers is for.
     """
 
@@ -55,7 +55,7 @@ class Adapter:
 
     Attributes:
         A, B: module -> (L, r_total, d_in) and (L, r_total, d_out).
-        scale: factor of the adapter, as it is.
+        scale: factor of the adapter, not divided by the rank.
         first_layer: block of the base that the first of the L layers is for.
     """
 
@@ -127,7 +127,7 @@ class Composition:
 
     @property
     def scale(self) -> float:
-        """Factor of the adapter, as it is."""
+        """Factor of the adapter, not divided by the rank."""
         return self.documents[0].scale
 
     @property

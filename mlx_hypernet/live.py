@@ -24,7 +24,7 @@ _AT_ONCE_BYTES = 4 << 20
 def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
     """Make `adapter` the model's one active adapter; an adapter that is attached already is swapped.
 
-    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, stays as it is
+    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, is not changed
     inside. Key/value caches made before belong to another adapter: drop them.
 
     Raises:

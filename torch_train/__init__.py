@@ -11,6 +11,6 @@ conversion is the identity. Of `mlx_hypernet` only `format/` is imported, so mlx
     training/        teacher data -> a hypernetwork                                 python -m torch_train CONFIG.yaml
     evaluation/      a checkpoint -> scores                                         python -m torch_train.evaluate
 
-All of them use `model/`. `configs/` has one YAML file for each run; `nano/` and `english/` are the recipes of the built-in
-pair and of smol. Imports point one way: evaluation -> training -> teacher -> data -> model.
+All of them use `model/`. `configs/` has one YAML file for each run; `nano/` and `english/` are the recipes of the
+built-in pair and of smol. Imports point one way: evaluation -> training -> teacher -> data -> model.
 """

@@ -1,4 +1,4 @@
-"""`python -m torch_train CONFIG.yaml [section.key=value ...]`: train a hypernetwork; a stopped run goes on."""
+"""`python -m torch_train CONFIG.yaml [section.key=value ...]`: train a hypernetwork; a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line: 0 when done or stopped by SIGTERM, 1 for a run that failed, 2 for settings that are wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m torch_train",
-        description="Train a hypernetwork against a frozen base; a run that was stopped goes on where it was. "
+        description="Train a hypernetwork against a frozen base; a run that was stopped resumes where it left off. "
         "On several GPUs: torchrun --nproc-per-node N -m torch_train CONFIG.yaml",
     )
     parser.add_argument("config", type=Path, help="YAML file, see torch_train/configs")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that win over the file's")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value", help="settings that override the file's")
     parser.add_argument(
         "--dry-run", action="store_true", help="print parameters, memory, tokens, and the time of a few real steps"
     )
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = read_settings(options.config, options.overrides)
         check_files(settings, data=not options.dry_run)
-        # Imported late: settings that are wrong are told without waiting for torch.
+        # Imported late: wrong settings are reported without waiting for torch.
         if options.dry_run:
             from torch_train.training.dry_run import dry_run
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{error.filename or options.config}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("interrupted; the same command resumes from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 

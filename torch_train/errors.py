@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class TrainingError(Exception):
-    """Something a person has to change before the work can go on."""
+    """Something a person has to change before the work can continue."""
 
 
 class DataError(TrainingError):

@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--max-answer-tokens", type=whole(1), default=64, help="answers are cut here (%(default)s)")
     parser.add_argument("--batch-size", type=whole(1), default=16, help="prompts at once (%(default)s)")
     here = "cuda" if torch.cuda.is_available() else "cpu"
-    parser.add_argument("--device", type=device, default=here, help="where all runs (%(default)s)")
-    parser.add_argument("--dtype", choices=tuple(DTYPES), help="of the base (bfloat16 on CUDA, else float32)")
-    parser.add_argument("--seed", type=int, default=0, help="of unrelated questions and needles (%(default)s)")
+    parser.add_argument("--device", type=device, default=here, help="device to run on (%(default)s)")
+    parser.add_argument("--dtype", choices=tuple(DTYPES), help="dtype of the base (bfloat16 on CUDA, else float32)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of unrelated questions and needles (%(default)s)")
     options = parser.parse_args(arguments)
     try:
         _run(options)

@@ -2,7 +2,7 @@
 
 The two libraries differ in their defaults (mlx-lm ties the embeddings of a `mistral` whose configuration does
 not say, transformers does not; mlx-lm takes `rope_theta` to be 10,000), so transformers resolves every default
-first and mlx-lm is told everything.
+first, and mlx-lm gets all of it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class PublishedConfig:
 
 
 def read_published_config(folder: Path) -> PublishedConfig:
-    """Read the configuration of a base as it is published.
+    """Read the configuration of a published base.
 
     Raises:
         CheckpointError: when it is missing, damaged, quantised in a way that cannot be resolved, or of a model
@@ -84,7 +84,7 @@ def _quantisation(
     folder: Path, published: dict[str, Any], section: dict[str, Any]
 ) -> tuple[bool, tuple[int, int] | None]:
     if "quantization" in published:
-        raise CheckpointError(f"{folder} is a quantised MLX model already: use it as it is, or start from its source")
+        raise CheckpointError(f"{folder} is already a quantised MLX model: use it directly, or convert its source")
     found = published.get("quantization_config") or section.get("quantization_config")
     if not found:
         return False, None

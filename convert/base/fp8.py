@@ -25,7 +25,7 @@ def dequantise(
     tensors: dict[str, TensorInfo],
     block_size: tuple[int, int] | None,
 ) -> dict[str, mx.array]:
-    """Resolve FP8; everything else stays as it is. Nothing is computed yet.
+    """Resolve FP8; nothing else is changed. Nothing is computed yet.
 
     Args:
         weights: name -> array, FP8 as raw bytes.

@@ -43,7 +43,7 @@ def convert_base(
     verify: int,
     force: bool,
 ) -> BaseReport:
-    """Turn a base as it is published into a text-only MLX base.
+    """Turn a published base into a text-only MLX base.
 
     Args:
         source: folder of a `mistral3` wrapper, or of a `ministral3`, `mistral`, `gemma2` or `qwen3` text model.

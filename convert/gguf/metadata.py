@@ -35,7 +35,7 @@ class Metadata:
         return self._key(key) in self.file.metadata
 
     def integer(self, key: str, default: int | None = None) -> int:
-        """A count or an id, from 0 to 2^31. `{arch}` in a key stands for the architecture."""
+        """A count or an id, from 0 to 2^31. `{arch}` in a key is the architecture."""
         value = self._value(key, default)
         if isinstance(value, np.ndarray) and len(set(value.tolist())) == 1:
             value = value.tolist()[0]  # one value a layer, all the same

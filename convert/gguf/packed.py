@@ -22,7 +22,7 @@ class Packing:
 
     Attributes:
         bits: of a number.
-        offset: what is subtracted from a number; None where the block has a bias of its own, in fp16.
+        offset: what is subtracted from a number; None where the block stores its own bias, in fp16.
     """
 
     bits: int

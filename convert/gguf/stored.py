@@ -1,4 +1,4 @@
-"""How a base from GGUF is stored: dequantised, quantised anew, or with the file's own blocks."""
+"""How a base from GGUF is stored: dequantised, requantised, or with the file's own blocks."""
 
 from __future__ import annotations
 

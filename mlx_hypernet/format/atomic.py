@@ -71,14 +71,14 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder so that no half of it ever stands in its place."""
+    """Remove a folder so that no incomplete folder is ever visible under its name."""
     hidden = _beside(folder)
     os.replace(folder, hidden)
     shutil.rmtree(hidden)
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder that nobody else writes to now."""
+    """Remove what killed processes left half-written in a folder that no other process is writing to."""
     for path in folder.glob(f"{_PREFIX}*"):
         if path.is_dir():
             shutil.rmtree(path)

@@ -26,7 +26,7 @@ class HypernetConfig:
         modules: target module (`down_proj`) -> (d_in, d_out). Kept in alphabetical order, which is the order
             of the decoder's queries and of the head's module axis.
         rank: rank of the adapter of one chunk.
-        scale: factor of the adapter, applied as it is and never divided by the rank.
+        scale: factor of the adapter, not divided by the rank.
         latent_size: width of the Perceiver.
         num_latents: latents of the Perceiver's encoder.
         num_blocks: cross-attention blocks of the Perceiver's encoder; its decoder always has one.

@@ -33,7 +33,7 @@ def correct(tokenizer: Any, pattern: str | None) -> bool:
 
     Args:
         tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.
-        pattern: what `tekken_pattern` found; None leaves the splitting as it is.
+        pattern: what `tekken_pattern` found; None does not change the splitting.
 
     Returns:
         Whether it is byte-level; all others are left alone.

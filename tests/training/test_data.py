@@ -177,10 +177,10 @@ def test_more_than_one_percent_malformed_is_refused(tmp_path: Path) -> None:
         ("squad=missing.json", "there is no file missing.json"),
         ("own={}/data.json", "own is read from JSONL or parquet"),
         ("own={}/data.jsonl", "nothing to read"),
-        ("own={}/data.parquet", "no whole parquet file"),
+        ("own={}/data.parquet", "not a complete parquet file"),
         ("squad={}/data.json", "is not squad as it is published: no list under 'data'"),
         ("drop={}/data.json", "is not drop as it is published: no object with passages"),
-        ("own={}", "data.parquet is no whole parquet file"),
+        ("own={}", "data.parquet is not a complete parquet file"),
     ],
 )
 def test_a_source_that_cannot_be_read(tmp_path: Path, arguments: str, message: str) -> None:
@@ -225,13 +225,13 @@ def test_the_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
         (("  ", ("Q?",), ((),)), "an empty context"),
         (("C", ("Q?", " "), ((), ())), "an empty question"),
         (("C", ("Q?",), ()), "1 questions, answers to 0"),
-        ((None, (), ()), "NoneType instead of a text"),
+        ((None, (), ()), "NoneType instead of text"),
     ],
 )
 def test_a_row_that_is_none(parts: tuple, message: str) -> None:
     with pytest.raises(RowError, match=message):
         ContextRow(*parts, "own")
-    with pytest.raises(RowError, match="int instead of a text"):
+    with pytest.raises(RowError, match="int instead of text"):
         ContextRow("C", (), (), 7)
     with pytest.raises(RowError, match="niah/TOKENS/DEPTH is kept for needles"):
         ContextRow("C", (), (), "niah/abc")

@@ -241,7 +241,10 @@ def test_sigterm_to_one_of_two_processes(pair: tuple[Path, Path], tmp_path: Path
     assert [process.returncode for process in both] == [1, 0], told
     (saved,) = checkpoint.checkpoints(tmp_path / "run")
     step = checkpoint.load_trainer(saved).step
-    assert told[0].splitlines()[-1] == f"another process was told to stop; step {step} is saved to go on from"
+    assert (
+        told[0].splitlines()[-1]
+        == f"another process was stopped; step {step} is saved, and the same command resumes from it"
+    )
 
 
 def test_a_loss_that_is_not_a_number(
@@ -288,7 +291,7 @@ def test_out_of_memory_names_what_to_lower(
     shutil.copytree(whole, tmp_path / "run", dirs_exist_ok=True)
     monkeypatch.setattr(train, "load_base", full)
     assert main([config]) == 1
-    goes_on = f"hypernet.start: {tmp_path / 'run' / 'step-00000006'} to go on from there"
+    goes_on = f"hypernet.start: {tmp_path / 'run' / 'step-00000006'} to start from there"
     assert capsys.readouterr().err.strip().endswith(goes_on)
 
 
@@ -318,7 +321,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     assert main([str(tiny_run.config_file(tmp_path, *pair))]) == 1
     told = capsys.readouterr().err
     assert "No space left on device" in told
-    assert "step-00000002 is whole" in told
+    assert "step-00000002 is complete" in told
     assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000002"]
     assert not list((tmp_path / "run").glob(".*"))
     monkeypatch.undo()
@@ -337,7 +340,7 @@ def test_damaged_checkpoints_are_told(whole: Path, tmp_path: Path) -> None:
     shutil.copytree(whole / "step-00000006", tmp_path / "step")
     tensors = tmp_path / "step" / "trainer.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-100])
-    with pytest.raises(TrainingError, match="remove it to go on from the one before"):
+    with pytest.raises(TrainingError, match="remove it to resume from the one before"):
         checkpoint.load_trainer(tmp_path / "step")
     (tmp_path / "step" / "config.json").unlink()
     with pytest.raises(TrainingError, match=r"config\.json cannot be read"):

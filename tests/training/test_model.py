@@ -227,7 +227,7 @@ def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Pat
 
 def test_bases_that_are_not_supported_are_named(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
-    with pytest.raises(TrainingError, match="a base of type gpt2 is not supported: take one of llama"):
+    with pytest.raises(TrainingError, match="a base of type gpt2 is not supported: use one of llama"):
         load_base(tmp_path, "float32", CPU)
     with pytest.raises(TrainingError, match="no base model in"):
         load_base(tmp_path / "nothing", "float32", CPU)

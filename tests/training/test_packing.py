@@ -150,7 +150,7 @@ def test_what_is_too_long_is_dropped_and_counted() -> None:
     assert f"dropped as too long: 3 contexts, {long} inputs" in str(plan)
     with pytest.raises(DataError, match="nothing fits 40 context and 40 input tokens"):
         Packer(rows, 40, 40, WHOLE, seed=0).plan(0)
-    with pytest.raises(DataError, match="the teacher has answered nothing"):
+    with pytest.raises(DataError, match="the teacher data has no answers"):
         Packer([], 40, 40, WHOLE, seed=0).plan(0)
 
 

@@ -218,7 +218,7 @@ def test_a_damaged_shard_is_named(base: Path, tokenizer, tmp_path: Path) -> None
     teach(ROWS, Scripted, tokenizer, base, folder, SHORT)
     shard = folder / "shard-00001-of-00002.parquet"
     shard.write_bytes(shard.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"shard-00001-of-00002\.parquet is missing or no whole parquet file"):
+    with pytest.raises(DataError, match=r"shard-00001-of-00002\.parquet is missing or not a complete parquet file"):
         _taught(folder, base)
     with pytest.raises(DataError, match=r"shard-00001-of-00002\.parquet is damaged: remove it"):
         teach(ROWS, Scripted, tokenizer, base, folder, SHORT)
@@ -290,7 +290,7 @@ def test_answers_without_words_are_counted_and_named(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"irrelevant_prob": 1.5}, "irrelevant_prob is a probability, not 1.5"),
+        ({"irrelevant_prob": 1.5}, "irrelevant_prob must be a probability, not 1.5"),
         ({"irrelevant_target": "silence"}, "irrelevant_target is refusal or closed-book, not 'silence'"),
         ({"rows_per_shard": 0}, "must be at least 1"),
     ],

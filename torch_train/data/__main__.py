@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--prompts", nargs="+", default=list(defaults.prompts),
                          help=f"{', '.join(generate.PROMPTS)}, or paths (questions)")  # fmt: skip
     command.add_argument("--count", type=int, default=defaults.count, help="questions per prompt (%(default)s)")
-    command.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="of an answer (%(default)s)")
+    command.add_argument("--max-tokens", type=int, default=defaults.max_tokens, help="tokens per answer (%(default)s)")
     command.add_argument("--temperature", type=float, default=defaults.temperature, help="(%(default)s)")
     command.add_argument("--rows-per-shard", type=int, default=defaults.rows_per_shard, help="(%(default)s)")
     command.add_argument("--seed", type=int, default=defaults.seed)

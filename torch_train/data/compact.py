@@ -32,7 +32,7 @@ def hold_out(rows: Sequence[ContextRow], share: float) -> tuple[list[ContextRow]
         DataError: `share` leaves nothing.
     """
     if not 0 <= share < 1:
-        raise DataError(f"the share to hold out is at least 0 and less than 1, not {share}")
+        raise DataError(f"the share to hold out must be at least 0 and below 1, not {share}")
     border = share * 16**8
     kept: list[ContextRow] = []
     held: list[ContextRow] = []

@@ -38,7 +38,7 @@ def read(argument: str, split: str, limit: int | None = None) -> Reading:
 
     Args:
         argument: `squad` for the hub's copy, `ropes=train-v1.0.json` for a file, `own=shards/` for a folder of parquet.
-        split: `train`, `dev` or `test`, which the hub has to be told.
+        split: `train`, `dev` or `test`, needed to download from the hub.
         limit: Read no more records than this.
 
     Raises:
@@ -47,7 +47,7 @@ def read(argument: str, split: str, limit: int | None = None) -> Reading:
     name, _, path = argument.partition("=")
     reader = READERS.get(name)
     if reader is None:
-        raise DataError(f"there is no source called {name!r}: choose from {', '.join(READERS)}")
+        raise DataError(f"no source is called {name!r}: choose from {', '.join(READERS)}")
     items = _files(Path(path), reader, name) if path else _hub(reader, name, split, limit)
     return _collect(argument, islice(items, limit))
 
@@ -70,7 +70,7 @@ def _collect(argument: str, items: Iterator[_Item]) -> Reading:
         raise DataError(f"{argument}: nothing to read")
     if len(bad) > MAX_BAD * total:
         named = "; ".join(bad[:NAMED]) + ("; ..." if len(bad) > NAMED else "")
-        raise DataError(f"{argument}: {len(bad)} of {total} rows are malformed, mend or remove them: {named}")
+        raise DataError(f"{argument}: {len(bad)} of {total} rows are malformed; fix or remove them: {named}")
     return Reading(rows, total, bad)
 
 
@@ -85,7 +85,7 @@ def _files(path: Path, reader: Reader, name: str) -> Iterator[_Item]:
         for shard in shards:
             yield from _parquet(shard, reader)
     elif not path.is_file():
-        raise DataError(f"there is no file {path}")
+        raise DataError(f"{path} does not exist")
     elif path.suffix == ".jsonl":
         yield from _lines(path, reader)
     elif path.suffix == ".parquet":
@@ -117,7 +117,7 @@ def _parquet(path: Path, reader: Reader) -> Iterator[_Item]:
                     number += 1
                     yield f"{path.name}:{number}", partial(reader.record, record)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} is no whole parquet file: make or fetch it again") from error
+        raise DataError(f"{path} is not a complete parquet file: make or download it again") from error
 
 
 def _published(path: Path, reader: Reader, name: str) -> Iterator[_Item]:
@@ -127,7 +127,7 @@ def _published(path: Path, reader: Reader, name: str) -> Iterator[_Item]:
         for where, paragraph in reader.walk(json.loads(path.read_bytes())):
             yield f"{path.name}:{where}", partial(reader.paragraph, paragraph)
     except ValueError as error:
-        raise DataError(f"{path} is not {name} as it is published: {error}") from error
+        raise DataError(f"{path} is not {name} in its published format: {error}") from error
 
 
 def _hub(reader: Reader, name: str, split: str, limit: int | None) -> Iterator[_Item]:
@@ -150,4 +150,4 @@ def _hub(reader: Reader, name: str, split: str, limit: int | None) -> Iterator[_
         for number, record in enumerate(records, start=1):
             yield f"{where}:{number}", partial(reader.record, record)
     except (OSError, ValueError) as error:
-        raise DataError(f"{where} cannot be fetched ({error}): go online, or give a file, {name}=FILE") from error
+        raise DataError(f"{where} cannot be downloaded ({error}): go online, or pass {name}=FILE") from error

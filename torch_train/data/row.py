@@ -115,5 +115,5 @@ def row_from(record: dict[str, Any]) -> ContextRow:
 def _clean(text: Any) -> str:
     """Strip; a lone surrogate, which JSON can carry and parquet cannot, becomes a question mark."""
     if not isinstance(text, str):
-        raise RowError(f"{type(text).__name__} instead of a text")
+        raise RowError(f"{type(text).__name__} instead of text")
     return text.encode("utf-8", "replace").decode().strip()

@@ -1,4 +1,4 @@
-"""A folder of parquet shards that a killed run goes on with, and the manifest that says what they were made from."""
+"""A folder of parquet shards that a killed run resumes with, and the manifest that says what they were made from."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Shards:
 
     @classmethod
     def open(cls, folder: Path, manifest: dict[str, Any], about: dict[str, Any]) -> Shards:
-        """Begin a folder of shards, or go on with one that was begun from the same things.
+        """Begin a folder of shards, or resume one that was made from the same inputs.
 
         Args:
             folder: Where they are, or will be.
@@ -93,7 +93,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is missing or damaged: {folder} is no folder of shards") from error
+        raise DataError(f"{path} is missing or damaged: {folder} is not a folder of shards") from error
 
 
 def refuse_other(folder: Path, expected: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         table = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} is missing or no whole parquet file: make it again") from error
+        raise DataError(f"{path} is missing or not a complete parquet file: make it again") from error
     if not table.schema.equals(schema, check_metadata=False):
         raise DataError(f"{path} has the columns {', '.join(table.schema.names)}, not {', '.join(schema.names)}")
     return table

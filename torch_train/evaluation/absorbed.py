@@ -75,7 +75,7 @@ class AbsorbingModel:
         return compose(together, self.hypernet.bias(), per_sample=len(chunks))
 
     def answer(self, prompts: Sequence[Sequence[int]], max_tokens: int, adapters: Adapters | None = None) -> list[str]:
-        """Greedy answers of the base, with the adapter of a document or as it is."""
+        """Greedy answers of the base, with the adapter of a document or without."""
         with nullcontext() if adapters is None else self._injected.adapted(adapters):
             written = self._engine.generate(prompts, max_tokens)
         return [self.tokenizer.decode(answer.ids.tolist(), skip_special_tokens=True).strip() for answer in written]

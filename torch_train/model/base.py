@@ -158,7 +158,7 @@ def base_config(folder: Path) -> Any:
     except (OSError, ValueError) as error:
         raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error
     if config.model_type not in SUPPORTED:
-        raise TrainingError(f"a base of type {config.model_type} is not supported: take one of {', '.join(SUPPORTED)}")
+        raise TrainingError(f"a base of type {config.model_type} is not supported: use one of {', '.join(SUPPORTED)}")
     return config
 
 
@@ -195,7 +195,7 @@ def _four_bits(device: torch.device) -> Any:
     from importlib.util import find_spec
 
     if device.type != "cuda" or find_spec("bitsandbytes") is None:
-        raise TrainingError("base.encoder_bits: 4 needs CUDA and bitsandbytes: install it, or leave the setting out")
+        raise TrainingError("base.encoder_bits: 4 needs CUDA and bitsandbytes: install it, or remove the setting")
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)

@@ -36,7 +36,7 @@ class Chunking:
     def __post_init__(self) -> None:
         """Refuse lengths that nothing can be cut into."""
         if self.max_tokens < 1 or not 1 <= self.min_tokens <= self.max_tokens:
-            raise ValueError(f"chunks of {self.min_tokens} to {self.max_tokens} tokens are no chunks")
+            raise ValueError(f"chunks of {self.min_tokens} to {self.max_tokens} tokens are not valid")
 
     def chunks(self, ids: Sequence[int], draw: random.Random) -> list[list[int]]:
         """Cut a templated document; no token is lost.
@@ -52,7 +52,7 @@ class Chunking:
         return cut(ids, lengths, self.prefix_ids, self.suffix_ids)
 
     def _drawn(self, tokens: int, draw: random.Random) -> list[int]:
-        """Lengths of chunks: their number from `counts` as far as it is possible, each length then drawn evenly."""
+        """Lengths of chunks: their number is drawn from `counts` where possible, each length then evenly."""
         shortest, longest = self.min_tokens, self.max_tokens
         counts = (self.counts or {}).items()
         possible = {n: weight for n, weight in counts if n * shortest <= tokens <= n * longest and weight > 0}

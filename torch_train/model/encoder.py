@@ -78,7 +78,7 @@ def packed_features(
         layout = base.layout(x, positions, samples)
     for index, layer in enumerate(base.layers[: layers.stop]):
         if index in layers:
-            with torch.no_grad():  # not around the yield: the caller's own gradients go on
+            with torch.no_grad():  # not around the yield: the caller may need gradients
                 feature = base.norm(x) if index == last else x
             yield feature[0]
         if index < layers.stop - 1:

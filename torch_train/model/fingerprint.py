@@ -52,14 +52,14 @@ def base_fingerprint(folder: Path) -> str:
     # Mistral's `consolidated` files hold the same weights once more, under other names.
     files = sorted(file for file in folder.glob("*.safetensors") if not file.name.startswith("consolidated"))
     if not files:
-        raise DataError(f"{folder} has no weights in safetensors: a base is told by them")
+        raise DataError(f"{folder} has no weights in safetensors, which identify a base")
     try:
         rows: dict[str, bytes] = {}
         for file in files:
             with safe_open(file, framework="pt") as tensors:
                 rows |= {name: _first_row(tensors.get_slice(name)) for name in tensors.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise DataError(f"{file} is damaged, fetch it again: {error}") from error
+        raise DataError(f"{file} is damaged; download it again: {error}") from error
     for name in sorted(rows):  # whatever files they are spread over
         digest.update(name.encode() + rows[name])
     return digest.hexdigest()

@@ -104,7 +104,7 @@ class Transformers:
         self.context_length = int(model.config.get_text_config().max_position_embeddings)
         ends = model.generation_config.eos_token_id
         if ends is None:
-            raise TrainingError("the base's generation_config.json names no eos_token_id: its answers would never end")
+            raise TrainingError("the base's generation_config.json names no eos_token_id: its answers would not end")
         self._ends = [ends] if isinstance(ends, int) else list(ends)
         # Without the repetition penalties and the like that a base brings along: they would bend the probabilities.
         model.generation_config = GenerationConfig(eos_token_id=self._ends, pad_token_id=self._ends[0])

@@ -177,7 +177,7 @@ class HyperNetwork(nn.Module):
             self.bias_A[name] = nn.Parameter(torch.randn(layers, rank, d_in) * 0.2 / math.sqrt(d_in * rank))
             self.bias_B[name] = nn.Parameter(torch.zeros(layers, rank, d_out))
             self.scaler_A[name] = nn.Parameter(torch.ones(layers, rank, 1))
-            # B starts at zero: an untrained hypernetwork leaves the base as it is.
+            # B starts at zero: an untrained hypernetwork does not change the base.
             self.scaler_B[name] = nn.Parameter(torch.zeros(layers, rank, 1))
 
     def forward(self, features: Tensor, mask: Tensor | None = None) -> dict[str, tuple[Tensor, Tensor]]:

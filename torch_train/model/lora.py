@@ -46,7 +46,7 @@ class PackedPair:
     groups: Groups
 
     def delta(self, x: Tensor) -> Tensor:
-        """Each token x Aᵀ B, of its own chunks and the bias pair: (1, T, d_in) -> (1, T, d_out), in fp32."""
+        """Each token x Aᵀ B, with its own chunks and the bias pair: (1, T, d_in) -> (1, T, d_out), in fp32."""
         x = x.float()
         parts = [
             (tokens @ a.flatten(0, 1).mT) @ b.flatten(0, 1)
@@ -64,8 +64,8 @@ class LoRALinear(nn.Module):
     """A frozen linear map with a low-rank delta for each sample: y += scale * (x Aᵀ) B.
 
     Args:
-        linear: The base model's own map, left as it is.
-        scale: Factor of the delta, applied as it is (never divided by the rank).
+        linear: The base model's own map, unchanged.
+        scale: Factor of the delta, not divided by the rank.
     """
 
     def __init__(self, linear: nn.Linear, scale: float) -> None:

@@ -3,6 +3,6 @@
 In: a seed. Out: `base/` in Hugging Face's format and `hypernet/`, a training checkpoint for `convert-weights`.
 
 Read `language.py` first (with `templates.py` and `haystack.py`, sentences, and `vocabulary.py`, words), then
-`tree_rows.py` (how a note and its questions become one row), `base.py`, `teacher.py` and `joint.py` (the stages, besides those of the
-trainer) and `__main__.py` (the whole recipe, `make nano`).
+`tree_rows.py` (how a note and its questions become one row), `base.py`, `teacher.py` and `joint.py` (the stages,
+besides those of the trainer) and `__main__.py` (the whole recipe, `make nano`).
 """

@@ -1,4 +1,4 @@
-"""`python -m torch_train.nano FOLDER`: train nano from nothing; a killed run goes on where it was.
+"""`python -m torch_train.nano FOLDER`: train nano from nothing; a killed run resumes where it left off.
 
 Nano's own loop trains the base, alone and together with the hypernetwork; all else is the trainer that also trains the
 big ones. docs/LOG.md has the curves and detours that led to these settings.
@@ -27,7 +27,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What the hypernetwork learns against a base that stays as it is.
+    """What the hypernetwork learns against a frozen base.
 
     Attributes:
         name: Of its folder.
@@ -51,7 +51,7 @@ FIRST = (
     Lesson("few", "few", facts=3, shards=24, recall=True),
 )
 NOTES = Lesson("notes", "notes", facts=pool.MOST_FACTS, shards=480)
-# To tell whether an entity is the note's at all comes last: it wants questions of its own.
+# Whether an entity is the note's at all is learnt last, and needs its own questions.
 LAST = tuple(
     Lesson(name, config, pool.MOST_FACTS, 480, strangers=True, seed=seed)
     for seed, (name, config) in enumerate((("more", "more"), ("again", "last"), ("last", "last")))
@@ -65,7 +65,7 @@ def learn(lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | Non
         lessons: In their order.
         folder: Each has its own in there.
         base: Folder of the base.
-        start: Checkpoint of the hypernetwork to go on from, None for a new one.
+        start: Checkpoint of the hypernetwork to start from, None for a new one.
         seed: Of notes and weights.
         device: That everything runs on.
 
@@ -73,7 +73,7 @@ def learn(lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | Non
         The last checkpoint.
 
     Raises:
-        TrainingError: The run was told to stop.
+        TrainingError: The run was stopped.
     """
     for lesson in lessons:
         place = folder / lesson.name
@@ -82,7 +82,7 @@ def learn(lessons: Sequence[Lesson], folder: Path, base: Path, start: Path | Non
         paths = [f"base.path={base}", f"data.teacher=[{place}/teacher]", f"run.folder={place}"]
         here = [f"hypernet.start={start or 'null'}", f"run.device={device}", f"run.seed={seed}"]
         if not train(read_settings(CONFIGS / f"nano-{lesson.config}.yaml", [*paths, *here])):
-            raise TrainingError("stopped: the same command goes on where it was")
+            raise TrainingError("stopped; the same command resumes where it left off")
         start = checkpoint.checkpoints(place)[-1]
     if start is None:
         raise ValueError("no lessons")
@@ -107,7 +107,7 @@ def make(folder: Path, seed: int, device: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.nano", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where the run is kept, and where its results go")
+    parser.add_argument("folder", type=Path, help="folder of the run and its results")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--base", type=Path, help="train the hypernetwork alone, from nothing, for this base")

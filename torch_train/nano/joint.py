@@ -1,7 +1,7 @@
 """Base and hypernetwork together, so that questions alone leave keys an adapter can be found by.
 
 The base that has only ever read notes in its context need not tell, from a question alone, which entity is meant; asked
-from weights it must. This is why nano has a loop of its own: the trainer leaves its base as it is.
+from weights it must. This is why nano has its own loop: the trainer does not train a base.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from torch_train.training.checkpoint import BaseRecord
 from torch_train.training.optimizer import is_matrix
 
 CHUNK = pool.MAX_DOCUMENT + 3  # tokens, template included
-SILENT = 4  # sheets of questions without a note in every step: the base alone must go on refusing
+SILENT = 4  # sheets of questions without a note in every step: the base alone must keep refusing
 # Of the note's own tokens, predicted from its weights; divided by the level, since the aim is to answer, not to recite.
 RECALL_WEIGHT = 0.5
 COMPOSE_FROM = 4  # level of the curriculum from which one step in eight gives each sample two notes

@@ -13,7 +13,7 @@ from torch_train.nano.tree_rows import Item, tokenise
 
 POOL = 8  # batches drawn together and sorted by length, so that rows are padded little
 MAX_DOCUMENT = 253  # tokens; with the template's three this is nano's chunk of 256
-MOST_FACTS = 8  # of a note, in the stages that train for the pair as it is shipped
+MOST_FACTS = 8  # of a note, in the stages that train the shipped pair
 
 
 def draw_note(language: Language, draw: random.Random, facts: int, hard: bool = False, strangers: bool = False) -> Note:

@@ -93,7 +93,7 @@ class Run:
         self._journal = Journal(folder, self._step, None, {})
 
     def steps(self, count: int) -> Iterator[int]:
-        """Step numbers from where the run stands up to `count`, saving on the way and at the end."""
+        """Step numbers from the run's position up to `count`; saves now and then and at the end."""
         while self._step < count:
             yield self._step
             self._step += 1

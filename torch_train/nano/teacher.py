@@ -45,7 +45,7 @@ def teach(
     recall: bool = False,
     strangers: bool = False,
 ) -> None:
-    """Write teacher shards of `POOL * BATCH` notes each; a killed run goes on with those that are missing.
+    """Write teacher shards of `POOL * BATCH` notes each; a killed run resumes with those that are missing.
 
     Args:
         folder: Where they are, or will be.
@@ -145,11 +145,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m torch_train.nano.teacher",
         description="Write what nano's base says about notes of its language.",
     )
-    parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
+    parser.add_argument("folder", type=Path, help="folder of the shards; an interrupted one resumes")
     parser.add_argument("--base", type=Path, default=Path("thoth/nano/base"), help="(%(default)s)")
-    parser.add_argument("--shards", type=int, default=40, help=f"of {POOL * BATCH} notes each (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the notes (%(default)s)")
-    parser.add_argument("--facts", type=int, default=pool.MOST_FACTS, help="the most of a note (%(default)s)")
+    parser.add_argument("--shards", type=int, default=40, help=f"shards, of {POOL * BATCH} notes each (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the notes (%(default)s)")
+    parser.add_argument("--facts", type=int, default=pool.MOST_FACTS, help="most facts of a note (%(default)s)")
     parser.add_argument("--recall", action="store_true", help="each note is an answer too, for a training from nothing")
     parser.add_argument("--strangers", action="store_true", help="ask more about entities that a note does not mention")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,6 @@
 """`python -m torch_train.teacher ROWS FOLDER --base BASE`: teacher data for rows.
 
-A killed run goes on with the shards that are missing.
+A killed run resumes with the shards that are missing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description="Let the base answer every question with its context in the window, and keep its top tokens.",
     )
     parser.add_argument("rows", type=Path, help="rows, as python -m torch_train.data writes them")
-    parser.add_argument("folder", type=Path, help="folder of the shards; one that was begun is finished")
+    parser.add_argument("folder", type=Path, help="folder of the shards; an interrupted one resumes")
     parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
     add_engine(parser, "the base")
     parser.add_argument("--limit", type=whole(1), help="take the first LIMIT rows only")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {error.filename or options.folder}: {error.strerror or error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, f"{parser.prog}: interrupted; the same command goes on with the shards that are missing\n")
+        parser.exit(130, f"{parser.prog}: interrupted; the same command resumes with the missing shards\n")
 
 
 def _run(options: argparse.Namespace, settings: TeacherSettings) -> None:

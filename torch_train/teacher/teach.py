@@ -54,9 +54,9 @@ class TeacherSettings:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         if not 0 <= self.irrelevant_prob <= 1:
-            raise DataError(f"irrelevant_prob is a probability, not {self.irrelevant_prob}")
+            raise DataError(f"irrelevant_prob must be a probability, not {self.irrelevant_prob}")
         if self.irrelevant_target not in (REFUSAL, CLOSED_BOOK):
-            raise DataError(f"irrelevant_target is {REFUSAL} or {CLOSED_BOOK}, not {self.irrelevant_target!r}")
+            raise DataError(f"irrelevant_target must be {REFUSAL} or {CLOSED_BOOK}, not {self.irrelevant_target!r}")
         if min(self.max_answer_tokens, self.max_context_tokens, self.rows_per_shard) < 1:
             raise DataError("max_answer_tokens, max_context_tokens and rows_per_shard must be at least 1")
 
@@ -132,7 +132,7 @@ def counted(shards: Shards) -> Counter[str]:
         try:
             total.update(json.loads(pq.read_schema(path).metadata[b"counts"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged: remove it, and it is made again") from error
+            raise DataError(f"{path} is damaged: remove it and run the command again") from error
     return total
 
 

@@ -1,7 +1,7 @@
 """Checkpoints of a run: `step-00000100/`, whole or absent, of which the last few are kept.
 
 `config.json` and `model.safetensors` are what `convert-weights` reads; `trainer.json` and `trainer.safetensors` are
-what the run goes on from. No pickle anywhere.
+what a run resumes from. No pickle anywhere.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class TrainerState:
 
     Attributes:
         step: Updates done.
-        stream: Where the order of batches stands.
+        stream: Position in the order of batches.
         settings: Of the run, to refuse others.
         optimizer: `parameter:key` -> tensor of the optimiser's state.
     """
@@ -110,7 +110,7 @@ def save(
             write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
     except (OSError, SafetensorError) as error:
         kept = checkpoints(folder)
-        left = f"{kept[-1].name} is whole, and the run can go on from it" if kept else "there is no earlier one"
+        left = f"{kept[-1].name} is complete, and the run can resume from it" if kept else "there is no earlier one"
         raise TrainingError(f"checkpoint {place.name} could not be written ({error}): make room; {left}") from error
     for old in checkpoints(folder)[:-keep]:
         remove_folder(old)
@@ -140,11 +140,11 @@ def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[
         found = HypernetConfig.from_dict(data["hypernet"])
         weights = load_file(folder / MODEL)
     except (KeyError, ConfigError, OSError, SafetensorError) as error:
-        raise TrainingError(f"{folder} is no whole training checkpoint: {error}") from error
+        raise TrainingError(f"{folder} is not a complete training checkpoint: {error}") from error
     if hypernet is not None and found != hypernet:
         ours, theirs = hypernet.to_dict(), found.to_dict()
         differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
-        raise TrainingError(f"{folder} holds a hypernetwork of another shape: {differing}")
+        raise TrainingError(f"{folder} has a hypernetwork of another shape: {differing}")
     return found, weights
 
 
@@ -172,7 +172,7 @@ def load_base_record(folder: Path) -> BaseRecord:
 
 
 def load_trainer(folder: Path) -> TrainerState:
-    """What a run goes on from.
+    """What a run resumes from.
 
     Raises:
         TrainingError: It is missing or damaged.
@@ -183,12 +183,12 @@ def load_trainer(folder: Path) -> TrainerState:
         return TrainerState(data["step"], data["stream"], data["settings"], tensors)
     except (KeyError, OSError, SafetensorError) as error:
         raise TrainingError(
-            f"{folder} cannot be resumed from: {error}; remove it to go on from the one before"
+            f"{folder} cannot be resumed from: {error}; remove it to resume from the one before"
         ) from error
 
 
 def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any]) -> None:
-    """A run goes on with the settings it was begun with.
+    """Refuse settings other than those that a run was started with.
 
     Raises:
         TrainingError: Names those that differ.
@@ -199,7 +199,7 @@ def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any]) -> None:
                  if flat_earlier.get(key) != flat_now.get(key)]  # fmt: skip
     if differing:
         raise TrainingError(
-            f"this run was begun with other settings: {', '.join(differing)}; "
+            f"this run was started with other settings: {', '.join(differing)}; "
             "set them back, or choose another run.folder"
         )
 
@@ -224,5 +224,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
-        raise TrainingError(f"{path} is no JSON object")
+        raise TrainingError(f"{path} is not a JSON object")
     return data

@@ -25,7 +25,7 @@ WARM_UP, STEPS = 2, 10
 
 
 def dry_run(settings: TrainingSettings) -> None:
-    """Print everything; the folder of the run stays as it is."""
+    """Print everything; the folder of the run is not changed."""
     base = meta_base(base_config(fetch_base(settings.base.path)))
     config = hypernet_config(settings.hypernet, base.model.layers[0], base.config)
     counts = parameter_counts(config)
@@ -50,7 +50,7 @@ def dry_run(settings: TrainingSettings) -> None:
         tokens = optimizer.accumulation * processes * (packing.context_tokens + packing.input_tokens)
         print(f"tokens per step: {tokens:,} = {processes} processes x {optimizer.accumulation} batches x "
               f"({packing.context_tokens:,} context + {packing.input_tokens:,} input tokens)")  # fmt: skip
-        print(f"an epoch: {run.stream.plan}" if not missing else f"random rows, since {missing[0]} is not there yet")
+        print(f"an epoch: {run.stream.plan}" if not missing else f"random rows, since {missing[0]} does not exist yet")
     print(f"time per step: {seconds:.3g} s, the mean of {STEPS} real steps on {run.accelerator.device}")
     hours = optimizer.steps * seconds / 3600
     print(f"{optimizer.steps:,} steps: {optimizer.steps * tokens / 1e6:,.1f}M tokens, {hours:.2f} h")
@@ -73,7 +73,7 @@ def memory_by_part(
     weights = sum(parameter.numel() for parameter in base.parameters())
     yield f"base, {settings.base.dtype}", weights * width
     if settings.base.encoder_bits:
-        # bitsandbytes quantises the linear maps of the blocks; the embedding stays as it is.
+        # bitsandbytes quantises the linear maps of the blocks; the embedding is not quantised.
         blocks = sum(parameter.numel() for parameter in base.model.layers.parameters())
         yield "encoder, 4 bits and their scales", (weights - blocks) * width + round(blocks * 4.5 / 8)
     yield "hypernetwork, fp32", parameters * 4

@@ -23,7 +23,7 @@ class Journal:
 
     Args:
         folder: Of the run.
-        step: Where the run goes on; entries beyond it are of steps that will be made again, and go.
+        step: Step that the run resumes from; later entries are removed, since their steps are repeated.
         wandb: Project on Weights & Biases, None for none.
         settings: What W&B shows as the configuration.
     """
@@ -69,7 +69,7 @@ class Recent:
         self.tokens += tokens
 
     def means(self) -> dict[str, float]:
-        """Means of all steps so far, and their speed; starts anew."""
+        """Means of all steps since the last call, and their speed."""
         seconds = time.perf_counter() - self.started
         means = {name: sum(step[name] for step in self.values) / len(self.values) for name in self.values[0]}
         means |= {"seconds per step": seconds / len(self.values), "tokens per second": self.tokens / seconds}
@@ -97,5 +97,5 @@ def _wandb_run(project: str, name: str, settings: dict[str, Any]) -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise TrainingError("run.wandb needs Weights & Biases: pip install wandb, or leave the setting out") from error
+        raise TrainingError("run.wandb needs Weights & Biases: pip install wandb, or remove the setting") from error
     return wandb.init(project=project, name=name, config=settings, resume="allow")

@@ -78,7 +78,7 @@ class Loop:
 
         Raises:
             TrainingError: The loss is not a number, a checkpoint cannot be written, or SIGTERM came to another process
-                alone: torchrun starts those anew that fail, and lets rest those that end well.
+                alone: torchrun restarts processes that fail and not those that end well.
         """
         previous = signal.signal(signal.SIGTERM, self._terminate)
         try:
@@ -108,7 +108,9 @@ class Loop:
                     self._save(self._stream.state())
             if stop and not last:
                 if not self._terminated:
-                    raise TrainingError(f"another process was told to stop; step {self.step} is saved to go on from")
+                    raise TrainingError(
+                        f"another process was stopped; step {self.step} is saved, and the same command resumes from it"
+                    )
                 return False
         return True
 
@@ -124,7 +126,7 @@ class Loop:
         return (time.perf_counter() - started) / steps
 
     def _step(self) -> tuple[dict[str, float], int, bool]:
-        """One step: its numbers, its tokens, and whether any process was told to stop."""
+        """One step: its numbers, its tokens, and whether any process was asked to stop."""
         position = self._stream.state()
         tickets = self._stream.take(self._per_step)
         values, stop = self._update(tickets, position)

@@ -1,4 +1,4 @@
-"""Running out of memory, told with the settings that take it."""
+"""Errors for running out of memory, which name the settings that use it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def memory_watched(settings: TrainingSettings) -> Iterator[None]:
     """Say which settings to change where the block runs out of memory.
 
     Raises:
-        TrainingError: It did. A run that has begun goes on with some of them, and starts anew with others.
+        TrainingError: Memory ran out. A run that has begun can resume with some of the settings changed;
+            others need a new run.
     """
     try:
         yield
@@ -38,5 +39,5 @@ def _remedies(settings: TrainingSettings) -> str:
     told = "out of memory: " + ", ".join(remedy for remedy in remedies if remedy)
     begun = checkpoints(Path(run.folder))
     if begun:
-        told += f"; all but run.* needs another run.folder, and hypernet.start: {begun[-1]} to go on from there"
+        told += f"; all but run.* needs another run.folder, and hypernet.start: {begun[-1]} to start from there"
     return told

@@ -135,7 +135,7 @@ class Packer:
             DataError: Nothing fits the budgets.
         """
         if not self._rows:
-            raise DataError("there are no rows to pack: the teacher has answered nothing")
+            raise DataError("there are no rows to pack: the teacher data has no answers")
         units: list[Unit] = []
         long_contexts, long_inputs = 0, 0
         for index, row in enumerate(self._rows):

@@ -40,7 +40,7 @@ class HypernetSettings:
     Attributes:
         scale: null for the reference's 2 * rank^1.5.
         layers: First adapted block of the base, and the one after the last; null adapts all.
-        scaler_start: What B's scalers start at. 0, the reference's, leaves an untrained base as it is; above 0,
+        scaler_start: What B's scalers start at. 0, the reference's, does not change the base before training; above 0,
             gradients reach the Perceiver from the first step on.
         start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1.
     """
@@ -131,7 +131,7 @@ class RunSettings:
     """Where and how the run goes.
 
     Attributes:
-        folder: Of checkpoints, log and curves; a run goes on from the last checkpoint it finds there.
+        folder: Of checkpoints, log and curves; a run resumes from the last checkpoint in it.
         seed: Of weights, order, cuts and noise.
         device: `auto` is CUDA where there is some.
         sharding: `fsdp` spreads hypernetwork and optimiser over the GPUs; `none` gives each its own copy.

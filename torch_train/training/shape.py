@@ -42,7 +42,7 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
         raise TrainingError(f"hypernet.modules: the base has no {', '.join(unknown)}, but {', '.join(linear)}")
     first, after = settings.layers or (0, base.num_hidden_layers)
     if not 0 <= first < after <= base.num_hidden_layers:
-        raise TrainingError(f"hypernet.layers: {[first, after]} is no range of its {base.num_hidden_layers} blocks")
+        raise TrainingError(f"hypernet.layers: {[first, after]} is not a range of its {base.num_hidden_layers} blocks")
     try:
         return HypernetConfig(
             num_layers=after - first,
@@ -53,7 +53,7 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
             hidden_size=base.hidden_size,
             modules={name: linear[name] for name in settings.modules},
             rank=settings.rank,
-            # Of the reference: alpha = 2 r^1.5, used as it is.
+            # The reference's alpha, 2 r^1.5, not divided by the rank.
             scale=2 * settings.rank**1.5 if settings.scale is None else settings.scale,
             latent_size=settings.latent_size,
             num_latents=settings.num_latents,

@@ -1,4 +1,4 @@
-"""The endless order of batches: who takes which, and where a resumed run goes on."""
+"""The endless order of batches: which process takes which, and where a run resumes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stream:
     Args:
         packer: Of the training rows.
         seed: Of the noise.
-        epoch, index: Where to go on.
+        epoch, index: Where to resume.
     """
 
     def __init__(self, packer: Packer, seed: int, epoch: int = 0, index: int = 0) -> None:
@@ -59,5 +59,5 @@ class Stream:
         return torch.Generator(device).manual_seed(seed)
 
     def state(self) -> dict[str, int]:
-        """Where the stream stands."""
+        """The position in the stream."""
         return {"epoch": self.epoch, "index": self.index}

@@ -43,7 +43,7 @@ class Prepared:
 
 
 def train(settings: TrainingSettings) -> bool:
-    """Train, or go on training, until the last step; curves and a model card at the end.
+    """Train, or resume training, until the last step; write curves and a model card at the end.
 
     Returns:
         False where SIGTERM ended the run before its last step.
@@ -139,7 +139,7 @@ def make_accelerator(settings: TrainingSettings) -> Accelerator:
     """
     run = settings.run
     if run.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError("run.device is cuda, and there is none: set run.device: cpu")
+        raise TrainingError("run.device is cuda, but no CUDA device is available: set run.device: cpu")
     cpu = run.device == "cpu" or not torch.cuda.is_available()
     if run.sharding == "fsdp" and cpu:
         raise TrainingError("run.sharding: fsdp needs GPUs: set it to none")
