@@ -215,7 +215,7 @@ def test_the_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("no route")
 
     monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
-    with pytest.raises(DataError, match=r"no route.*go online, or give a file, squad=FILE"):
+    with pytest.raises(DataError, match=r"no route.*go online, or pass squad=FILE"):
         read("squad", "train")
 
 
