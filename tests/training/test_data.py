@@ -277,7 +277,10 @@ def test_hold_out_goes_by_context_alone() -> None:
         (["prepare", "{}", "--train", "own={}/own.jsonl", "--dev-share", "1"], "the share to hold out is"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}/words", "--shortest", "300"], "needles of 300 to 256 tokens"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}"], "has no tokenizer: "),
-        (["questions", "{}/none.parquet", "{}/q", "--model", "{}"], "none.parquet is missing or no whole parquet"),
+        (
+            ["questions", "{}/none.parquet", "{}/q", "--model", "{}"],
+            "none.parquet is missing or not a complete parquet",
+        ),
     ],
 )
 def test_a_command_that_cannot_run_says_why_in_one_line(

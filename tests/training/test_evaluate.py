@@ -201,9 +201,9 @@ def test_another_base_is_refused(
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--limit", "-1"), "'-1' is no whole number from 1 upwards"),
-        (("--unrelated", "-1"), "'-1' is no whole number from 0 upwards"),
-        (("--needles", "a,b"), "'a' is no whole number from 1 upwards"),
+        (("--limit", "-1"), "'-1' is not a whole number of at least 1"),
+        (("--unrelated", "-1"), "'-1' is not a whole number of at least 0"),
+        (("--needles", "a,b"), "'a' is not a whole number of at least 1"),
         (("--device", "abacus"), "'abacus' is not on this machine: take cpu"),
     ],
 )

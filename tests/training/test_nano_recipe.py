@@ -53,7 +53,7 @@ def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[
     recipe.main([str(folder), "--device", "cpu"])
     few, last = _trained(folder / "few")[1], _trained(folder / "last")
     joint = checkpoint.load_weights(folder / "joint" / "hypernet")[1]
-    for before, after in ((few, joint), (joint, last[1])):  # each goes on from the one before
+    for before, after in ((few, joint), (joint, last[1])):  # each starts from the one before
         moved = torch.cat([(after[name] - before[name]).abs().flatten() for name in after])
         assert 0 < moved.max() < 0.05
     assert (folder / "curves.png").stat().st_size > 1000

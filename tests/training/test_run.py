@@ -1,4 +1,4 @@
-"""A killed run goes on as if nothing had happened."""
+"""A killed run resumes, and its result is that of an uninterrupted one."""
 
 from __future__ import annotations
 

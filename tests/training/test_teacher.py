@@ -353,7 +353,7 @@ def test_no_base(tmp_path: Path, base: Path) -> None:
         fetch_base(str(tmp_path))
     for file in base.glob("*.safetensors"):
         file.write_bytes(b"short")
-    with pytest.raises(DataError, match="is damaged, fetch it again"):
+    with pytest.raises(DataError, match="is damaged; download it again"):
         base_fingerprint(base)
 
 
