@@ -276,10 +276,10 @@ def test_hold_out_goes_by_context_alone() -> None:
         (["prepare", "{}"], "nothing to prepare: name a source after --train"),
         (["prepare", "{}", "--train", "own={}/own.jsonl", "--dev-share", "1"], "the share to hold out is"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}/words", "--shortest", "300"], "needles of 300 to 256 tokens"),
-        (["niah", "{}/n.parquet", "--tokenizer", "{}"], "has no tokenizer: "),
+        (["niah", "{}/n.parquet", "--tokenizer", "{}"], "has no usable tokenizer: "),
         (
             ["questions", "{}/none.parquet", "{}/q", "--model", "{}"],
-            "none.parquet is missing or not a complete parquet",
+            "none.parquet is missing or not a complete",
         ),
     ],
 )
