@@ -73,11 +73,11 @@ smol: setup
 	$(BIN)/convert-weights $$(ls -d runs/smol/last/run/step-* | tail -1) thoth/smol/hypernet --base $(SMOL_BASE) --q-bits 8 --force
 
 evaluate: setup
-	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python -m benchmarks.accuracy
 
 bench: setup
-	$(BIN)/python benchmarks/absorb.py
-	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python -m benchmarks.absorb
+	$(BIN)/python -m benchmarks.startup
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

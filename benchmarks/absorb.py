@@ -1,23 +1,20 @@
 """How long absorbing takes, beside one prefill of the same note by the same base, in one run.
 
-python benchmarks/absorb.py [--pair FOLDER] [--tokens 256] [--repeats 20]
+python -m benchmarks.absorb [--pair FOLDER] [--tokens 256] [--repeats 20]
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
-import time
-from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from torch_train.nano.language import Language
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--pair", type=Path, default=nano.folder())
     parser.add_argument("--tokens", type=int, default=256, help="length of the note, template included")
     parser.add_argument("--repeats", type=int, default=20)
@@ -56,25 +53,15 @@ def main() -> None:
         attach(base, adapter)
         detach(base)
 
-    seconds = {task.__name__: _median(task, arguments.repeats) for task in (prefill, read, swap)}
+    seconds = {task.__name__: harness.median_seconds(task, arguments.repeats) for task in (prefill, read, swap)}
     print(f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters")
-    print(f"| a note of {len(chunk)} tokens | seconds | of one prefill |\n|---|---|---|")
+    table = harness.Table(f"a note of {len(chunk)} tokens", "seconds", "of one prefill")
     for name, label in (
         ("prefill", "prefill, note in context"),
         ("read", "absorb"),
         ("swap", "attach and detach"),
     ):
-        print(f"| {label} | {seconds[name]:.4f} | {seconds[name] / seconds['prefill']:.2f} |")
-
-
-def _median(task: Callable[[], None], repeats: int) -> float:
-    task()  # the first call builds what later ones reuse
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        task()
-        times.append(time.perf_counter() - started)
-    return statistics.median(times)
+        table.row(label, f"{seconds[name]:.4f}", f"{seconds[name] / seconds['prefill']:.2f}")
 
 
 def _flat(parameters: object) -> list[tuple[str, object]]:

@@ -1,6 +1,6 @@
 """Whether memory grows with the pages of a PDF while it is absorbed: the peak of a process for each length.
 
-    python benchmarks/absorb_memory.py [--pages 10 100] [--model nano]
+    python -m benchmarks.absorb_memory [--pages 10 100] [--model nano]
 
 Each PDF is absorbed by a fresh process into a fresh library. "MLX" is the peak of its arrays, "process" the peak of
 everything, the text and the libraries included.
@@ -17,11 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import harness
+
 LINES, LETTERS = 45, 88
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--pages", type=int, nargs="+", default=[10, 100])
     parser.add_argument("--model", default="nano")
     parser.add_argument("--absorb", type=Path, help=argparse.SUPPRESS)  # what the fresh process does
@@ -29,21 +31,30 @@ def main() -> None:
     if arguments.absorb:
         print(json.dumps(absorb(arguments.absorb, arguments.model)))
         return
-    print("| pages | tokens | chunks | seconds | MLX, MB | process, MB | of the first: MLX | process |")
-    print("|---|---|---|---|---|---|---|---|")
+    columns = ("pages", "tokens", "chunks", "seconds", "MLX, MB", "process, MB", "of the first: MLX", "process")
+    table = harness.Table(*columns)
     first: dict[str, float] = {}
     for pages in arguments.pages:
         with tempfile.TemporaryDirectory() as folder:
             write_pdf(path := Path(folder) / "manual.pdf", pages)
-            command = [sys.executable, __file__, "--absorb", str(path), "--model", arguments.model]
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.absorb_memory",
+                "--absorb",
+                str(path),
+                "--model",
+                arguments.model,
+            ]
             environment = os.environ | {"THOTH_HOME": str(Path(folder) / "home")}
-            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, *absorbing], env=environment, check=True, capture_output=True, text=True
+            )
         found = json.loads(done.stdout)
         first = first or found
         ratios = [f"{found[kind] / first[kind]:.2f}" for kind in ("mlx", "process")]
         sizes = [f"{found[kind] / 1e6:.0f}" for kind in ("mlx", "process")]
-        facts = [pages, found["tokens"], found["chunks"], f"{found['seconds']:.1f}", *sizes, *ratios]
-        print("| " + " | ".join(map(str, facts)) + " |", flush=True)
+        table.row(pages, found["tokens"], found["chunks"], f"{found['seconds']:.1f}", *sizes, *ratios)
 
 
 def write_pdf(path: Path, pages: int) -> None:
@@ -73,8 +84,6 @@ def write_pdf(path: Path, pages: int) -> None:
 
 def absorb(path: Path, model: str) -> dict[str, float]:
     """Absorb a document; tokens, chunks, seconds, and the peaks in bytes."""
-    import resource
-
     from thoth.engine.engine import Engine
     from thoth.events import Absorbed
     from thoth.library.library import Library
@@ -89,13 +98,12 @@ def absorb(path: Path, model: str) -> dict[str, float]:
         seconds = time.perf_counter() - started
     import mlx.core as mx
 
-    unit = 1 if sys.platform == "darwin" else 1024
     return {
         "tokens": event.document.tokens,
         "chunks": event.document.chunks,
         "seconds": seconds,
         "mlx": mx.get_peak_memory(),
-        "process": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "process": harness.peak_memory_bytes(),
     }
 
 

@@ -1,6 +1,6 @@
 """What the built-in pair knows: exact answers on notes it never met, in MLX, along the way the app takes.
 
-    python benchmarks/accuracy.py [--questions 1000] [--pair FOLDER] [--rows WORDS ...] [--json FILE]
+    python -m benchmarks.accuracy [--questions 1000] [--pair FOLDER] [--rows WORDS ...] [--json FILE]
 
 Notes come from the language's test split (its names never occur in training) and from seeds that training does not use.
 "Exact" is the whole answer, character for character.
@@ -8,13 +8,13 @@ Notes come from the language's test split (its names never occur in training) an
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from torch_train.nano.language import UNKNOWN, Language, Note
@@ -67,7 +67,7 @@ ROWS = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--questions", type=int, default=1000, help="at least so many in every row")
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
     parser.add_argument("--rows", nargs="+", default=[""], metavar="WORDS", help="only rows named so")
@@ -76,12 +76,12 @@ def main() -> None:
     preload_blas()
     model = Model(arguments.pair)
     results = []
-    print("| | questions | exact | must reach |\n|---|---|---|---|")
+    table = harness.Table("", "questions", "exact", "must reach")
     for row in (row for row in ROWS if any(words in row.name for words in arguments.rows)):
         started = time.perf_counter()
         asked, right = model.score(row, arguments.questions)
         share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"
-        print(f"| {row.name} | {asked} | {share:.1%} | {target} |", flush=True)
+        table.row(row.name, asked, f"{share:.1%}", target)
         seconds = round(time.perf_counter() - started, 1)
         results.append({"row": row.name, "questions": asked, "exact": share, "target": row.target, "seconds": seconds})
     if arguments.json:

@@ -1,6 +1,6 @@
 """How long it takes to attach a new set of chunks: on nano's shape, and on Ministral-3-3B's with random weights.
 
-    python benchmarks/attach.py [--chunks 8] [--sets 20]
+    python -m benchmarks.attach [--chunks 8] [--sets 20]
 
 Each set is new to the model. "memory": its chunks were used lately; "files": nothing was. In both, the time ends when
 every matrix of the adapter is computed. "processor" is the processor time of the former: what it takes on a machine
@@ -9,7 +9,6 @@ that does nothing else. Of a base only the shape is needed: its weights are neve
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import statistics
@@ -17,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from thoth.ingest import Document
@@ -49,7 +49,7 @@ MINISTRAL_RANK = 8  # of its published hypernetwork
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--chunks", type=int, default=8, help="chunks of a set")
     parser.add_argument("--sets", type=int, default=20, help="sets to attach one after the other")
     arguments = parser.parse_args()
@@ -62,15 +62,12 @@ def main() -> None:
         "nano, fp32": (config, bundle["hypernet"]["rank"], mx.float32, 0.005),
         "Ministral-3-3B, bf16": (MINISTRAL, MINISTRAL_RANK, mx.bfloat16, 0.050),
     }
-    print(
-        f"| {arguments.chunks} chunks | rank | from memory, ms | processor, ms | from files, ms | must take less, ms |"
-    )
-    print("|---|---|---|---|---|---|")
+    times = ("from memory, ms", "processor, ms", "from files, ms", "must take less, ms")
+    table = harness.Table(f"{arguments.chunks} chunks", "rank", *times)
     for name, (shape, rank, dtype, limit) in shapes.items():
         with tempfile.TemporaryDirectory() as home:
             total, *seconds = measure(Path(home), shape, rank, dtype, arguments.chunks, arguments.sets)
-        times = " | ".join(f"{1000 * one:.1f}" for one in seconds)
-        print(f"| {name} | {total} | {times} | {1000 * limit:.0f} |", flush=True)
+        table.row(name, total, *(f"{1000 * one:.1f}" for one in seconds), f"{1000 * limit:.0f}")
 
 
 def measure(

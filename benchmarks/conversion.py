@@ -3,7 +3,7 @@
 Random weights at full size (360,224,160 parameters, fp32) in the reference implementation's layout; every conversion
 is a process of its own. Needs 4 GB of disk for a while.
 
-python benchmarks/conversion.py [--verify 1] [--folder PLACE]
+python -m benchmarks.conversion [--verify 1] [--folder PLACE]
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from enum import Enum
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from benchmarks import harness
 
 if TYPE_CHECKING:
     from mlx_hypernet.format.config import HypernetConfig
@@ -40,7 +42,7 @@ MODULES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--verify", type=int, default=1, help="seeded inputs compared, as of convert-weights")
     parser.add_argument("--folder", type=Path, help="where the checkpoint and the bundles are for a while")
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
@@ -50,12 +52,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         checkpoint = Path(folder) / "pytorch_model.bin"
-        subprocess.run([sys.executable, __file__, "--write", str(checkpoint)], check=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.conversion", "--write", str(checkpoint)], check=True)
         size = checkpoint.stat().st_size
         print(f"checkpoint: {size / 1e9:.2f} GB; --verify {arguments.verify}")
-        print(
-            "| stored as | seconds | bundle, GB | peak memory, GB | of the checkpoint's size |\n|---|---|---|---|---|"
-        )
+        columns = ("stored as", "seconds", "bundle, GB", "peak memory, GB", "of the checkpoint's size")
+        table = harness.Table(*columns)
         for dtype, bits in STORAGES:
             bundle = Path(folder) / "bundle"
             command = [sys.executable, "-c", "from convert.cli import main; main()", str(checkpoint), str(bundle)]
@@ -63,9 +64,8 @@ def main() -> None:
             seconds, peak = measure(command + (["--q-bits", bits] if bits else []))
             written = (bundle / "model.safetensors").stat().st_size
             name = f"{bits} bits" if bits else dtype
-            print(
-                f"| {name} | {seconds:.1f} | {written / 1e9:.2f} | {peak / 1e9:.2f} | {peak / size:.2f} |", flush=True
-            )
+            sizes = (f"{written / 1e9:.2f}", f"{peak / 1e9:.2f}", f"{peak / size:.2f}")
+            table.row(name, f"{seconds:.1f}", *sizes)
 
 
 def measure(command: list[str]) -> tuple[float, int]:
@@ -78,7 +78,7 @@ def measure(command: list[str]) -> tuple[float, int]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(output)
-    return time.perf_counter() - started, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return time.perf_counter() - started, harness.peak_memory_bytes(usage)
 
 
 def write_ministral(path: Path) -> None:

@@ -1,16 +1,15 @@
 """What goes wrong where nano answers from weights: refusals, wrong values, values with a wrong end (PyTorch, batched).
 
-    python benchmarks/errors.py [--notes 128]
+    python -m benchmarks.errors [--notes 128]
 
 Strangers are entities that the note does not mention, asked about what it tells of others: they should be refused.
 """
 
 from __future__ import annotations
 
-import argparse
-
 import torch
 
+from benchmarks import harness
 from thoth import nano
 from torch_train.model.encoder import layer_features
 from torch_train.model.lora import Injected, compose
@@ -23,7 +22,7 @@ SEED = 20_261_124
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--notes", type=int, default=128, help="notes for each number of facts")
     notes_each = parser.parse_args().notes
     words = tokenizer.load(nano.folder() / "base")
@@ -31,8 +30,8 @@ def main() -> None:
     hypernet = checkpoint.load_hypernet(nano.folder() / "hypernet")
     adapters = Injected(model.model.layers, tuple(hypernet.config.modules), hypernet.config.scale)
     refusal = words.encode(f" {UNKNOWN}").ids[0]
-    print("| facts | questions | exact | refused | wrong from the first token | wrong later | strangers | answered |")
-    print("|---|---|---|---|---|---|---|---|")
+    shares = ("exact", "refused", "wrong from the first token", "wrong later")
+    table = harness.Table("facts", "questions", *shares, "strangers", "answered")
     with torch.no_grad():
         for facts in (1, 2, 4, 8, 12):
             language = Language(SEED, "test")
@@ -48,8 +47,8 @@ def main() -> None:
             later = ~refused & ~wrong & ~right
             known = (kind[~stranger].float().mean() for kind in (right, refused, wrong, later))
             answered = (~refused)[stranger].float().mean()
-            shares = " | ".join(f"{share:.1%}" for share in known)
-            print(f"| {facts} | {(~stranger).sum()} | {shares} | {stranger.sum()} | {answered:.1%} |", flush=True)
+            found = [f"{share:.1%}" for share in known]
+            table.row(facts, int((~stranger).sum()), *found, int(stranger.sum()), f"{answered:.1%}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """How long a question waits while a document is absorbed, and what the questions cost the document.
 
-    python benchmarks/interleaving.py [--questions 20] [--model nano]
+    python -m benchmarks.interleaving [--questions 20] [--model nano]
 
 The time to the first token counts from the question, waiting included.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import threading
@@ -15,6 +14,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth.events import Absorbed, Answer, Event, Progress
 from thoth.ingest import Document
@@ -25,7 +25,7 @@ QUESTION = [{"role": "user", "content": "Who is the mayor of Harpool?"}]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--questions", type=int, default=20)
     parser.add_argument("--model", default="nano")
     arguments = parser.parse_args()
@@ -36,7 +36,7 @@ def main() -> None:
 
     language = Language(1, "test")
     texts = [" ".join(language.note(12, 12).text for _ in range(NOTES)) for _ in range(2)]
-    print("| | first token: median, s | longest, s | absorbing, tokens/s |\n|---|---|---|---|")
+    table = harness.Table("", "first token: median, s", "longest, s", "absorbing, tokens/s")
     with tempfile.TemporaryDirectory() as home, Engine(Library(Path(home))) as engine:
         list(engine.load(registry.resolve(arguments.model)))
         *_, note = engine.absorb(Path(__file__).parent.parent / "examples" / "harbour.txt")
@@ -50,7 +50,7 @@ def main() -> None:
         alone = Following(engine.absorb(Document("alone", texts[0])))
         alone.finished.wait()
         seconds = [ask() for _ in range(arguments.questions)]
-        print(f"| one after the other | {describe(seconds)} | {alone.tokens_per_second:.0f} |", flush=True)
+        table.row("one after the other", *describe(seconds), f"{alone.tokens_per_second:.0f}")
         together, seconds = Following(engine.absorb(Document("together", texts[1]))), []
         together.begun.wait()
         started = time.perf_counter()
@@ -58,8 +58,8 @@ def main() -> None:
             seconds.append(ask())
         asked = time.perf_counter() - started
         together.finished.wait()
-        print(f"| both at once, {len(seconds)} questions in {asked:.1f} s | {describe(seconds)} | ", end="")
-        print(f"{together.tokens_per_second:.0f} |")
+        name = f"both at once, {len(seconds)} questions in {asked:.1f} s"
+        table.row(name, *describe(seconds), f"{together.tokens_per_second:.0f}")
 
 
 class Following:
@@ -78,8 +78,8 @@ class Following:
         self.finished.set()
 
 
-def describe(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds):.3f} | {max(seconds):.3f}"
+def describe(seconds: list[float]) -> tuple[str, str]:
+    return f"{statistics.median(seconds):.3f}", f"{max(seconds):.3f}"
 
 
 if __name__ == "__main__":

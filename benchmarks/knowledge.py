@@ -1,6 +1,6 @@
 """What a pair knows of the documents in its library: exact answers by number, length and way, with their costs.
 
-    python benchmarks/knowledge.py [--questions 1000] [--pair FOLDER] [--rows WORDS ...] [--json FILE] [--home FOLDER]
+    python -m benchmarks.knowledge [--questions 1000] [--pair FOLDER] [--rows WORDS ...] [--json FILE] [--home FOLDER]
 
 Everything goes through `Engine` and `Library`, as in the app. "Exact" is the whole answer, character for character.
 A row that is in FILE already is not asked again, a document that is in the home's library not absorbed again: what was
@@ -10,7 +10,6 @@ cuts documents into shorter chunks than the bundle says. Plots of all that is in
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -21,9 +20,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, Self
 
-from knowledge_notes import FACTS, Trial, Trials, long, needle, several, silent
-from knowledge_plots import draw
-
+from benchmarks import harness
+from benchmarks.knowledge_notes import FACTS, Trial, Trials, long, needle, several, silent
+from benchmarks.knowledge_plots import draw
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from thoth.engine.engine import Engine
@@ -292,7 +291,7 @@ def summary(results: list[dict]) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--questions", type=int, default=1000, help="in every row")
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
     parser.add_argument("--chunk-tokens", type=int, help="longest chunk, instead of the bundle's")

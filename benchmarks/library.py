@@ -1,6 +1,6 @@
 """How fast a library of many documents is opened, listed and searched, and the memory it takes, beside one of 100.
 
-python benchmarks/library.py [--documents 10000] [--chunks 4] [--features 256]
+python -m benchmarks.library [--documents 10000] [--chunks 4] [--features 256]
 
 The text has the word statistics of language (Zipf's law), without which an index of words cannot be measured. Rows are
 written as the library writes them; the files of adapters are left out, as none of these steps opens one.
@@ -8,20 +8,17 @@ written as the library writes them; the files of adapters are left out, as none 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import multiprocessing
-import resource
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks import harness
 from thoth.ingest import Block, Document
 from thoth.ingest.chunks import Chunk
 from thoth.library import queries, schema
@@ -36,7 +33,7 @@ WORDS_IN_A_CHUNK, VOCABULARY, REPEATS = 180, 50_000, 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--documents", type=int, default=10_000)
     parser.add_argument("--chunks", type=int, default=4, help="of each document")
     parser.add_argument("--features", type=int, default=256, help="length of a chunk's features")
@@ -44,9 +41,9 @@ def main() -> None:
     arguments = parser.parse_args()
     few = _measured(100, arguments.chunks, arguments.features)
     many = _measured(arguments.documents, arguments.chunks, arguments.features)
-    print(f"| | 100 documents | {arguments.documents:,} documents | ratio |\n|---|---|---|---|")
+    table = harness.Table("", "100 documents", f"{arguments.documents:,} documents", "ratio")
     for name in few:
-        print(f"| {name} | {few[name]:.4f} | {many[name]:.4f} | {many[name] / few[name]:.1f} |")
+        table.row(name, f"{few[name]:.4f}", f"{many[name]:.4f}", f"{many[name] / few[name]:.1f}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"100": few, str(arguments.documents): many}, indent=2))
 
@@ -121,7 +118,7 @@ def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
         ("open one document with its text, s", lambda: (library.get(middle.name), library.document(middle.id))),
         ("open one document's chunks, s", lambda: library.chunks(middle.id)),
     ):
-        seconds[name] = min(_seconds(task) for _ in range(REPEATS))
+        seconds[name] = min(harness.seconds_of(task) for _ in range(REPEATS))
     peak = _peak_memory_mb()
     for _ in range(20):
         library.documents()
@@ -134,14 +131,8 @@ def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:
     }
 
 
-def _seconds(task: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    task()
-    return time.perf_counter() - started
-
-
 def _peak_memory_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return harness.peak_memory_bytes() / 1e6
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
 """A training step of nano with the attention of packed rows padded, against one mask over the row: seconds and ratio.
 
-    python benchmarks/packed_attention.py [--batches 12] [--tokens 1024 2048 4096]
+    python -m benchmarks.packed_attention [--batches 12] [--tokens 1024 2048 4096]
 
 Forward and backward of real batches of nano's notes; both ways take turns, so that a busy machine slows both.
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 
+from benchmarks import harness
 from torch_train.model.base import FrozenBase, Layout
 from torch_train.nano.teacher import teach
 from torch_train.training.packing import PackedBatch
@@ -33,9 +32,7 @@ def masked(self: FrozenBase, x: torch.Tensor, positions: torch.Tensor, samples: 
 
 
 def seconds(model: torch.nn.Module, batch: PackedBatch) -> float:
-    started = time.perf_counter()
-    model(batch).distillation.backward()
-    return time.perf_counter() - started
+    return harness.seconds_of(lambda: model(batch).distillation.backward())
 
 
 def measure(teacher: Path, tokens: int, batches: int) -> tuple[float, float]:
@@ -57,16 +54,16 @@ def measure(teacher: Path, tokens: int, batches: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--batches", type=int, default=12)
     parser.add_argument("--tokens", type=int, nargs="+", default=(1024, 2048, 4096), help="of contexts and of inputs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         teach(Path(folder), BASE, shards=2, seed=0)
-        print("| tokens of contexts and inputs | padded, s | one mask, s | ratio |\n|---|---|---|---|")
+        table = harness.Table("tokens of contexts and inputs", "padded, s", "one mask, s", "ratio")
         for tokens in options.tokens:
             padded, plain = measure(Path(folder), tokens, options.batches)
-            print(f"| {tokens:,} | {padded:.3f} | {plain:.3f} | {plain / padded:.2f} |")
+            table.row(f"{tokens:,}", f"{padded:.3f}", f"{plain:.3f}", f"{plain / padded:.2f}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ them, and how many times those of `python -c pass`, of the same run, they are.
 
 from __future__ import annotations
 
-import argparse
 import os
 import pty
 import select
@@ -20,6 +19,8 @@ import tempfile
 import termios
 import time
 from typing import NamedTuple
+
+from benchmarks import harness
 
 COLUMNS, LINES = 120, 40
 _PATIENCE_SECONDS = 60
@@ -42,7 +43,7 @@ class Seconds(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     show(parser.parse_args().repeats)
 
@@ -57,12 +58,12 @@ def show(repeats: int) -> None:
         "the app's first paint: `thoth`": lambda: _painted("-m", "thoth"),
     }
     rounds = [{name: start() for name, start in starts.items()} for _ in range(repeats)]
-    print("| start | seconds | computing | times the interpreter |\n|---|---|---|---|")
+    table = harness.Table("start", "seconds", "computing", "times the interpreter")
     bare = 0.0
     for name in starts:
         wall, computing = (statistics.median(each) for each in zip(*(one[name] for one in rounds), strict=True))
         bare = bare or computing
-        print(f"| {name} | {wall:.2f} | {computing:.2f} | {computing / bare:.1f} |")
+        table.row(name, f"{wall:.2f}", f"{computing:.2f}", f"{computing / bare:.1f}")
 
 
 def _whole(code: str) -> Seconds:

@@ -1,6 +1,6 @@
 """Recall of words: Thoth's readers against pdftotext (PDF) and pandoc (DOCX, EPUB, ODT, RTF and more) over a folder.
 
-    python benchmarks/reading.py FOLDER [--before COMMIT] [--worst 5]
+    python -m benchmarks.reading FOLDER [--before COMMIT] [--worst 5]
 
 Both tools come from Debian: `apt-get install poppler-utils pandoc`. A word counts as often as it occurs; recall is the
 share of the tool's words that Thoth has too, precision the share of Thoth's words that the tool has. A file that the
@@ -9,7 +9,6 @@ tool cannot read, or in which it finds fewer than 20 words, is left out; one tha
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -21,6 +20,8 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 from statistics import mean
+
+from benchmarks import harness
 
 PROJECT = Path(__file__).parents[1]
 PANDOC = {".docx": "docx", ".epub": "epub", ".odt": "odt", ".rtf": "rtf", ".ipynb": "ipynb", ".html": "html",
@@ -100,7 +101,7 @@ def checkout(commit: str, folder: Path) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--before", help="a commit to compare with")
     parser.add_argument("--worst", type=int, default=0, help="files of each kind to name")
@@ -113,8 +114,7 @@ def main() -> None:
         if arguments.before:
             trees = {arguments.before: checkout(arguments.before, Path(folder)), **trees}
         read = {name: by_thoth(tree, list(reference)) for name, tree in trees.items()}
-    print("| kind | files | readers | recall | precision | not read | CPU s |")
-    print("|---|---|---|---|---|---|---|")
+    table = harness.Table("kind", "files", "readers", "recall", "precision", "not read", "CPU s")
     for kind in sorted(kinds):
         chosen = [path for path in reference if path.suffix.lower() == kind]
         for name, found in read.items() if chosen else ():
@@ -122,7 +122,7 @@ def main() -> None:
             failed = sum(found[path][0] is None for path in chosen)
             recall, precision = mean(one for one, _ in both), mean(one for _, one in both)
             seconds = sum(found[path][1] for path in chosen)
-            print(f"| {kind} | {len(chosen)} | {name} | {recall:.3f} | {precision:.3f} | {failed} | {seconds:.1f} |")
+            table.row(kind, len(chosen), name, f"{recall:.3f}", f"{precision:.3f}", failed, f"{seconds:.1f}")
         last = read["now"]
         worst = sorted(chosen, key=lambda path: shares(last[path][0], reference[path])[0])
         for path in worst[: arguments.worst]:

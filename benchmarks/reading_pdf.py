@@ -1,4 +1,4 @@
-"""Time and memory of reading a PDF: `python benchmarks/reading_pdf.py [FILE]`, beside pdftotext (poppler-utils).
+"""Time and memory of reading a PDF: `python -m benchmarks.reading_pdf [FILE]`, beside pdftotext (poppler-utils).
 
 Without a file, one of 350 pages is made with reportlab. Prints the best of five runs each, wall and processor seconds,
 and how much the resident memory of this process grew: reading happens in another one.

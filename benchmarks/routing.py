@@ -1,6 +1,6 @@
 """Which chunk the router finds first, on real questions among many paragraphs, beside plain BM25.
 
-    python benchmarks/routing.py DATA [--paragraphs 2000] [--questions 1000] [--mixed FOLDER ...]
+    python -m benchmarks.routing DATA [--paragraphs 2000] [--questions 1000] [--mixed FOLDER ...]
 
 DATA holds squadshifts/, fairytaleqa/ and ropes/. Each set is a library of its own: the paragraphs, one chunk each, with
 adapters of no size; the questions are real and their paragraph is known. MIXED are folders of source files and texts in
@@ -10,7 +10,6 @@ package of that name where it is installed.
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import sqlite3
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth.ingest import Document
 from thoth.ingest.chunks import Chunk
@@ -119,7 +119,7 @@ def bm25s(texts: Sequence[str]) -> Search | None:
     return search
 
 
-def measure(name: str, way: str, search: Search, questions: Sequence[tuple[str, int]]) -> None:
+def measure(table: harness.Table, name: str, way: str, search: Search, questions: Sequence[tuple[str, int]]) -> None:
     """Print recall at 1 and at `TOP`, and milliseconds a question."""
     started = time.perf_counter()
     found = [search(question) for question, _ in questions]
@@ -127,7 +127,7 @@ def measure(name: str, way: str, search: Search, questions: Sequence[tuple[str, 
     first = sum(places[:1] == [right] for places, (_, right) in zip(found, questions, strict=True)) / len(questions)
     among = sum(right in places for places, (_, right) in zip(found, questions, strict=True)) / len(questions)
     none = sum(not places for places in found) / len(questions)
-    print(f"| {name} | {way} | {len(questions)} | {first:.1%} | {among:.1%} | {none:.1%} | {each:.1f} |", flush=True)
+    table.row(name, way, len(questions), f"{first:.1%}", f"{among:.1%}", f"{none:.1%}", f"{each:.1f}")
 
 
 def foreign(folders: Sequence[Path]) -> list[str]:
@@ -140,7 +140,7 @@ def foreign(folders: Sequence[Path]) -> list[str]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("data", type=Path, help="folder with squadshifts/, fairytaleqa/ and ropes/")
     parser.add_argument("--paragraphs", type=int, default=2000, help="of each set at most (%(default)s)")
     parser.add_argument("--questions", type=int, default=1000, help="of each set at most (%(default)s)")
@@ -150,20 +150,20 @@ def main() -> None:
     options = parser.parse_args()
     preload_blas()
     others = foreign(options.mixed)
-    print(f"| set | way | questions | recall@1 | recall@{TOP} | none | ms |\n|---|---|---|---|---|---|---|")
+    table = harness.Table("set", "way", "questions", "recall@1", f"recall@{TOP}", "none", "ms")
     for source in options.sets:
         made = trial(options.data, source, options.paragraphs, options.questions)
         with tempfile.TemporaryDirectory() as folder:
             library = Library(Path(folder))
             stored = fill(library, "paragraphs.txt", made.paragraphs)
-            measure(source, "router", routed(library, [stored], stored.id), made.questions)
-            measure(source, "FTS5", fts5(made.paragraphs), made.questions)
+            measure(table, source, "router", routed(library, [stored], stored.id), made.questions)
+            measure(table, source, "FTS5", fts5(made.paragraphs), made.questions)
             if packaged := bm25s(made.paragraphs):
-                measure(source, "bm25s", packaged, made.questions)
+                measure(table, source, "bm25s", packaged, made.questions)
             if others:
                 mixed = fill(library, "others.txt", others)
                 name = f"{source} + {len(others)} others"
-                measure(name, "router", routed(library, [stored, mixed], stored.id), made.questions)
+                measure(table, name, "router", routed(library, [stored, mixed], stored.id), made.questions)
             library.close()
 
 

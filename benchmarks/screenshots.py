@@ -7,7 +7,6 @@ PNGs are made where `rsvg-convert` (librsvg) is installed.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -15,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from benchmarks import harness
 from benchmarks.driving import DrivenApp, Driver
 from thoth.tui.screens.answer_details import AnswerDetails
 from thoth.tui.widgets.way_panel import WayPanel
@@ -28,7 +28,7 @@ _WAYS = 3
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "tui")
     to = parser.parse_args().to
     to.mkdir(parents=True, exist_ok=True)

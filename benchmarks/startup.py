@@ -1,11 +1,10 @@
 """How long the command line takes to start, which imports that time goes to, and how that compares to a commit before.
 
-python benchmarks/startup.py [--repeats 5] [--against COMMIT]
+python -m benchmarks.startup [--repeats 5] [--against COMMIT]
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import resource
@@ -13,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
+
+from benchmarks import harness
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = ROOT / "examples" / "harbour.txt"
@@ -23,7 +24,7 @@ _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| ( *)(\S+)")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--against", metavar="COMMIT", help="Only compare with this commit, taking turns.")
     arguments = parser.parse_args()
@@ -40,7 +41,7 @@ def compare(commit: str, repeats: int) -> None:
         "import thoth": ["-c", "import thoth"],
         "thoth --help": ["-m", "thoth", "--help"],
     }
-    print(f"| command | median CPU ms | at {commit} | median ratio |\n|---|---|---|---|")
+    table = harness.Table("command", "median CPU ms", f"at {commit}", "median ratio")
     with tempfile.TemporaryDirectory() as folder:
         archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
         subprocess.run(["tar", "-x", "-C", folder], input=archive, check=True)
@@ -49,7 +50,7 @@ def compare(commit: str, repeats: int) -> None:
             pairs = [tuple(_cpu_time(command, tree) for tree in trees) for _ in range(repeats + 1)][1:]  # compiled once
             now, before = (1000 * statistics.median(times) for times in zip(*pairs, strict=True))
             ratio = statistics.median(new / old for new, old in pairs)
-            print(f"| `{name}` | {now:.0f} | {before:.0f} | {ratio:.2f} |")
+            table.row(f"`{name}`", f"{now:.0f}", f"{before:.0f}", f"{ratio:.2f}")
 
 
 def measure(repeats: int) -> None:
@@ -59,15 +60,16 @@ def measure(repeats: int) -> None:
         "thoth --help": ["-m", "thoth", "--help"],
         "thoth ask (absorbs)": ["-m", "thoth", "ask", "--doc", str(NOTE), QUESTION],
     }
-    print("| command | median seconds | of `python -c pass` |\n|---|---|---|")
+    table = harness.Table("command", "median seconds", "of `python -c pass`")
     bare = 0.0
     for name, command in commands.items():
-        seconds = statistics.median(_time(command) for _ in range(repeats))
+        seconds = harness.median_seconds(partial(_run, command), repeats, warm_up=False)
         bare = bare or seconds
-        print(f"| `{name}` | {seconds:.2f} | {seconds / bare:.1f} |")
-    print("\nImports of `thoth ask`, cumulative:\n\n| package | seconds |\n|---|---|")
+        table.row(f"`{name}`", f"{seconds:.2f}", f"{seconds / bare:.1f}")
+    print("\nImports of `thoth ask`, cumulative:\n")
+    table = harness.Table("package", "seconds")
     for package, seconds in _imports(commands["thoth ask (absorbs)"])[:10]:
-        print(f"| {package} | {seconds:.2f} |")
+        table.row(package, f"{seconds:.2f}")
 
 
 def _run(command: list[str], *flags: str, tree: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -80,12 +82,6 @@ def _run(command: list[str], *flags: str, tree: Path = ROOT) -> subprocess.Compl
             text=True,
             check=True,
         )
-
-
-def _time(command: list[str], tree: Path = ROOT) -> float:
-    started = time.perf_counter()
-    _run(command, tree=tree)
-    return time.perf_counter() - started
 
 
 def _cpu_time(command: list[str], tree: Path) -> float:

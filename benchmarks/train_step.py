@@ -1,6 +1,6 @@
 """One training step of Ministral-3-3B's hypernetwork, random weights: time, memory, utilisation, and where time goes.
 
-    python benchmarks/train_step.py [--steps 10] [--context-tokens 2048] [--input-tokens 2048]
+    python -m benchmarks.train_step [--steps 10] [--context-tokens 2048] [--input-tokens 2048]
 
 On CUDA all is as in `torch_train/configs/ministral-3-3b.yaml`: 26 blocks of 3072 columns, 360,224,160 parameters, bf16.
 Without CUDA everything is an eighth as wide, in fp32, and the table says so.
@@ -11,8 +11,6 @@ the data sheet's where it is known, else the best of some matrix products.
 
 from __future__ import annotations
 
-import argparse
-import resource
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +18,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import harness
 from torch_train.model.base import FrozenBase
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
@@ -182,7 +181,7 @@ def peak_flops(device: torch.device) -> tuple[float, str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--steps", type=int, default=10, help="steps that are timed")
     parser.add_argument("--context-tokens", type=int, default=2048)
     parser.add_argument("--input-tokens", type=int, default=2048)
@@ -202,18 +201,21 @@ def main() -> None:
         f"a batch: {batch.context_ids.numel():,} context tokens in {len(batch.chunk_contexts)} chunks, "
         f"{batch.input_ids.numel():,} input tokens, {len(batch.targets):,} answer tokens; {flops / 1e12:.3g} TFLOP\n"
     )
-    print("| gradient checkpointing | s per step | tokens/s | peak memory | MFU |\n|---|---|---|---|---|")
+    table = harness.Table("gradient checkpointing", "s per step", "tokens/s", "peak memory", "MFU")
     for recompute, timed in runs.items():
         speed, used = _tokens(batch) / timed.seconds, flops / timed.seconds / peak
-        line = [_on(recompute), f"{timed.seconds:.3f}", f"{speed:,.0f}", f"{timed.peak / 1e9:.1f} GB", f"{used:.1%}"]
-        print(f"| {' | '.join(line)} |")
+        sizes = (f"{speed:,.0f}", f"{timed.peak / 1e9:.1f} GB", f"{used:.1%}")
+        table.row(_on(recompute), f"{timed.seconds:.3f}", *sizes)
     for recompute, timed in runs.items():
-        print(f"\n| checkpointing {_on(recompute)} | s |\n|---|---|")
-        for name, seconds in timed.parts.items():
-            print(f"| {name} | {seconds:.3f} |")
-    print("\n| forward pass alone | s |\n|---|---|")
-    for name, seconds in bench.forward_parts().items():
-        print(f"| {name} | {seconds:.3f} |")
+        _parts(f"checkpointing {_on(recompute)}", timed.parts)
+    _parts("forward pass alone", bench.forward_parts())
+
+
+def _parts(title: str, seconds: dict[str, float]) -> None:
+    print()
+    table = harness.Table(title, "s")
+    for name, one in seconds.items():
+        table.row(name, f"{one:.3f}")
 
 
 def _on(recompute: bool) -> str:
@@ -228,7 +230,7 @@ def _peak(device: torch.device) -> int:
     """On CUDA of the run, else of the process so far: the run with checkpointing comes first."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return harness.peak_memory_bytes()
 
 
 def _millions(model: torch.nn.Module) -> str:

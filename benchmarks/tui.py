@@ -22,7 +22,7 @@ from pathlib import Path
 
 from textual.widgets import OptionList
 
-from benchmarks import paint
+from benchmarks import harness, paint
 from benchmarks.driving import DrivenApp, Driver
 from benchmarks.stalls import LIMIT_SECONDS, StallMeter
 from thoth.chats.sessions import Sessions, Turn
@@ -49,7 +49,7 @@ _SECTION_TOKENS = 40  # about
 
 def main() -> None:
     flows: dict[str, Flow] = {"loading": loading, "absorbing": absorbing, "history": history, "memory": memory}
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = harness.argument_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=["paint", *flows], default=["paint", *flows])
     parser.add_argument("--rounds", type=int, default=50, help="of absorbing, asking and removing")
     parser.add_argument("--messages", type=int, default=200, help="in the conversation that is scrolled")
@@ -59,10 +59,10 @@ def main() -> None:
     if "paint" in arguments.only:
         paint.show(repeats=5)
         print()
-    print("| flow | longest wait, ms | process, ms | loop, ms | said |\n|---|---|---|---|---|")
+    table = harness.Table("flow", "longest wait, ms", "process, ms", "loop, ms", "said")
     for name in flows:
         if name in arguments.only:
-            asyncio.run(_measure(name, flows[name], arguments))
+            asyncio.run(_measure(name, flows[name], arguments, table))
 
 
 async def loading(driver: Driver, _: argparse.Namespace) -> str:
@@ -129,7 +129,7 @@ async def memory(driver: Driver, arguments: argparse.Namespace) -> str:
     return "MB after round " + ", ".join(f"{at + 1}: {sizes[at] / 1e6:.0f}" for at in shown)
 
 
-async def _measure(name: str, flow: Flow, arguments: argparse.Namespace) -> None:
+async def _measure(name: str, flow: Flow, arguments: argparse.Namespace, table: harness.Table) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["THOTH_HOME"] = folder
         if name == "memory":
@@ -147,7 +147,7 @@ async def _measure(name: str, flow: Flow, arguments: argparse.Namespace) -> None
     columns = [
         f"{max(seconds) * 1000:.0f} ({sum(gap > LIMIT_SECONDS for gap in seconds)} over 100)" for seconds in parts
     ]
-    print(f"| {' | '.join([name, *columns, said])} |", flush=True)
+    table.row(name, *columns, said)
     for place, times in meter.culprits.most_common(5):
         print(f"    {times} times in {place}", file=sys.stderr)
 
