@@ -37,15 +37,8 @@ def main() -> None:
     for pages in arguments.pages:
         with tempfile.TemporaryDirectory() as folder:
             write_pdf(path := Path(folder) / "manual.pdf", pages)
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.absorb_memory",
-                "--absorb",
-                str(path),
-                "--model",
-                arguments.model,
-            ]
+            module = [sys.executable, "-m", "benchmarks.absorb_memory"]
+            command = [*module, "--absorb", str(path), "--model", arguments.model]
             environment = os.environ | {"THOTH_HOME": str(Path(folder) / "home")}
             done = subprocess.run(
                 [sys.executable, *absorbing], env=environment, check=True, capture_output=True, text=True
