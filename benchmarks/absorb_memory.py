@@ -40,9 +40,7 @@ def main() -> None:
             module = [sys.executable, "-m", "benchmarks.absorb_memory"]
             command = [*module, "--absorb", str(path), "--model", arguments.model]
             environment = os.environ | {"THOTH_HOME": str(Path(folder) / "home")}
-            done = subprocess.run(
-                [sys.executable, *absorbing], env=environment, check=True, capture_output=True, text=True
-            )
+            done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
         found = json.loads(done.stdout)
         first = first or found
         ratios = [f"{found[kind] / first[kind]:.2f}" for kind in ("mlx", "process")]
