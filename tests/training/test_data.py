@@ -172,14 +172,14 @@ def test_more_than_one_percent_malformed_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("triviaqa", "there is no source called 'triviaqa': choose from squad, drop"),
+        ("triviaqa", "no source is called 'triviaqa': choose from squad, drop"),
         ("own", "own needs a file: write own=FILE"),
-        ("squad=missing.json", "there is no file missing.json"),
+        ("squad=missing.json", "missing.json does not exist"),
         ("own={}/data.json", "own is read from JSONL or parquet"),
         ("own={}/data.jsonl", "nothing to read"),
         ("own={}/data.parquet", "not a complete parquet file"),
-        ("squad={}/data.json", "is not squad as it is published: no list under 'data'"),
-        ("drop={}/data.json", "is not drop as it is published: no object with passages"),
+        ("squad={}/data.json", "is not squad in its published format: no list under 'data'"),
+        ("drop={}/data.json", "is not drop in its published format: no object with passages"),
         ("own={}", "data.parquet is not a complete parquet file"),
     ],
 )
@@ -274,7 +274,7 @@ def test_hold_out_goes_by_context_alone() -> None:
     ("command", "message"),
     [
         (["prepare", "{}"], "nothing to prepare: name a source after --train"),
-        (["prepare", "{}", "--train", "own={}/own.jsonl", "--dev-share", "1"], "the share to hold out is"),
+        (["prepare", "{}", "--train", "own={}/own.jsonl", "--dev-share", "1"], "the share to hold out must be"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}/words", "--shortest", "300"], "needles of 300 to 256 tokens"),
         (["niah", "{}/n.parquet", "--tokenizer", "{}"], "has no usable tokenizer: "),
         (

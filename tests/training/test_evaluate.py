@@ -204,7 +204,7 @@ def test_another_base_is_refused(
         (("--limit", "-1"), "'-1' is not a whole number of at least 1"),
         (("--unrelated", "-1"), "'-1' is not a whole number of at least 0"),
         (("--needles", "a,b"), "'a' is not a whole number of at least 1"),
-        (("--device", "abacus"), "'abacus' is not on this machine: take cpu"),
+        (("--device", "abacus"), "'abacus' is not available on this machine: use cpu"),
     ],
 )
 def test_what_cannot_be_meant(option: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

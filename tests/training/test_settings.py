@@ -32,6 +32,7 @@ def test_all_configurations_are_there() -> None:
         "nano-notes",
         "nano-more",
         "nano-last",
+        "smol",
     }
 
 
@@ -89,7 +90,7 @@ def test_all_problems_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     for problem in (
         "extra is unknown; known: base, data, optimizer, run, hypernet, packing",
         "base.path must be a text, not 3",
-        "base.dtype must be bfloat16 or float32, not 'float16'",
+        "base.dtype must be bfloat16, float32 or auto, not 'float16'",
         "base.encoder_bits must be 4 or null, not 8",
         "hypernet.rnak is unknown; known: modules, rank",
         "hypernet.per_layer_processing must be true or false, not 1",

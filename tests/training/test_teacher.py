@@ -291,7 +291,7 @@ def test_answers_without_words_are_counted_and_named(
     ("settings", "message"),
     [
         ({"irrelevant_prob": 1.5}, "irrelevant_prob must be a probability, not 1.5"),
-        ({"irrelevant_target": "silence"}, "irrelevant_target is refusal or closed-book, not 'silence'"),
+        ({"irrelevant_target": "silence"}, "irrelevant_target must be refusal or closed-book, not 'silence'"),
         ({"rows_per_shard": 0}, "must be at least 1"),
     ],
 )
