@@ -298,7 +298,8 @@ def _told(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join("null" if part is type(None) else _told(part) for part in parts)
     if origin is Literal:
-        return " or ".join(map(str, parts))
+        *most, last = map(str, parts)
+        return f"{', '.join(most)} or {last}" if most else last
     if origin is tuple:
         count = "" if parts[-1] is Ellipsis else f"{len(parts)} "
         return f"a list of {count}{_told(parts[0]).partition(' ')[2]}s"
