@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from thoth import smol
 from thoth.cli import app
-from thoth.models import pull, registry
+from thoth.models import process, registry
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -98,4 +98,4 @@ def bundled(tiny_pair: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a conversion be a folder: `convert-weights` takes seconds to start and has tests of its own."""
     program = "import pathlib, sys; p = pathlib.Path(sys.argv[1]); p.mkdir(); (p / 'model.safetensors').touch()"
-    monkeypatch.setattr(pull, "_convert", lambda _, folder, *options: [sys.executable, "-c", program, str(folder)])
+    monkeypatch.setattr(process, "converting", lambda _, folder, *options: [sys.executable, "-c", program, str(folder)])

@@ -15,7 +15,7 @@ from typer.testing import Result
 
 from thoth.errors import ModelError, ResourceError, Stopped, UsageError
 from thoth.events import Progress
-from thoth.models import hub, plan, pull, registry
+from thoth.models import hub, plan, process, pull, registry
 from thoth.models.hub import Listing, RemoteFile
 from thoth.system import machine
 
@@ -166,7 +166,7 @@ def test_a_base_is_quantised_and_a_checkpoint_converted(
     from tests.conversion import published
     from tests.conversion.command import converts
 
-    monkeypatch.setattr(pull, "_run", lambda command, _: converts(*command[command.index("-c") + 2 :]))
+    monkeypatch.setattr(process, "run", lambda command, _: converts(*command[command.index("-c") + 2 :]))
 
     known = registry.KNOWN["ministral-3-3b"]
     base, hypernet = (

