@@ -1,7 +1,7 @@
 """What identifies a base model, so that another fine-tune of the same shape is refused and a quantised copy is not.
 
 Recorded are a hash of the final norm, which is never quantised, its first values, and those of some matrices. A
-LoRA that was merged leaves the norm as it is and changes the matrices. A quantised copy changes them too, but by
+LoRA that was merged does not change the norm but the matrices. A quantised copy changes them too, but by
 rounding: each value goes to the nearest of few, so a recorded value is still closest to what became of itself.
 """
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED
 from torch_train.errors import DataError
-
-_FILES = ["*.json", "*.jinja", "*.safetensors", "*.model"]
-_NOT_FILES = ["consolidated*", "params.json"]  # the same weights once more, in Mistral's own layout
 
 
 def fetch_base(name: str) -> Path:
@@ -27,6 +25,6 @@ def fetch_base(name: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(name, allow_patterns=_FILES, ignore_patterns=_NOT_FILES))
+        return Path(snapshot_download(name, allow_patterns=[*WANTED], ignore_patterns=[*UNWANTED, f"*{PICKLE_FILE}"]))
     except (OSError, ValueError) as error:
         raise DataError(f"{name} is not a folder, and downloading it from the hub failed: {error}") from error

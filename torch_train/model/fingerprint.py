@@ -10,31 +10,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED
 from torch_train.errors import DataError
 
 # Keys of config.json that say nothing about the model.
 _INCIDENTAL = {"_name_or_path", "transformers_version", "use_cache"}
 _PROBE = "Crème brûlée, 1,234.5 €\n\n  x_i ≠ y² — 漢字"
-
-
-def local_folder(name: str) -> Path:
-    """The folder of a base: itself, or the hub's copy of it, which is fetched.
-
-    Raises:
-        DataError: It is neither a folder with a model nor on the hub.
-    """
-    folder = Path(name)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise DataError(f"{folder} has no config.json: give the folder of a Hugging Face model")
-        return folder
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(name, allow_patterns=[*WANTED], ignore_patterns=[*UNWANTED, f"*{PICKLE_FILE}"]))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{name} is neither a folder nor can it be fetched from the hub: {error}") from error
 
 
 def base_fingerprint(folder: Path) -> str:
