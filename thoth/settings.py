@@ -57,6 +57,10 @@ class Settings:
             "How to cut documents: where a thought ends, or into equal lengths.", choices=("meaning", "tokens")
         ),
     )
+    ocr: Literal["off", "on"] = field(
+        default="off",
+        metadata=_about("Text recognition on scanned pages, if it is installed.", choices=("off", "on")),
+    )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
     theme: str | None = field(default=None, metadata=_about("Colour theme of the terminal app."))
     keys: dict[str, str] = field(

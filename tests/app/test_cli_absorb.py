@@ -9,6 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from thoth.actions import sources
+from thoth.errors import DocumentError
+from thoth.ingest import Options
+
 Run = Callable[..., Result]
 Read = Callable[..., Any]
 
@@ -185,3 +189,24 @@ def test_ctrl_c_keeps_the_finished_chunks(
     [finished] = read("absorb", path)["documents"]
     assert finished["state"] == "ready"
     assert sum(counted) == finished["chunks"] - begun["absorbed"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "setting", "recognize"),
+    [([], "", False), (["--ocr"], "off", True), ([], "on", True), (["--no-ocr"], "on", False)],
+)
+def test_ocr_is_a_setting_and_a_flag(
+    thoth: Run, monkeypatch: pytest.MonkeyPatch, note: Path, flag: list[str], setting: str, recognize: bool
+) -> None:
+    options = []
+
+    def permit(named: sources.Sources, ask: Callable[..., bool], **how: bool) -> sources.Sources:
+        options.extend(source.options for source in permitted(named, ask, **how).documents)
+        raise DocumentError("seen")
+
+    permitted = sources.permit
+    monkeypatch.setattr(sources, "permit", permit)
+    monkeypatch.setenv("THOTH_OCR", setting)
+    for command in (["absorb", note], ["ask", "Who?", "--doc", note]):
+        assert "seen" in thoth(*command, *flag).stderr
+    assert options == [Options(recognize=recognize)] * 2

@@ -150,7 +150,11 @@ class Workspace:
             ResourceError: Not enough memory or disk space.
         """
         # A program that names an address of its own network may fetch it.
-        expanded = sources.permit(sources.present(sources.expand([os.fspath(name) for name in names])), lambda _: True)
+        expanded = sources.permit(
+            sources.present(sources.expand([os.fspath(name) for name in names])),
+            lambda _: True,
+            recognize=self.settings.ocr == "on",
+        )
 
         def listen(source: sources.Source, step: absorbing.Step) -> None:
             if on_progress is not None and isinstance(step, Progress):

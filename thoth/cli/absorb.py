@@ -27,7 +27,7 @@ def absorb(
         str | None,
         typer.Option("--chunking", metavar="meaning|tokens", help="Cut where a thought ends, or equally. [meaning]"),
     ] = None,
-    ocr: Annotated[bool, typer.Option("--ocr", help=console.OCR_HELP)] = False,
+    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help=console.OCR_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
@@ -36,12 +36,12 @@ def absorb(
     A source that cannot be read does not stop the others. The exit code is then that of its error, or 1 if there are
     several kinds. An interrupted document resumes where it left off, and no text is absorbed twice.
     """
-    chosen = settings.load(paths.settings(), model=model, chunking=chunking)
+    chosen = settings.load(paths.settings(), model=model, chunking=chunking, ocr=console.switch(ocr))
     from thoth.actions import absorb as absorbing
     from thoth.actions.sources import expand, permit, present
     from thoth.ingest.names import shown
 
-    named = permit(present(expand(sources, stdin=True)), console.may_fetch, recognize=ocr)
+    named = permit(present(expand(sources, stdin=True)), console.may_fetch, recognize=chosen.ocr == "on")
     for failure in named.failed:
         console.say(str(failure.error))
     report, view = absorbing.Report(failed=[*named.failed]), _View(quiet=json)

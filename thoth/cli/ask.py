@@ -58,7 +58,7 @@ def ask(
         str | None,
         typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
     ] = None,
-    ocr: Annotated[bool, typer.Option("--ocr", help=console.OCR_HELP)] = False,
+    ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help=console.OCR_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
         str | None,
@@ -88,11 +88,17 @@ def ask(
     if question in (None, "-") and doc and ingest.STANDARD_INPUT in doc:
         raise UsageError("standard input is the document; give the question as an argument")
     chosen = settings.load(
-        paths.settings(), model=model, route=route, top_k=top_k, with_text=with_text, max_tokens=max_tokens
+        paths.settings(),
+        model=model,
+        route=route,
+        top_k=top_k,
+        with_text=with_text,
+        max_tokens=max_tokens,
+        ocr=console.switch(ocr),
     )
     messages = [{"role": "user", "content": _question(question)}]
     # Files first, then the model: a misspelt name should not take seconds to find.
-    named = [] if no_doc else asking.read(_sources(doc or [], ocr))
+    named = [] if no_doc else asking.read(_sources(doc or [], recognize=chosen.ocr == "on"))
     if not (no_doc or named):
         _require_library()
 
@@ -136,12 +142,12 @@ def _require_support(answer: Answer, strict: bool) -> None:
         raise typer.Exit(UNSUPPORTED_EXIT)
 
 
-def _sources(names: list[str], ocr: bool) -> "tuple[places.Source, ...]":
+def _sources(names: list[str], *, recognize: bool) -> "tuple[places.Source, ...]":
     """Return the sources that --doc names; one that may not be fetched ends the command."""
     from thoth.actions import sources as places
 
     named = places.Sources(tuple(places.Source(name) for name in names))
-    named = places.permit(named, console.may_fetch, recognize=ocr)
+    named = places.permit(named, console.may_fetch, recognize=recognize)
     if named.failed:
         raise named.failed[0].error
     return named.documents

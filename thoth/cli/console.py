@@ -16,7 +16,7 @@ from thoth.system.machine import size
 if TYPE_CHECKING:
     from thoth.actions.sources import Source
 
-OCR_HELP = "Recognize text on scanned pages (OCR), if it is installed."
+OCR_HELP = "Recognize text on scanned pages (OCR): thoth[ocr] on macOS, tesseract on Linux. [off]"
 
 _ERASE_LINE = "\r\x1b[K"
 
@@ -104,6 +104,11 @@ def label(text: str, *, good: bool) -> None:
 def forward_warnings(logger: logging.Logger) -> None:
     """Print warnings of the core as lines."""
     logger.handlers = [_Lines(logging.WARNING)]
+
+
+def switch(flag: bool | None) -> str | None:
+    """Return what a flag such as --ocr sets: `on`, `off`, or None where it was not given."""
+    return None if flag is None else "on" if flag else "off"
 
 
 def may_fetch(source: "Source") -> bool:

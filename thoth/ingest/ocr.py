@@ -26,10 +26,10 @@ def is_available() -> bool:
 def offer() -> str:
     """Return what a person can do about a page without text."""
     if is_available():
-        return "`--ocr` reads them by text recognition"
+        return "`--ocr`, or the setting `ocr`, reads them by text recognition"
     if sys.platform == "darwin":
-        return "to have them read, install thoth[ocr] and use `--ocr`"
-    return "to have them read, install tesseract and use `--ocr`"
+        return "to have them read, install thoth[ocr] and use `--ocr` or the setting `ocr`"
+    return "to have them read, install tesseract and use `--ocr` or the setting `ocr`"
 
 
 def read(page: Any) -> str:

@@ -371,7 +371,7 @@ class Work:
         if old and (old.source is None or (isinstance(source, Path) and not source.exists())):
             source = self.library.document(old.id)
         source_name = old.source if old else job.source
-        chunking = settings.load(paths.settings()).chunking
+        chosen = settings.load(paths.settings())
 
         def message(event: Event) -> Message | None:
             match event:
@@ -386,8 +386,8 @@ class Work:
             return None
 
         try:
-            options = ingest.Options(allow_private=source in self._private)
-            events = self._loaded().absorb(source, chunking=chunking, source_name=source_name, options=options)
+            options = ingest.Options(recognize=chosen.ocr == "on", allow_private=source in self._private)
+            events = self._loaded().absorb(source, chunking=chosen.chunking, source_name=source_name, options=options)
             request.follow(events, message)
         finally:
             self._post(LibraryChanged())
