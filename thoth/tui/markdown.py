@@ -35,6 +35,8 @@ _MOST_LINES = 40
 # A terminal would obey them. Newline and tab stay.
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
 
+_NEWLINE = re.compile("\r\n?|\n")  # as CommonMark has it
+
 _LISTS: dict[str, Kind] = {"bullet_list_open": "bullet", "ordered_list_open": "ordered"}
 
 
@@ -101,7 +103,7 @@ def _blocks(text: str) -> list[Token]:
 
 def _parts(text: str) -> Iterator[tuple[int, Part]]:
     """Yield parts, each with the place where the block that it is of begins."""
-    begins = [0, *(match.end() for match in re.finditer("\n", text)), len(text)]
+    begins = [0, *(match.end() for match in _NEWLINE.finditer(text)), len(text)]
     starts = [*_starts(_blocks(text))]
     ends = [*(begins[line] for line, _, _ in starts[1:]), len(text)][: len(starts)]
     for (line, kind, fence), end in zip(starts, ends, strict=True):
@@ -163,7 +165,7 @@ class Painter:
         """Render Markdown."""
         if len(part.text) > _MOST_CHARACTERS:
             return self.plain(part.text)
-        self._markdown.parsed = _parser(inline=True).parse(part.text.translate(_CONTROLS))
+        self._markdown.parsed = _parser(inline=True).parse(_safe(part.text))
         return self._lines(self._markdown)
 
     @cached_property
@@ -176,7 +178,7 @@ class Painter:
         """Render a text as it is."""
         from rich.text import Text
 
-        return self._lines(Text(text.translate(_CONTROLS), style=style or "", overflow="fold", tab_size=4))
+        return self._lines(Text(_safe(text), style=style or "", overflow="fold", tab_size=4))
 
     def _lines(self, renderable: RenderableType) -> list[Strip]:
         rendered = self._console.render_lines(renderable, pad=False)
@@ -185,6 +187,10 @@ class Painter:
             strips.pop()
         first = next((at for at, strip in enumerate(strips) if strip.text.strip()), 0)
         return strips[first:]
+
+
+def _safe(text: str) -> str:
+    return _NEWLINE.sub("\n", text).translate(_CONTROLS)
 
 
 def without_background(style: Style) -> Style:

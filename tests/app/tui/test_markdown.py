@@ -61,7 +61,22 @@ def test_a_growing_text_has_the_parts_of_the_whole(step: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n\n", "```", "```py\n", "~~~~\n```\n~~~~", "-", "1.", "|", "#", "\r\n\r", "\x0c\x1c a"]
+    "text",
+    [
+        "",
+        "\n\n",
+        "```",
+        "```py\n",
+        "~~~~\n```\n~~~~",
+        "-",
+        "1.",
+        "|",
+        "#",
+        "\r\n\r",
+        "\x0c\x1c a",
+        "a\r\rb\r\rc",
+        "-\ra\r\r\r-",
+    ],
 )
 def test_odd_texts_are_split_and_painted(text: str) -> None:
     splitter = Splitter()
@@ -69,6 +84,16 @@ def test_odd_texts_are_split_and_painted(text: str) -> None:
         splitter.feed(text[:end])
     assert splitter.parts == split(text)
     painted(text)
+
+
+@pytest.mark.parametrize("newline", ["\r", "\r\n"])
+def test_every_newline_is_one(newline: str) -> None:
+    splitter, text = Splitter(), TEXT.replace("\n", newline)
+    for end in range(len(text) + 1):
+        splitter.feed(text[:end])
+    assert splitter.parts == split(text)
+    assert painted(text) == painted(TEXT)
+    assert [strip.text for strip in Painter(60, PAINTER_STYLES, "monokai").plain(f"a{newline}b")] == ["a", "b"]
 
 
 def test_another_text_begins_anew() -> None:
