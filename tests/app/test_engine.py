@@ -489,7 +489,7 @@ def test_stop_while_reading(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp
     reading, path = threading.Event(), tmp_path / "note.txt"
     path.write_text(NOTE.text)
 
-    def read_forever(_: object, should_stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
+    def read_forever(_source: object, _options: object, should_stop: Callable[[], bool]) -> Iterator[tuple[int, int]]:
         reading.set()
         while not should_stop():
             threading.Event().wait(0.01)
