@@ -22,16 +22,14 @@ _LOOK_BACK = 8
 # languages they are rare enough to look like content.
 FUNCTION_WORDS = frozenset(
     # English
-    "a about above after again all also am an and any are as at be because been before being below between both but by "
-    "can could did do does doing done down during each either else ever every few for from further had has have having "
-    "he her here hers him his how i if in into is it its itself just let like many may me might more most much must my "
-    "near neither no nor not now of off on once one only or other our out over own per please same shall she should so "
-    "some such than that the their them then there these they this those though through to too under until up upon us "
+    "a about all also am an and any are as at be because been being both but by "
+    "can could did do does doing done each either else ever every for from further had has have having "
+    "he her here hers him his how i if in into is it its itself just let like may me might must my "
+    "near neither no nor not now of on once one or other our per shall she should so "
+    "some such than that the their them then there these they this those though through to too until upon us "
     "very was we were what when where whether which while who whom whose why will with within without would yes yet "
     "you your "
-    # how English asks
-    "describe explain find give given know list mean mention name named please quote regarding say said show state "
-    "stated tell told "
+    "describe explain please "
     # German, French, Spanish, Italian, Dutch
     "aber als auf aus bei das dass dem den der des du ein eine einem einen einer er es haben ich ihr im ist ja "
     "kann mit nach nicht noch nur oder sein sich sie sind um und uns unser vom von vor wann warum was wie wird "
