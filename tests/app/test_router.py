@@ -239,5 +239,5 @@ def test_words_are_found_however_they_are_written(
     library: Library, put: Put, folder: str, question: str, name: str
 ) -> None:
     stored = [put(path.read_text("utf-8"), name=path.name) for path in sorted((CASES / folder).iterdir())]
-    best, *_ = router.ranking(library, question, stored, lambda _: np.ones(D, np.float32))
+    best, *_ = router.ranking(library, question, stored, 4, lambda _: np.ones(D, np.float32))
     assert {one.id: one.name for one in stored}[best.ref.document] == name

@@ -29,7 +29,7 @@ FUNCTION_WORDS = frozenset(
     "some such than that the their them then there these they this those though through to too until upon us "
     "very was we were what when where whether which while who whom whose why will with within without would yes yet "
     "you your "
-    "describe explain please "
+    "describe explain give list please show tell "
     # German, French, Spanish, Italian, Dutch
     "aber als auf aus bei das dass dem den der des du ein eine einem einen einer er es haben ich ihr im ist ja "
     "kann mit nach nicht noch nur oder sein sich sie sind um und uns unser vom von vor wann warum was wie wird "
@@ -47,7 +47,7 @@ _HOMOGRAPHS = frozenset(("May", "Will", "US", "UK"))
 
 def content(text: str) -> list[str]:
     """Return the words of a text that say what it is about, in their order; none where there are only others."""
-    return [found[0] for found in _TERM.finditer(text) if not _is_function(found[0])]
+    return [found[0] for found in _WORD.finditer(text) if not _is_function(found[0])]
 
 
 def _is_function(word: str) -> bool:
