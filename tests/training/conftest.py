@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from transformers import Ministral3Config, Ministral3ForCausalLM
 
 from torch_train.nano import tokenizer
+from torch_train.training import curves
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,12 @@ def words_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def words(words_folder: Path) -> Tokenizer:
     return tokenizer.load(words_folder)
+
+
+@pytest.fixture
+def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer draws nothing: Matplotlib takes longer than a run of the tests."""
+    monkeypatch.setattr(curves, "draw", lambda _: None)
 
 
 @pytest.fixture

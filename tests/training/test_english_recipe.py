@@ -29,6 +29,7 @@ SMALL = [
     "packing.context_tokens=1024",
     "packing.input_tokens=1024",
 ]
+pytestmark = pytest.mark.usefixtures("no_curves")
 TOY = (
     Lesson("one", 8, (1, 1), 1, 1.0, 0.0, 0, 2, (1e-3, 1e-3)),
     Lesson("few", 8, (1, 2), 2, 0.5, 0.5, 1, 2, (1e-3, 0.0), passages=0.5, nothing=0.5, compose=0.3),

@@ -22,12 +22,14 @@ from tests.training import tiny_run
 from torch_train.__main__ import main
 from torch_train.data.storage import locked
 from torch_train.errors import TrainingError
-from torch_train.training import checkpoint, curves, train
+from torch_train.training import checkpoint, train
 from torch_train.training.distillation import DistillationModel, Losses
 from torch_train.training.journal import read_log
 from torch_train.training.packing import PackedBatch
 
 ROOT = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.usefixtures("no_curves")  # `whole` draws them, since it is made before
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +46,6 @@ def whole(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("whole")
     assert main([str(tiny_run.config_file(folder, *pair))]) == 0
     return folder / "run"
-
-
-@pytest.fixture(autouse=True)
-def no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Matplotlib takes longer than a run of these; `whole` draws, since it is made before."""
-    monkeypatch.setattr(curves, "draw", lambda _: None)
 
 
 def _weights(run: Path, step: int = 6) -> dict[str, torch.Tensor]:

@@ -43,6 +43,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(recipe, "CONFIGS", tmp_path)
 
 
+pytestmark = pytest.mark.usefixtures("no_curves")  # those of single runs; the recipe's own are drawn
+
+
 def _trained(run: Path) -> tuple[Path, dict[str, torch.Tensor]]:
     (last,) = checkpoint.checkpoints(run)
     return last, checkpoint.load_weights(last)[1]
