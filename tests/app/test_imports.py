@@ -1,8 +1,9 @@
-"""What `thoth` may import, and that it runs without torch. The other packages are in `tests/inference`."""
+"""What `thoth` may import, in which direction, and that it runs without torch; for the others see `tests/inference`."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,91 @@ def test_thoth_runs_without_torch() -> None:
     names = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]
     code = f"import sys; sys.modules['torch'] = None; import mlx_lm, {', '.join(names)}"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+# The order of the folders: each imports from those after it only.
+ORDER = ("__main__", "cli", "tui", "actions", "engine", "retrieval", "chats", "library", "models", "ingest", "system")
+LONGEST_CHAIN = 8
+
+Graph = dict[str, set[str]]
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def statements(node: ast.AST, *, every: bool) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports in a module: all of them, or those that run when it is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif every:
+            yield from statements(child, every=True)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            for other in child.orelse:
+                yield from statements(ast.Module([other], []), every=False)
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from statements(child, every=False)
+
+
+def graph(files: list[Path], *, every: bool) -> Graph:
+    """Module -> the modules of ours that it imports."""
+    modules = {module_name(path): path for path in files}
+    edges: Graph = {}
+    for name, path in modules.items():
+        targets: set[str] = set()
+        for node in statements(ast.parse(path.read_text(encoding="utf-8")), every=every):
+            if isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+            else:
+                assert node.level == 0, f"{path} imports relative to itself"
+                submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+                targets |= submodules & modules.keys() if submodules <= modules.keys() else submodules | {node.module}
+        edges[name] = (targets & modules.keys()) - {name}
+    return edges
+
+
+def longest_chain(edges: Graph) -> list[str]:
+    """The longest path in a graph; fails if there is a circle."""
+    longest: dict[str, list[str]] = {}
+
+    def walk(name: str, path: tuple[str, ...]) -> list[str]:
+        if name in path:
+            pytest.fail(f"a circle of imports: {' -> '.join([*path[path.index(name) :], name])}")
+        if name not in longest:
+            below = (walk(target, (*path, name)) for target in sorted(edges[name]))
+            longest[name] = [name, *max(below, key=len, default=[])]
+        return longest[name]
+
+    return max((walk(name, ()) for name in edges), key=len)
+
+
+def test_imports_have_no_circle() -> None:
+    """Not even one that runs through imports inside functions or imports for type annotations alone."""
+    assert len(longest_chain(graph(FILES, every=True))) > 1
+
+
+def test_no_chain_of_imports_is_long() -> None:
+    chain = longest_chain(graph(FILES, every=False))
+    assert len(chain) <= LONGEST_CHAIN, " -> ".join(chain)
+
+
+def test_folders_import_downwards() -> None:
+    wrong = [
+        f"{name} imports {target}"
+        for name, targets in graph(FILES, every=True).items()
+        for target in targets
+        if (here := folder(name)) in ORDER and (there := folder(target)) in ORDER
+        if ORDER.index(there) < ORDER.index(here)
+    ]
+    assert not wrong
+
+
+def folder(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_the_longest_chain_is_found() -> None:
+    assert longest_chain({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == ["a", "b", "c"]
+    with pytest.raises(pytest.fail.Exception, match="b -> c -> b"):
+        longest_chain({"a": {"b"}, "b": {"c"}, "c": {"b"}})

@@ -12,12 +12,12 @@ from thoth.actions.sources import Failure, Source, Sources
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, exit_code
 from thoth.events import Event, Progress
 from thoth.ingest import Document
-from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
     from thoth.engine.engine import Engine
     from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from thoth.actions import requests
 from thoth.actions.sources import Source
 from thoth.events import Answer, Passage
 from thoth.ingest import Document
-from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
     from thoth.engine.engine import Engine
     from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
 
 NOT_FOUND = "not found in the documents"
 

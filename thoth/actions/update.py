@@ -14,12 +14,12 @@ from thoth.actions.sources import Failure
 from thoth.errors import DocumentError, NoTextError, exit_code
 from thoth.events import Progress
 from thoth.ingest import Document
-from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
     from thoth.engine.engine import Engine
     from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
 
 Reason = Literal["changed", "stale", "unfinished"]
 

@@ -5,11 +5,11 @@ In: what people name. Out: a `Document`, its text and the blocks it consists of.
 """
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest.document import Block, Document, Kind
+from thoth.ingest.document import Block, Document, Kind, Reading
 from thoth.ingest.names import shown
 from thoth.ingest.options import DEFAULT, Options
 
@@ -28,8 +28,6 @@ __all__ = [
 ]
 
 STANDARD_INPUT = "-"
-
-Reading = Generator[tuple[int, int], None, Document]
 
 
 def read(source: Path | str, options: Options = DEFAULT) -> Document:

@@ -6,7 +6,7 @@ A block is a span of the text, so nothing is stored twice and nothing between tw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -72,6 +72,9 @@ class PageRead:
 
 
 OnPage = Callable[[PageRead], None]
+
+# Yields pages that are read and pages there are; returns the document.
+Reading = Generator[tuple[int, int], None, Document]
 
 
 def ignore(_: PageRead) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError, NoTextError
@@ -26,23 +26,30 @@ _NOTES = {"footnotes": "footnote", "endnotes": "endnote"}
 # What a header says besides its page number.
 _PAGE_WORDS = re.compile(r"\b(?:page|of|seite|von|sur|pagina|página|di|de|strana|sida|av)\b", re.IGNORECASE)
 
+ReadOther = Callable[[bytes, str], Document]
 
-def read(data: bytes, name: str) -> Document:
+
+def read(data: bytes, name: str, read_other: ReadOther | None = None) -> Document:
     """Read a Word document.
+
+    Args:
+        data: the file.
+        name: name of the document.
+        read_other: reads documents of other formats that are kept within it; without it they are left out.
 
     Raises:
         DocumentError: The file is damaged or encrypted, or unpacks to too much.
     """
-    return assemble(name, parts(data, name))
+    return assemble(name, parts(data, name, read_other))
 
 
-def parts(data: bytes, name: str, *, is_inner: bool = False) -> list[Part]:
+def parts(data: bytes, name: str, read_other: ReadOther | None = None) -> list[Part]:
     """Return a Word document's blocks.
 
     Args:
         data: the file.
         name: of the document, for errors.
-        is_inner: it is a part of another one, so parts of its own are left out.
+        read_other: as for `read`.
 
     Raises:
         DocumentError: As `read`.
@@ -53,7 +60,7 @@ def parts(data: bytes, name: str, *, is_inner: bool = False) -> list[Part]:
         if body is None:
             raise package.damaged()
         try:
-            return list(_merged(_Reader(package, main, is_inner).document(body)))
+            return list(_merged(_Reader(package, main, read_other).document(body)))
         except RecursionError as error:  # nested a thousand deep: no document is
             raise package.damaged() from error
 
@@ -86,8 +93,8 @@ def _merged(parts: Iterable[Part]) -> Iterator[Part]:
 class _Reader:
     """Reads paragraphs and tables with what styles, numbering and notes say about them."""
 
-    def __init__(self, package: Package, main: str, is_inner: bool) -> None:
-        self._package, self._main, self._is_inner = package, main, is_inner
+    def __init__(self, package: Package, main: str, read_other: ReadOther | None) -> None:
+        self._package, self._main, self._read_other = package, main, read_other
         folder = posixpath.dirname(main)
         self._relations = package.relations(main)
 
@@ -167,15 +174,13 @@ class _Reader:
         """Yield a document of another format that is kept within this one."""
         member = self._package.find(self._relations.get(identifier, ("", ""))[1])
         try:
-            if member is None or self._is_inner:
+            if member is None or self._read_other is None:
                 raise self._package.damaged()
             data = self._package.read(member)
             if data.startswith(b"PK"):
-                yield from parts(data, self._package.name, is_inner=True)
+                yield from parts(data, self._package.name)
                 return
-            from thoth.ingest import formats
-
-            yield from parts_of(formats.read(data, posixpath.basename(member)))
+            yield from parts_of(self._read_other(data, posixpath.basename(member)))
         except (DocumentError, NoTextError):
             log.warning("%s: a document within it cannot be read and was left out", self._package.name)
 

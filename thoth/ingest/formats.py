@@ -179,7 +179,7 @@ def _read_zip(data: bytes, name: str) -> tuple[Document, str]:
     if is_epub:
         return epub.read(data, name), "a book"
     if is_docx:
-        return docx.read(data, name), ""
+        return docx.read(data, name, read), ""
     if kind:
         return odf.read(data, name), kind
     if "xl/workbook.xml" in members:

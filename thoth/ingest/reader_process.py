@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from thoth.errors import DocumentError, NoTextError, Stopped, ThothError, UnknownFormatError
-from thoth.ingest import Reading, wire
-from thoth.ingest.document import Block, Document
+from thoth.ingest import wire
+from thoth.ingest.document import Block, Document, Reading
 from thoth.ingest.names import shown
 from thoth.system import usage
 

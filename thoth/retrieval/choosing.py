@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from thoth.errors import DocumentError
 from thoth.events import Chosen
-from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import router
 from thoth.retrieval.routing import Routing
@@ -16,6 +15,8 @@ from thoth.retrieval.routing import Routing
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from thoth.library.library import Library
 
 
 @dataclass(frozen=True)
