@@ -22,10 +22,10 @@ class Chosen:
     Attributes:
         document: id of its document.
         name: name of its document.
-        number: which chunk of the document, from 0.
+        number: number of the chunk in its document, from 0.
         pages: first and last page, or None for a format without pages.
-        headings: the headings it stands under, outermost first.
-        score: the router's score, higher is better; 0 where nothing was routed.
+        headings: the headings above it, outermost first.
+        score: the router's score, higher is better; 0 if all chunks were attached.
     """
 
     document: str
@@ -38,15 +38,15 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Passage:
-    """A place in the stored text that supports an answer.
+    """A passage of the stored text that supports an answer.
 
     Attributes:
         document: id of the document.
         name: name of the document.
         chunk: number of the chunk, from 0.
         page: page, from 1, or None for a format without pages.
-        headings: the headings it stands under, outermost first.
-        quote: the passage, word for word.
+        headings: the headings above it, outermost first.
+        quote: the text of the passage.
         score: how well it supports the answer, 0 to 1.
     """
 
@@ -66,15 +66,15 @@ class Stats:
     Attributes:
         document_tokens_in_context: tokens of documents in the prompt; 0 when the answer comes from weights.
         prompt_tokens: all tokens of the prompt.
-        generated_tokens: tokens of the answer, the end-of-answer token not counted.
-        absorb_seconds: time spent absorbing the active documents, 0 for those found in the library.
-        time_to_first_token_seconds: from the question to the first token, attaching the adapter included.
-        tokens_per_second: rate of generation after the first token.
+        generated_tokens: tokens of the answer, without the end-of-answer token.
+        absorb_seconds: time spent absorbing the active documents; 0 for those found in the library.
+        time_to_first_token_seconds: from the question to the first token, including the time to attach the adapter.
+        tokens_per_second: generation speed after the first token.
         active_documents: number of documents whose adapters were attached.
         rank: rank of the attached adapter over all documents and chunks, 0 without one.
-        peak_memory_bytes: most memory MLX held since the engine started.
-        attach_seconds: choosing the chunks and attaching their adapters.
-        cached_tokens: tokens of the prompt that were found in a key/value cache.
+        peak_memory_bytes: peak memory of MLX since the engine started.
+        attach_seconds: time to choose the chunks and attach their adapters.
+        cached_tokens: prompt tokens found in a key/value cache.
         chunks: the chunks whose adapters were attached, best first.
     """
 
@@ -97,12 +97,12 @@ class Progress:
     """`done` of `total` steps of a stage ("load", "read", "absorb") are finished.
 
     Attributes:
-        stage: which stage.
-        done: finished steps; for "absorb", chunks.
-        total: all of them.
-        tokens_per_second: rate so far, 0 where none is known yet.
-        seconds_left: estimate, None where none is known yet.
-        pages: pages of the document, None without any.
+        stage: name of the stage.
+        done: number of finished steps; for "absorb", chunks.
+        total: number of all steps.
+        tokens_per_second: speed so far, 0 if not known yet.
+        seconds_left: estimate, None if not known yet.
+        pages: number of pages of the document, None for a format without pages.
     """
 
     stage: str
@@ -134,7 +134,7 @@ Support = Literal["supported", "unsupported", "none"]
 
 @dataclass(frozen=True)
 class Answer:
-    """The whole answer; `sources` support it, none of them where it is not found in the documents."""
+    """The complete answer and the passages that support it; no passage if the documents do not contain it."""
 
     text: str
     stats: Stats

@@ -99,5 +99,5 @@ def test_an_fp8_base_is_sent_to_the_converter(tmp_path: Path) -> None:
     from thoth.engine.loading import load_pair
 
     pair = registry.Pair("fp8", published.fp8(tmp_path / "base"), nano.folder() / "hypernet")
-    with pytest.raises(ModelError, match="FP8 weights, which mlx-lm misreads: run convert-weights"):
+    with pytest.raises(ModelError, match="FP8 weights, which mlx-lm misreads; run convert-weights"):
         load_pair(pair)

@@ -16,29 +16,29 @@ from thoth.engine.loading import LoadedPair
 from thoth.errors import NoTextError, Stopped
 from thoth.events import Absorbed, Event, Progress
 from thoth.ingest import Document, Options, chunks
-from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
     from mlx_hypernet.absorbing import AbsorbedChunks
     from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
 
-# Chunks that are absorbed in one turn: as many as keep a processor busy, if they do not let a question wait so long.
+# Chunks absorbed in one turn: enough to keep a processor busy, few enough that a question need not wait long.
 _MOST_CHUNKS = 4
 _TURN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Cutter:
-    """What must be known of a pair to cut documents for it; may be used on any thread.
+    """What cutting documents for a pair needs; may be used on any thread.
 
     Attributes:
-        bundle: the bundle's id.
-        tokenizer: a copy of the pair's. Tokenizers are not for two threads: whether control tokens in a text are text
-            is a switch that one would turn while the other reads.
-        max_tokens: longest chunk, not counting the template's ids around it.
-        prefix_ids: the template's ids in front.
-        suffix_ids: the template's ids behind.
+        bundle: id of the bundle.
+        tokenizer: a copy of the pair's tokenizer. A tokenizer is not thread-safe: whether control tokens in a text are
+            text is a switch that one thread would turn while another reads.
+        max_tokens: length limit of a chunk, without the template's ids around it.
+        prefix_ids: ids of the template before a chunk.
+        suffix_ids: ids of the template after a chunk.
     """
 
     bundle: str
@@ -49,19 +49,19 @@ class Cutter:
 
     @classmethod
     def of(cls, pair: LoadedPair) -> Cutter:
-        """Make the cutter of a pair; on the MLX thread."""
+        """Make the cutter of a pair. Runs on the MLX thread."""
         config = pair.bundle.config
         tokenizer = copy.deepcopy(pair.tokenizer)
         return cls(pair.bundle.id, tokenizer, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
 
 
-@dataclass(frozen=True, eq=False)  # two of the same document are two requests
+@dataclass(frozen=True, eq=False)  # two requests for the same document are two
 class Prepared:
-    """A document that is in the library, complete or not.
+    """A document in the library, completely absorbed or not.
 
     Attributes:
         stored: its entry.
-        ids: the token ids of each chunk; none where all chunks are absorbed.
+        ids: token ids of each chunk; empty if all chunks are absorbed.
     """
 
     stored: StoredDocument
@@ -98,7 +98,7 @@ def read(
 
 
 def origin(source: Document | Path | str) -> str | None:
-    """Return where a source is: an absolute path, an address, or None if it has no place."""
+    """Return where a source is: an absolute path, an address, or None for a document or standard input."""
     if isinstance(source, Document) or source == ingest.STANDARD_INPUT:
         return None
     is_address = isinstance(source, str) and ingest.is_address(source)
@@ -106,34 +106,34 @@ def origin(source: Document | Path | str) -> str | None:
 
 
 def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chunking, source: str | None) -> Prepared:
-    """Find a document in the library, or cut it and enter it.
+    """Find a document in the library, or cut it and add it.
 
     Args:
-        library: that gets it.
-        document: as it was read.
-        cutter: of the pair that will absorb it.
-        chunking: how it is cut.
-        source: as `read` gives it.
+        library: gets the document.
+        document: the document as it was read.
+        cutter: cutter of the pair that will absorb it.
+        chunking: how the document is cut.
+        source: where it came from, as `origin` returns it.
 
     Raises:
-        NoTextError: There is nothing but blanks in it.
+        NoTextError: The document contains only whitespace.
         ThothError: The library cannot be written.
     """
     stored = library.find(document.sha256, cutter.bundle, chunking)
     if stored is not None and stored.complete:
         return Prepared(stored, [])
     if not document.text.strip():
-        raise NoTextError(f"there is no text in {document.name}: nothing to absorb")
+        raise NoTextError(f"{document.name} contains no text; nothing to absorb")
     parts = chunks.split(document, cutter.tokenizer, cutter.max_tokens, cutter.prefix_ids, cutter.suffix_ids, chunking)
     stored = library.begin(document, cutter.bundle, chunking, parts, source)
     return Prepared(stored, [part.ids for part in parts])
 
 
 class Absorber:
-    """Absorbs one document after the other, in turns of one batch of chunks.
+    """Absorbs one document after another, in turns of one batch of chunks.
 
     Attributes:
-        seconds: id of a document -> time spent absorbing it in this process.
+        seconds: document id -> seconds spent absorbing it in this process.
     """
 
     def __init__(self, library: Library) -> None:
@@ -144,23 +144,23 @@ class Absorber:
     def turns(
         self, prepared: Prepared, pair: Callable[[], LoadedPair], should_stop: Callable[[], bool]
     ) -> Generator[Event | None, None, None]:
-        """Absorb what is missing of a document; each item ends a turn, None where there is nothing to tell.
+        """Absorb the missing chunks of a document; each item ends a turn, None if there is nothing to report.
 
         Args:
             prepared: the document.
-            pair: gives the loaded pair; asked in each turn, so that nothing here keeps a pair in memory.
-            should_stop: is asked before each layer.
+            pair: returns the loaded pair; called in each turn, so that nothing here keeps a pair in memory.
+            should_stop: called before each layer.
 
         Raises:
-            Stopped: What is absorbed by then is in the library.
-            ThothError: The pair is another one than the document was prepared for, the document was removed, or
-                the library cannot be written.
+            Stopped: `should_stop` returned True; the chunks absorbed so far are in the library.
+            ThothError: The pair is not the one the document was prepared for, the document was removed, or the library
+                cannot be written.
         """
         self._waiting.append(prepared)
         try:
             while self._waiting[0] is not prepared:
                 yield None
-            # Asked now, not before: it may have waited behind itself.
+            # Read now, not earlier: the same document may have been absorbed while this request waited.
             stored = self._library.get(prepared.stored.id)
             missing = self._library.missing(stored.id)
             left, pace = sum(len(prepared.ids[number]) for number in missing), _Pace()
@@ -185,7 +185,7 @@ class Absorber:
 
 @dataclass(frozen=True)
 class _Pace:
-    """How fast a document is absorbed, answers in between not counted."""
+    """How fast a document is absorbed, without the answers in between."""
 
     tokens: int = 0
     seconds: float = 0.0

@@ -1,4 +1,4 @@
-"""A question and what is known about it -> the answer, token by token. Runs on the MLX thread."""
+"""A question and its documents -> the answer, token by token. Runs on the MLX thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from thoth.engine.loading import LoadedPair
 from thoth.engine.prompt import Message, Prompt
 from thoth.events import Answer, Event, Passage, Stats, Token
 from thoth.ingest import Document
-from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import choosing, provenance, router
 from thoth.retrieval.choosing import Choice, ref
@@ -26,15 +25,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Tokens of the prompt that are read between two looks at whether to stop.
+    from thoth.library.library import Library
+
+# Prompt tokens read between two checks whether to stop.
 _PREFILL_TOKENS = 512
-# Chunks in which support for an answer is looked for.
+# Chunks searched for support of an answer.
 _MOST_SOURCES = 16
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and since when; see `Engine.ask`."""
+    """A question with the time it was asked; for the other fields see `Engine.ask`."""
 
     messages: Sequence[Message]
     documents: Sequence[StoredDocument] = ()
@@ -46,7 +47,7 @@ class Question:
 
 @dataclass(frozen=True)
 class _Reply:
-    """What the model said, and how fast."""
+    """What the model generated, and how fast."""
 
     text: str
     tokens: int
@@ -56,14 +57,14 @@ class _Reply:
 
 
 class Answerer:
-    """Answers with one pair, and keeps between two answers what the next can use.
+    """Answers with one pair, and keeps what the next answer can reuse.
 
-    That is the adapter, which stays attached until another question needs another, and key/value caches.
+    That is the adapter, which stays attached until a question needs another one, and key/value caches.
 
     Args:
-        pair: in memory.
-        library: where the chunks are.
-        kv_cache_bytes: most memory for key/value caches.
+        pair: the loaded pair.
+        library: the library with the chunks.
+        kv_cache_bytes: memory limit of the key/value caches.
     """
 
     def __init__(self, pair: LoadedPair, library: Library, kv_cache_bytes: int) -> None:
@@ -77,13 +78,13 @@ class Answerer:
         """Answer a question.
 
         Args:
-            question: what is asked, and of which documents.
-            emit: is given each piece of the answer.
-            check: raises `Stopped` to stop; asked before every token and every part of the prompt.
-            absorb_seconds: goes into the stats.
+            question: the question and its documents.
+            emit: called with each piece of the answer.
+            check: raises `Stopped` to stop; called before every token and every part of the prompt.
+            absorb_seconds: seconds spent absorbing the documents, for the stats.
 
         Raises:
-            ThothError: A document is gone or belongs to another bundle, or the prompt is too long.
+            ThothError: A document is missing or belongs to another bundle, or the prompt is too long.
         """
         import mlx.core as mx
 
@@ -124,7 +125,7 @@ class Answerer:
         )
 
     def _embed(self, text: str) -> NDArray[np.float32]:
-        """The pooled features (D,) of a text, or of as much of it as a chunk holds: the question stands first."""
+        """The pooled features (D,) of a text, cut to the length of a chunk: the question comes first."""
         from mlx_hypernet.absorbing import embed
 
         config = self._pair.bundle.config
@@ -133,10 +134,10 @@ class Answerer:
         return embed(self._pair.model, self._pair.bundle, ids)
 
     def _prompt(self, question: Question, choice: Choice) -> Prompt:
-        """Build the prompt with as many of the best passages as leave room for the answer."""
+        """Build the prompt with as many passages, best first, as leave room for the answer."""
         room = min(question.max_tokens, self._pair.context_length // 4)
         for count in range(len(choice.passages), 0, -1):
-            # In the order they have in the documents, and these in the order they were given.
+            # In document order; documents in the order they were given.
             places = {document.id: place for place, document in enumerate(question.documents)}
             refs = sorted(map(ref, choice.passages[:count]), key=lambda one: (places[one.document], one.number))
             texts = [self._library.chunk(one).text.strip() for one in refs]
@@ -169,19 +170,19 @@ class Answerer:
                 check()
                 first_at = first_at or time.perf_counter()
                 generated.append(part.token)
-                piece = part.text if text else part.text.lstrip()  # some templates begin with a space
+                piece = part.text if text else part.text.lstrip()  # some models begin with a space
                 if piece:
                     emit(Token(piece))
                 text += piece
         later = len(generated) - 1
         rate = later / (time.perf_counter() - first_at) if later else 0.0
-        # mlx-lm has read each token it gives, the last one too.
+        # mlx-lm has read each token it yields, including the last.
         self._caches.keep(self._attached.refs, [*asking.ids, *generated], cache)
         tokens = later if part.finish_reason == "stop" else later + 1
         return _Reply(text.strip(), tokens, first_at, rate, len(asking.ids) - len(unread))
 
     def _sources(self, question: Question, searched: str, choice: Choice, answer: str) -> tuple[Passage, ...]:
-        """Find the passages that support an answer: among what was attached or read, then among what is like it."""
+        """Find the passages that support an answer: in what was attached or read, then in chunks with similar words."""
         known = list(dict.fromkeys(map(ref, (*choice.attached, *choice.passages))))
         if not known:
             return ()

@@ -1,4 +1,4 @@
-"""The set of chunks whose adapters are attached to the base now. Runs on the MLX thread."""
+"""The set of chunks whose adapters are attached to the base. Runs on the MLX thread."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from thoth.library.library import Library
 from thoth.library.records import ChunkRef
 
 if TYPE_CHECKING:
     import mlx.nn as nn
 
+    from thoth.library.library import Library
+
 
 class Attached:
-    """Attaches sets of chunks to a base, one in place of the other.
+    """Attaches one set of chunks to a base at a time.
 
     Args:
         model: the base.
-        library: where the adapters are.
+        library: the library with the adapters.
 
     Attributes:
-        refs: the attached chunks, in an order of their own: an adapter is a sum, so equal sets are equal adapters.
-        rank: of the attached adapter, 0 without one.
+        refs: the attached chunks, sorted: an adapter is a sum, so equal sets are equal adapters.
+        rank: rank of the attached adapter, 0 without one.
     """
 
     def __init__(self, model: nn.Module, library: Library) -> None:
@@ -31,10 +32,10 @@ class Attached:
         self.rank = 0
 
     def set(self, refs: Iterable[ChunkRef]) -> None:
-        """Attach these chunks and no others; does nothing where they are attached already.
+        """Attach these chunks and no others; does nothing if they are attached already.
 
         Raises:
-            ThothError: The adapters cannot be read; what was attached still is.
+            ThothError: The adapters cannot be read; the attached chunks stay attached.
         """
         wanted = tuple(sorted(set(refs)))
         if wanted == self.refs:

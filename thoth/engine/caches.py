@@ -1,6 +1,6 @@
-"""Key/value caches by what is attached: a question that goes on where an earlier one ended reads only what is new.
+"""Key/value caches by adapter: a question that continues a conversation reads only the new tokens.
 
-Keys and values depend on the adapter, so every set of attached chunks has caches of its own. Runs on the MLX thread.
+Keys and values depend on the adapter, so every set of attached chunks has its own caches. Runs on the MLX thread.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import mlx.nn as nn
 
-_MOST_CONVERSATIONS = 256  # so that thousands of tiny ones do not slow the search down; bytes are the limit that counts
+_MOST_CONVERSATIONS = 256  # thousands of tiny caches would slow the search down; the limit that matters is bytes
 
 
 class KeyValueCaches:
-    """Caches of the conversations that were answered last, least recently used ones dropped first.
+    """Caches of recent conversations; the least recently used one is dropped first.
 
     Args:
-        max_bytes: most memory they may take together; 0 keeps none.
+        max_bytes: memory limit of all caches together; 0 keeps none.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -29,20 +29,20 @@ class KeyValueCaches:
 
     @property
     def nbytes(self) -> int:
-        """What the caches take now."""
+        """Memory in use, in bytes."""
         return int(self._caches.nbytes)
 
     def take(self, model: nn.Module, attached: Hashable, ids: Sequence[int]) -> tuple[list[Any], list[int]]:
-        """Find the cache that holds most of a prompt's beginning, or make an empty one.
+        """Find the cache with the longest prefix of a prompt, or make an empty one.
 
         Args:
-            model: for which a cache is made.
-            attached: stands for the adapter that is attached to it.
-            ids: of the prompt.
+            model: the model that a new cache is for.
+            attached: key of the attached adapter.
+            ids: token ids of the prompt.
 
         Returns:
-            A cache for `mlx_lm.stream_generate`, which may write to it, and the ids that are not in it: one at least,
-            for the model answers to what it reads last.
+            A cache for `mlx_lm.stream_generate`, which may write to it, and the ids that are not in it: at least one,
+            because the model predicts from the last token that it reads.
         """
         from mlx_lm.models import cache as caches
 
@@ -55,12 +55,12 @@ class KeyValueCaches:
         return found, rest
 
     def keep(self, attached: Hashable, ids: Sequence[int], cache: list[Any]) -> None:
-        """Keep a cache for the questions to come.
+        """Keep a cache for later questions.
 
         Args:
-            attached: as for `take`.
-            ids: all that the model has read with this cache: prompt and answer.
-            cache: the one that `take` gave; whoever calls must not use it any more.
+            attached: key of the attached adapter.
+            ids: token ids that the model has read with this cache: prompt and answer.
+            cache: the cache that `take` returned; the caller must not use it afterwards.
         """
         if self._max_bytes:
             self._caches.insert_cache(attached, list(ids), cache)

@@ -4,7 +4,7 @@ MLX's streams are thread-local, so the model, its adapters and its generators ar
 thread. `load`, `absorb` and `ask` return at once; a listener is called with the events of its request.
 
 The worker takes turns: a model or a question is one turn, a document is one turn for each batch of its chunks. What is
-not done queues again after whatever came meanwhile, so a question is answered while a book is absorbed. Reading and
+not done queues again after newer requests, so a question is answered while a book is absorbed. Reading and
 cutting a document need no model and happen on a second thread.
 """
 
@@ -29,13 +29,13 @@ from thoth.engine.request import Listener, Request, Task
 from thoth.errors import InternalError, ResourceError, Stopped, ThothError
 from thoth.events import Absorbed, Event, Failed, Progress, is_last
 from thoth.ingest import Document, Options
-from thoth.library.library import Library
 from thoth.library.records import StoredDocument, document_id
 from thoth.models.registry import Pair
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
+    from thoth.library.library import Library
 
 _KV_CACHE_BYTES = 512 << 20
 _DEFAULT_ROUTING = Routing()
@@ -207,7 +207,7 @@ class Engine:
             place = source_name or absorbing.origin(source)
             prepared = absorbing.prepare(self._library, document, cutter, chunking, place)
             task.tell(Progress("read", 1, 1, pages=document.pages))
-        # The edge of a thread: an error that leaves it here would be seen by nobody.
+        # The edge of a thread: an error that escaped here would be lost.
         except Exception as error:
             task.tell(_failure(error))
             return
@@ -224,7 +224,7 @@ class Engine:
             task.check()
             event = next(turns)
             if ended := event is not None and is_last(event):
-                turns.close()  # whoever hears of the end finds everything tidy
+                turns.close()  # before the listener hears of the end
             if event is not None:
                 task.tell(event)
             if not ended:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoadedPair:
-    """A pair in memory.
+    """A loaded pair.
 
     Attributes:
         model: the base, as mlx-lm builds it; fp32 on a CPU.
-        tokenizer: mlx-lm's wrapper of the base's tokenizer.
-        bundle: the hypernetwork and what it knows about its base.
-        context_length: most tokens the base reads at once.
+        tokenizer: the base's tokenizer in mlx-lm's wrapper.
+        bundle: the hypernetwork and its description of the base.
+        context_length: context length of the base, in tokens.
     """
 
     model: nn.Module
@@ -41,7 +41,7 @@ def load_pair(pair: Pair) -> LoadedPair:
     """Load a pair.
 
     Raises:
-        ModelError: The base or the bundle is damaged, or they do not fit each other.
+        ModelError: The base or the bundle is damaged, or they do not match.
     """
     preload_blas()
     import mlx.core as mx
@@ -55,7 +55,7 @@ def load_pair(pair: Pair) -> LoadedPair:
         model, tokenizer, config = _load_base(pair.base, bundle.config, dtype)
     except BundleError as error:
         raise ModelError(str(error)) from error
-    # Multimodal wrappers keep the text model's settings in a section of their own.
+    # Multimodal wrappers keep the text model's settings in a separate section.
     length = (config.get("text_config") or config)["max_position_embeddings"]
     return LoadedPair(model, tokenizer, bundle, length)
 
@@ -68,12 +68,12 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
     from mlx_hypernet.bundle import BundleError, check_fits
     from mlx_hypernet.tokenizer import load_tokenizer
 
-    logging.set_verbosity_error()  # it warns of keys in config.json that only mlx-lm reads
+    logging.set_verbosity_error()  # it warns about keys in config.json that only mlx-lm reads
     try:
         # Lazy: a base of the wrong shape is refused before its weights are read.
         model, config = load_model(folder, lazy=True)
         if is_fp8(config):
-            raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads: run convert-weights {folder} DST")
+            raise BundleError(f"{folder} has FP8 weights, which mlx-lm misreads; run convert-weights {folder} DST")
         check_fits(bundle, model)
         tokenizer = load_tokenizer(folder, config.get("eos_token_id"))
         if dtype is not None:
@@ -82,13 +82,13 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
         mx.eval(model.parameters())
     except BundleError:
         raise
-    # Whatever else goes wrong in there (missing or damaged files, an unknown architecture) has this remedy.
+    # All other errors (missing or damaged files, an unknown architecture) have the same remedy.
     except Exception as error:
         if is_out_of_memory(error):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ModelError(
-            f"the base model in {folder} cannot be loaded ({reason}): fetch or convert it again"
+            f"the base model in {folder} cannot be loaded ({reason}); download or convert it again"
         ) from error
     return model, tokenizer, config
 
@@ -111,6 +111,6 @@ def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether memory ran out; MLX says so in plain RuntimeErrors."""
+    """Tell whether memory ran out; MLX reports that as a plain RuntimeError."""
     signs = ("unable to allocate", "insufficient memory", "out of memory")
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)

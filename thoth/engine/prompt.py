@@ -1,4 +1,4 @@
-"""Conversation -> token ids, and how many of them come from documents. Runs on the MLX thread."""
+"""Conversation -> token ids, and the number of them that come from documents. Runs on the MLX thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Message = dict[str, str]
 
 
 class TooLongError(ThothError):
-    """A prompt is longer than the base reads."""
+    """A prompt is longer than the context of the base."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model reads.
+    """The prompt of one question.
 
     Attributes:
-        ids: the templated conversation, ready for the answer.
-        document_tokens: how many of them are there because of documents in the context.
-        room: tokens that are left for the answer.
+        ids: token ids of the templated conversation, ready for the answer.
+        document_tokens: number of them that come from documents in the context.
+        room: number of tokens left for the answer.
     """
 
     ids: list[int]
@@ -41,14 +41,14 @@ def build(
     """Apply the base's chat template.
 
     Args:
-        pair: whose template it is.
-        messages: the conversation; the first and the last are the user's.
-        context: documents whose texts stand in front of the first message: they are there from the beginning.
-        passages: texts in front of the last message: they were looked up for it.
-        room: tokens that must be left for the answer.
+        pair: the pair with the template.
+        messages: the conversation; the first and the last message are the user's.
+        context: documents; their texts go before the first message, because they are known from the beginning.
+        passages: texts before the last message, because they were looked up for it.
+        room: number of tokens that must be left for the answer.
 
     Raises:
-        TooLongError: The base reads no prompt so long.
+        TooLongError: The prompt does not fit in the context of the base.
     """
     texts = [document.text.strip() for document in context]
     ids = _ids(pair, messages, texts, passages)
@@ -57,7 +57,7 @@ def build(
     if left < room:
         remedy = "start a new conversation" if len(messages) > 1 else "shorten the question"
         remedy = "ask from the weights instead of in context" if context else remedy
-        raise TooLongError(f"the prompt has {len(ids)} tokens, the model reads {pair.context_length}: {remedy}")
+        raise TooLongError(f"the prompt has {len(ids)} tokens, but the model reads {pair.context_length}; {remedy}")
     return Prompt(ids, document_tokens, left)
 
 
