@@ -31,7 +31,7 @@ class DrivenApp(ThothApp):
     """The app, remembering the messages of the engine's threads.
 
     Attributes:
-        told: every message from `Work`, in order.
+        told: every message of the engine, in order.
     """
 
     CSS_PATH = Path(app.__file__).parent / str(ThothApp.CSS_PATH)  # else it would be looked for beside this file
@@ -138,5 +138,5 @@ class Driver:
     async def ask(self, question: str) -> Answer:
         """Ask, and wait for the answer."""
         answer = (await self.next(AnswerDone, AnswerFailed, self.send(question))).answer
-        await self.until(lambda: not self.app.main.chat.answering)
+        await self.until(lambda: not self.app.main.chat.conversation.answering)
         return answer

@@ -1,8 +1,8 @@
-"""The terminal app: chat on the right, the library on the left, documents absorbed while one types.
+"""The terminal app: chat on the right, library on the left; documents are absorbed in the background.
 
-In: keys, pastes, dropped files. Out: requests to the engine. Read first: `app.py`, which puts it together; then
-`work.py`, the way between the engine's threads and the screen, and `screens/main.py`, the chat.
+In: keys, pastes, dropped files. Out: requests to the engine. Read first: `app.py`, which puts the parts together; then
+`screens/main.py`, which passes messages and commands to `controllers/`, and `engine_client.py`, the way to the engine.
 
-Widgets post messages up and take reactives down; screens carry out what the messages ask for, with `Work` and
-the core. Nothing of MLX is imported before the first paint.
+Widgets post messages up and take reactives down; controllers do the work, with the engine client and `thoth.actions`.
+Nothing of MLX is imported before the first paint.
 """

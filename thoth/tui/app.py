@@ -14,8 +14,9 @@ from thoth.chats.sessions import Sessions
 from thoth.library.library import Library
 from thoth.system import paths
 from thoth.tui.downloads import Downloads
+from thoth.tui.engine_client import EngineClient
+from thoth.tui.engine_request import EngineLike
 from thoth.tui.safe_text import SafeText
-from thoth.tui.work import EngineLike, Work
 
 if TYPE_CHECKING:
     from textual.events import Paste
@@ -31,7 +32,7 @@ class ThothApp(App[None]):
 
     Args:
         home: Thoth's home folder.
-        model: of the command line; None leaves it to the settings.
+        model: the one on the command line; None leaves it to the settings.
         make_engine: called on a thread with the library.
     """
 
@@ -45,7 +46,7 @@ class ThothApp(App[None]):
         self.model = model
         self.library = Library(home)
         self.sessions = Sessions(home)
-        self.work = Work(self.library, make_engine, self._to_main)
+        self.client = EngineClient(self.library, make_engine, self._to_main)
         self.downloads = Downloads()
         self.animation_level = "none"  # over ssh a sliding screen is a slow one
         self._main: MainScreen | None = None
@@ -58,28 +59,28 @@ class ThothApp(App[None]):
         """Return the chat."""
         from thoth.tui.screens.main import MainScreen
 
-        self._main = MainScreen(self.work, self.sessions, self.downloads, self.model)
+        self._main = MainScreen(self.client, self.sessions, self.downloads, self.model)
         return self._main
 
     def on_mount(self) -> None:
-        """Load the model behind the first paint."""
-        self.call_after_refresh(self.work.load, self.model)
+        """Load the model after the first paint."""
+        self.call_after_refresh(self.client.load, self.model)
 
     async def on_unmount(self) -> None:
-        """Let the threads end; those of the engine do so behind the closed screen."""
-        self.work.close()
+        """Let the threads end; those of the engine may end after the screen is closed."""
+        self.client.close()
         if self._main is not None:
-            await asyncio.to_thread(self._main.chat.close)
+            await asyncio.to_thread(self._main.chat.conversation.close)
         await asyncio.to_thread(self.downloads.close)
 
     def on_main_screen_settings_loaded(self, event: MainScreen.SettingsLoaded) -> None:
-        """Take theme and keys from the settings."""
+        """Apply theme and keys of the settings."""
         if event.settings.theme in self.available_themes:
             self.theme = event.settings.theme
         self.set_keymap(event.settings.keys)
 
     def on_paste(self, event: Paste) -> None:
-        """Take files that are dropped on the window while a dialog or the library has the focus."""
+        """Absorb files that are dropped on the window while a dialog or the library has the focus."""
         if self._main is not None:
             self._main.take_files(event.text)
 

@@ -1,4 +1,4 @@
-"""Copying: the system's own program where there is one, else the terminal's OSC 52; says what happened."""
+"""Copying: with the system's clipboard program if there is one, else with the terminal's OSC 52."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _PROGRAM_SECONDS = 5
 
 
 def program() -> list[str] | None:
-    """Return the command that takes the clipboard's new text, None over ssh or where there is none."""
+    """Return the command that sets the clipboard; None over ssh, or if there is none."""
     if os.environ.get("SSH_CONNECTION"):
-        return None  # it would fill the clipboard of the other machine
+        return None  # it would set the clipboard of the other machine
     if sys.platform == "darwin":
         return ["pbcopy"] if shutil.which("pbcopy") else None
     if os.environ.get("WAYLAND_DISPLAY") and shutil.which("wl-copy"):
@@ -28,7 +28,7 @@ def program() -> list[str] | None:
 
 
 def by_program(text: str) -> bool:
-    """Copy with the system's program; returns whether it did. Waits for it: call it on a thread."""
+    """Copy with the system's program and return whether it worked. Blocks: call it on a thread."""
     if (command := program()) is None:
         return False
     try:
@@ -47,8 +47,8 @@ def by_program(text: str) -> bool:
 
 
 def by_terminal(app: App[object], text: str) -> str:
-    """Ask the terminal to copy; returns what can be said about it, for no terminal answers."""
+    """Ask the terminal to copy; returns a message for the user, because terminals do not confirm it."""
     if len(text.encode("utf-8", "replace")) > _MOST_BYTES:
-        return "too long for the terminal's clipboard: use /export FILE"
+        return "Too long for the terminal's clipboard; use /export FILE"
     app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
-    return "sent to the terminal's clipboard; if it is not there, the terminal does not allow it: use /export FILE"
+    return "Sent to the terminal's clipboard. If it is not there, the terminal does not allow it; use /export FILE"

@@ -1,4 +1,4 @@
-"""What can be asked of the app in words: one table for the prompt's `/` commands, the palette and the help."""
+"""The commands of the app: one table for the prompt's `/` commands, the palette and the help."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Command:
     """A command.
 
     Attributes:
-        name: what is typed behind the slash.
-        title: in the palette.
+        name: the word after the slash.
+        title: the command's title in the palette.
         help: one sentence.
-        argument: what follows the name, as the help writes it; empty for nothing.
-        required: whether it makes no sense without the argument.
-        choices: what the argument may be; empty where it is anything.
+        argument: the argument as the help shows it; empty for none.
+        required: whether the argument is required.
+        choices: allowed values of the argument; empty if any value is allowed.
     """
 
     name: str
@@ -33,27 +33,27 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How it is typed."""
+        """The command with its argument, as the help shows it."""
         return f"/{self.name} {self.argument}".rstrip()
 
 
 COMMANDS = (
-    Command("absorb", "Absorb", "Absorb a file, folder or address; without one, choose files", "PATH|URL"),
+    Command("absorb", "Absorb", "Absorb a file, folder or URL; without one, choose files", "PATH|URL"),
     Command("docs", "Library", "Show or hide the library"),
-    Command("new", "New chat", "Begin a new chat"),
-    Command("sessions", "Chats", "Find, resume, rename, delete earlier chats"),
-    Command("edit", "Edit question", "Change the last question and send it again"),
+    Command("new", "New chat", "Start a new chat"),
+    Command("sessions", "Chats", "Find, resume, rename or delete earlier chats"),
+    Command("edit", "Edit question", "Edit the last question and send it again"),
     Command("again", "Regenerate", "Answer the last question again"),
-    Command("copy", "Copy", "Copy the last answer, or its N-th code block", "code [N]"),
-    Command("compare", "Compare", "Answer the last question from the weights, in context, and without documents"),
-    Command("details", "Answer details", "Show what stands behind the last answer"),
-    Command("route", "Route", "Choose which chunks answer", "auto|all|none", True, ("auto", "all", "none")),
-    Command("with-text", "With text", "Put the N best passages into the context too; 0 for none", "N", True),
+    Command("copy", "Copy", "Copy the last answer or its Nth code block", "code [N]"),
+    Command("compare", "Compare", "Answer the last question three ways, side by side"),
+    Command("details", "Answer details", "Show sources and cost of the last answer"),
+    Command("route", "Route", "Choose which chunks to attach", "auto|all|none", True, ("auto", "all", "none")),
+    Command("with-text", "With text", "Also put the N best passages into the context; 0 for none", "N", True),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
     Command("export", "Export chat", "Write this chat to a .md or .json file", "FILE", True),
     Command("help", "Help", "Show keys and commands"),
-    Command("quit", "Quit", "Leave Thoth"),
+    Command("quit", "Quit", "Quit Thoth"),
 )
 
 _BY_NAME = {command.name: command for command in COMMANDS}
@@ -65,33 +65,35 @@ def named(name: str) -> Command:
 
 
 def parse(text: str) -> tuple[Command, str] | None:
-    """Return the command that a text is, and its argument; None for a question.
+    """Return the command in a text and its argument, or None if the text is a question.
 
     Raises:
-        UsageError: It looks like a command and is none, or lacks its argument.
+        UsageError: The command is unknown, or its argument is missing or not allowed.
     """
     word, _, argument = text.strip().partition(" ")
     if not text.startswith("/") or "/" in word[1:] or len(word) < 2 or "\n" in word:
         return None
     if (command := _BY_NAME.get(word[1:].lower())) is None:
-        raise UsageError(f"there is no command {word}: /help lists them; a space in front makes it a question")
+        raise UsageError(
+            f"unknown command {word}; /help lists all commands. To send it as a question, start with a space"
+        )
     argument = argument.strip()
     if command.required and not argument:
-        raise UsageError(f"{command.usage}: what should it be?")
+        raise UsageError(f"{command.usage}: the argument is missing")
     if command.choices and argument and argument not in command.choices:
-        raise UsageError(f"{command.usage}: there is no {argument}")
+        raise UsageError(f"{command.usage}: {argument} is not allowed")
     return command, argument
 
 
 def completions(text: str) -> list[Command]:
-    """Return the commands that a text may become."""
+    """Return the commands that begin with a text."""
     if not text.startswith("/") or any(mark in text for mark in " \n"):
         return []
     return [command for command in COMMANDS if command.name.startswith(text[1:].lower())]
 
 
 def complete(text: str) -> str:
-    """Return the text with as much added as is beyond doubt: of a command's name, or of its argument."""
+    """Complete a command's name, or its argument, as far as the completion is unique."""
     word, space, typed = text.partition(" ")
     if space:
         command = _BY_NAME.get(word[1:].lower())
@@ -111,17 +113,17 @@ def _common(words: list[str]) -> str:
 
 
 class Commanded(Protocol):
-    """A screen that carries commands out."""
+    """A screen that runs commands."""
 
     def carry_out(self, command: Command, argument: str) -> None:
-        """Do what the command says."""
+        """Run a command."""
 
     def begin_command(self, command: Command) -> None:
-        """Write the command into the prompt, for its argument."""
+        """Write a command into the prompt, ready for its argument."""
 
 
 class CommandProvider(Provider):
-    """The table in the command palette."""
+    """The commands in the command palette."""
 
     async def discover(self) -> Hits:
         """Yield every command."""
@@ -129,7 +131,7 @@ class CommandProvider(Provider):
             yield DiscoveryHit(command.title, self._callback(command), help=command.help)
 
     async def search(self, query: str) -> Hits:
-        """Yield the commands whose title, name or help fits."""
+        """Yield the commands whose title, name or help matches."""
         matcher = self.matcher(query)
         for command in COMMANDS:
             text = f"{command.title} ({command.usage})"

@@ -1,4 +1,4 @@
-"""The chat that goes on: its turns, what the engine is told of them, and their way to the disk."""
+"""The current chat: its turns, the messages made of them for the engine, and their storage."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from thoth.events import Answer
 
 
 class Conversation:
-    """The turns of one session; stored on a thread, in order, as they change.
+    """The turns of one session; saved on a thread, in order, as they change.
 
     Args:
-        sessions: where they are kept.
-        unkept: told, on that thread, why something could not be stored.
+        sessions: stores them.
+        not_saved: called on the disk thread when saving fails.
     """
 
-    def __init__(self, sessions: Sessions, unkept: Callable[[ThothError], object]) -> None:
+    def __init__(self, sessions: Sessions, not_saved: Callable[[ThothError], object]) -> None:
         self._sessions = sessions
-        self._unkept = unkept
+        self._not_saved = not_saved
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
         self._stored: Turn | None = None
         self.session: Session | None = None
@@ -34,7 +34,7 @@ class Conversation:
 
     @property
     def answering(self) -> bool:
-        """Whether the last question has no end of an answer yet."""
+        """Whether the last question is being answered."""
         return self.last is not None and self.last.state == "answering"
 
     def begin(self) -> None:
@@ -42,11 +42,11 @@ class Conversation:
         self.session, self.turns = None, []
 
     def resume(self, session: Session, turns: Sequence[Turn]) -> None:
-        """Go on with an earlier one."""
+        """Resume an earlier chat."""
         self.session, self.turns = session, [*turns]
 
     def renamed(self, session: Session) -> None:
-        """Take the new title, if it is this session's."""
+        """Adopt the new title if the session is this one."""
         if self.session is not None and self.session.id == session.id:
             self.session = replace(self.session, title=session.title)
 
@@ -55,37 +55,37 @@ class Conversation:
 
         Args:
             question: as it was typed.
-            documents: ids of the active ones.
-            instead: in place of the last turn.
+            documents: ids of the active documents.
+            instead: replace the last turn.
         """
         if instead and self.turns:
             self.turns.pop()
         self.session = replace(self.session or self._sessions.create(question), documents=tuple(documents))
         self.turns.append(Turn(len(self.turns), question))
-        self.keep()
+        self.save()
         return self.turns[-1]
 
     def add(self, text: str) -> Turn:
-        """Add a piece to the answer."""
+        """Append a piece to the answer."""
         return self._change(answer=self.turns[-1].answer + text)
 
     def finish(self, answer: Answer) -> Turn:
         """End the answer."""
         turn = self._change(answer=answer.text, state="done", stats=answer.stats, sources=answer.sources)
-        self.keep()
+        self.save()
         return turn
 
     def fail(self, error: ThothError) -> Turn:
-        """End without one; what there is of it stays."""
+        """End the answer with an error; the pieces so far stay."""
         if isinstance(error, Stopped):
             turn = self._change(state="stopped")
         else:
             turn = self._change(state="failed", error=str(error))
-        self.keep()
+        self.save()
         return turn
 
     def messages(self) -> list[dict[str, str]]:
-        """Return the conversation up to the last question, as the engine takes it; unanswered ones are left out."""
+        """Return the messages for the engine, up to the last question; unanswered questions are left out."""
         said: list[dict[str, str]] = []
         for turn in self.turns[:-1]:
             if turn.answer.strip():
@@ -93,17 +93,17 @@ class Conversation:
                 said.append({"role": "assistant", "content": turn.answer})
         return [*said, {"role": "user", "content": self.turns[-1].question}]
 
-    def keep(self) -> None:
-        """Store the last turn as it is now."""
+    def save(self) -> None:
+        """Save the last turn."""
         if self.session is not None and self.last is not None and self.last is not self._stored:
             self._stored = self.last
             self._disk.submit(self._put, self.session, self.last)
 
     def close(self) -> None:
-        """Store what is left, then end the thread."""
+        """Save what is left, then end the thread."""
         if self.answering:
             self._change(state="stopped")
-        self.keep()
+        self.save()
         self._disk.submit(self._sessions.close)
         self._disk.shutdown(wait=True)
 
@@ -111,7 +111,7 @@ class Conversation:
         try:
             self._sessions.put(session, turn)
         except ThothError as error:
-            self._unkept(error)
+            self._not_saved(error)
 
     def _change(self, **changes: object) -> Turn:
         self.turns[-1] = replace(self.turns[-1], **changes)  # type: ignore[arg-type]

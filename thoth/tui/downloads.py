@@ -1,4 +1,4 @@
-"""The one download of a model pair that goes on behind the screens: started, looked at, stopped."""
+"""The download of a model pair, which runs in the background: started, followed, stopped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from thoth.errors import Stopped, ThothError
 from thoth.events import Progress
-from thoth.tui import crash
+from thoth.system import crash_log
 
 if TYPE_CHECKING:
     from thoth.models.plan import Plan
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Download:
-    """How far a download is.
+    """The state of a download.
 
     Attributes:
-        name: of the pair.
-        progress: None until there is any.
-        pair: set when it is in place.
-        error: set when it failed; `Stopped` where the user stopped it.
+        name: name of the pair.
+        progress: how much is downloaded; None before it begins.
+        pair: the pair, when it is installed.
+        error: why the download failed; `Stopped` if the user stopped it.
     """
 
     name: str
@@ -34,15 +34,15 @@ class Download:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the download has not ended yet."""
         return self.pair is None and self.error is None
 
 
 class Downloads:
-    """One per app: a download outlives the dialog that began it, and two at once only take longer.
+    """The downloads of an app, one at a time; a download continues when its dialog is closed.
 
     Args:
-        on_end: told, on the download's thread, how it ended.
+        on_end: called on the download's thread with the final state.
     """
 
     def __init__(self, on_end: Callable[[Download], None] = lambda _: None) -> None:
@@ -61,11 +61,11 @@ class Downloads:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the download; what has arrived is kept, and the next one goes on there."""
+        """Stop the download; the files so far are kept, and the next download resumes there."""
         self._stop.set()
 
     def close(self) -> None:
-        """End the download and wait for it: its processes must not outlive the app."""
+        """Stop the download and wait for it: its processes must not outlive the app."""
         self._on_end = lambda _: None
         self.stop()
         if self._thread is not None:
@@ -82,10 +82,10 @@ class Downloads:
         try:
             self.current = replace(begun, pair=pull.pull(plan, report, self._stop.is_set))
         except Stopped:
-            self.current = replace(begun, error=Stopped("stopped: what has arrived is kept, download again to go on"))
+            self.current = replace(begun, error=Stopped("stopped; download again to resume"))
         except ThothError as error:
             self.current = replace(begun, error=error)
-        # The edge of a thread: an error that leaves it here would be seen by nobody.
+        # The edge of a thread: an error that escaped here would be lost.
         except Exception as error:
-            self.current = replace(begun, error=crash.explain(error))
+            self.current = replace(begun, error=ThothError(crash_log.keep(error)))
         self._on_end(self.current)

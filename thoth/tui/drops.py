@@ -1,8 +1,8 @@
-"""A paste -> the files that were dropped on the terminal, whatever dialect that terminal writes them in.
+"""A paste -> the files that were dropped on the terminal, in the notation of any terminal.
 
-A dropped file arrives as pasted text. A paste counts as a drop only where every part of it is the absolute path of a
-file or folder that exists; everything else stays text. Terminals lose characters on the way: a name that is missing is
-taken for the only one in its folder that can have become it, and the drop says so.
+A dropped file arrives as pasted text. A paste counts as a drop only if each part of it is the absolute path of an
+existing file or folder; everything else stays text. Some terminals lose characters of a name: such a name is replaced
+with the only name in its folder that fits, and the drop reports it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Drop:
 
     Attributes:
         paths: absolute, in order, each once.
-        note: what had to be guessed, one line to show; None where nothing had to be.
+        note: one line about the names that were guessed; None if none were.
     """
 
     paths: tuple[Path, ...]
@@ -45,15 +45,15 @@ class Drop:
 
 
 def may_be_drop(text: str) -> bool:
-    """Tell from the text alone whether it is worth asking the disk, which can take its time on a network."""
+    """Tell from the text alone whether it may be a drop; reading folders can be slow on a network."""
     return len(text) <= _MOST_CHARACTERS and _START.match(text) is not None
 
 
 def find_drops(text: str) -> Drop | None:
-    """Return the files that a paste stands for, or None where it is a text. Reads folders: call it on a worker.
+    """Return the files that a paste names, or None if it is text. Reads folders: call it on a worker.
 
     Args:
-        text: the paste. Understood are paths as they are, one a line or with spaces between them (kitty,
+        text: the paste. It may hold plain paths, one per line or separated by spaces (kitty,
             Terminal.app, Alacritty); with backslashes (iTerm2, Ghostty, WezTerm, Terminal.app); in quotes (GNOME
             Terminal, Konsole, foot, Windows Terminal, VS Code); and `file://` addresses.
     """
@@ -70,9 +70,9 @@ def find_drops(text: str) -> Drop | None:
 
 
 def missing(text: str) -> str | None:
-    """Return one line about a paste that looks like dropped files of which one is not there; else None.
+    """Return one line about a paste that looks like dropped files, one of which is missing; else None.
 
-    To be asked where `find_drops` found nothing: the paste stays text, and this says why.
+    Call it if `find_drops` found nothing: the paste stays text, and this line says why.
     """
     if not may_be_drop(text) or _LINE_ENDS.search(text.strip()):
         return None
@@ -80,7 +80,7 @@ def missing(text: str) -> str | None:
         paths = [_local(part) for part in parts]
         if paths and all(path.startswith("/") and PurePosixPath(path).suffix for path in paths):
             lost = next((path for path in paths if not os.path.exists(path)), paths[0])
-            return f"there is no file {shown(lost)} on this machine: the paste stays text"
+            return f"Pasted as text: there is no file {shown(lost)} on this machine"
     return None
 
 
@@ -118,7 +118,7 @@ _READINGS: tuple[Callable[[str], list[str]], ...] = (_whole, _lines, _words, _co
 
 
 def _resolve_all(parts: Iterable[str], resolve: Callable[[str], Path | None]) -> list[Path] | None:
-    """Resolve every part, or return None at the first that is not there."""
+    """Resolve every part, or return None at the first that does not exist."""
     paths: list[Path] = []
     for part in parts:
         if (path := resolve(part)) is None:
@@ -128,14 +128,14 @@ def _resolve_all(parts: Iterable[str], resolve: Callable[[str], Path | None]) ->
 
 
 def _local(part: str) -> str:
-    """Return the path of a `file://` address, whatever host it names; other parts as they are."""
+    """Return the path of a `file://` address, ignoring its host; other parts unchanged."""
     if address := _ADDRESS.match(part):
         return unquote(part[address.end() :], errors="surrogateescape")
     return part
 
 
 def _existing(part: str) -> Path | None:
-    for spelling in (part, part.strip()):  # some terminals write a space behind each path; some names end with one
+    for spelling in (part, part.strip()):  # some terminals write a space after each path; some names end with one
         path = _local(spelling)
         if path.startswith("/") and path.strip("/") and _is_file_or_folder(path):
             return Path(path)
@@ -147,7 +147,7 @@ def _is_file_or_folder(path: str | Path) -> bool:
 
 
 def _repaired(part: str) -> Path | None:
-    """Follow a path from the root, with the only name that fits wherever one is missing."""
+    """Follow a path from the root; where a name does not exist, use the only name that fits."""
     if (path := _existing(part)) is not None:
         return path
     names = PurePosixPath(_local(part.strip())).parts
@@ -167,7 +167,7 @@ def _repaired(part: str) -> Path | None:
 
 
 def _can_become(entry: str, name: str) -> bool:
-    """Tell whether a terminal may write `name` for `entry`: characters left out, or other ones that look the same."""
+    """Tell whether a terminal may write `name` for `entry`: with characters missing or replaced by similar ones."""
     spellings = (entry.translate(dict.fromkeys(map(ord, gone))) for gone in _GONE)
     return _folded(name) in map(_folded, spellings)
 
@@ -178,4 +178,6 @@ def _folded(name: str) -> str:
 
 def _note(parts: Iterable[str], paths: Iterable[Path]) -> str:
     guesses = [(part, path) for part, path in zip(parts, paths, strict=True) if _existing(part) is None]
-    return "; ".join(f"took {shown(str(path))} for {shown(_local(part.strip()))}" for part, path in guesses)
+    return "; ".join(
+        f"Absorbing {shown(str(path))} in place of {shown(_local(part.strip()))}" for part, path in guesses
+    )

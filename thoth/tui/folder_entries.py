@@ -1,4 +1,4 @@
-"""What is in a folder, for people to choose from."""
+"""The content of a folder, to choose from."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Entry:
 
     Attributes:
         path: absolute.
-        is_folder: or it is a file.
-        size: of a file, in bytes.
+        is_folder: False for a file.
+        size: size of a file, in bytes.
     """
 
     path: Path
@@ -26,10 +26,10 @@ class Entry:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """Return what is in a folder, folders first, hidden ones included. Reads the disk: call it on a thread.
+    """Return the content of a folder, folders first, including hidden entries. Reads the disk: call it on a thread.
 
     Raises:
-        DocumentError: It is no folder, or may not be read.
+        DocumentError: It is not a folder, or cannot be read.
     """
     found = []
     try:
@@ -44,5 +44,5 @@ def entries(folder: Path) -> list[Entry]:
                     continue
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise DocumentError(f"the folder {shown(str(folder))} cannot be read ({reason.lower()})") from error
+        raise DocumentError(f"cannot read the folder {shown(str(folder))} ({reason.lower()})") from error
     return sorted(found, key=lambda entry: (not entry.is_folder, entry.path.name.casefold()))

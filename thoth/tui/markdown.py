@@ -1,7 +1,7 @@
-"""Markdown -> lines of the screen, part by part: a part is rendered when it comes into view, or when it changes.
+"""Markdown -> lines of the screen, part by part: a part is rendered when it comes into view or changes.
 
-Textual's own Markdown makes a widget of every paragraph. An answer of 5,000 tokens is 500 of them, and each keystroke
-beside it took a second. Here an answer is a list of strips, and only its last part is parsed again while it grows.
+Textual's own Markdown makes a widget of every paragraph. An answer of 5,000 tokens is 500 widgets, and each keystroke
+then took a second. Here an answer is a list of strips, and only its last part is parsed again while it grows.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Kind = Literal["block", "bullet", "ordered", "code"]
 
 STYLES = ("heading", "code", "quote", "link", "muted")
 
-# A longer part is shown as it is, and longer code is coloured piece by piece: either would hold up typing.
+# A longer part is shown as plain text, and longer code is coloured in pieces: both would delay typing.
 _MOST_CHARACTERS = 8_000
 _MOST_LINES = 40
 
-# A terminal would obey them. Newline and tab stay.
+# A terminal would interpret them. Newline and tab are harmless.
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
 
 _NEWLINE = re.compile("\r\n?|\n")  # as CommonMark has it
@@ -49,7 +49,7 @@ class Part:
 
 
 class Splitter:
-    """A Markdown text that grows, and its parts."""
+    """Splits a growing Markdown text into parts."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -57,7 +57,7 @@ class Splitter:
         self._text = ""
 
     def feed(self, text: str) -> None:
-        """Take the text as it is now; of one that begins as the one before, only the last block is parsed again."""
+        """Set the current text; if it continues the previous one, only the last block is parsed again."""
         if not text.startswith(self._text):
             self.parts, self._begins = [], []
         self._text = text
@@ -74,12 +74,12 @@ def split(text: str) -> list[Part]:
 
 
 def code_blocks(text: str) -> list[str]:
-    """Return what stands in the text's code blocks, in order."""
+    """Return the content of the text's code blocks, in order."""
     return [token.content for token in _blocks(text) if token.type in ("fence", "code_block")]
 
 
 def warm_up() -> None:
-    """Import and compile, on a thread, what the first answer would else wait for: 0.1 s with some code in it."""
+    """Import and compile what the first answer needs; saves it 0.1 s. Call it on a thread."""
     Painter(80, dict.fromkeys(STYLES, Style()), "monokai").part(Part("code", "```python\npass\n```"))
     split("")
 
@@ -97,12 +97,12 @@ def _parser(*, inline: bool) -> MarkdownIt:
 
 
 def _blocks(text: str) -> list[Token]:
-    """Return the blocks of a text, in a third of the time that parsing what is in them takes too."""
+    """Return the blocks of a text without their inline content, which takes a third of the time."""
     return _parser(inline=False).parse(text)
 
 
 def _parts(text: str) -> Iterator[tuple[int, Part]]:
-    """Yield parts, each with the place where the block that it is of begins."""
+    """Yield parts, each with the offset of the block that it belongs to."""
     begins = [0, *(match.end() for match in _NEWLINE.finditer(text)), len(text)]
     starts = [*_starts(_blocks(text))]
     ends = [*(begins[line] for line, _, _ in starts[1:]), len(text)][: len(starts)]
@@ -117,7 +117,7 @@ def _parts(text: str) -> Iterator[tuple[int, Part]]:
 
 
 def _starts(tokens: list[Token]) -> Iterator[tuple[int, Kind, Token | None]]:
-    """Yield the line where each part begins, its kind and, where it is a fence, its token."""
+    """Yield the first line of each part, its kind and, for a fence, its token."""
     kind: Kind = "block"
     for token in tokens:
         if token.map is None:
@@ -134,9 +134,9 @@ class Painter:
     """Renders parts and plain texts for one width and one set of colours.
 
     Args:
-        width: in cells.
-        styles: one for each of `STYLES`.
-        code_theme: of Pygments.
+        width: width in cells.
+        styles: a style for each of `STYLES`.
+        code_theme: name of a Pygments theme.
     """
 
     def __init__(self, width: int, styles: Mapping[str, Style], code_theme: str) -> None:
@@ -175,7 +175,7 @@ class Painter:
         return RichMarkdown(self._code_theme)
 
     def plain(self, text: str, style: Style | None = None) -> list[Strip]:
-        """Render a text as it is."""
+        """Render plain text."""
         from rich.text import Text
 
         return self._lines(Text(_safe(text), style=style or "", overflow="fold", tab_size=4))
@@ -194,13 +194,13 @@ def _safe(text: str) -> str:
 
 
 def without_background(style: Style) -> Style:
-    """Return a style that leaves the background as it is."""
+    """Return a style without its background."""
     return Style.from_color(style.color) + Style(
         bold=style.bold, dim=style.dim, italic=style.italic, underline=style.underline, strike=style.strike
     )
 
 
 def _on_any_background(segment: Segment) -> Segment:
-    # Code has the theme of Pygments' own, or the terminal's: neither is that of the screen.
+    # Code has the background of the Pygments theme or of the terminal, not that of the screen.
     text, style, control = segment
     return segment if style is None or style.bgcolor is None else Segment(text, without_background(style), control)

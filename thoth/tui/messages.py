@@ -1,4 +1,4 @@
-"""What the engine's threads say to a screen: the events of `thoth.events`, each with the request it belongs to."""
+"""What the engine reports to a screen: the events of `thoth.events`, each with the request it belongs to."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AbsorbJob:
-    """A document that was asked to be absorbed.
+    """A request to absorb one document.
 
     Attributes:
-        id: counts the jobs of this run of the app, from 1.
+        id: number of the job in this run of the app, from 1.
         source: path or address.
-        name: what to call it, safe to show.
+        name: display name, safe to show.
     """
 
     id: int
@@ -30,96 +30,99 @@ class AbsorbJob:
 
 
 @dataclass
-class ModelLoading(Message):
-    """A model is being loaded; `progress` is None until the engine says anything."""
-
-    name: str
-    progress: Progress | None
-
-
-@dataclass
-class ModelReady(Message):
-    """Questions are answered from now on.
+class ModelMessage(Message):
+    """News about the model.
 
     Attributes:
         name: of the pair.
-        bundle_id: documents of another bundle are stale.
     """
 
     name: str
+
+
+@dataclass
+class ModelLoading(ModelMessage):
+    """A model is being loaded."""
+
+
+@dataclass
+class ModelReady(ModelMessage):
+    """A model is loaded and answers questions.
+
+    Attributes:
+        bundle_id: id of its bundle; documents of another bundle are stale.
+    """
+
     bundle_id: str | None
 
 
 @dataclass
-class ModelFailed(Message):
-    """The model cannot be loaded; everything that needs none works on."""
+class ModelFailed(ModelMessage):
+    """The model cannot be loaded; everything that needs no model still works."""
 
-    name: str
     error: ThothError
 
 
 @dataclass
-class AnswerStarted(Message):
-    """The engine has begun with a question: what came before it is done."""
+class AnswerMessage(Message):
+    """News about a question.
+
+    Attributes:
+        turn: number of the request.
+    """
 
     turn: int
 
 
 @dataclass
-class AnswerToken(Message):
+class AnswerToken(AnswerMessage):
     """The next piece of an answer."""
 
-    turn: int
     text: str
 
 
 @dataclass
-class AnswerDone(Message):
-    """The whole answer."""
+class AnswerDone(AnswerMessage):
+    """The complete answer."""
 
-    turn: int
     answer: Answer
 
 
 @dataclass
-class AnswerFailed(Message):
-    """There is no answer, or only the pieces so far; `thoth.errors.Stopped` where the user stopped it."""
+class AnswerFailed(AnswerMessage):
+    """There is no answer, or only the pieces so far; the error is `Stopped` if the user stopped it."""
 
-    turn: int
     error: ThothError
 
 
 @dataclass
-class AbsorbQueued(Message):
-    """A document waits for its turn."""
+class AbsorbMessage(Message):
+    """News about a job."""
 
     job: AbsorbJob
 
 
 @dataclass
-class AbsorbProgress(Message):
-    """So far is a document absorbed."""
+class AbsorbProgress(AbsorbMessage):
+    """How much of a document is absorbed."""
 
-    job: AbsorbJob
     progress: Progress
 
 
 @dataclass
-class AbsorbDone(Message):
-    """A document is in the library, and active."""
+class AbsorbDone(AbsorbMessage):
+    """A document is absorbed and in the library."""
 
-    job: AbsorbJob
     document: StoredDocument
 
 
 @dataclass
-class AbsorbFailed(Message):
-    """A document was not absorbed, or not to its end; `thoth.errors.Stopped` where the user cancelled it."""
+class AbsorbFailed(AbsorbMessage):
+    """A document was not absorbed completely; the error is `Stopped` if the user cancelled it."""
 
-    job: AbsorbJob
     error: ThothError
 
 
 @dataclass
 class LibraryChanged(Message):
-    """The documents in the library, or which of them are active, changed."""
+    """The documents in the library changed, or which of them are active."""

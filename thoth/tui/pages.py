@@ -1,4 +1,4 @@
-"""A document's text in pieces that a screen can show at once: its pages, or what fits where there are none."""
+"""A document's text in pieces that fit a screen: its pages, or stretches of text if it has no pages."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from thoth.ingest import Document
 
-# Longer pages, of tables mostly, are cut: laying out a text takes time with its length.
+# Longer pages, mostly tables, are cut: the time to lay out a text grows with its length.
 _MOST_CHARACTERS = 8_000
 
 
 class Piece(NamedTuple):
-    """A stretch of a document's text, and its page, from 1, where the format has pages."""
+    """A stretch of a document's text, and its page from 1 if the format has pages."""
 
     start: int
     end: int
@@ -19,7 +19,7 @@ class Piece(NamedTuple):
 
 
 def pieces(document: Document) -> list[Piece]:
-    """Cut a document where its pages begin, and pages that are too long at the ends of lines. Nothing is left out."""
+    """Cut a document into pages, and long pages at line ends. The pieces together are the complete text."""
     begins = [Piece(0, 0, None)]
     for block in document.blocks:
         if block.page != begins[-1].page:

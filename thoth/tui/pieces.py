@@ -11,10 +11,10 @@ from typing import Literal
 from thoth.chats.sessions import Turn
 from thoth.tui.markdown import Part, split
 
-# "turn" is a whole turn that nobody has looked at yet.
+# "turn" is a complete turn that has not been in view yet.
 Kind = Literal["turn", "question", "part", "note", "error"]
 
-# More of a question is not shown: it is what somebody pasted.
+# The rest of a longer question is not shown: it is probably pasted text.
 _QUESTION_LENGTH = 4_000
 
 
@@ -57,8 +57,8 @@ def pieces_of(turn: Turn, note: str, parts: Sequence[Part] | None = None) -> lis
 
     Args:
         turn: a question and its answer so far; the question may be empty, and is not shown then.
-        note: what stands below; empty for nothing.
-        parts: of the answer, where they are known.
+        note: text below the answer; empty for none.
+        parts: parts of the answer, if they are known.
     """
     asked = turn.question
     if len(asked) > _QUESTION_LENGTH:

@@ -1,4 +1,4 @@
-"""Rich's Markdown with what we want different: headings at the left, code on the screen's own background."""
+"""Rich's Markdown with two changes: headings at the left, code on the background of the screen."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class _Code(CodeBlock):
 
 
 class RichMarkdown(Markdown):
-    """Markdown that others parse, and put into `parsed` before each rendering: making one takes as long as that.
+    """Markdown whose tokens are set in `parsed` before each rendering: creating an object takes as long as rendering.
 
     Args:
-        code_theme: of Pygments.
+        code_theme: name of a Pygments theme.
     """
 
     parsed: list[Token]
@@ -41,5 +41,5 @@ class RichMarkdown(Markdown):
     }
 
     def __init__(self, code_theme: str) -> None:
-        # No hyperlinks: an address that a model made up should be read before it is opened.
+        # No hyperlinks: users should read an address from a model before they open it.
         super().__init__("", code_theme=code_theme, hyperlinks=False)

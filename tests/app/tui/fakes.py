@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,7 @@ class FakeEngine:
     closed: bool = False
     bundle_id: str | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
+    _threads: dict[str, ThreadPoolExecutor] = field(default_factory=dict)
 
     def hold(self, stage: str) -> None:
         """Make a stage wait for `release` before each of its steps."""
@@ -87,8 +89,18 @@ class FakeEngine:
         """Let so many steps of a stage go on."""
         self.gates[stage].release(steps)
 
-    def load(self, pair: Any) -> Stream:
-        return Stream(self, lambda stream: self._load(pair, stream))
+    def _start(
+        self, kind: str, events: Callable[[Stream], Iterator[Event]], listener: Callable[[Event], object] | None
+    ) -> Stream:
+        """Without a listener, the stream is iterated over; with one, requests of a kind follow one another."""
+        stream = Stream(self, events)
+        if listener is not None:
+            thread = self._threads.setdefault(kind, ThreadPoolExecutor(max_workers=1, thread_name_prefix=kind))
+            thread.submit(stream.push, listener)
+        return stream
+
+    def load(self, pair: Any, *, listener: Callable[[Event], object] | None = None) -> Stream:
+        return self._start("mlx", lambda stream: self._load(pair, stream), listener)
 
     def _load(self, pair: Any, stream: Stream) -> Iterator[Event]:
         yield Progress("load", 0, 1)
@@ -107,10 +119,12 @@ class FakeEngine:
         context: Sequence[Document] = (),
         routing: Routing = Routing(),  # noqa: B008
         max_tokens: int = 256,
+        *,
+        listener: Callable[[Event], object] | None = None,
     ) -> Stream:
         asked = Asked([*messages], [*documents], [*context], routing, max_tokens)
         self.asked.append(asked)
-        return Stream(self, lambda stream: self._ask(asked, stream))
+        return self._start("mlx", lambda stream: self._ask(asked, stream), listener)
 
     def _ask(self, asked: Asked, stream: Stream) -> Iterator[Event]:
         script = self.answers[min(len(self.asked), len(self.answers)) - 1]
@@ -134,8 +148,11 @@ class FakeEngine:
         chunking: str = "meaning",
         source_name: str | None = None,
         options: ingest.Options = ingest.DEFAULT,
+        listener: Callable[[Event], object] | None = None,
     ) -> Stream:
-        return Stream(self, lambda stream: self._absorb(source, chunking, source_name, options, stream))
+        return self._start(
+            "reading", lambda stream: self._absorb(source, chunking, source_name, options, stream), listener
+        )
 
     def _absorb(
         self,
@@ -168,10 +185,12 @@ class FakeEngine:
     def close(self) -> None:
         self.stopped.set()
         self.closed = True
+        for thread in self._threads.values():
+            thread.shutdown()
 
 
 class Stream(Iterator[Event]):
-    """The events of one request, as `thoth.engine.engine.Events`."""
+    """The events of one request, as `thoth.engine.request.Request`."""
 
     def __init__(self, engine: FakeEngine, events: Callable[[Stream], Iterator[Event]]) -> None:
         self._engine = engine
@@ -184,6 +203,11 @@ class Stream(Iterator[Event]):
         except Stopped as error:
             self._events = iter(())
             return Failed(error)
+
+    def push(self, listener: Callable[[Event], object]) -> None:
+        """Give all events to a listener."""
+        for event in self:
+            listener(event)
 
     def close(self) -> None:
         self._stopped.set()

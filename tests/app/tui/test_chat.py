@@ -141,8 +141,8 @@ async def test_an_error_that_is_kept_holds_no_frames(fake: Make) -> None:
         raised = error
     made = fake(load_error=raised)
     async with running(made, ready=False) as chat:
-        await chat.until(lambda: chat.main.model == "failed")
-        kept = chat.main.work.failure
+        await chat.until(lambda: chat.main.models.state == "failed")
+        kept = chat.app.client.failure
         assert str(kept) == str(raised)
         assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
 
@@ -155,7 +155,7 @@ async def test_a_model_that_fails_to_load_leaves_the_app_usable(fake: Make) -> N
         turn = await chat.ask("Hello?")
         assert (turn.state, turn.error) == ("failed", "the bundle is damaged: fetch it again")
         chat.engine.load_error = None
-        chat.main.load(None)
+        chat.main.models.load(None)
         await chat.ready()
         assert (await chat.ask("Hello?")).state == "done"
 
@@ -180,7 +180,7 @@ async def test_a_new_chat_while_an_answer_comes(fake: Make) -> None:
     made.engine.hold("answer")
     async with running(made) as chat:
         await chat.send("Old?")
-        old = chat.main.chat.session
+        old = chat.main.chat.conversation.session
         await chat.pilot.press("ctrl+n")
         assert chat.turns == []
         chat.engine.release("answer", 100)
@@ -260,13 +260,13 @@ async def test_a_question_that_comes_too_early_is_answered_without_the_document(
     made = fake()
     made.engine.hold("absorb")
     async with running(made) as chat:
-        chat.main.absorb([str(note)])
+        chat.main.absorbing.absorb([str(note)])
         await chat.until(lambda: bool(chat.app.library.documents()))
-        chat.main.refresh_documents()
+        chat.main.library.refresh()
         await chat.until(lambda: bool(chat.main.documents))
         await chat.ask("What colour is the door?")
         assert chat.engine.asked[-1].documents == []
-        assert "still absorbing: this answer does without mill.txt" in chat.notices()
+        assert "Still absorbing mill.txt; this answer does not use it" in chat.notices()
         assert "0 active documents" in chat.status
         chat.engine.release("absorb", 100)
         await chat.until(lambda: "1 active document" in chat.status)
@@ -284,7 +284,7 @@ async def test_copying_says_what_happened(fake: Make, monkeypatch: pytest.Monkey
     monkeypatch.setattr(clipboard, "by_program", lambda text: copied.append(text) is None)
     async with running(fake(answers=["Text.\n\n```py\nx = 1\n```\n\n```\ny\n```"])) as chat:
         await chat.pilot.press("ctrl+y")
-        assert "there is no answer yet" in chat.notices()
+        assert "No answer yet" in chat.notices()
         await chat.ask("Code?")
         await chat.pilot.press("ctrl+y")
         await chat.send("/copy code 1")
@@ -294,5 +294,5 @@ async def test_copying_says_what_happened(fake: Make, monkeypatch: pytest.Monkey
         assert "has 2 code blocks" in chat.notices()
         monkeypatch.setattr(clipboard, "by_program", lambda _: False)
         await chat.pilot.press("ctrl+y")
-        await chat.until(lambda: "sent to the terminal's clipboard" in chat.notices())
+        await chat.until(lambda: "Sent to the terminal's clipboard" in chat.notices())
         assert chat.app.clipboard == chat.turns[-1].answer

@@ -22,7 +22,9 @@ def test_a_command_and_its_argument() -> None:
     assert (parsed[0].name, parsed[1]) == ("absorb", "~/my papers/a.pdf")
 
 
-@pytest.mark.parametrize(("text", "says"), [("/nope", "no command"), ("/route", "/route"), ("/route x", "no x")])
+@pytest.mark.parametrize(
+    ("text", "says"), [("/nope", "unknown command"), ("/route", "/route"), ("/route x", "x is not allowed")]
+)
 def test_what_is_wrong_is_said(text: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         parse(text)

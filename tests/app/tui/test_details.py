@@ -13,13 +13,14 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from tests.app.tui.hosts import Host, click, until
+from thoth.actions.ask import place
 from thoth.errors import DocumentError, ModelError, Stopped
 from thoth.events import Answer, Chosen, Passage, Stats
 from thoth.ingest import Document
 from thoth.retrieval.routing import Routing
 from thoth.tui import figures
-from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerStarted, AnswerToken
-from thoth.tui.screens.answer_details import AnswerDetails, place_of
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerToken
+from thoth.tui.screens.answer_details import AnswerDetails
 from thoth.tui.screens.compare import CompareScreen
 from thoth.tui.screens.first_run import FirstRun
 from thoth.tui.screens.help import HelpScreen, keys
@@ -80,7 +81,6 @@ class FakeWork:
         """Answer the question that was asked as the `number`th."""
         turn = list(self.asked)[number]
         post = self.asked[turn]["post"]
-        post(AnswerStarted(turn))
         for word in text.split(" "):
             post(AnswerToken(turn, word + " "))
         post(AnswerDone(turn, Answer(text, stats)))
@@ -149,7 +149,7 @@ async def test_a_way_that_is_stopped_keeps_what_it_said() -> None:
     async with app.run_test(size=(120, 30)) as pilot:
         await until(pilot, lambda: len(work.asked) == 3)
         turn = next(iter(work.asked))
-        for message in (AnswerStarted(turn), AnswerToken(turn, "Osra"), AnswerFailed(turn, Stopped("stopped"))):
+        for message in (AnswerToken(turn, "Osra"), AnswerFailed(turn, Stopped("stopped"))):
             work.asked[turn]["post"](message)
         await until(pilot, lambda: "stopped" in shown(app.screen))
         assert app.screen.query(WayPanel).first().answer == "Osra"
@@ -167,8 +167,8 @@ async def test_details_show_chunks_passages_and_cost_without_reading_markup() ->
             ["0.033", "[red]harbour.pdf", "3", "7-8", "Harpool > People"],
             ["0.016", "workshop.md", "1", "", ""],
         ]
-        assert "1,031 tokens, 24 of them from the cache" in text
-        assert "12 tokens, 55.1 a second" in text
+        assert "1,031 tokens, 24 from the cache" in text
+        assert "12 tokens, 55.1 per second" in text
         await pilot.press("escape")
         assert app.results == [None]
 
@@ -190,8 +190,8 @@ async def test_details_of_a_whole_library_stay_short() -> None:
 
 
 def test_a_place_leaves_out_what_it_has_not() -> None:
-    assert place_of("note.txt", None, ()) == "note.txt"
-    assert place_of("a.pdf", 3, ("One", "Two")) == "a.pdf, page 3, One > Two"
+    assert place("note.txt", None, ()) == "note.txt"
+    assert place("a.pdf", 3, ("One", "Two")) == "a.pdf, page 3, One > Two"
 
 
 @pytest.mark.parametrize(

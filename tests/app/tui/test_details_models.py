@@ -29,7 +29,7 @@ PLAN = Plan(
     Part("SakanaAI/doc-to-lora", "c1", "", (RemoteFile("pytorch_model.bin", 1_200_000_000, False),)),
     None,
 )
-PAIR = Pair("gemma-2-2b", Path("base"), Path("hypernet"))
+PAIR = Pair("gemma-2-2b", Path(__file__).parent, Path(__file__).parent)  # folders that exist
 
 
 class FakeHub:
@@ -95,9 +95,9 @@ def enabled(app: Host) -> set[str | None]:
 def test_rows_say_what_is_here_and_what_it_takes() -> None:
     found = {row.name: row for row in rows("nano", {"ministral-3-3b", "mine"})}
     assert list(found) == [*registry.KNOWN, "mine"]
-    assert (found["nano"].state, found["nano"].here, found["nano"].base) == ("in use", True, "built in")
-    assert (found["ministral-3-3b"].state, found["ministral-3-3b"].size) == ("here", "about 9.0 GB")
-    assert (found["gemma-2-2b"].state, found["gemma-2-2b"].here) == ("not here", False)
+    assert (found["nano"].state, found["nano"].installed, found["nano"].base) == ("in use", True, "built in")
+    assert (found["ministral-3-3b"].state, found["ministral-3-3b"].size) == ("installed", "about 9.0 GB")
+    assert (found["gemma-2-2b"].state, found["gemma-2-2b"].installed) == ("not installed", False)
     assert [row.name for row in rows("/somewhere/pair", set()) if row.state == "in use"] == ["/somewhere/pair"]
 
 
@@ -129,7 +129,7 @@ async def test_a_download_says_what_it_takes_and_goes_on_when_the_dialog_is_clos
         await until(pilot, lambda: "6.4 GB to download" in status(app))
         assert downloads.current is None
         button = app.screen.query_one("#download", Button)
-        assert str(button.label) == "Begin: 6.4 GB"
+        assert str(button.label) == "Download 6.4 GB"
         await until(pilot, lambda: not button.has_class("-active"))  # until then a second press does not count
         await click(pilot, "#download")
         await until(pilot, lambda: "1.6 GB of 6.4 GB, 3 min left" in status(app))
@@ -153,7 +153,7 @@ async def test_a_download_can_be_stopped_and_begun_again(hub: FakeHub, downloads
         downloads.start(PLAN)
         await until(pilot, lambda: "of 6.4 GB" in status(app))
         await click(pilot, "#stop")
-        await until(pilot, lambda: "what has arrived is kept" in status(app))
+        await until(pilot, lambda: "download again to resume" in status(app))
         await until(pilot, lambda: enabled(app) == {"download"})
 
 
@@ -217,7 +217,7 @@ def test_an_error_nobody_foresaw_is_a_line_too(hub: FakeHub, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("download", "text"),
     [
-        (Download("qwen3-4b"), "qwen3-4b: beginning"),
+        (Download("qwen3-4b"), "qwen3-4b: starting"),
         (Download("qwen3-4b", Progress("convert", 0, 2)), "qwen3-4b: converting, part 1 of 2"),
         (Download("qwen3-4b", Progress("download", 0, 8_000_000_000)), "qwen3-4b: 0 B of 8.0 GB"),
     ],

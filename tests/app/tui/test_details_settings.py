@@ -108,7 +108,7 @@ async def test_a_key_that_the_environment_sets_says_so(path: Path, monkeypatch: 
     app = Host(SettingsScreen(path))
     async with app.run_test():
         note = app.screen.query_one("#setting-top_k").query_one(".note", Static)
-        assert "THOTH_TOP_K, which beats the file" in str(note.content)
+        assert "THOTH_TOP_K overrides this setting" in str(note.content)
 
 
 async def test_a_theme_of_another_installation_does_not_break_the_form(path: Path) -> None:

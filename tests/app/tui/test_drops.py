@@ -133,7 +133,7 @@ def test_characters_that_vscode_leaves_out_are_found_again(folder: Path) -> None
     drop = find_drops(vscode(str(path)))
     assert drop is not None
     assert drop.paths == (path,)
-    assert drop.note == f"took {path} for {folder}/RD 2024/plan 1 5.pdf"
+    assert drop.note == f"Absorbing {path} in place of {folder}/RD 2024/plan 1 5.pdf"
 
 
 def test_a_whole_name_needs_no_repair_and_no_note(folder: Path) -> None:
@@ -220,7 +220,7 @@ def test_most_pastes_need_no_look_at_the_disk(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_lost_file_is_named(folder: Path) -> None:
-    line = f"there is no file {folder}/gone away.pdf on this machine: the paste stays text"
+    line = f"Pasted as text: there is no file {folder}/gone away.pdf on this machine"
     assert missing(backslashed(f"{folder}/gone away.pdf")) == line
     assert missing(f"'{folder}/gone away.pdf'") == line
     assert missing(f"file://{quote(str(folder))}/gone%20away.pdf") == line

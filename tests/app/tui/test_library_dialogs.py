@@ -78,7 +78,7 @@ async def test_export_offers_the_active_documents_too() -> None:
         dialog = app.screen
         assert dialog.query_one("#destination", Input).value == "/out/A-report--1-adapter"
         labels = [str(button.label) for button in dialog.query_one("#what", RadioSet).query("RadioButton")]
-        assert labels == ["A report [1].pdf", "the 2 active documents, as one"]
+        assert labels == ["A report [1].pdf", "all 2 active documents"]
         dialog.query_one("#what", RadioSet).query("RadioButton").last().value = True
         dialog.query_one("#format", RadioSet).query("RadioButton").last().value = True
         dialog.query_one("#force", Checkbox).value = True
@@ -185,7 +185,11 @@ async def test_a_document_that_cannot_be_read_says_why() -> None:
     [
         ({}, "mine", "ready, not used for answers"),
         ({"active": True}, "mine", "ready, used for answers"),
-        ({"complete": False, "absorbed": 3}, "mine", "3 of 8 chunks absorbed; U goes on with it, not used for answers"),
+        (
+            {"complete": False, "absorbed": 3},
+            "mine",
+            "3 of 8 chunks absorbed; U finishes it, not used for answers",
+        ),
         ({}, "another", "absorbed with another model; U absorbs it again, not used for answers"),
     ],
 )
@@ -254,9 +258,9 @@ async def test_what_is_not_there_is_said(folder: Path) -> None:
         note = app.screen.query_one("#note", Static)
         await until(pilot, lambda: names(app) == ["Papers", "alpha.txt", "alpine.txt", "beta [red].pdf"])
         await pilot.press("z", "enter")
-        await until(pilot, lambda: str(note.content) == f"there is no file {folder}/z")
+        await until(pilot, lambda: str(note.content) == f"There is no file {folder}/z")
         app.screen.query_one(Input).value = str(folder / "nowhere") + "/"
-        await until(pilot, lambda: "cannot be read" in str(note.content))
+        await until(pilot, lambda: "cannot read the folder" in str(note.content))
         assert names(app) == []
         await pilot.press("escape")
         assert app.results == [None]

@@ -123,8 +123,8 @@ async def test_keys_ask_for_things() -> None:
             LibraryPanel.Open(id),
             LibraryPanel.Remove([id]),
             LibraryPanel.Rename(id),
-            LibraryPanel.Update([id]),
-            LibraryPanel.Update([row.id for row in rows]),
+            LibraryPanel.Update([id], fetch=True),
+            LibraryPanel.Update([row.id for row in rows], fetch=False),
             LibraryPanel.Export([id]),
         ]
 
@@ -159,7 +159,7 @@ async def test_the_filter_looks_at_names_and_states() -> None:
         field.value = "plum"
         await pilot.pause()
         assert not pilot.app.list.display
-        assert "Escape shows all" in str(panel.query_one(Static).content)
+        assert "Esc shows all" in str(panel.query_one(Static).content)
         await pilot.press("escape")
         await pilot.pause()
         assert len(panel.shown) == 3

@@ -53,7 +53,7 @@ async def test_a_chat_is_resumed_with_its_documents(fake: Make) -> None:
         assert "About alpha?" not in chat.shown
         made.app.library.activate([alpha], False)
         made.app.library.activate([beta], True)
-        chat.main.refresh_documents()
+        chat.main.library.refresh()
         await chat.until(lambda: [d.name for d in chat.main.documents if d.active] == ["beta.txt"])
 
         await chat.pilot.press("ctrl+s")
@@ -108,16 +108,16 @@ async def test_a_chat_that_cannot_be_kept_goes_on(fake: Make, home: Path) -> Non
     (home / "sessions.db").write_bytes(b"this is no database" * 100)
     async with running(made) as chat:
         assert (await chat.ask("Still there?")).state == "done"
-        await chat.until(lambda: "not being kept" in chat.notices())
+        await chat.until(lambda: "not saved" in chat.notices())
 
 
 async def test_exporting_a_chat(fake: Make, tmp_path: Path) -> None:
     async with running(fake()) as chat:
         await chat.send(f"/export {tmp_path / 'chat.md'}")
-        assert "nothing to export" in chat.notices()
+        assert "Nothing to export" in chat.notices()
         await chat.ask("What?")
         await chat.send(f"/export {tmp_path / 'a chat.json'}")
-        await chat.until(lambda: "wrote" in chat.notices())
+        await chat.until(lambda: "Wrote" in chat.notices())
         assert json.loads((tmp_path / "a chat.json").read_text())["turns"][0]["question"] == "What?"
 
 
@@ -160,7 +160,7 @@ async def test_the_chat_that_goes_on_is_not_deleted(home: Path) -> None:
         await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 1)
         assert "this chat" in str(app.screen.query_one(OptionList).get_option_at_index(0).prompt)
         await pilot.press("delete")
-        await until(pilot, lambda: "goes on" in str(app.screen.query_one(Static).render()))
+        await until(pilot, lambda: "current chat" in str(app.screen.query_one(Static).render()))
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.results))
         assert app.results == [None]

@@ -1,4 +1,4 @@
-"""What stands behind an answer: its cost, the chunks that were attached, the passages that support it."""
+"""The details of an answer: supporting passages, attached chunks, cost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Static
 
+from thoth.actions import ask
 from thoth.events import Chosen, Passage, Stats
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
@@ -23,9 +24,9 @@ class AnswerDetails(Dialog[None]):
     """Shows the details of one answer.
 
     Args:
-        question: what was asked.
-        stats: what the answer cost.
-        sources: the passages that support it, best first; none where nothing in the documents does.
+        question: the question.
+        stats: cost of the answer.
+        sources: passages that support it, best first; empty if the documents contain none.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "answer_details.tcss"]
@@ -37,16 +38,16 @@ class AnswerDetails(Dialog[None]):
         self._sources = sources
 
     def compose(self) -> ComposeResult:
-        """Yield cost, chunks and passages, one under the other."""
+        """Yield passages, chunks and cost."""
         with VerticalScroll(classes="dialog") as box:
             box.border_title = "Answer details"
             box.border_subtitle = "Esc closes"
             yield Static(self._question, classes="question", markup=False)
             yield Static("Supporting passages", classes="heading")
-            for passage in self._sources:
-                yield Static(quoted(passage), classes="passage")
+            for place, quote in ask.explain(self._sources):
+                yield Static(Content(place).stylize("bold") + Content(f"\n“{quote}”"), classes="passage")
             if not self._sources:
-                yield Static("not found in the documents", classes="note")
+                yield Static(ask.NOT_FOUND, classes="note")
             yield Static(f"Attached: {figures.count(len(self._stats.chunks), 'chunk')}", classes="heading")
             if self._stats.chunks:
                 yield _chunk_table(self._stats.chunks[:_MOST_ROWS])
@@ -56,21 +57,9 @@ class AnswerDetails(Dialog[None]):
             yield Facts(figures.cost(self._stats))
 
 
-def quoted(passage: Passage) -> Content:
-    """Return a passage with the place it stands in."""
-    place = Content(place_of(passage.name, passage.page, passage.headings)).stylize("bold")
-    return Content("\n").join([place, Content(f"“{' '.join(passage.quote.split())}”")])
-
-
-def place_of(name: str, page: int | None, headings: Sequence[str]) -> str:
-    """Return where something stands, from the outside in: "manual.pdf, page 7, Safety > Brakes"."""
-    parts = [name, *([f"page {page}"] if page is not None else []), *([" > ".join(headings)] if headings else [])]
-    return ", ".join(parts)
-
-
 def _chunk_table(chunks: Sequence[Chosen]) -> DataTable[Text]:
     table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
-    table.add_columns("score", "document", "chunk", "pages", "under")
+    table.add_columns("score", "document", "chunk", "pages", "section")
     for chunk in chunks:
         pages = "" if chunk.pages is None else "-".join(map(str, dict.fromkeys(chunk.pages)))
         # Text, for a plain string would be read as markup.

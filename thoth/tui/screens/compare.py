@@ -1,4 +1,4 @@
-"""Ctrl+T: the same question answered three ways, one after the other, side by side."""
+"""Ctrl+T: one question answered in three ways, side by side."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from textual.widgets import Static
 from thoth.errors import ThothError
 from thoth.ingest import Document
 from thoth.retrieval.routing import Routing
-from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerStarted, AnswerToken
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerToken
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.way_panel import WayPanel
 
 if TYPE_CHECKING:
     from thoth.engine.prompt import Message
     from thoth.library.records import StoredDocument
-    from thoth.tui.work import Work
+    from thoth.tui.engine_client import EngineClient
 
 _TITLES = ("From the weights", "Documents in context", "Without the documents")
 _WEIGHTS, _CONTEXT, _WITHOUT = range(3)
@@ -28,14 +28,14 @@ _NO_ADAPTER = Routing(route="none")
 
 
 class CompareScreen(Dialog[None]):
-    """Answers a question in three ways; closing it stops what is still going on.
+    """Answers a question in three ways; closing it stops the rest.
 
     Args:
-        work: sends the questions.
-        messages: the conversation; the last one is the question.
-        documents: those it is about.
+        client: sends the questions.
+        messages: the conversation; the last message is the question.
+        documents: documents to answer from.
         routing: which of their chunks are attached for the first way.
-        max_tokens: where the answers are cut off.
+        max_tokens: length limit of each answer.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "compare.tcss"]
@@ -43,14 +43,14 @@ class CompareScreen(Dialog[None]):
 
     def __init__(
         self,
-        work: Work,
+        client: EngineClient,
         messages: Sequence[Message],
         documents: Sequence[StoredDocument],
         routing: Routing,
         max_tokens: int,
     ) -> None:
         super().__init__()
-        self._work = work
+        self._client = client
         self._messages = messages
         self._documents = documents
         self._routing = routing
@@ -59,27 +59,28 @@ class CompareScreen(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Yield the question and a panel for each way."""
         with Container(classes="dialog -full") as box:
-            box.border_title = "The same question, three ways"
-            box.border_subtitle = "Esc closes and stops"
+            box.border_title = "One question, three ways"
+            box.border_subtitle = "Esc stops and closes"
             yield Static(self._messages[-1]["content"], classes="question", markup=False)
             with Container(classes="ways"):
                 for title in _TITLES:
                     yield WayPanel(title)
 
     def on_mount(self) -> None:
-        """Begin with the weights, and read the texts meanwhile."""
+        """Begin with the weights, and read the texts in the meantime."""
         self._ask(_WEIGHTS, self._documents, self._routing)
+        self.call_after_refresh(self._begin_next)
         self._read_texts()
 
     def on_unmount(self) -> None:
-        """Stop what is not answered yet."""
+        """Stop the ways that are not answered yet."""
         for way in range(len(_TITLES)):
-            self._work.stop_answer(_turn(way))
+            self._client.stop_answer(_turn(way))
 
     @work(thread=True)
     def _read_texts(self) -> None:
         try:
-            texts = [self._work.library.document(document.id) for document in self._documents]
+            texts = [self._client.library.document(document.id) for document in self._documents]
         except ThothError as error:
             self.post_message(AnswerFailed(_turn(_CONTEXT), error))
             texts = None
@@ -94,8 +95,7 @@ class CompareScreen(Dialog[None]):
     def _ask(
         self, way: int, documents: Sequence[StoredDocument], routing: Routing, context: Sequence[Document] = ()
     ) -> None:
-        # `Work` answers one question at a time, so the times can be compared.
-        self._work.ask(
+        self._client.ask(
             _turn(way),
             self._messages,
             documents,
@@ -105,10 +105,6 @@ class CompareScreen(Dialog[None]):
             post=self.post_message,
         )
 
-    @on(AnswerStarted)
-    def _begin(self, message: AnswerStarted) -> None:
-        self._panel(message.turn).begin()
-
     @on(AnswerToken)
     def _add(self, message: AnswerToken) -> None:
         self._panel(message.turn).add(message.text)
@@ -116,15 +112,22 @@ class CompareScreen(Dialog[None]):
     @on(AnswerDone)
     def _finish(self, message: AnswerDone) -> None:
         self._panel(message.turn).finish(message.answer)
+        self._begin_next()
 
     @on(AnswerFailed)
     def _fail(self, message: AnswerFailed) -> None:
         self._panel(message.turn).fail(message.error)
+        self._begin_next()
+
+    def _begin_next(self) -> None:
+        """Mark the way that is answered now: the engine answers one question at a time, in their order."""
+        if waiting := [panel for panel in self.query(WayPanel) if not panel.ended]:
+            waiting[0].begin()
 
     def _panel(self, turn: int) -> WayPanel:
         return self.query(WayPanel)[_turn(turn)]
 
 
 def _turn(way: int) -> int:
-    """Return the number of a way's request, and the other way round; the chat's own count up from 0."""
+    """Return the request number of a way, or the way of a number; the chat's requests count up from 0."""
     return -1 - way

@@ -1,4 +1,4 @@
-"""A question with one answer that cannot be taken back, or that takes long."""
+"""A confirmation of something that cannot be undone or takes long."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from thoth.tui.screens.dialog import Dialog
 
 
 class Confirm(Dialog[bool | None]):
-    """Asks; closes with True to do it, else with False or None.
+    """Asks for a confirmation; closes with True to go ahead, else with False or None.
 
     Args:
-        question: in one line.
-        detail: what will happen, and what will not.
-        yes: the verb on the button.
-        variant: of that button; red for what cannot be taken back.
+        question: one line.
+        detail: what will happen and what will not.
+        yes: label of the button.
+        variant: style of that button; red for what cannot be undone.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "dismiss(True)", "Yes", id="confirm.yes", tooltip="Do it"),
-        Binding("n", "dismiss(False)", "No", id="confirm.no", tooltip="Leave it"),
+        Binding("y", "dismiss(True)", "Yes", id="confirm.yes", tooltip="Confirm"),
+        Binding("n", "dismiss(False)", "No", id="confirm.no", tooltip="Cancel"),
     ]
 
     def __init__(self, question: str, detail: str, yes: str, variant: ButtonVariant = "error") -> None:
@@ -36,10 +36,10 @@ class Confirm(Dialog[bool | None]):
         self._variant: ButtonVariant = variant
 
     def compose(self) -> ComposeResult:
-        """Yield the question and the two answers; the one that changes nothing has the focus."""
+        """Yield the question and the two buttons; Cancel has the focus."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = self._yes
-            box.border_subtitle = "Y does it, N or Esc does not"
+            box.border_subtitle = "Y confirms, N or Esc cancels"
             yield Static(self._question, classes="heading", markup=False)
             yield Static(self._detail, classes="note", markup=False)
             with Horizontal(classes="buttons"):
@@ -47,9 +47,9 @@ class Confirm(Dialog[bool | None]):
                 yield Button("Cancel", id="no")
 
     def on_mount(self) -> None:
-        """Let Enter do no harm."""
+        """Focus Cancel, so that Enter is safe."""
         self.query_one("#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Close with the answer."""
+        """Close with the choice."""
         self.dismiss(event.button.id == "yes")

@@ -1,4 +1,4 @@
-"""The frame of a dialog: a titled box in the middle that fits any terminal and closes with Escape."""
+"""The frame of a dialog: a titled box that fits any terminal and closes with Escape."""
 
 from typing import ClassVar, TypeVar
 
@@ -10,9 +10,9 @@ Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):
-    """A dialog; its box is the one child with the class `dialog`.
+    """A dialog; its box is the only child with the class `dialog`.
 
-    A subclass with a style sheet of its own names both: `CSS_PATH = ["dialog.tcss", "own.tcss"]`.
+    A subclass with its own style sheet names both: `CSS_PATH = ["dialog.tcss", "own.tcss"]`.
     """
 
     CSS_PATH: ClassVar[CSSPathType | None] = "dialog.tcss"
@@ -21,7 +21,7 @@ class Dialog(ModalScreen[Result]):
     ]
 
     def action_copy_text(self) -> None:
-        """Copy what is marked; with nothing marked, Ctrl+C closes, as it interrupts in the chat."""
+        """Copy the selection; without one, Ctrl+C closes the dialog."""
         if self.get_selected_text():
             super().action_copy_text()
         else:

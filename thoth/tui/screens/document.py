@@ -1,4 +1,4 @@
-"""One document: what is known about it, and its text as it was read, page by page."""
+"""One document: its properties, and its text page by page."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class DocumentScreen(Dialog[None]):
 
     CSS_PATH: ClassVar = ["dialog.tcss", "document.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n,right", "turn(1)", "Next", id="document.next", tooltip="The next page"),
-        Binding("p,left", "turn(-1)", "Previous", id="document.previous", tooltip="The page before"),
-        Binding("g", "choose", "Go to", id="document.go_to", tooltip="Go to a page by its number"),
+        Binding("n,right", "turn(1)", "Next", id="document.next", tooltip="Next page"),
+        Binding("p,left", "turn(-1)", "Previous", id="document.previous", tooltip="Previous page"),
+        Binding("g", "choose", "Go to", id="document.go_to", tooltip="Go to a page"),
     ]
 
     place: reactive[int] = reactive(0, init=False)
@@ -56,7 +56,7 @@ class DocumentScreen(Dialog[None]):
         self._pieces: list[Piece] = []
 
     def compose(self) -> ComposeResult:
-        """Yield facts, text, and the way through it."""
+        """Yield properties, text, and page controls."""
         with Vertical(classes="dialog -full") as box:
             box.border_title = Content(shown(self._stored.name))
             box.border_subtitle = "N next, P previous, G go to a page, Esc closes"
@@ -70,7 +70,7 @@ class DocumentScreen(Dialog[None]):
                 yield Button("Next", id="next", compact=True)
 
     def on_mount(self) -> None:
-        """Read the text behind the first paint."""
+        """Read the text after the first paint."""
         self.query_one("#turning").display = False
         self.query_one("#text").focus()
         self._read()
@@ -88,11 +88,11 @@ class DocumentScreen(Dialog[None]):
         self.watch_place()
 
     def validate_place(self, place: int) -> int:
-        """Stay inside of the document."""
+        """Stay inside the document."""
         return max(0, min(place, len(self._pieces) - 1))
 
     def watch_place(self) -> None:
-        """Show the piece from its beginning."""
+        """Show the current piece from its beginning."""
         if self._document is None:
             return
         piece = self._pieces[self.place]
@@ -104,15 +104,15 @@ class DocumentScreen(Dialog[None]):
         self.query_one("#total", Static).update(f"of {total}")
 
     def action_turn(self, pages: int) -> None:
-        """Show the next page, or the one before."""
+        """Show the next or the previous page."""
         self.place += pages
 
     def action_choose(self) -> None:
-        """Go to the number of the page."""
+        """Go to the page number."""
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Show the page with this number, or the first one behind it that has any text."""
+        """Show the page with this number, or the next page with text."""
         if event.value:
             number = int(event.value)
             has_pages = self._pieces[self.place].page is not None
@@ -130,18 +130,18 @@ class DocumentScreen(Dialog[None]):
 
 
 def describe(document: StoredDocument, bundle: str | None) -> str:
-    """Return the facts about a document, one line for each kind."""
+    """Return the properties of a document, one line for each kind."""
     state = document.state(bundle)
     standing = {
         "ready": "ready",
-        "absorbing": f"{document.absorbed} of {figures.count(document.chunks, 'chunk')} absorbed; U goes on with it",
+        "absorbing": f"{document.absorbed} of {figures.count(document.chunks, 'chunk')} absorbed; U finishes it",
         "stale": "absorbed with another model; U absorbs it again",
     }[state]
     size = [
         *([figures.count(document.pages, "page")] if document.pages else []),
         figures.count(document.chunks, "chunk"),
         figures.count(document.tokens, "token"),
-        f"{figures.size(document.bytes)} of adapters",
+        f"adapters {figures.size(document.bytes)}",
     ]
     lines = [
         f"{standing}, {'used for answers' if document.active else 'not used for answers'}",

@@ -1,4 +1,4 @@
-"""Documents as an adapter for other programs: which, in what dialect, where to."""
+"""Export of documents as an adapter: which documents, which format, which folder."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class ExportPlan:
     """What to write.
 
     Attributes:
-        documents: in the order of their ranks.
-        format: whose dialect.
+        documents: the documents, in the order of their ranks.
+        format: format of the adapter.
         destination: folder of the adapter.
-        force: replace an adapter that is there.
+        force: replace an existing adapter.
     """
 
     documents: Sequence[StoredDocument]
@@ -45,9 +45,9 @@ class ExportScreen(Dialog[ExportPlan | None]):
     """Asks what to export; closes with the plan, or with None.
 
     Args:
-        chosen: the documents that the export was asked for.
-        active: all that are used for answers; they can be written in place of the chosen ones.
-        folder: where the adapter's folder is suggested.
+        chosen: documents to export.
+        active: all active documents; the user can export them instead.
+        folder: parent of the suggested destination.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "export.tcss"]
@@ -65,27 +65,27 @@ class ExportScreen(Dialog[ExportPlan | None]):
             with RadioSet(id="what", compact=True):
                 for place, group in enumerate(self._groups):
                     yield RadioMark(Content(_label(group, place)), value=place == 0, compact=True)
-            yield Static("For", classes="heading")
+            yield Static("Format", classes="heading")
             with RadioSet(id="format", compact=True):
                 for name in get_args(Format):
                     yield RadioMark(_FORMATS[name], value=name == "mlx-lm", compact=True)
             yield Static("Folder", classes="heading")
             yield Input(self._suggestion, id="destination", compact=True)
-            yield CheckMark("Replace an adapter that is there", id="force", compact=True)
+            yield CheckMark("Replace an existing adapter", id="force", compact=True)
             with Horizontal(classes="buttons"):
                 yield Button("Export", id="export", variant="primary")
                 yield Button("Cancel", id="cancel")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Offer only what names a folder."""
+        """Allow only a destination that is not blank."""
         self.query_one("#export", Button).disabled = not event.value.strip()
 
     def on_input_submitted(self) -> None:
-        """Take the plan."""
+        """Close with the plan."""
         self._take()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the plan, or none."""
+        """Close with the plan or with None."""
         if event.button.id == "export":
             self._take()
         else:
@@ -103,10 +103,10 @@ class ExportScreen(Dialog[ExportPlan | None]):
 def _label(group: Sequence[StoredDocument], place: int) -> str:
     if len(group) == 1:
         return shown(group[0].name)
-    return f"the {len(group):,} active documents, as one" if place else figures.count(len(group), "document")
+    return f"all {len(group):,} active documents" if place else figures.count(len(group), "document")
 
 
 def _plain(name: str) -> str:
-    """Return a name for a folder: the document's without its suffix and what a path cannot hold."""
+    """Return a folder name for a document: its name without the suffix and special characters."""
     kept = "".join(c if c.isalnum() or c in "-_." else "-" for c in Path(name).stem)
     return kept.strip("-.")[:60] or "document"

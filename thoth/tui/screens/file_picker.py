@@ -1,4 +1,4 @@
-"""Choosing what to absorb: a path is typed and completed, or folders are walked through."""
+"""Choosing what to absorb: type and complete a path, or browse folders."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from thoth.tui.widgets.path_input import PathInput
 class FilePicker(Dialog[list[str] | None]):
     """Asks for files, folders or an address; closes with them, or with None.
 
-    The line on top is an address or a path, from the first folder on or from the root. The list shows what is in the
-    path's folder and has the rest of the line in its name.
+    The line on top is an address, an absolute path, or a path below `folder`. The list shows the entries of the path's
+    folder whose names contain the rest of the line.
 
     Args:
-        folder: where to begin.
+        folder: the folder to begin in.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "file_picker.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete", id="files.complete", priority=True, tooltip="Complete the path"),
-        Binding("down", "enter_list", "To the list", id="files.list", show=False, tooltip="From the path to the list"),
-        Binding("backspace,left", "leave", "Up", id="files.leave", tooltip="Go to the folder above"),
+        Binding("down", "enter_list", "To the list", id="files.list", show=False, tooltip="Go to the list"),
+        Binding("backspace,left", "leave", "Up", id="files.leave", tooltip="Go to the parent folder"),
     ]
 
     def __init__(self, folder: Path) -> None:
@@ -51,7 +51,7 @@ class FilePicker(Dialog[list[str] | None]):
         """Yield the line, the list, and the buttons."""
         with Vertical(classes="dialog -full") as box:
             box.border_title = "Absorb documents"
-            box.border_subtitle = "Tab completes, Space marks several, Enter chooses, Esc closes"
+            box.border_subtitle = "Tab completes, Space marks, Enter opens, Esc closes"
             yield PathInput(_with_slash(self._start), placeholder="Path or address", compact=True)
             yield FileList()
             yield Static("", id="note", classes="note", markup=False)
@@ -65,7 +65,7 @@ class FilePicker(Dialog[list[str] | None]):
 
     @work(exclusive=True)
     async def _look(self) -> None:
-        """List the folder of the path, as far as it fits."""
+        """List the matching entries of the path's folder."""
         failure = ""
         folder, rest = self._split()
         if folder != self._folder:
@@ -86,7 +86,7 @@ class FilePicker(Dialog[list[str] | None]):
 
     @on(Input.Submitted)
     async def _entered(self) -> None:
-        """Take what the line names: an address, a file, a folder to go into; else the first in the list."""
+        """Use what the line names: an address, a file, or a folder to open; else the first entry of the list."""
         await self._look().wait()
         folder, rest = self._split()
         named = next((entry for entry in self._entries if entry.path.name == rest), None)
@@ -97,7 +97,7 @@ class FilePicker(Dialog[list[str] | None]):
         elif sources := self._sources():
             self.dismiss(sources)
         elif folder and rest:
-            self._note(f"there is no file {ingest.shown(str(folder / rest))}")
+            self._note(f"There is no file {ingest.shown(str(folder / rest))}")
         else:
             self._list.focus()
 
@@ -119,7 +119,7 @@ class FilePicker(Dialog[list[str] | None]):
         self.dismiss(self._sources() if event.button.id == "absorb" else None)
 
     def action_complete(self) -> None:
-        """Complete the path as far as there is one way on; with none, or elsewhere, go on as Tab does."""
+        """Complete the path as far as it is unique; if there is nothing to complete, move the focus."""
         folder, rest = self._split()
         names = [entry.path.name for entry in self._entries if entry.path.name.startswith(rest)] if rest else []
         if not isinstance(self.focused, PathInput) or folder is None or not names:
@@ -134,7 +134,7 @@ class FilePicker(Dialog[list[str] | None]):
         self._list.focus()
 
     def action_leave(self) -> None:
-        """Go to the folder above, the cursor on the one that was left."""
+        """Go to the parent folder; the cursor stays on this folder."""
         if self._folder is not None and self._folder != self._folder.parent:
             self._under_cursor = self._folder
             self._write(_with_slash(self._folder.parent))
@@ -146,7 +146,7 @@ class FilePicker(Dialog[list[str] | None]):
             self.dismiss([*self._marked(), str(entry.path)])
 
     def _go(self, path: Path) -> None:
-        """Write a path that exists, with a slash behind a folder."""
+        """Write an existing path, with a slash after a folder."""
         is_folder = any(entry.path == path and entry.is_folder for entry in self._entries)
         self._write(_with_slash(path) if is_folder else str(path))
 
@@ -163,7 +163,7 @@ class FilePicker(Dialog[list[str] | None]):
         return Path(folder + os.sep) if self._line.startswith((os.sep, "~")) else self._start / folder, rest
 
     def _sources(self) -> list[str]:
-        """Return what the button would absorb: what is marked, and the line if it is an address or names a file."""
+        """Return what the button absorbs: marked entries, and the line if it is an address or names a file."""
         _, rest = self._split()
         named = [str(e.path) for e in self._entries if e.path.name == rest and not e.is_folder]
         address = [self._line] if ingest.is_address(self._line) else []
@@ -189,5 +189,5 @@ def _with_slash(folder: Path) -> str:
 
 
 def _fits(name: str, rest: str) -> bool:
-    """Tell whether to show a name: it has what was typed in it, and is hidden only if that is."""
+    """Tell whether to show a name: it contains the typed text, and hidden names need a leading dot."""
     return rest.casefold() in name.casefold() and (rest.startswith(".") or not name.startswith("."))

@@ -1,4 +1,4 @@
-"""The first start: what the built-in model is, and that there are better ones."""
+"""The first start: what the built-in model can do, and that there are better models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from textual.widgets import Button, Static
 from thoth.tui.screens.dialog import Dialog
 
 _NOTICE = (
-    " is in use, the model that comes with Thoth. It is a demonstration: it reads short factual notes in plain "
-    "sentences, and little else; of your own papers it will understand next to nothing.\n\n"
-    "Everything around it is real. With a larger model, downloaded once, the same program works on documents of your "
-    "own. Nothing you absorb or ask leaves this machine."
+    " is the model that comes with Thoth. It is a demonstration: it reads short factual notes in plain sentences, but "
+    "not your own papers.\n\n"
+    "To work with your own documents, download a larger model once. Nothing that you absorb or ask leaves this machine."
 )
 
 
@@ -23,13 +22,13 @@ class FirstRun(Dialog[bool]):
     AUTO_FOCUS = "Button"
 
     def compose(self) -> ComposeResult:
-        """Yield the notice and the two ways on."""
+        """Yield the notice and the two buttons."""
         with VerticalScroll(classes="dialog") as box:
             box.border_title = "Welcome to Thoth"
             yield Static(Content.assemble(("nano", "bold"), _NOTICE))
             with Horizontal(classes="buttons"):
-                yield Button("See the models", id="models", variant="primary")
-                yield Button("Go on with nano", id="stay")
+                yield Button("Show models", id="models", variant="primary")
+                yield Button("Continue with nano", id="stay")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Close with the choice."""

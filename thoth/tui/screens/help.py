@@ -23,7 +23,7 @@ class HelpScreen(Dialog[None]):
     """Shows tables of two columns.
 
     Args:
-        sections: heading -> rows of a key or command, and what it does.
+        sections: heading -> rows of a key or command and its description.
     """
 
     def __init__(self, sections: Mapping[str, Sequence[Row]]) -> None:
@@ -31,7 +31,7 @@ class HelpScreen(Dialog[None]):
         self._sections = sections
 
     def compose(self) -> ComposeResult:
-        """Yield the sections one under the other."""
+        """Yield the sections."""
         with VerticalScroll(classes="dialog") as box:
             box.border_title = "Help"
             box.border_subtitle = "Esc closes"
@@ -42,12 +42,12 @@ class HelpScreen(Dialog[None]):
 
 
 def keys(app: App[object], bindings: Iterable[ActiveBinding]) -> list[Row]:
-    """Return the keys that work on a screen, as the user has set them, and what they do.
+    """Return the active keys of a screen, as the user has set them, with their descriptions.
 
-    Ours alone, which are those with an id: nobody needs to be told what the arrows do.
+    Only our own keys, which have an id: users know the arrow keys.
 
     Args:
-        app: knows how keys are written.
+        app: knows how to display keys.
         bindings: `screen.active_bindings.values()`, taken before this dialog is pushed.
     """
     rows = [

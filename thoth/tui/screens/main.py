@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 import textual
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.reactive import reactive
+from textual.screen import Screen
 from textual.widgets import TextArea
 
 from thoth import settings
-from thoth.chats.sessions import Sessions
 from thoth.errors import ThothError, UsageError
-from thoth.ingest import shown
 from thoth.retrieval.routing import Route
 from thoth.system import paths
-from thoth.tui import commands, figures
-from thoth.tui.chat_actions import ChatActions
+from thoth.tui import commands, figures, notices
 from thoth.tui.commands import Command, CommandProvider
-from thoth.tui.messages import ModelFailed
-from thoth.tui.widgets.absorb_queue import AbsorbQueue
+from thoth.tui.controllers.absorb import AbsorbController
+from thoth.tui.controllers.chat import ChatController
+from thoth.tui.controllers.library import LibraryController
+from thoth.tui.controllers.models import ModelController
+from thoth.tui.messages import (
+    AbsorbDone,
+    AbsorbMessage,
+    AnswerMessage,
+    LibraryChanged,
+    ModelFailed,
+    ModelMessage,
+    ModelReady,
+)
+from thoth.tui.widgets.absorb_queue import AbsorbQueue, JobState
 from thoth.tui.widgets.document_list import DocumentList
 from thoth.tui.widgets.library_panel import LibraryPanel
 from thoth.tui.widgets.prompt import CommandHints, Prompt
@@ -33,25 +44,33 @@ from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
+    from thoth.chats.sessions import Sessions
+    from thoth.library.records import StoredDocument
     from thoth.settings import Settings
     from thoth.tui.downloads import Downloads
-    from thoth.tui.work import Work
+    from thoth.tui.engine_client import EngineClient
 
 _QUIT_SECONDS = 3.0
+_MODEL_STATES = {"loading": "loading the model", "ready": "", "failed": "no model"}
 
 
 def _key(key: str, action: str, label: str, id: str, tooltip: str, *, show: bool = True) -> Binding:
     return Binding(key, action, label, id=id, tooltip=tooltip, show=show, priority=True)
 
 
-class MainScreen(ChatActions):
-    """The chat and everything beside it.
+class MainScreen(Screen[None]):
+    """The chat and everything beside it: passes messages and commands to its controllers, and state to its widgets.
 
     Args:
-        work: carries requests to the engine.
-        sessions: where chats are kept.
+        client: sends requests to the engine.
+        sessions: stores chats.
         downloads: of models.
-        model: of the command line; None leaves it to the settings.
+        model: the one on the command line; None leaves it to the settings.
+
+    Attributes:
+        documents: of the library, newest first.
+        bundle: id of the bundle in use.
+        jobs: documents that are being absorbed, wait, or failed.
     """
 
     COMMANDS: ClassVar = {CommandProvider}
@@ -61,30 +80,45 @@ class MainScreen(ChatActions):
     BINDINGS: ClassVar[list[BindingType]] = [
         _key("ctrl+l", "toggle_library", "Library", "main.library", "Show or hide the library"),
         _key("ctrl+o", "run('absorb')", "Absorb", "main.absorb", "Choose documents to absorb"),
-        _key("ctrl+n", "run('new')", "New chat", "main.new", "Begin a new chat"),
+        _key("ctrl+n", "run('new')", "New chat", "main.new", "Start a new chat"),
         _key("ctrl+s", "run('sessions')", "Chats", "main.sessions", "Find and resume earlier chats"),
         _key("ctrl+t", "run('compare')", "Compare", "main.compare", "Answer the last question three ways"),
-        _key("ctrl+g", "run('details')", "Details", "main.details", "Show what stands behind the last answer"),
+        _key("ctrl+g", "run('details')", "Details", "main.details", "Show sources and cost of the last answer"),
         _key("ctrl+r", "run('again')", "Regenerate", "main.again", "Answer the last question again"),
         _key("ctrl+y", "run('copy')", "Copy answer", "main.copy", "Copy the last answer"),
         _key("f1", "run('help')", "Help", "main.help", "Show keys and commands"),
         _key("f2", "run('settings')", "Settings", "main.settings", "Change the settings"),
-        Binding("escape", "leave", "Stop", id="main.stop", tooltip="Stop the answer, or go back to the prompt"),
-        Binding("ctrl+c", "interrupt", "Quit", id="main.interrupt", show=False, tooltip="Stop; twice: quit"),
-        Binding("e", "run('edit')", "Edit", id="main.edit", tooltip="Edit the last question, outside the prompt"),
+        Binding("escape", "leave", "Stop", id="main.stop", tooltip="Stop the answer, or return to the prompt"),
+        Binding(
+            "ctrl+c",
+            "interrupt",
+            "Quit",
+            id="main.interrupt",
+            show=False,
+            tooltip="Stop the answer; press twice to quit",
+        ),
+        Binding("e", "run('edit')", "Edit", id="main.edit", tooltip="Edit the last question"),
     ]
+
+    documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]]((), always_update=True)
+    bundle: reactive[str | None] = reactive[str | None](None)
+    jobs: reactive[dict[int, JobState]] = reactive[dict[int, JobState]]({})
 
     @dataclass
     class SettingsLoaded(Message):
-        """These settings are in force from now on."""
+        """The settings were read again."""
 
         settings: Settings
 
-    def __init__(self, work: Work, sessions: Sessions, downloads: Downloads, model: str | None) -> None:
-        super().__init__(work, sessions)
-        self._downloads = downloads
+    def __init__(self, client: EngineClient, sessions: Sessions, downloads: Downloads, model: str | None) -> None:
+        super().__init__()
         self._model = model
         self._quitting = False
+        self._say = notices.on(self)
+        self.absorbing = AbsorbController(client, self, self._show_jobs)
+        self.library = LibraryController(client, self.absorbing, self, self._show_documents)
+        self.models = ModelController(client, downloads, self, self._show_model)
+        self.chat = ChatController(client, sessions, self.library, self.models, self, self._show_state)
 
     def compose(self) -> ComposeResult:
         """Yield the library beside the chat."""
@@ -97,12 +131,75 @@ class MainScreen(ChatActions):
                 yield Prompt()
                 yield StatusLine()
 
-    @on(events.Mount)
-    def _begin_main(self) -> None:
+    def on_mount(self) -> None:
+        """Read settings, library and chats."""
         self._load_settings()
-        self.call_after_refresh(self._introduce)
+        self.library.begin()
+        self.chat.begin()
+        self._show_state()
+        self.call_after_refresh(self.models.introduce, self._model)
 
-    # What is typed
+    # From the engine
+
+    @on(AbsorbMessage)
+    def _absorb_news(self, event: AbsorbMessage) -> None:
+        self.absorbing.take(event)
+        if isinstance(event, AbsorbDone):
+            self.library.put(event.document)  # a question that comes next is answered from it
+
+    @on(AnswerMessage)
+    def _answer_news(self, event: AnswerMessage) -> None:
+        self.chat.take(event)
+
+    @on(ModelMessage)
+    def _model_news(self, event: ModelMessage) -> None:
+        self.models.take(event)
+        match event:
+            case ModelReady():
+                self.bundle = event.bundle_id
+                self.chat.model_ready()
+            case ModelFailed():
+                self.chat.model_failed(event.error)
+
+    @on(LibraryChanged)
+    def _library_news(self) -> None:
+        self.library.refresh()
+
+    # From the library and the queue
+
+    @on(LibraryPanel.Toggled)
+    def _toggle(self, event: LibraryPanel.Toggled) -> None:
+        self.library.activate(event.ids, event.active)
+
+    @on(LibraryPanel.Open)
+    def _open(self, event: LibraryPanel.Open) -> None:
+        self.library.open(event.id)
+
+    @on(LibraryPanel.Remove)
+    def _remove(self, event: LibraryPanel.Remove) -> None:
+        self.library.remove(event.ids)
+
+    @on(LibraryPanel.Rename)
+    def _rename(self, event: LibraryPanel.Rename) -> None:
+        self.library.rename(event.id)
+
+    @on(LibraryPanel.Update)
+    def _update(self, event: LibraryPanel.Update) -> None:
+        self.library.update(event.ids, fetch=event.fetch)
+
+    @on(LibraryPanel.Export)
+    def _export(self, event: LibraryPanel.Export) -> None:
+        self.library.export(event.ids)
+
+    @on(AbsorbQueue.Cancel)
+    def _cancel(self, event: AbsorbQueue.Cancel) -> None:
+        self.absorbing.cancel(event.job)
+
+    @on(AbsorbQueue.Dismiss)
+    def _dismiss(self, event: AbsorbQueue.Dismiss) -> None:
+        self.absorbing.dismiss(event.job)
+
+    # From the prompt
 
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:
@@ -114,10 +211,10 @@ class MainScreen(ChatActions):
             self._say(str(error), "warning")
             prompt.replace_text(event.text)
             return
-        editing, self._editing = self._editing, False
+        editing, self.chat.editing = self.chat.editing, False
         prompt.border_title = ""
         if command is None:
-            self.send(event.text.strip(), instead=editing)
+            self.chat.send(event.text.strip(), instead=editing)
         else:
             self.carry_out(*command)
 
@@ -126,18 +223,44 @@ class MainScreen(ChatActions):
         self.query_one(CommandHints).show(event.text_area.text)
 
     def take_files(self, paste: str) -> None:
-        """Absorb the files that a paste stands for, if it does."""
+        """Absorb the files that a paste names, if it is a list of files."""
         self.query_one(Prompt).take_files(paste)
 
     @on(Prompt.FilesDropped)
     def _dropped(self, event: Prompt.FilesDropped) -> None:
         if event.note:
             self._say(event.note)
-        self.absorb([str(path) for path in event.paths])
+        self.absorbing.absorb([str(path) for path in event.paths])
 
     @on(Prompt.Said)
     def _note(self, event: Prompt.Said) -> None:
         self._say(event.text, "warning")
+
+    # To the widgets
+
+    def _show_jobs(self, jobs: dict[int, JobState]) -> None:
+        self.jobs = jobs
+        self._show_state()
+
+    def _show_documents(self, documents: Sequence[StoredDocument]) -> None:
+        self.documents = documents
+        self._count_active()
+
+    def watch_bundle(self) -> None:
+        """Count again: another bundle makes other documents stale."""
+        self._count_active()
+
+    def _count_active(self) -> None:
+        self.query_one(StatusLine).active = len(self.chat.ready_documents)
+
+    def _show_model(self, name: str) -> None:
+        self.query_one(StatusLine).model = name
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """Show the state of the answer, else of absorbing, else of the model."""
+        state = self.chat.activity or self.absorbing.summary or _MODEL_STATES[self.models.state]
+        self.query_one(StatusLine).state = state
 
     # Commands
 
@@ -147,65 +270,56 @@ class MainScreen(ChatActions):
         self.query_one(Prompt).focus()
 
     def action_run(self, name: str) -> None:
-        """Carry a command out by its name."""
+        """Run a command by its name."""
         self.carry_out(commands.named(name), "")
 
     def carry_out(self, command: Command, argument: str) -> None:
-        """Do what a command says."""
+        """Run a command."""
         match command.name:
             case "absorb":
-                self.absorb([argument]) if argument else self._pick_files()
+                self.absorbing.absorb([argument]) if argument else self._pick_files()
             case "docs":
                 self.action_toggle_library()
             case "new":
-                self.new_chat()
+                self.chat.new()
             case "sessions":
-                self._open_sessions()
+                self.chat.choose()
             case "edit":
-                self.edit()
+                self.chat.edit()
             case "again":
-                self.again()
+                self.chat.again()
             case "copy":
-                self._copy(argument)
+                self.chat.copy_answer(argument)
             case "compare":
-                self._compare()
+                self.chat.compare()
             case "details":
-                self._details()
+                self.chat.details()
             case "route":
-                self._set(replace(self.settings, route=cast(Route, argument)), f"route: {argument}")
+                self._set(replace(self.chat.settings, route=cast(Route, argument)), f"Route: {argument}")
             case "with-text":
                 self._set_passages(argument)
             case "settings":
                 self._open_settings()
             case "models":
-                self._open_models()
+                self.models.choose()
             case "export":
-                self._export_chat(argument)
+                self.chat.export(argument)
             case "help":
                 self._help()
             case "quit":
                 self.app.exit()
 
-    def _copy(self, argument: str) -> None:
-        words = argument.split()
-        if not words:
-            self.copy_answer()
-        elif words[0] == "code" and (len(words) == 1 or words[1].isdecimal()):
-            self.copy_answer(int(words[1]) if len(words) > 1 else 1)
-        else:
-            self._say("/copy copies the answer, /copy code 2 its second code block", "warning")
-
     def _set_passages(self, argument: str) -> None:
         if argument.isdecimal():
             passages = figures.count(int(argument), "passage")
-            self._set(replace(self.settings, with_text=int(argument)), f"{passages} in the context")
+            self._set(replace(self.chat.settings, with_text=int(argument)), f"Answers also read {passages}")
         else:
-            self._say("/with-text needs a number of passages, 0 for none", "warning")
+            self._say("/with-text needs the number of passages to read, 0 for none", "warning")
 
     def _set(self, changed: Settings, what: str) -> None:
-        """Change settings for as long as the app runs."""
-        self.settings = changed
-        self._say(f"{what}, until Thoth is closed")
+        """Change settings until the app is closed."""
+        self.chat.settings = changed
+        self._say(f"{what}, until you close Thoth")
 
     # Dialogs
 
@@ -214,85 +328,17 @@ class MainScreen(ChatActions):
         from thoth.tui.screens.file_picker import FilePicker
 
         if sources := await self.app.push_screen_wait(FilePicker(Path.cwd())):
-            self.absorb(sources)
-
-    @textual.work(group="dialog")
-    async def _open_sessions(self) -> None:
-        from thoth.tui.screens.sessions import SessionsScreen
-
-        chosen = await self.app.push_screen_wait(SessionsScreen(self.sessions, self.chat.session))
-        try:
-            if chosen is not None:
-                turns = await asyncio.to_thread(self.sessions.turns, chosen.id)
-                self.stop()
-                self.chat.resume(chosen, turns)
-                self.show_chat()
-                self._activate_those(set(chosen.documents))
-            elif self.chat.session is not None:
-                self.chat.renamed(await asyncio.to_thread(self.sessions.get, self.chat.session.id))
-        except ThothError as error:
-            self._say(str(error), "error")
-
-    def _activate_those(self, wanted: set[str]) -> None:
-        known = {document.id for document in self.documents}
-        active = {document.id for document in self.documents if document.active}
-        if gone := wanted - known:
-            self._say(f"{len(gone)} of the documents of this chat are no longer in the library", "warning")
-        library = self.work.library
-
-        def change() -> None:
-            library.activate(active - wanted, False)
-            library.activate(wanted & known, True)
-
-        self._change(change)
-
-    def _compare(self) -> None:
-        from thoth.tui.screens.compare import CompareScreen
-
-        if self.chat.last is None:
-            self._say("ask a question first", "warning")
-            return
-        chosen, messages = self.settings, self.chat.messages()
-        self.app.push_screen(
-            CompareScreen(self.work, messages, self.ready_documents, chosen.routing(), chosen.max_tokens)
-        )
-
-    def _details(self) -> None:
-        from thoth.tui.screens.answer_details import AnswerDetails
-
-        answered = [turn for turn in self.chat.turns if turn.stats is not None]
-        if answered and answered[-1].stats is not None:
-            self.app.push_screen(AnswerDetails(answered[-1].question, answered[-1].stats, answered[-1].sources))
-        else:
-            self._say("there is no answer yet", "warning")
+            self.absorbing.absorb(sources)
 
     @textual.work(group="dialog")
     async def _open_settings(self) -> None:
         from thoth.tui.screens.settings import SettingsScreen
 
-        before = self.settings.model
+        before = self.chat.settings.model
         if (chosen := await self.app.push_screen_wait(SettingsScreen(paths.settings()))) is not None:
             self._load_settings()
             if chosen.model != before:
-                self.load(chosen.model)
-
-    @textual.work(group="dialog")
-    async def _open_models(self) -> None:
-        from thoth.tui.screens.models import ModelsScreen
-
-        if name := await self.app.push_screen_wait(ModelsScreen(self.work.model, self._downloads)):
-            self.load(name)
-
-    @on(ModelFailed)
-    @textual.work(group="dialog")
-    async def _explain_failure(self, event: ModelFailed) -> None:
-        from thoth.tui.screens.model_failed import ModelFailed as ModelFailedScreen
-
-        choice = await self.app.push_screen_wait(ModelFailedScreen(event.name, event.error))
-        if choice == "retry":
-            self.load(event.name or None)
-        elif choice == "models":
-            self._open_models()
+                self.models.load(chosen.model)
 
     def _help(self) -> None:
         from thoth.tui.screens.help import HelpScreen, keys
@@ -300,42 +346,17 @@ class MainScreen(ChatActions):
         rows = [(command.usage, command.help) for command in commands.COMMANDS]
         self.app.push_screen(HelpScreen({"Keys": keys(self.app, self.active_bindings.values()), "Commands": rows}))
 
-    @textual.work(group="export")
-    async def _export_chat(self, name: str) -> None:
-        from thoth.chats import chat_files
-
-        if self.chat.session is None:
-            self._say("there is nothing to export yet", "warning")
-            return
-        path = Path(name).expanduser().absolute()
-        try:
-            await asyncio.to_thread(chat_files.write, path, self.chat.session, [*self.chat.turns])
-            self._say(f"wrote {shown(str(path))}")
-        except ThothError as error:
-            self._say(str(error), "error")
-
-    @textual.work(group="dialog")
-    async def _introduce(self) -> None:
-        """Say once, where there is nothing better, what nano is."""
-        from thoth.tui import introduction
-
-        if await asyncio.to_thread(introduction.is_due, self._model):
-            from thoth.tui.screens.first_run import FirstRun
-
-            if await self.app.push_screen_wait(FirstRun()):
-                self._open_models()
-
-    # Everything else
+    # Keys
 
     def _load_settings(self) -> None:
         try:
-            self.settings = settings.load(paths.settings())
+            self.chat.settings = settings.load(paths.settings())
         except ThothError as error:
             self._say(str(error), "error")
-        self.post_message(self.SettingsLoaded(self.settings))
+        self.post_message(self.SettingsLoaded(self.chat.settings))
 
     def action_toggle_library(self) -> None:
-        """Show or hide the library, whatever the width of the terminal says."""
+        """Show or hide the library, at any width of the terminal."""
         panel = self.query_one(LibraryPanel)
         hide = panel.display
         self.set_class(not hide, "-library")
@@ -346,38 +367,38 @@ class MainScreen(ChatActions):
             self.call_after_refresh(panel.query_one(DocumentList).focus)
 
     def action_leave(self) -> None:
-        """Stop the answer; with none, leave the editing of a question, or go back to the prompt."""
+        """Stop the answer; else stop editing a question, or go back to the prompt."""
         prompt = self.query_one(Prompt)
         prompt.border_title = ""
-        if self.chat.answering:
-            self.stop()
-        elif self._editing:
-            self._editing = False
+        if self.chat.conversation.answering:
+            self.chat.stop()
+        elif self.chat.editing:
+            self.chat.editing = False
             prompt.text = ""
         elif self.has_class("-tiny") and self.has_class("-library"):
             self.action_toggle_library()
         prompt.focus()
 
     def action_copy_text(self) -> None:
-        """Copy what is marked; with nothing marked, this key interrupts."""
+        """Copy the selection; without one, this key interrupts."""
         if text := self.get_selected_text():
-            self.copy(text)
+            self.chat.copy(text)
             self.clear_selection()
         else:
             self.action_interrupt()
 
     def action_interrupt(self) -> None:
-        """Stop or clear; the second time in a row, quit."""
+        """Stop the answer or clear the prompt; pressed twice, quit."""
         if self._quitting:
             self.app.exit()
             return
         self._quitting = True
         self.set_timer(_QUIT_SECONDS, self._stay)
         prompt = self.query_one(Prompt)
-        done = "stopped" if self.stop() else "cleared" if prompt.text else ""
-        if done == "cleared":
+        done = "Stopped. " if self.chat.stop() else "Cleared. " if prompt.text else ""
+        if done == "Cleared. ":
             prompt.text = ""
-        self._say(f"{done}; press it again to quit" if done else "press it again to quit")
+        self._say(f"{done}Press Ctrl+C again to quit")
 
     def _stay(self) -> None:
         self._quitting = False

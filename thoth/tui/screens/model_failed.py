@@ -1,4 +1,4 @@
-"""A model that cannot be loaded: why, and how to go on."""
+"""A model that cannot be loaded: the reason, and what the user can do."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Choice = Literal["retry", "models"]
 
 
 class ModelFailed(Dialog[Choice | None]):
-    """Says why a model did not load; the app stays usable whatever is chosen.
+    """Shows why a model did not load; the app stays usable.
 
     Args:
-        pair: its name.
-        error: what the engine said.
+        pair: name of the pair.
+        error: the reason.
     """
 
     AUTO_FOCUS = "Button"
@@ -30,18 +30,18 @@ class ModelFailed(Dialog[Choice | None]):
         self._error = error
 
     def compose(self) -> ComposeResult:
-        """Yield the reason and the ways on."""
+        """Yield the reason and the buttons."""
         with VerticalScroll(classes="dialog") as box:
-            box.border_title = "The model could not be loaded"
+            box.border_title = "Cannot load the model"
             yield Static(self._pair, classes="heading", markup=False)
             yield Static(str(self._error), classes="error", markup=False)
             yield Static("Library, chats and settings work without a model; questions need one.", classes="note")
             with Horizontal(classes="buttons"):
                 yield Button("Choose another", id="models", variant="primary")
                 yield Button("Try again", id="retry")
-                yield Button("Go on without", id="stay")
+                yield Button("Continue without", id="stay")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Close with the choice; None: go on without a model."""
+        """Close with the choice; None continues without a model."""
         choices: dict[str | None, Choice] = {"models": "models", "retry": "retry"}
         self.dismiss(choices.get(event.button.id))

@@ -1,4 +1,4 @@
-"""The model pairs: which answers, which are here, what the others take; downloads and changes them."""
+"""The model pairs: which is in use, which are installed, what the others need; downloads and switches."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ _COLUMNS = ("model", "state", "size", "licence", "base")
 
 @dataclass(frozen=True)
 class Row:
-    """A pair in the table; `here`: it can be used without a download."""
+    """A pair in the table; `installed` means that it needs no download."""
 
     name: str
     state: str
     size: str
     licence: str
     base: str
-    here: bool
+    installed: bool
 
 
 class ModelsScreen(Dialog[str | None]):
-    """Closes with the name of the pair to use from now on, which is saved in the settings, or with None.
+    """Closes with the name of the pair to use, which is saved in the settings, or with None.
 
     Args:
-        current: the pair that is loaded, None where none is.
-        downloads: of the app; goes on when this dialog is closed.
+        current: name of the loaded pair, None if none is loaded.
+        downloads: of the app; a download continues when this dialog is closed.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "models.tcss"]
@@ -61,10 +61,10 @@ class ModelsScreen(Dialog[str | None]):
         self._shown: Download | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield the table, what is free, what is going on, and the buttons."""
+        """Yield the table, the free space, the state of the download, and the buttons."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = "Models"
-            box.border_subtitle = "Esc closes, a download goes on"
+            box.border_subtitle = "Esc closes; a download continues"
             table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
             for column in _COLUMNS:
                 table.add_column(column, key=column)
@@ -82,7 +82,7 @@ class ModelsScreen(Dialog[str | None]):
                 yield Button("Stop", id="stop")
 
     def on_mount(self) -> None:
-        """Find out what is here, and follow the download."""
+        """Look for installed models, and follow the download."""
         self._look()
         self._follow()
         self.set_interval(_LOOK_SECONDS, self._follow)
@@ -112,14 +112,14 @@ class ModelsScreen(Dialog[str | None]):
     @on(DataTable.RowHighlighted)
     @on(Select.Changed)
     def _another(self) -> None:
-        """What was planned was for another choice."""
+        """Forget the plan: it was for another choice."""
         self.wanted = None
         self._enable()
 
     def watch_wanted(self, wanted: Plan | None) -> None:
-        """Say what a download takes before it begins."""
+        """Show what a download needs before it begins."""
         self.query_one("#download", Button).label = (
-            "Download" if wanted is None else f"Begin: {size(wanted.to_download)}"
+            "Download" if wanted is None else f"Download {size(wanted.to_download)}"
         )
         self._say("" if wanted is None else takes(wanted))
 
@@ -129,10 +129,10 @@ class ModelsScreen(Dialog[str | None]):
         row = self._chosen()
         if row is None:
             return
-        if row.here:
+        if row.installed:
             self._use(row.name)
         else:
-            self._say(f"{row.name} is not on this machine yet: download it first", wrong=True)
+            self._say(f"{row.name} is not installed; download it first", wrong=True)
 
     @work(thread=True, exclusive=True, group="use")
     def _use(self, name: str) -> None:
@@ -151,7 +151,7 @@ class ModelsScreen(Dialog[str | None]):
             self._follow()
         elif row := self._chosen():
             bits = self.query_one("#bits", Select).value
-            self._say(f"asking the hub about {row.name}")
+            self._say(f"Looking up {row.name}")
             self._ask_hub(row.name, bits if isinstance(bits, int) else None)
 
     @work(thread=True, exclusive=True, group="plan")
@@ -169,7 +169,7 @@ class ModelsScreen(Dialog[str | None]):
         self._downloads.stop()
 
     def _follow(self) -> None:
-        """Show how far the download is, if there is anything new."""
+        """Show the state of the download, if it changed."""
         download = self._downloads.current
         if download is None or download is self._shown:
             return
@@ -183,12 +183,12 @@ class ModelsScreen(Dialog[str | None]):
             self._look()
 
     def _enable(self) -> None:
-        """Let the buttons do only what they can."""
+        """Enable the buttons that apply."""
         row, download = self._chosen(), self._downloads.current
         running = download is not None and download.running
         self.set_class(running, "-downloading")
-        self.query_one("#use", Button).disabled = row is None or not row.here or row.state == "in use"
-        self.query_one("#download", Button).disabled = running or row is None or row.here
+        self.query_one("#use", Button).disabled = row is None or not row.installed or row.state == "in use"
+        self.query_one("#download", Button).disabled = running or row is None or row.installed
         self.query_one("#stop", Button).disabled = not running
 
     def _chosen(self) -> Row | None:
@@ -202,14 +202,14 @@ class ModelsScreen(Dialog[str | None]):
 
 
 def rows(current: str | None, installed: set[str]) -> list[Row]:
-    """Return the known pairs, then those people put into Thoth's home, then what is in use from elsewhere."""
+    """Return the known pairs, then other pairs in Thoth's home, then the pair in use if it is elsewhere."""
     others = sorted(installed - set(registry.KNOWN))
     elsewhere = [current] if current and current not in registry.KNOWN and current not in installed else []
     found = []
     for name in [*registry.KNOWN, *others, *elsewhere]:
         known = registry.KNOWN.get(name)
         here = name in installed or known is None or known.base is None
-        state = "in use" if name == current else "here" if here else "not here"
+        state = "in use" if name == current else "installed" if here else "not installed"
         found.append(
             Row(
                 name,
@@ -224,22 +224,22 @@ def rows(current: str | None, installed: set[str]) -> list[Row]:
 
 
 def takes(wanted: Plan) -> str:
-    """Return what a download will take, as one line."""
+    """Return what a download needs, as one line."""
     return (
-        f"{wanted.name}: {size(wanted.to_download)} to download, {size(wanted.to_write)} written besides, "
-        f"{size(wanted.memory)} of memory when it is loaded"
+        f"{wanted.name}: {size(wanted.to_download)} to download, {size(wanted.to_write)} more on disk, "
+        f"{size(wanted.memory)} of memory when loaded"
     )
 
 
 def describe(download: Download) -> str:
-    """Return how far a download is, as one line."""
+    """Return the state of a download, as one line."""
     progress = download.progress
     if download.error is not None:
         return f"{download.name}: {download.error}"
     if download.pair is not None:
-        return f"{download.name} is here: press Use" if download.pair.is_complete else registry.NO_HYPERNET
+        return f"{download.name} is installed; press Use" if download.pair.is_complete else registry.NO_HYPERNET
     if progress is None:
-        return f"{download.name}: beginning"
+        return f"{download.name}: starting"
     if progress.stage != "download":
         return f"{download.name}: converting, part {min(progress.done + 1, progress.total)} of {progress.total}"
     left = "" if progress.seconds_left is None else f", {figures.time_left(progress.seconds_left)} left"

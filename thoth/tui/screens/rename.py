@@ -1,4 +1,4 @@
-"""Another name for something."""
+"""A new name for a document or chat."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from thoth.tui.screens.dialog import Dialog
 
 
 class Rename(Dialog[str | None]):
-    """Asks for a name; closes with it, or with None where it stays as it is.
+    """Asks for a name; closes with it, or with None if it is unchanged.
 
     Args:
-        title: of the dialog.
-        name: as it is.
+        title: title of the dialog.
+        name: the current name.
     """
 
     def __init__(self, title: str, name: str) -> None:
@@ -23,7 +23,7 @@ class Rename(Dialog[str | None]):
         self._old = name
 
     def compose(self) -> ComposeResult:
-        """Yield the field, the old name in it."""
+        """Yield the field with the current name."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = self._title
             yield Input(self._old, placeholder="Name")
@@ -32,15 +32,15 @@ class Rename(Dialog[str | None]):
                 yield Button("Cancel", id="cancel")
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Offer only what is a name."""
+        """Allow only a name that is not blank."""
         self.query_one("#rename", Button).disabled = not event.value.strip()
 
     def on_input_submitted(self) -> None:
-        """Take the name."""
+        """Close with the name."""
         self._take()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Take the name, or leave it."""
+        """Close with the name or with None."""
         if event.button.id == "rename":
             self._take()
         else:

@@ -1,4 +1,4 @@
-"""Ctrl+S: earlier chats, found by their words; resumed, renamed, deleted."""
+"""Ctrl+S: search earlier chats; resume, rename or delete them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from thoth.ingest import shown
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
 
-# More of them are found by a word.
+# The user finds the others by a word.
 _MOST_SHOWN = 300
 
 
@@ -29,14 +29,14 @@ class SessionsScreen(Dialog[Session | None]):
     """Closes with the session to resume, or with None.
 
     Args:
-        sessions: where they are kept.
-        current: the one that goes on; it is marked, and cannot be deleted here.
-        clock: the time, in UTC.
+        sessions: stores the chats.
+        current: the current chat; it is marked, and cannot be deleted here.
+        clock: returns the time, in UTC.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "sessions.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f2", "rename", "Rename", id="sessions.rename", tooltip="Give the chat another title"),
+        Binding("f2", "rename", "Rename", id="sessions.rename", tooltip="Rename the chat"),
         Binding("delete", "remove", "Delete", id="sessions.remove", priority=True, tooltip="Delete the chat"),
         Binding("down", "move(1)", "Next", id="sessions.next", show=False, tooltip="The chat below"),
         Binding("up", "move(-1)", "Previous", id="sessions.previous", show=False, tooltip="The chat above"),
@@ -50,24 +50,24 @@ class SessionsScreen(Dialog[Session | None]):
         self._found: list[Session] = []
 
     def compose(self) -> ComposeResult:
-        """Yield the words to look for, and the list."""
+        """Yield the search field and the list."""
         with Vertical(classes="dialog -full") as box:
             box.border_title = "Chats"
             box.border_subtitle = "Enter resumes, F2 renames, Del deletes, Esc closes"
-            yield Input(placeholder="Words in a chat", compact=True)
+            yield Input(placeholder="Search chats", compact=True)
             chats = OptionList(markup=False, compact=True)
             chats.can_focus = False
             yield chats
             yield Static("", classes="note", markup=False)
 
     def on_mount(self) -> None:
-        """Show the latest ones."""
+        """Show the latest chats."""
         self._look()
 
     @on(Input.Changed)
     @work(group="look", exclusive=True)
     async def _look(self) -> None:
-        """Show the chats with the words."""
+        """Show the chats with these words."""
         words = self.query_one(Input).value
         try:
             found = await asyncio.to_thread(self._sessions.find, words)
@@ -80,8 +80,10 @@ class SessionsScreen(Dialog[Session | None]):
         chats.clear_options()
         chats.add_options([Option(self._line(session), id=session.id) for session in self._found])
         chats.highlighted = min(before, len(self._found) - 1) if self._found else None
-        more = f", the latest {_MOST_SHOWN} are shown" if len(found) > _MOST_SHOWN else ""
-        self.query_one(Static).update(figures.count(len(found), "chat") + more if found else "no chat has these words")
+        more = f", showing the latest {_MOST_SHOWN}" if len(found) > _MOST_SHOWN else ""
+        self.query_one(Static).update(
+            figures.count(len(found), "chat") + more if found else "No chat contains these words"
+        )
 
     def _line(self, session: Session) -> Content:
         mark = "this chat" if self._current and session.id == self._current.id else age(session.updated, self._clock())
@@ -99,37 +101,37 @@ class SessionsScreen(Dialog[Session | None]):
             self.dismiss(None if same else session)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave the delete key to the words while it has something to delete there."""
+        """Leave the delete key to the search field while there is text after the cursor."""
         return action != "remove" or all(words.cursor_position == len(words.value) for words in self.query(Input))
 
     def action_move(self, by: int) -> None:
-        """Move the mark while the focus stays with the words."""
+        """Move the cursor in the list; the focus stays on the search field."""
         chats = self.query_one(OptionList)
         if self._found:
             chats.highlighted = max(0, min((chats.highlighted or 0) + by, len(self._found) - 1))
 
     @work(group="dialog")
     async def action_rename(self) -> None:
-        """Ask for another title."""
+        """Ask for a new title."""
         from thoth.tui.screens.rename import Rename
 
         session = self._chosen()
-        if session and (title := await self.app.push_screen_wait(Rename("Rename the chat", session.title))):
+        if session and (title := await self.app.push_screen_wait(Rename("Rename chat", session.title))):
             await self._change(lambda: self._sessions.rename(session.id, title))
 
     @work(group="dialog")
     async def action_remove(self) -> None:
-        """Delete a chat, if that is meant."""
+        """Delete a chat after a confirmation."""
         from thoth.tui.screens.confirm import Confirm
 
         session = self._chosen()
         if session is None:
             return
         if self._current is not None and session.id == self._current.id:
-            self.query_one(Static).update("this chat goes on: begin a new one to delete it")
+            self.query_one(Static).update("This is the current chat; start a new one to delete it")
             return
         question = f"Delete “{shown(session.title)}”?"
-        kept = "Its questions and answers are deleted. Documents stay in the library."
+        kept = "Deletes its questions and answers. Documents stay in the library."
         if await self.app.push_screen_wait(Confirm(question, kept, "Delete")):
             await self._change(lambda: self._sessions.remove(session.id))
 
@@ -147,7 +149,7 @@ class SessionsScreen(Dialog[Session | None]):
 
 
 def age(moment: datetime, at: datetime) -> str:
-    """Return how long ago something was, or the date of what was long ago."""
+    """Return how long ago a moment was, or its date if that is a week or more."""
     minutes = int((at - moment).total_seconds() // 60)
     if minutes < 1:
         return "just now"

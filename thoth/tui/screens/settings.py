@@ -1,4 +1,4 @@
-"""F2: the settings file as a form; the schema in `thoth.settings` is all it knows about the keys."""
+"""F2: the settings file as a form, built from the schema in `thoth.settings`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from thoth.tui.widgets.setting_field import SettingField
 
 
 class SettingsScreen(Dialog[Settings | None]):
-    """Edits the settings file; closes with the settings now in force, or None where nothing was saved.
+    """Edits the settings file; closes with the new settings, or with None if nothing was saved.
 
     Args:
-        path: the settings file; it need not exist.
+        path: the settings file; it may not exist yet.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "settings.tcss"]
@@ -37,7 +37,7 @@ class SettingsScreen(Dialog[Settings | None]):
         self._saved: dict[str, Value] = {}
 
     def compose(self) -> ComposeResult:
-        """Yield a field for each key, or what is wrong with the file."""
+        """Yield a field for each key, or the error in the file."""
         with Vertical(classes="dialog") as box:
             box.border_title = "Settings"
             box.border_subtitle = "Ctrl+S saves, Esc closes"
@@ -50,7 +50,7 @@ class SettingsScreen(Dialog[Settings | None]):
                 for option in settings.options():
                     if option.kind != "table":
                         yield self._field(option)
-            yield Static(f"Keys are set in {self._path.name}, section [keys].", classes="note", markup=False)
+            yield Static(f"Key bindings: section [keys] of {self._path.name}.", classes="note", markup=False)
             yield Static("", classes="error", id="failure", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Save", id="save", variant="primary")
@@ -62,14 +62,14 @@ class SettingsScreen(Dialog[Settings | None]):
         return SettingField(option, self._saved.get(option.name), choices, overruled)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Save, or close without."""
+        """Save or cancel."""
         if event.button.id == "save":
             self.action_save()
         else:
             self.dismiss(None)
 
     def action_save(self) -> None:
-        """Save what was changed, if all of it is right; else show where it is not."""
+        """Save the changes if all fields are valid; else go to the first invalid field."""
         fields = list(self.query(SettingField))
         wrong = [field for field in fields if not field.validate_now()]
         if wrong:

@@ -1,4 +1,4 @@
-"""The documents that are being absorbed, that wait for it, and that could not be."""
+"""The documents that are being absorbed, that wait, and that failed."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NAME = 24
 
 @dataclass(frozen=True)
 class JobState:
-    """How far a job is.
+    """The state of a job.
 
     Attributes:
-        job: which.
-        progress: the engine's last word; None while it waits for its turn.
-        error: why it failed; it stays in the queue until it is dismissed.
+        job: the job.
+        progress: the last progress; None while the job waits.
+        error: why the job failed; it stays in the queue until it is dismissed.
     """
 
     job: AbsorbJob
@@ -39,10 +39,10 @@ class JobState:
 
 
 class AbsorbQueue(OptionList):
-    """A line a job: what is going on, what failed, the next ones, and how many more wait.
+    """One line per job: running jobs, failed jobs, the next jobs, and the number of the others.
 
     Attributes:
-        jobs: by their ids, in the order they were asked for. Without any, the queue takes no room.
+        jobs: states by job id, in the order of the requests. Without jobs, the queue takes no space.
     """
 
     DEFAULT_CSS = """
@@ -58,21 +58,23 @@ class AbsorbQueue(OptionList):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("x,delete", "drop", "Cancel", id="absorb.cancel", tooltip="Cancel this document, or dismiss its error"),
-        Binding("X", "drop_all", "Cancel all", id="absorb.cancel_all", tooltip="Cancel all and dismiss all errors"),
+        Binding("x,delete", "drop", "Cancel", id="absorb.cancel", tooltip="Cancel this document or dismiss its error"),
+        Binding(
+            "X", "drop_all", "Cancel all", id="absorb.cancel_all", tooltip="Cancel all documents and dismiss all errors"
+        ),
     ]
 
     jobs: reactive[dict[int, JobState]] = reactive[dict[int, JobState]]({}, init=False)
 
     @dataclass
     class Cancel(Message):
-        """A job is to be stopped; its finished chunks are kept."""
+        """Stop a job; its finished chunks are kept."""
 
         job: AbsorbJob
 
     @dataclass
     class Dismiss(Message):
-        """The error of a job has been read."""
+        """Forget the error of a job."""
 
         job: AbsorbJob
 
@@ -80,7 +82,7 @@ class AbsorbQueue(OptionList):
         super().__init__(id=id, markup=False, compact=True)
 
     def watch_jobs(self) -> None:
-        """Show the new state, the cursor still on its job."""
+        """Show the new states; the cursor stays on its job."""
         lines = self._visible_lines()
         if [option.id for option in self.options] == [*lines]:
             for key, line in lines.items():
@@ -93,15 +95,15 @@ class AbsorbQueue(OptionList):
         self.set_class(bool(lines), "-busy")
 
     def action_select(self) -> None:
-        """Enter does nothing: there is nothing to choose here."""
+        """Do nothing: Enter has no meaning here."""
 
     def action_drop(self) -> None:
-        """Cancel the job under the cursor, or dismiss its error."""
+        """Cancel the job under the cursor or dismiss its error."""
         if self.highlighted_option is not None and (key := self.highlighted_option.id):
             self._drop(self.jobs[int(key)])
 
     def action_drop_all(self) -> None:
-        """Cancel what waits before what is going on, so that nothing starts meanwhile."""
+        """Cancel waiting jobs before the running one, so that none of them starts."""
         for state in reversed([*self.jobs.values()]):
             self._drop(state)
 
@@ -109,7 +111,7 @@ class AbsorbQueue(OptionList):
         self.post_message(self.Dismiss(state.job) if state.error else self.Cancel(state.job))
 
     def _visible_lines(self) -> dict[str, Content]:
-        """Return what is shown, by the ids of the jobs; the number of those left out has no id."""
+        """Return the lines by job id; the line with the number of other jobs has no id."""
         going = [state for state in self.jobs.values() if state.progress and not state.error]
         failed = [state for state in self.jobs.values() if state.error]
         waiting = [state for state in self.jobs.values() if not state.progress and not state.error]
@@ -120,7 +122,7 @@ class AbsorbQueue(OptionList):
 
 
 def line(state: JobState) -> Content:
-    """Return what is said of a job: name, stage, bar, rate, time left; or the reason why not."""
+    """Return the line of a job: name, stage, bar, speed and time left, or the error."""
     name = Content(shown(state.job.name)).truncate(_NAME, ellipsis=True).stylize("bold")
     if state.error is not None:
         reason = Content.assemble((f"{state.error}  ", "$text-error"), ("x dismisses", "dim"))

@@ -25,6 +25,6 @@ class FileList(RowList[Entry]):
         return str(row.path)
 
     def text(self, row: Entry, line: int) -> tuple[str, str]:
-        """Return the name, with a slash behind that of a folder, and a file's size."""
+        """Return the name, with a slash after a folder, and the size of a file."""
         name = shown(row.path.name)
         return (f"{name}/", "text") if row.is_folder else (f"{name}  {figures.size(row.size)}", "text")

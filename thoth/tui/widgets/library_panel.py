@@ -1,4 +1,4 @@
-"""The library: its documents, which of them are used, and a filter; what is to be done with them is said upwards."""
+"""The library: its documents, which of them are active, and a filter; requests are posted as messages."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from thoth.tui.widgets.document_list import DocumentList
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
 
-_EMPTY = "Nothing here yet.\n\nDrop a PDF or a text on this window, or press Ctrl+O to choose one."
-_NO_MATCH = "No document has these words in its name. Escape shows all."
+_EMPTY = "No documents yet.\n\nDrop a PDF or a text file on this window, or press Ctrl+O to choose one."
+_NO_MATCH = "No document has these words in its name. Esc shows all."
 
 
 class LibraryPanel(Vertical):
     """The documents of the library, newest first.
 
     Attributes:
-        documents: all of them.
+        documents: all documents.
         bundle: id of the bundle in use, None before the model is loaded.
-        words: the documents shown have these in their names or states ("stale", "active").
+        words: filter; documents match by name or state ("stale", "active").
     """
 
     DEFAULT_CSS = """
@@ -48,15 +48,21 @@ class LibraryPanel(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "toggle_shown", "All", id="library.use_all", tooltip="Use all documents shown, or none of them"),
-        Binding("slash", "filter", "Filter", id="library.filter", tooltip="Show the documents with these words"),
-        Binding("delete,backspace", "remove", "Remove", id="library.remove", tooltip="Delete it from the library"),
-        Binding("r", "rename", "Rename", id="library.rename", tooltip="Give it another name"),
-        Binding("u", "update", "Update", id="library.update", tooltip="Absorb it again if file or model changed"),
-        Binding("U", "update_shown", "Update all", id="library.update_all", tooltip="Update all documents shown"),
-        Binding("e", "export", "Export", id="library.export", tooltip="Write it as an adapter for other programs"),
+        Binding(
+            "a", "toggle_shown", "All", id="library.use_all", tooltip="Activate or deactivate all listed documents"
+        ),
+        Binding("slash", "filter", "Filter", id="library.filter", tooltip="Filter documents by words"),
+        Binding(
+            "delete,backspace", "remove", "Remove", id="library.remove", tooltip="Remove the document from the library"
+        ),
+        Binding("r", "rename", "Rename", id="library.rename", tooltip="Rename the document"),
+        Binding(
+            "u", "update", "Update", id="library.update", tooltip="Absorb again if the source or the model changed"
+        ),
+        Binding("U", "update_shown", "Update all", id="library.update_all", tooltip="Update all listed documents"),
+        Binding("e", "export", "Export", id="library.export", tooltip="Export as an adapter for other programs"),
         Binding("escape", "show_all", "Show all", id="library.show_all", show=False, tooltip="Clear the filter"),
-        Binding("down", "enter_list", "To the list", id="library.enter", show=False, tooltip="From the filter down"),
+        Binding("down", "enter_list", "To the list", id="library.enter", show=False, tooltip="Go to the list"),
     ]
 
     # Comparing thousands of documents takes longer than showing them.
@@ -68,38 +74,39 @@ class LibraryPanel(Vertical):
 
     @dataclass
     class Toggled(Message):
-        """These documents are to be used for answers, or not."""
+        """Activate or deactivate documents."""
 
         ids: list[str]
         active: bool
 
     @dataclass
     class Open(Message):
-        """Facts and text of a document are to be shown."""
+        """Show properties and text of a document."""
 
         id: str
 
     @dataclass
     class Remove(Message):
-        """Documents are to be removed, once people have confirmed it."""
+        """Remove documents after a confirmation."""
 
         ids: list[str]
 
     @dataclass
     class Rename(Message):
-        """A document is to have another name."""
+        """Rename a document."""
 
         id: str
 
     @dataclass
     class Update(Message):
-        """Documents are to be absorbed again where their files or the bundle changed."""
+        """Update documents whose files or model changed; with `fetch`, web pages are fetched again."""
 
         ids: list[str]
+        fetch: bool
 
     @dataclass
     class Export(Message):
-        """Documents are to be written as one adapter."""
+        """Export documents as one adapter."""
 
         ids: list[str]
 
@@ -109,17 +116,17 @@ class LibraryPanel(Vertical):
 
     @property
     def shown(self) -> Sequence[StoredDocument]:
-        """The documents that the filter lets through."""
+        """The documents that match the filter."""
         return self.query_one(DocumentList).rows
 
     def compose(self) -> ComposeResult:
-        """Yield filter, list, and what is said in place of an empty one."""
+        """Yield the filter, the list, and the text in place of an empty list."""
         yield Input(placeholder="Filter", compact=True, select_on_focus=False)
         yield DocumentList().data_bind(LibraryPanel.bundle)
         yield Static(_EMPTY, markup=False)
 
     def on_mount(self) -> None:
-        """Show what was there before the panel was."""
+        """Show the documents set before mounting."""
         self.border_title = "Library"
         self.watch_documents()
 
@@ -129,12 +136,12 @@ class LibraryPanel(Vertical):
         self._show()
 
     def watch_bundle(self) -> None:
-        """Ask the filter again: what is stale depends on the bundle."""
+        """Filter again: which documents are stale depends on the bundle."""
         if self.is_mounted:
             self._show()
 
     def watch_words(self) -> None:
-        """Show what fits."""
+        """Show the documents that match."""
         self._show()
 
     @on(Input.Changed)
@@ -158,7 +165,7 @@ class LibraryPanel(Vertical):
         self.post_message(self.Open(event.row.id))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave Escape to the screen while there is no filter, and the rest while there is no document."""
+        """Disable Escape without a filter, and the other keys without documents."""
         if action == "show_all":
             return bool(self.words)
         if action in ("toggle_shown", "remove", "rename", "update", "update_shown", "export"):
@@ -166,7 +173,7 @@ class LibraryPanel(Vertical):
         return True
 
     def action_toggle_shown(self) -> None:
-        """Use all documents shown; if all of them are used, none of them."""
+        """Activate all listed documents; if all are active, deactivate them."""
         ids = [document.id for document in self.shown]
         active = not self._active.issuperset(ids)
         self._activate([id for id in ids if (id in self._active) != active], active)
@@ -185,23 +192,23 @@ class LibraryPanel(Vertical):
         self.query_one(DocumentList).focus()
 
     def action_remove(self) -> None:
-        """Ask for the document under the cursor to be removed."""
+        """Request to remove the document under the cursor."""
         self.post_message(self.Remove([self._current.id]))
 
     def action_rename(self) -> None:
-        """Ask for another name."""
+        """Request a new name."""
         self.post_message(self.Rename(self._current.id))
 
     def action_update(self) -> None:
-        """Ask for an update."""
-        self.post_message(self.Update([self._current.id]))
+        """Request an update."""
+        self.post_message(self.Update([self._current.id], fetch=True))
 
     def action_update_shown(self) -> None:
-        """Ask for an update of all documents shown."""
-        self.post_message(self.Update([document.id for document in self.shown]))
+        """Request an update of all listed documents."""
+        self.post_message(self.Update([document.id for document in self.shown], fetch=False))
 
     def action_export(self) -> None:
-        """Ask for an export."""
+        """Request an export."""
         self.post_message(self.Export([self._current.id]))
 
     @property
@@ -211,7 +218,7 @@ class LibraryPanel(Vertical):
         return current
 
     def _activate(self, ids: list[str], active: bool) -> None:
-        # Shown at once; the library says it again when it has it on disk.
+        # Shown at once; confirmed when the library has saved it.
         self._active = self._active.union(ids) if active else self._active.difference(ids)
         self._show_active()
         self.post_message(self.Toggled(ids, active))

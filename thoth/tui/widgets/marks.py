@@ -1,4 +1,4 @@
-"""Check boxes and radio buttons that can be read without colour: Textual's have their mark whether on or off."""
+"""Check boxes and radio buttons that are readable without colour: Textual's always show their mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where one types: Enter sends, Ctrl+J begins a new line, Up brings questions back; drops are told from texts."""
+"""The prompt: Enter sends, Ctrl+J inserts a line break, Up recalls questions; dropped files are recognised."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from textual.widgets import Static, TextArea
 
 from thoth.tui import commands, drops
 
-# A document is absorbed, not typed; a text area that wraps this much would hold up typing.
+# Longer texts are documents to absorb; wrapping them would delay typing.
 _MOST_CHARACTERS = 32_000
 _MOST_HINTS = 6
 
 
 class Prompt(TextArea):
-    """The question that is being written.
+    """The input field for questions and commands.
 
     Attributes:
-        earlier: questions, oldest first.
+        earlier: earlier questions, oldest first.
     """
 
     DEFAULT_CSS = """
@@ -47,11 +47,15 @@ class Prompt(TextArea):
             "New line",
             id="prompt.new_line",
             priority=True,
-            tooltip="Begin a new line in the question",
+            tooltip="Insert a line break",
         ),
-        Binding("tab", "complete", "Complete", id="prompt.complete", show=False, priority=True, tooltip="Complete a /"),
-        Binding("up", "earlier", "Earlier question", id="prompt.earlier", show=False, tooltip="The question before"),
-        Binding("down", "later", "Later question", id="prompt.later", show=False, tooltip="The question after"),
+        Binding(
+            "tab", "complete", "Complete", id="prompt.complete", show=False, priority=True, tooltip="Complete a command"
+        ),
+        Binding(
+            "up", "earlier", "Earlier question", id="prompt.earlier", show=False, tooltip="Recall the previous question"
+        ),
+        Binding("down", "later", "Later question", id="prompt.later", show=False, tooltip="Recall the next question"),
     ]
 
     @dataclass
@@ -62,14 +66,14 @@ class Prompt(TextArea):
 
     @dataclass
     class FilesDropped(Message):
-        """Files or folders were dropped on the terminal; `note` says what had to be guessed."""
+        """Files or folders were dropped on the terminal; `note` names those that were guessed."""
 
         paths: tuple[Path, ...]
         note: str | None
 
     @dataclass
     class Said(Message):
-        """Something about what was pasted that people should know."""
+        """A notice about a paste."""
 
         text: str
 
@@ -83,17 +87,17 @@ class Prompt(TextArea):
             placeholder="Ask, drop a file here, or type / for commands",
         )
         self.earlier: Sequence[str] = ()
-        self._back = 0  # how far back in the history, 0: what is being written
+        self._back = 0  # how far back in the history; 0 is the draft
         self._draft = ""
 
     def replace_text(self, text: str) -> None:
-        """Put a text in place of what is there, the cursor at its end."""
+        """Replace the text; the cursor goes to its end."""
         self.text = text
         self.move_cursor(self.document.end)
 
     def action_send(self) -> None:
-        """Send what is there, once all that was typed before is."""
-        # A key with priority is handled at once, but letters queue: sent now, a fast line would lose its end.
+        """Send the text after all pending keys."""
+        # A key with priority is handled at once, but letters queue: sent now, a fast typist would lose the last ones.
         self.call_later(self._send)
 
     def _send(self) -> None:
@@ -105,11 +109,11 @@ class Prompt(TextArea):
         self.post_message(self.Sent(text.rstrip()))
 
     def action_new_line(self) -> None:
-        """Insert a line end behind all that was typed before."""
+        """Insert a line break after all pending keys."""
         self.call_later(self.insert, "\n")
 
     def action_complete(self) -> None:
-        """Complete a command; without one, go to the next widget."""
+        """Complete a command; if there is none, go to the next widget."""
         completed = commands.complete(self.text) if self.text.startswith("/") else None
         if completed is None:
             self.screen.focus_next()
@@ -117,14 +121,14 @@ class Prompt(TextArea):
             self.replace_text(completed)
 
     def action_earlier(self) -> None:
-        """On the first line: bring the question before back."""
+        """Recall the previous question if the cursor is on the first line."""
         if self.cursor_location[0] > 0 or self._back >= len(self.earlier):
             self.action_cursor_up()
         else:
             self._go(self._back + 1)
 
     def action_later(self) -> None:
-        """On the last line: bring the question after back, in the end what was being written."""
+        """Recall the next question, and last the draft, if the cursor is on the last line."""
         if self.cursor_location[0] < self.document.line_count - 1 or not self._back:
             self.action_cursor_down()
         else:
@@ -137,17 +141,17 @@ class Prompt(TextArea):
         self.replace_text(self.earlier[-back] if back else self._draft)
 
     async def _on_paste(self, event: Paste) -> None:
-        """Take dropped files as files, everything else as text."""
+        """Absorb dropped files; insert everything else."""
         event.prevent_default()
         event.stop()
         if drops.may_be_drop(event.text):
             self.take_files(event.text, or_text=True)
-        else:  # at once: what is typed next comes after it
+        else:  # at once, so that the next keys come after it
             self._insert(event.text)
 
     @work(group="drops")
     async def take_files(self, text: str, *, or_text: bool = False) -> None:
-        """Take the files that a paste stands for; one that stands for none is dropped, or inserted with `or_text`."""
+        """Absorb the files that a paste names; if it names none, ignore it, or insert it with `or_text`."""
         drop = await asyncio.to_thread(drops.find_drops, text)
         if drop is not None:
             self.post_message(self.FilesDropped(drop.paths, drop.note))
@@ -158,14 +162,14 @@ class Prompt(TextArea):
 
     def _insert(self, text: str) -> None:
         if len(self.text) + len(text) > _MOST_CHARACTERS:
-            remedy = "save it to a file and drop that here, and Thoth absorbs it"
-            self.post_message(self.Said(f"{len(text):,} characters are too many for a question: {remedy}"))
+            remedy = "save it to a file and drop the file here to absorb it"
+            self.post_message(self.Said(f"{len(text):,} characters are too many for a question; {remedy}"))
             return
         self.insert(text.replace("\r\n", "\n").replace("\r", "\n"), maintain_selection_offset=False)
 
 
 class CommandHints(Static):
-    """The commands that what is typed may become."""
+    """The commands that match the text in the prompt."""
 
     DEFAULT_CSS = """
     CommandHints {
@@ -178,13 +182,13 @@ class CommandHints(Static):
     """
 
     def show(self, text: str) -> None:
-        """Show what fits a text; nothing for one that is no command."""
+        """Show the commands that begin with a text."""
         found = commands.completions(text)
         width = max((len(command.usage) for command in found), default=0)
         lines = [
             Content.assemble((f"{command.usage:<{width}}  ", "bold"), command.help) for command in found[:_MOST_HINTS]
         ]
         if len(found) > _MOST_HINTS:
-            lines.append(Content(f"and {len(found) - _MOST_HINTS} more: type on, Tab completes"))
+            lines.append(Content(f"and {len(found) - _MOST_HINTS} more; Tab completes"))
         self.set_class(bool(lines), "-any")
         self.update(Content("\n").join(lines))

@@ -24,7 +24,7 @@ _BOX_META = Style.from_meta({"box": True})
 
 
 class RowList(ScrollView, Generic[Row], can_focus=True):
-    """Rows of the same height. A subclass says what stands in them.
+    """Rows of the same height. A subclass defines their text.
 
     Attributes:
         rows: what is listed, in this order. The cursor stays on its row when they change.
@@ -59,14 +59,14 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         "row-list--cursor",
     }
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", "Up", id="list.up", show=False, tooltip="One up"),
-        Binding("down", "move(1)", "Down", id="list.down", show=False, tooltip="One down"),
-        Binding("pageup", "page(-1)", "Page up", id="list.page_up", show=False, tooltip="A page up"),
-        Binding("pagedown", "page(1)", "Page down", id="list.page_down", show=False, tooltip="A page down"),
-        Binding("home", "jump(0)", "First", id="list.first", show=False, tooltip="The first"),
-        Binding("end", "jump(-1)", "Last", id="list.last", show=False, tooltip="The last"),
-        Binding("space", "check", "Select", id="list.check", tooltip="Press the check box"),
-        Binding("enter", "open", "Open", id="list.open", tooltip="Open it"),
+        Binding("up", "move(-1)", "Up", id="list.up", show=False, tooltip="Previous row"),
+        Binding("down", "move(1)", "Down", id="list.down", show=False, tooltip="Next row"),
+        Binding("pageup", "page(-1)", "Page up", id="list.page_up", show=False, tooltip="Page up"),
+        Binding("pagedown", "page(1)", "Page down", id="list.page_down", show=False, tooltip="Page down"),
+        Binding("home", "jump(0)", "First", id="list.first", show=False, tooltip="First row"),
+        Binding("end", "jump(-1)", "Last", id="list.last", show=False, tooltip="Last row"),
+        Binding("space", "check", "Select", id="list.check", tooltip="Toggle the check box"),
+        Binding("enter", "open", "Open", id="list.open", tooltip="Open the row"),
     ]
 
     row_height: ClassVar[int] = 1
@@ -78,7 +78,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
 
     @dataclass
     class Checked(Message):
-        """The check box of a row was pressed."""
+        """The check box of a row was toggled."""
 
         row: Any
 
@@ -89,7 +89,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         row: Any
 
     def identity(self, row: Row) -> str:
-        """Return what is the same in two versions of a row."""
+        """Return the key of a row, which is the same in all its versions."""
         raise NotImplementedError
 
     def text(self, row: Row, line: int) -> tuple[str, str]:
@@ -102,7 +102,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         return self.rows[self.cursor] if self.rows else None
 
     def validate_cursor(self, cursor: int) -> int:
-        """Keep the cursor inside of the list."""
+        """Keep the cursor inside the list."""
         return max(0, min(cursor, len(self.rows) - 1))
 
     def watch_rows(self, before: Sequence[Row], rows: Sequence[Row]) -> None:
@@ -118,7 +118,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         self.refresh()
 
     def on_resize(self) -> None:
-        """Take the new width, and keep the cursor in view."""
+        """Use the new width, and keep the cursor in view."""
         self._fit()
         self._reveal()
 
@@ -138,7 +138,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         return Strip(segments).adjust_cell_length(width).apply_meta({"row": place})
 
     def on_click(self, event: events.Click) -> None:
-        """Press the box that was clicked; open a row that was clicked twice."""
+        """Toggle a check box on click; open a row on double click."""
         place = event.style.meta.get("row")
         if place is None or place >= len(self.rows):
             return
@@ -149,11 +149,11 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
             self.action_open()
 
     def action_move(self, rows: int) -> None:
-        """Move the cursor by so many rows."""
+        """Move the cursor by a number of rows."""
         self.cursor += rows
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by so many pages."""
+        """Move the cursor by a number of pages."""
         self.cursor += pages * max(1, self.size.height // self.row_height)
 
     def action_jump(self, place: int) -> None:
@@ -161,7 +161,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         self.cursor = place if place >= 0 else len(self.rows) + place
 
     def action_check(self) -> None:
-        """Press the check box under the cursor."""
+        """Toggle the check box under the cursor."""
         if self.current is not None:
             self.post_message(self.Checked(self.current))
 
@@ -184,7 +184,7 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
 
 
 def cut(text: str, width: int) -> str:
-    """Return the text in exactly so many cells, with an ellipsis where it is longer."""
+    """Return the text in exactly `width` cells, with an ellipsis if it is longer."""
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)).rstrip() + "\u2026"
     return set_cell_size(text, max(0, width))

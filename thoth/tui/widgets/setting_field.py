@@ -1,4 +1,4 @@
-"""One setting of the form: its name, a control that fits its kind, what it means, what is wrong with it."""
+"""One setting of the form: its name, a control, its description, and its error."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class SettingField(Vertical):
 
     Args:
         option: the key.
-        value: what the settings file says, None where it says nothing.
+        value: value in the settings file, None if it has none.
         choices: all values there are; empty where any will do.
-        overruled: the environment sets this key, and beats the file.
+        overruled: whether an environment variable overrides the file.
     """
 
     error: reactive[str] = reactive("")
@@ -33,7 +33,7 @@ class SettingField(Vertical):
         self._overruled = overruled
 
     def compose(self) -> ComposeResult:
-        """Yield label and control in one line, the explanation below."""
+        """Yield label and control in one line, the description below."""
         default = "not set" if self.option.default is None else f"{self.option.default} (default)"
         with Horizontal(classes="line"):
             yield Static(self.option.name, classes="label", markup=False)
@@ -44,15 +44,15 @@ class SettingField(Vertical):
             else:
                 text = "" if self._value is None else str(self._value)
                 yield Input(text, placeholder=default, compact=True)
-        beaten = f" Now set by {self.option.variable}, which beats the file." if self._overruled else ""
+        beaten = f" {self.option.variable} overrides this setting." if self._overruled else ""
         yield Static(self.option.help + beaten, classes="note", markup=False)
         yield Static("", classes="error", markup=False)
 
     def read(self) -> Value | None:
-        """Return what the user has put in; None: the default.
+        """Return the value in the field; None means the default.
 
         Raises:
-            UsageError: It is no value for this key.
+            UsageError: The value is not allowed.
         """
         if self._choices:
             chosen = self.query_one(Select).value
@@ -61,7 +61,7 @@ class SettingField(Vertical):
         return self.option.parse(text) if text else None
 
     def validate_now(self) -> bool:
-        """Show what is wrong, if anything; tells whether nothing is."""
+        """Show the error, if there is one; returns whether the value is valid."""
         try:
             self.read()
         except UsageError as error:
@@ -71,10 +71,10 @@ class SettingField(Vertical):
         return not self.error
 
     def watch_error(self, error: str) -> None:
-        """Show the message only while there is one."""
+        """Show the error only while there is one."""
         self.set_class(bool(error), "-wrong")
         self.query_one(".error", Static).update(error)
 
     def on_input_changed(self) -> None:
-        """Take back a complaint as soon as it is met."""
+        """Update the error while the user types."""
         self.validate_now()

@@ -1,4 +1,4 @@
-"""One line at the bottom: what is going on, which model, what it costs."""
+"""The line at the bottom: state, model, cost of the last answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from thoth.tui import figures
 
 
 class StatusLine(Static):
-    """Facts in the order of their weight; those that do not fit the width are left out.
+    """Facts in the order of their importance; those that do not fit are left out.
 
     Attributes:
-        state: what is going on.
-        model: name of the pair, empty where none is loaded.
-        active: number of documents that answer.
-        stats: of the last answer.
+        state: what the app is doing.
+        model: name of the pair, empty if none is loaded.
+        active: number of documents used for answers.
+        stats: cost of the last answer.
     """
 
     DEFAULT_CSS = """

@@ -1,7 +1,7 @@
-"""The conversation as one scrolling text, of which only what is in view is rendered.
+"""The conversation as one scrolling text; only the part in view is rendered.
 
-Hundreds of long answers cost as much as one screen of them. Where heights above the reader's place turn out to be
-other than estimated, the scroll position moves by as much, and the text stands still.
+Hundreds of long answers cost as much as one screen of text. If heights above the view turn out to differ from their
+estimates, the scroll position moves by the difference, and the text stays in place.
 """
 
 from __future__ import annotations
@@ -21,28 +21,29 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
+from thoth.actions import ask
 from thoth.chats.sessions import Turn
 from thoth.tui import figures
 from thoth.tui.markdown import STYLES, Painter, Splitter, without_background
 from thoth.tui.pieces import Column, Piece, pieces_of, unread
 
-WELCOME = """Drop a document on this window, or press Ctrl+O to choose one: Thoth absorbs it into weights.
-Then ask about it, and the answer comes with 0 document tokens in the context.
+WELCOME = """Drop a document on this window, or press Ctrl+O to choose one. Thoth absorbs it into weights.
+Then ask about it: the answer needs 0 document tokens in the context.
 
 F1 shows the keys, / the commands."""
 
 _INDENT = 2
 _SIGN = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT} "
 _KEPT = 600  # rendered pieces: more than any screen shows
-_PAUSE = 0.05  # at least, between two looks at a growing answer, in seconds
-_COST = 4  # times what the look before cost: the rest of the time belongs to whoever types
+_PAUSE = 0.05  # minimum seconds between two updates of a growing answer
+_COST = 4  # times the cost of the last update; the rest of the time is for typing
 
 
 class Transcript(ScrollView, can_focus=True):
-    """Shows turns; stays at the end while the reader is there.
+    """Shows turns; follows the end while the reader is there.
 
     Attributes:
-        activity: what stands in place of an answer that has not begun.
+        activity: text in place of an answer that has not begun.
     """
 
     DEFAULT_CSS = """
@@ -78,7 +79,7 @@ class Transcript(ScrollView, can_focus=True):
 
     @property
     def turns(self) -> Sequence[Turn]:
-        """What is shown."""
+        """The turns that are shown."""
         return self._turns
 
     def show(self, turns: Sequence[Turn]) -> None:
@@ -89,7 +90,7 @@ class Transcript(ScrollView, can_focus=True):
         self._arrange()
 
     def put(self, turn: Turn) -> None:
-        """Add a turn, or show what became of the last one; later ones go."""
+        """Add a turn or update one; later turns are removed."""
         grows = turn.number < len(self._turns) and turn.state == "answering" and bool(turn.answer)
         self._turns[turn.number :] = [turn]
         if not grows:
@@ -99,7 +100,7 @@ class Transcript(ScrollView, can_focus=True):
             self._timer = self.set_timer(_PAUSE, self._show_last)
 
     def watch_activity(self) -> None:
-        """Say what goes on where the answer will be."""
+        """Show the activity in place of the answer."""
         if self._turns and self._turns[-1].state == "answering" and not self._turns[-1].answer:
             self._show_last()
 
@@ -127,7 +128,7 @@ class Transcript(ScrollView, can_focus=True):
     # Rendering
 
     def _lines(self, piece: Piece) -> list[Strip]:
-        """Return a piece's lines, indented; those of recent pieces are kept."""
+        """Return the lines of a piece, indented; those of recent pieces are cached."""
         key = (piece.kind, piece.text)
         lines = self._rendered.get(key)
         if lines is None:
@@ -158,7 +159,7 @@ class Transcript(ScrollView, can_focus=True):
 
     def _make_painter(self) -> Painter:
         theme = self.app.current_theme
-        # Sixteen colours are the terminal's own: no theme of Pygments knows them.
+        # The sixteen ANSI colours belong to the terminal; Pygments themes do not use them.
         ansi = "ansi_dark" if theme.dark else "ansi_light"
         code = ansi if self.app.native_ansi_color else "monokai" if theme.dark else "tango"
         return Painter(self._width - _INDENT, {name: self._style(name) for name in STYLES}, code)
@@ -192,7 +193,7 @@ class Transcript(ScrollView, can_focus=True):
         return lines[within] if 0 <= within < len(lines) else self._empty
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
-        """Return the text that was marked with the mouse."""
+        """Return the text that was selected with the mouse."""
         first = selection.start.y if selection.start else 0
         last = selection.end.y if selection.end else self._column.height - 1
         lines = []
@@ -220,7 +221,7 @@ class Transcript(ScrollView, can_focus=True):
             self._go(round(old_value), round(new_value))
 
     def _go(self, old: int, new: int) -> None:
-        """Make the heights of what is in view at a new place exact, and keep what was in view where it was."""
+        """Make the heights in view exact after scrolling; the text in view stays in place."""
         column = self._column
         if self._follows:
             self._arrange()
@@ -235,7 +236,7 @@ class Transcript(ScrollView, can_focus=True):
         self._move(new)
 
     def _arrange(self) -> None:
-        """Make the heights of what is in view exact after a change of the text."""
+        """Make the heights in view exact after a change of the text."""
         if not self.is_attached or not self.size:
             return
         column = self._column
@@ -258,7 +259,7 @@ class Transcript(ScrollView, can_focus=True):
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
-        """Lay everything out anew where the width changed; the reader's place is the piece at the top."""
+        """Lay out again if the width changed; the piece at the top stays there."""
         if self._painter is None or self._painter.width != self._width - _INDENT:
             index = self._column.at(round(self.scroll_y)) if self._column.pieces else 0
             self._forget()
@@ -268,7 +269,7 @@ class Transcript(ScrollView, can_focus=True):
         self._arrange()
 
     def notify_style_update(self) -> None:
-        """Take the new colours."""
+        """Use the new colours."""
         super().notify_style_update()
         self._forget()
 
@@ -278,7 +279,7 @@ class Transcript(ScrollView, can_focus=True):
 
 
 def note(turn: Turn) -> str:
-    """Return what stands below an answer: how it ended, what it cost, where it is supported."""
+    """Return the line below an answer: how it ended, its cost, its source."""
     if turn.state == "failed":
         return turn.error or "failed"
     facts = ["stopped"] if turn.state == "stopped" else []
@@ -290,7 +291,7 @@ def note(turn: Turn) -> str:
             page = "" if turn.sources[0].page is None else f", page {turn.sources[0].page}"
             facts.append(f"supported by {turn.sources[0].name}{page}")
         elif turn.stats.active_documents:
-            facts.append("not found in the documents")
+            facts.append(ask.NOT_FOUND)
     return " · ".join(facts)
 
 

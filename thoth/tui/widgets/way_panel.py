@@ -1,4 +1,4 @@
-"""One column of the comparison: how it was answered, what that cost, the answer as it comes."""
+"""One column of the comparison: the way, its cost, and the answer as it is generated."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from thoth.tui.widgets.transcript import Transcript
 
 
 class WayPanel(Vertical):
-    """Shows one request for an answer, from waiting to its end.
+    """Shows one answer, from waiting to its end.
 
     Attributes:
-        answer: as much of it as there is.
-        ended: whether it was answered, or failed.
+        answer: the text so far.
+        ended: whether it is complete or failed.
 
     Args:
         title: the way of answering.
@@ -37,7 +37,7 @@ class WayPanel(Vertical):
         yield Transcript()
 
     def begin(self) -> None:
-        """The engine has begun with it."""
+        """Show that this way is being answered."""
         self._say("answering")
 
     def add(self, text: str) -> None:
@@ -45,13 +45,13 @@ class WayPanel(Vertical):
         self._show(self.answer + text, "answering")
 
     def finish(self, answer: Answer) -> None:
-        """Show the whole answer and what it cost."""
+        """Show the complete answer and its cost."""
         self._show(answer.text, "done")
         self._say(summary(answer.stats))
         self.ended = True
 
     def fail(self, error: ThothError) -> None:
-        """Show why there is no answer, above what there is of it."""
+        """Show the error above the text so far."""
         self._show(self.answer, "done")
         self.add_class("-failed")
         self._say(str(error))
@@ -59,18 +59,18 @@ class WayPanel(Vertical):
 
     def _show(self, answer: str, state: State) -> None:
         self.answer = answer
-        self.query_one(Transcript).put(Turn(0, "", answer, state))  # the question stands above all three
+        self.query_one(Transcript).put(Turn(0, "", answer, state))  # the question is above all three panels
 
     def _say(self, text: str) -> None:
         self.query_one(".figures", Static).update(text)
 
 
 def summary(stats: Stats) -> str:
-    """Return the figures to compare by, one a line."""
+    """Return the figures to compare, one per line."""
     lines = [
         figures.count(stats.document_tokens_in_context, "document token") + " in context",
         f"first token after {figures.seconds(stats.time_to_first_token_seconds)}",
     ]
     if stats.tokens_per_second:
-        lines.append(f"{stats.tokens_per_second:.1f} tokens a second")
+        lines.append(f"{stats.tokens_per_second:.1f} tokens per second")
     return "\n".join(lines)

@@ -6,56 +6,56 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
-from textual.app import App, ComposeResult
+from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from tests.app.tui import fakes
 from tests.app.tui.fakes import FakeEngine
+from tests.app.tui.hosts import PATIENCE_SECONDS
+from thoth.actions import export as exporting
+from thoth.actions import update
 from thoth.actions.export import Format
 from thoth.engine.engine import Engine
-from thoth.errors import ThothError
 from thoth.events import Absorbed, Answer, Failed
+from thoth.ingest import Document
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.models import registry
-from thoth.tui import absorb_actions, exporting
-from thoth.tui.library_actions import LibraryActions
+from thoth.tui import app
+from thoth.tui.app import ThothApp
+from thoth.tui.controllers import absorb
+from thoth.tui.messages import AbsorbDone, AbsorbMessage
 from thoth.tui.screens.confirm import Confirm
 from thoth.tui.screens.document import DocumentScreen
-from thoth.tui.screens.export import ExportPlan, ExportScreen
+from thoth.tui.screens.export import ExportScreen
+from thoth.tui.screens.main import MainScreen
 from thoth.tui.screens.rename import Rename
 from thoth.tui.widgets.absorb_queue import AbsorbQueue
 from thoth.tui.widgets.document_list import DocumentList
 from thoth.tui.widgets.library_panel import LibraryPanel
-from thoth.tui.work import Work
 
 
-class LibraryScreen(LibraryActions):
-    def compose(self) -> ComposeResult:
-        yield AbsorbQueue().data_bind(LibraryActions.jobs)
-        yield LibraryPanel().data_bind(LibraryActions.documents, LibraryActions.bundle)
+class LibraryApp(ThothApp):
+    CSS_PATH = Path(app.__file__).parent / str(ThothApp.CSS_PATH)  # else it would be looked for beside this file
 
-
-class LibraryApp(App[None]):
     def __init__(self, home: Path) -> None:
-        super().__init__()
-        self.library = Library(home)
+        super().__init__(home, None, lambda _: self.engine)
         self.engine = FakeEngine(self.library)
-        self.work = Work(self.library, lambda _: self.engine, lambda message: self.main.post_message(message))
-        self.main = LibraryScreen(self.work)
+        self.told: list[Message] = []
 
-    def get_default_screen(self) -> LibraryScreen:
-        return self.main
+    def _to_main(self, message: Message) -> None:
+        self.told.append(message)
+        super()._to_main(message)
 
-    def on_mount(self) -> None:
-        self.work.load("nano")
-
-    def on_unmount(self) -> None:
-        self.work.close()
+    @property
+    def main(self) -> MainScreen:
+        screen = self.screen_stack[0]
+        assert isinstance(screen, MainScreen)
+        return screen
 
     @property
     def stored(self) -> list[StoredDocument]:
@@ -73,6 +73,8 @@ Run = Callable[[], "AsyncIterator[Pilot[None]]"]
 @asynccontextmanager
 async def running(home: Path) -> AsyncIterator[Pilot[None]]:
     app = LibraryApp(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "nano-introduced").touch()  # else a dialog comes first
     async with app.run_test(size=(100, 30)) as pilot:
         await until(pilot, lambda: app.main.bundle == fakes.BUNDLE)
         app.query_one(DocumentList).focus()
@@ -80,10 +82,11 @@ async def running(home: Path) -> AsyncIterator[Pilot[None]]:
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
-    while not condition():
-        assert pilot.app.is_running
-        await pilot.pause()
-        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            assert pilot.app.is_running
+            await pilot.pause()
+            await asyncio.sleep(0)
 
 
 def write(path: Path, text: str = "Ana Dor founded Velmar in a small harbour town.") -> Path:
@@ -96,7 +99,7 @@ async def absorbed(pilot: Pilot[None], *paths: Path) -> list[StoredDocument]:
     """Absorb files and return the documents of the library."""
     app = pilot.app
     count = len(app.stored) + len(paths)
-    app.main.absorb([str(path) for path in paths])
+    app.main.absorbing.absorb([str(path) for path in paths])
     await until(pilot, lambda: len(app.stored) == count and all(d.complete and d.active for d in app.stored))
     await until(pilot, lambda: not app.main.jobs)
     return app.stored
@@ -106,7 +109,7 @@ async def test_an_absorbed_file_is_listed_and_active(home: Path, tmp_path: Path)
     async with running(home) as pilot:
         app = pilot.app
         app.engine.hold("absorb")
-        app.main.absorb([str(write(tmp_path / "note.txt"))])
+        app.main.absorbing.absorb([str(write(tmp_path / "note.txt"))])
         queue = app.query_one(AbsorbQueue)
         await until(pilot, lambda: queue.options and "0/3 chunks" in str(queue.options[0].prompt))
         app.engine.release("absorb", 2)
@@ -124,11 +127,11 @@ async def test_a_folder_gives_its_files_and_skips_pictures(home: Path, tmp_path:
     (tmp_path / "folder" / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     async with running(home) as pilot:
         app = pilot.app
-        app.main.absorb([str(tmp_path / "folder")])
+        app.main.absorbing.absorb([str(tmp_path / "folder")])
         await until(pilot, lambda: app.said)
         await until(pilot, lambda: len(app.stored) == 3 and not app.main.jobs)
         assert sorted(document.name for document in app.stored) == ["a.txt", "b.md", "c.txt"]
-        assert app.said == ["1 file skipped that Thoth does not read"]
+        assert app.said == ["Skipped 1 unsupported file"]
 
 
 async def test_a_picture_that_was_named_is_an_error(home: Path, tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ async def test_a_picture_that_was_named_is_an_error(home: Path, tmp_path: Path) 
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     async with running(home) as pilot:
         app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
-        app.main.absorb([str(picture), str(tmp_path / "gone.txt")])
+        app.main.absorbing.absorb([str(picture), str(tmp_path / "gone.txt")])
         await until(pilot, lambda: len(app.main.jobs) == 2 and all(s.error for s in app.main.jobs.values()))
         await pilot.pause()
         assert "picture.png" in str(queue.options[0].prompt)
@@ -150,13 +153,13 @@ async def test_a_picture_that_was_named_is_an_error(home: Path, tmp_path: Path) 
 async def test_a_folder_of_many_files_is_asked_about(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(absorb_actions, "_MANY_FILES", 2)
+    monkeypatch.setattr(absorb, "MANY_FILES", 2)
     for name in "abc":
         write(tmp_path / "folder" / f"{name}.txt", name)
     async with running(home) as pilot:
         app = pilot.app
         for key, count in (("n", 0), ("escape", 0), ("y", 3)):
-            app.main.absorb([str(tmp_path / "folder")])
+            app.main.absorbing.absorb([str(tmp_path / "folder")])
             await until(pilot, lambda: isinstance(app.screen, Confirm))
             yes = app.screen.query_one("#yes", Button)
             assert (str(yes.label), yes.variant) == ("Absorb", "primary")
@@ -169,8 +172,8 @@ async def test_a_folder_of_many_files_is_asked_about(
 async def test_an_empty_folder_is_said(home: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     async with running(home) as pilot:
-        pilot.app.main.absorb([str(tmp_path / "folder")])
-        await until(pilot, lambda: pilot.app.said == ["there is no document in it"])
+        pilot.app.main.absorbing.absorb([str(tmp_path / "folder")])
+        await until(pilot, lambda: pilot.app.said == ["Found no documents to absorb"])
 
 
 async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, tmp_path: Path) -> None:
@@ -178,7 +181,7 @@ async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, 
     async with running(home) as pilot:
         app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
         app.engine.hold("absorb")
-        app.main.absorb([str(path)])
+        app.main.absorbing.absorb([str(path)])
         await until(pilot, lambda: queue.options)
         app.engine.release("absorb", 1)
         await until(pilot, lambda: queue.options and "1/3" in str(queue.options[0].prompt))
@@ -196,7 +199,7 @@ async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, 
 
 async def absorbed_again(pilot: Pilot[None], path: Path) -> list[StoredDocument]:
     app = pilot.app
-    app.main.absorb([str(path)])
+    app.main.absorbing.absorb([str(path)])
     await until(pilot, lambda: app.stored[0].complete and not app.main.jobs)
     return app.stored
 
@@ -250,11 +253,11 @@ async def test_an_update_reads_a_changed_file_and_keeps_name_and_place(home: Pat
         [old] = await absorbed(pilot, path)
         app.library.rename(old.id, "Velmar")
         app.library.activate([old.id], False)
-        app.main.refresh_documents()
+        app.main.library.refresh()
         await until(pilot, lambda: app.stored[0].name == "Velmar" and not app.stored[0].active)
         await pilot.press("u")  # nothing changed
-        await until(pilot, lambda: len(app.engine.absorbed) == 2 and not app.main.jobs)
-        await until(pilot, lambda: not app.main._refreshing)
+        await until(pilot, lambda: done_with(app, old))
+        assert app.engine.absorbed == ["note.txt"]
         assert [(d.id, d.active) for d in app.library.documents()] == [(old.id, False)]
         write(path, "Velmar makes lamps now, and Ana Dor has left.")
         await pilot.press("u")
@@ -263,6 +266,55 @@ async def test_an_update_reads_a_changed_file_and_keeps_name_and_place(home: Pat
         [new] = app.library.documents()
         assert (new.name, new.active, new.source) == ("Velmar", False, str(path))
         assert "lamps" in app.library.document(new.id).text
+
+
+def done_with(app: LibraryApp, document: StoredDocument) -> bool:
+    """Whether the last message about a job was that it ended with this document."""
+    jobs = [message for message in app.told if isinstance(message, AbsorbMessage)]
+    return isinstance(jobs[-1], AbsorbDone) and jobs[-1].document.id == document.id
+
+
+async def test_an_update_keeps_the_chunking(home: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "note.txt")
+    async with running(home) as pilot:
+        app = pilot.app
+        app.told.clear()
+        [*_, event] = app.engine.absorb(path, chunking="tokens", source_name=str(path))
+        assert isinstance(event, Absorbed)
+        old = event.document
+        app.main.library.refresh()
+        await until(pilot, lambda: app.stored == [old])
+        for keys in "uU":
+            app.told.clear()
+            await pilot.press(keys)
+            await until(pilot, lambda: app.told and done_with(app, old))
+        assert app.engine.absorbed == ["note.txt"]
+        write(path, "Velmar makes lamps now, and Ana Dor has left.")
+        await pilot.press("u")
+        await until(pilot, lambda: app.stored and app.stored[0].id != old.id and app.stored[0].complete)
+        assert app.stored[0].chunking == "tokens"
+
+
+async def test_only_an_update_of_one_document_fetches_web_pages(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched: list[bool] = []
+    find = update.find
+
+    def noted(*arguments: Any, fetch: bool) -> Any:
+        fetched.append(fetch)
+        return find(*arguments, fetch=False)
+
+    monkeypatch.setattr(update, "find", noted)
+    async with running(home) as pilot:
+        app = pilot.app
+        note = Document("page", "Ana Dor founded Velmar in a small harbour town.")
+        [*_, event] = app.engine.absorb(note, source_name="https://example.org/page")
+        app.main.library.refresh()
+        await until(pilot, lambda: app.stored == [event.document])
+        for keys in "uU":
+            app.told.clear()
+            await pilot.press(keys)
+            await until(pilot, lambda: app.told and done_with(app, event.document))
+    assert fetched == [True, False]
 
 
 async def test_a_stale_document_without_its_file_is_absorbed_from_the_stored_text(
@@ -274,7 +326,7 @@ async def test_a_stale_document_without_its_file_is_absorbed_from_the_stored_tex
         [old] = await absorbed(pilot, path)
         path.unlink()
         monkeypatch.setattr(fakes, "BUNDLE", "another bundle")
-        app.main.bundle = "another bundle"
+        app.engine.bundle_id = app.main.bundle = "another bundle"
         await pilot.pause()
         assert "stale" in app.query_one(DocumentList).render_line(1).text
         await pilot.press("U")
@@ -301,9 +353,9 @@ async def test_what_another_process_does_is_noticed(home: Path, tmp_path: Path) 
     async with running(home) as pilot:
         app = pilot.app
         [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
-        await app.main._look_for_changes().wait()
+        await app.main.library.look_for_changes()
         Library(home).rename(document.id, "renamed elsewhere")
-        await app.main._look_for_changes().wait()
+        await app.main.library.look_for_changes()
         await until(pilot, lambda: app.stored[0].name == "renamed elsewhere")
 
 
@@ -318,7 +370,7 @@ async def test_a_document_that_is_gone_is_said_and_vanishes(home: Path, tmp_path
 
 
 async def test_a_damaged_library_is_explained_and_the_app_lives(home: Path) -> None:
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "library.db").write_bytes(b"this is no database, [b]at all" * 200)
     async with running(home) as pilot:
         await until(pilot, lambda: any("library.db is damaged" in text for text in pilot.app.said))
@@ -344,23 +396,24 @@ async def test_an_export_says_what_it_wrote_or_why_not(
         await export()
         await until(pilot, lambda: any("note.txt was absorbed with another model" in text for text in app.said))
 
-        plans: list[ExportPlan] = []
-        monkeypatch.setattr(exporting, "write", lambda home, pair, plan: plans.append(plan) or 8)
+        plans: list[Any] = []
+        monkeypatch.setattr(exporting, "export", lambda *plan, force: plans.append((*plan, force)) or 8)
         await export()
-        await until(pilot, lambda: f"wrote an adapter of rank 8 to {tmp_path}/adapter" in app.said)
-        assert [(d.name, d.active) for d in plans[0].documents] == [("note.txt", True)]
-        assert (plans[0].format, plans[0].destination, plans[0].force) == ("mlx-lm", tmp_path / "adapter", False)
+        await until(pilot, lambda: f"Wrote an adapter of rank 8 to {tmp_path}/adapter" in app.said)
+        where, pair, documents, format, destination, force = plans[0]
+        assert (where, pair.name, format, destination, force) == (home, "nano", "mlx-lm", tmp_path / "adapter", False)
+        assert [(d.name, d.active) for d in documents] == [("note.txt", True)]
 
 
 async def test_without_a_model_nothing_is_exported(home: Path, tmp_path: Path) -> None:
     async with running(home) as pilot:
         app = pilot.app
         await absorbed(pilot, write(tmp_path / "note.txt"))
-        app.engine.load_error = ThothError("no")
-        app.work.load("nano")
-        await until(pilot, lambda: app.work.pair is None)
+        app.engine.hold("load")
+        app.client.load("nano")
+        await until(pilot, lambda: app.client.pair is None)
         await pilot.press("e")
-        await until(pilot, lambda: any("the model is needed" in text for text in app.said))
+        await until(pilot, lambda: any("Exporting needs the model" in text for text in app.said))
 
 
 def test_adapters_are_written_beside_a_running_engine(home: Path, tiny_pair: Path, tmp_path: Path) -> None:
@@ -370,8 +423,7 @@ def test_adapters_are_written_beside_a_running_engine(home: Path, tiny_pair: Pat
         *_, absorbed = engine.absorb(write(tmp_path / "note.txt"))
         assert isinstance(absorbed, Absorbed)
         for format in get_args(Format):  # one after the other: threads of MLX are not used twice
-            plan = ExportPlan([absorbed.document], format, tmp_path / format, force=False)
-            assert exporting.write(home, pair, plan) > 0
+            assert exporting.export(home, pair, [absorbed.document], format, tmp_path / format) > 0
             assert (tmp_path / format / "adapter_config.json").exists()
         *_, answer = engine.ask([{"role": "user", "content": "Who?"}], [absorbed.document], max_tokens=2)
         assert isinstance(answer, Answer)

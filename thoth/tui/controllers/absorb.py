@@ -1,0 +1,148 @@
+"""Absorbing: what the user chose or dropped becomes jobs, and the state of each job is shown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from thoth.actions import sources
+from thoth.errors import Stopped, ThothError, UnknownFormatError
+from thoth.tui import figures, notices
+from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbJob, AbsorbMessage, AbsorbProgress
+from thoth.tui.widgets.absorb_queue import JobState
+
+if TYPE_CHECKING:
+    from thoth.actions.sources import Source
+    from thoth.library.records import StoredDocument
+    from thoth.tui.engine_client import EngineClient
+
+# Folders with more files than this need a confirmation: somebody may have dropped their home.
+MANY_FILES = 50
+_SHOW_EVERY_S = 0.05
+
+
+class AbsorbController:
+    """Starts, cancels and reports jobs.
+
+    Args:
+        client: absorbs the documents.
+        screen: shows dialogs and notices.
+        show: called with the state of all jobs, by their ids, when one changed.
+    """
+
+    def __init__(self, client: EngineClient, screen: Screen[None], show: Callable[[dict[int, JobState]], None]) -> None:
+        self._client, self._screen, self._show = client, screen, show
+        self._say = notices.on(screen)
+        self._jobs: dict[int, JobState] = {}
+        self._in_folders: set[int] = set()
+        self._skipped = 0
+        self._show_soon = False
+
+    @property
+    def summary(self) -> str:
+        """The state of the first running job; empty if there is none."""
+        running = [state for state in self._jobs.values() if state.error is None]
+        progress = next((state.progress for state in running if state.progress), None)
+        if not running:
+            return ""
+        return f"absorbing {progress.done}/{progress.total}" if progress and progress.total > 1 else "absorbing"
+
+    def absorb(self, names: Iterable[str]) -> None:
+        """Absorb files, addresses and all files in folders; folders with many files need a confirmation."""
+        self._screen.run_worker(self._absorb([*names]), group="absorb")
+
+    async def _absorb(self, names: Sequence[str]) -> None:
+        from thoth.tui.screens.confirm import Confirm
+
+        wanted = await asyncio.to_thread(sources.expand, names)
+        for failure in wanted.failed:
+            self._say(str(failure.error), "error")
+        if not wanted.documents and not wanted.failed:
+            self._say("Found no documents to absorb", "warning")
+        documents = wanted.documents
+        in_folders = sum(not source.named for source in documents)
+        if in_folders > MANY_FILES:
+            many = figures.count(in_folders, "file")
+            question = Confirm(f"Absorb {many}?", "They are in the folders you chose.", "Absorb", "primary")
+            if not await self._screen.app.push_screen_wait(question):
+                documents = tuple(source for source in documents if source.named)
+        for source in await self._allowed(documents):
+            job = self._client.absorb(source)
+            if not source.named:
+                self._in_folders.add(job.id)
+            self._begin(job)
+
+    async def _allowed(self, documents: Sequence[Source]) -> list[Source]:
+        """Ask about addresses of this machine or its own network; what the user refuses is left out."""
+        from thoth.tui.screens.confirm import Confirm
+
+        private = await asyncio.to_thread(lambda: {*filter(sources.is_private, documents)})
+        allowed = []
+        for source in documents:
+            if source in private:
+                where = f"{source.label} is on this machine or its own network."
+                if not await self._screen.app.push_screen_wait(Confirm("Fetch it?", where, "Fetch", "primary")):
+                    continue
+                source = replace(source, options=replace(source.options, allow_private=True))
+            allowed.append(source)
+        return allowed
+
+    def update(self, documents: Iterable[StoredDocument], *, fetch: bool) -> None:
+        """Update documents; with `fetch`, web pages are fetched again."""
+        for document in documents:
+            self._begin(self._client.update(document, fetch=fetch))
+
+    def cancel(self, job: AbsorbJob) -> None:
+        """Stop a job; its finished chunks are kept."""
+        self._client.cancel(job)
+
+    def dismiss(self, job: AbsorbJob) -> None:
+        """Forget the error of a job."""
+        self._end(job.id)
+
+    def take(self, message: AbsorbMessage) -> None:
+        """Note what became of a job."""
+        job = message.job
+        match message:
+            case AbsorbProgress() if state := self._jobs.get(job.id):
+                self._jobs[job.id] = replace(state, progress=message.progress)
+                self._changed()
+            case AbsorbDone():
+                self._end(job.id)
+            case AbsorbFailed():
+                self._fail(job, message.error)
+
+    def _begin(self, job: AbsorbJob) -> None:
+        self._jobs[job.id] = JobState(job)
+        self._changed()
+
+    def _fail(self, job: AbsorbJob, error: ThothError) -> None:
+        skipped = isinstance(error, UnknownFormatError) and job.id in self._in_folders
+        self._skipped += skipped
+        if skipped or isinstance(error, Stopped):
+            self._end(job.id)
+        else:
+            self._jobs[job.id] = JobState(job, error=error)
+            self._changed()
+
+    def _end(self, id: int) -> None:
+        self._jobs.pop(id, None)
+        self._in_folders.discard(id)
+        if self._skipped and not self._in_folders:
+            self._say(f"Skipped {figures.count(self._skipped, 'unsupported file')}")
+            self._skipped = 0
+        self._changed()
+
+    def _changed(self) -> None:
+        """Show many changes at once: a folder is thousands of them."""
+        if not self._show_soon:
+            self._show_soon = True
+            self._screen.set_timer(_SHOW_EVERY_S, self._show_jobs)
+
+    def _show_jobs(self) -> None:
+        self._show_soon = False
+        self._show({**self._jobs})

@@ -1,0 +1,318 @@
+"""The chat: questions go to the engine, its answers into the conversation and the transcript."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.screen import Screen
+
+from thoth.actions import ask
+from thoth.errors import Stopped, ThothError
+from thoth.ingest import shown
+from thoth.settings import Settings
+from thoth.tui import clipboard, figures, markdown, notices
+from thoth.tui.conversation import Conversation
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerToken
+from thoth.tui.widgets.prompt import Prompt
+from thoth.tui.widgets.status import StatusLine
+from thoth.tui.widgets.transcript import Transcript
+
+if TYPE_CHECKING:
+    from thoth.chats.sessions import Sessions, Turn
+    from thoth.library.records import StoredDocument
+    from thoth.tui.controllers.library import LibraryController
+    from thoth.tui.controllers.models import ModelController
+    from thoth.tui.engine_client import EngineClient
+
+# At most this much of an answer is lost in a crash.
+_SAVE_EVERY_S = 1.0
+
+_NO_QUESTION = "No question yet"
+
+
+class ChatController:
+    """Holds the conversation and shows it in a `Transcript`, a `Prompt` and a `StatusLine`.
+
+    Args:
+        client: answers questions.
+        sessions: stores chats.
+        library: knows the documents.
+        model: knows whether a model is ready.
+        screen: has the widgets, shows dialogs and notices.
+        changed: called when `activity` changed.
+
+    Attributes:
+        settings: in force for the next question.
+        conversation: its turns and their storage.
+        editing: whether the next question replaces the last one.
+    """
+
+    def __init__(
+        self,
+        client: EngineClient,
+        sessions: Sessions,
+        library: LibraryController,
+        model: ModelController,
+        screen: Screen[None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._client, self._sessions, self._library, self._model = client, sessions, library, model
+        self._screen, self._changed = screen, changed
+        self._say = notices.on(screen)
+        self._requests = itertools.count()
+        self._request = -1  # whose answer is awaited
+        self._waiting = False  # for the model
+        self._activity = ""
+        self.settings = Settings()
+        self.conversation = Conversation(sessions, self._not_saved)
+        self.editing = False
+
+    def begin(self) -> None:
+        """Show the conversation, and save it from now on as it grows."""
+        self._screen.set_interval(_SAVE_EVERY_S, self.conversation.save)
+        self.show()
+        self._screen.call_after_refresh(lambda: self._screen.run_worker(self._recall(), group="history"))
+
+    async def _recall(self) -> None:
+        """Load the questions of earlier chats, and import what showing the first answer needs."""
+        try:
+            self._prompt.earlier = await asyncio.to_thread(self._sessions.questions)
+        except ThothError as error:
+            self._say(str(error), "error")
+        await asyncio.to_thread(markdown.warm_up)
+
+    @property
+    def activity(self) -> str:
+        """What the chat is doing: waiting, thinking, answering; empty for nothing."""
+        return self._activity
+
+    @activity.setter
+    def activity(self, activity: str) -> None:
+        if activity != self._activity:
+            self._activity = activity
+            self._transcript.activity = activity
+            self._changed()
+
+    # Asking
+
+    @property
+    def ready_documents(self) -> list[StoredDocument]:
+        """The active documents that the loaded model can answer from."""
+        return ask.ready(self._library.documents, self._client.bundle_id)[0]
+
+    def send(self, question: str, *, instead: bool = False) -> None:
+        """Ask a question; an answer in progress is stopped.
+
+        Args:
+            question: as it was typed.
+            instead: replace the last question.
+        """
+        self.stop()
+        active = [document.id for document in self._library.documents if document.active]
+        turn = self.conversation.send(question, active, instead=instead)
+        self._request = next(self._requests)
+        self._transcript.put(turn)
+        match self._model.state:
+            case "loading":
+                self._waiting = True
+                self.activity = "waiting for the model"
+            case "ready":
+                self._ask()
+            case "failed":
+                self.take(AnswerFailed(self._request, self._client.failure))
+
+    def _ask(self) -> None:
+        self._waiting = False
+        self.activity = "thinking"
+        if early := [one for one in self._library.documents if one.active and not one.complete]:
+            what = shown(early[0].name) if len(early) == 1 else figures.count(len(early), "document")
+            self._say(f"Still absorbing {what}; this answer does not use it", "warning")
+        chosen = self.settings
+        self._client.ask(
+            self._request,
+            self.conversation.messages(),
+            self.ready_documents,
+            chosen.routing(),
+            max_tokens=chosen.max_tokens,
+        )
+
+    def model_ready(self) -> None:
+        """Send the question that waits for the model, if there is one."""
+        if self._waiting:
+            self._ask()
+
+    def model_failed(self, error: ThothError) -> None:
+        """End the question that waits for the model, if there is one."""
+        if self._waiting:
+            self.take(AnswerFailed(self._request, error))
+
+    def stop(self) -> bool:
+        """Stop the answer and keep what there is of it; returns False if there was none."""
+        self.editing = False
+        if not self.conversation.answering:
+            return False
+        self._client.stop_answer(self._request)
+        self._end_turn(self.conversation.fail(Stopped("stopped")))
+        return True
+
+    def again(self) -> None:
+        """Answer the last question again."""
+        if (last := self.conversation.last) is None:
+            self._say(_NO_QUESTION, "warning")
+        else:
+            self.send(last.question, instead=True)
+
+    def edit(self) -> None:
+        """Put the last question into the prompt; sending replaces it."""
+        if (last := self.conversation.last) is None:
+            self._say(_NO_QUESTION, "warning")
+            return
+        self.editing = True
+        self._prompt.border_title = "Editing the last question; Esc cancels"
+        self._prompt.replace_text(last.question)
+        self._prompt.focus()
+
+    def take(self, message: AnswerMessage) -> None:
+        """Note what became of the question; messages about earlier ones are ignored."""
+        if message.turn != self._request or not self.conversation.answering:
+            return
+        match message:
+            case AnswerToken():
+                self.activity = "answering"
+                self._transcript.put(self.conversation.add(message.text))
+            case AnswerDone():
+                self._end_turn(self.conversation.finish(message.answer))
+                self._screen.query_one(StatusLine).stats = message.answer.stats
+            case AnswerFailed():
+                self._end_turn(self.conversation.fail(message.error))
+
+    def _end_turn(self, turn: Turn) -> None:
+        self._waiting = False
+        self.activity = ""
+        self._transcript.put(turn)
+
+    # Chats
+
+    def new(self) -> None:
+        """Begin a new chat; the current one stays in the list of chats."""
+        self.stop()
+        self.conversation.begin()
+        self.show()
+
+    def show(self) -> None:
+        """Show the conversation from its end."""
+        self._transcript.show(self.conversation.turns)
+        stats = [turn.stats for turn in self.conversation.turns if turn.stats]
+        self._screen.query_one(StatusLine).stats = stats[-1] if stats else None
+
+    def choose(self) -> None:
+        """Let the user resume, rename or delete a chat."""
+        self._screen.run_worker(self._choose(), group="dialog")
+
+    async def _choose(self) -> None:
+        from thoth.tui.screens.sessions import SessionsScreen
+
+        current = self.conversation.session
+        chosen = await self._screen.app.push_screen_wait(SessionsScreen(self._sessions, current))
+        try:
+            if chosen is not None:
+                turns = await asyncio.to_thread(self._sessions.turns, chosen.id)
+                self.stop()
+                self.conversation.resume(chosen, turns)
+                self.show()
+                self._library.activate_only(set(chosen.documents))
+            elif (session := self.conversation.session) is not None:
+                self.conversation.renamed(await asyncio.to_thread(self._sessions.get, session.id))
+        except ThothError as error:
+            self._say(str(error), "error")
+
+    def export(self, name: str) -> None:
+        """Write the conversation to a file."""
+        self._screen.run_worker(self._export(name), group="export")
+
+    async def _export(self, name: str) -> None:
+        from thoth.chats import chat_files
+
+        if (session := self.conversation.session) is None:
+            self._say("Nothing to export yet", "warning")
+            return
+        path = Path(name).expanduser().absolute()
+        try:
+            await asyncio.to_thread(chat_files.write, path, session, [*self.conversation.turns])
+            self._say(f"Wrote {shown(str(path))}")
+        except ThothError as error:
+            self._say(str(error), "error")
+
+    # The last answer
+
+    def compare(self) -> None:
+        """Answer the last question three ways."""
+        from thoth.tui.screens.compare import CompareScreen
+
+        if self.conversation.last is None:
+            self._say(_NO_QUESTION, "warning")
+            return
+        messages, chosen = self.conversation.messages(), self.settings
+        self._screen.app.push_screen(
+            CompareScreen(self._client, messages, self.ready_documents, chosen.routing(), chosen.max_tokens)
+        )
+
+    def details(self) -> None:
+        """Show the sources of the last answer, and what it cost."""
+        from thoth.tui.screens.answer_details import AnswerDetails
+
+        for turn in reversed(self.conversation.turns):
+            if turn.stats is not None:
+                self._screen.app.push_screen(AnswerDetails(turn.question, turn.stats, turn.sources))
+                return
+        self._say("No answer yet", "warning")
+
+    def copy_answer(self, argument: str) -> None:
+        """Copy the last answer or one of its code blocks.
+
+        Args:
+            argument: empty for the answer; "code" or "code N" for its first or Nth code block.
+        """
+        match [turn.answer for turn in self.conversation.turns if turn.answer.strip()], argument.split():
+            case [], _:
+                self._say("No answer yet", "warning")
+            case [*_, answer], []:
+                self.copy(answer)
+            case [*_, answer], ["code"]:
+                self._copy_block(answer, 1)
+            case [*_, answer], ["code", number] if number.isdecimal():
+                self._copy_block(answer, int(number))
+            case _:
+                self._say("Use /copy for the answer, /copy code 2 for its second code block", "warning")
+
+    def _copy_block(self, answer: str, number: int) -> None:
+        blocks = markdown.code_blocks(answer)
+        if 1 <= number <= len(blocks):
+            self.copy(blocks[number - 1])
+        else:
+            self._say(f"The last answer has {figures.count(len(blocks), 'code block')}", "warning")
+
+    def copy(self, text: str) -> None:
+        """Copy a text to the clipboard and report it."""
+        self._screen.run_worker(self._copy(text), group="copy")
+
+    async def _copy(self, text: str) -> None:
+        if await asyncio.to_thread(clipboard.by_program, text):
+            self._say(f"Copied {figures.count(len(text), 'character')}")
+        else:
+            self._say(clipboard.by_terminal(self._screen.app, text))
+
+    def _not_saved(self, error: ThothError) -> None:
+        self._screen.app.call_from_thread(self._say, f"This chat is not saved: {error}", "error")
+
+    @property
+    def _prompt(self) -> Prompt:
+        return self._screen.query_one(Prompt)
+
+    @property
+    def _transcript(self) -> Transcript:
+        return self._screen.query_one(Transcript)

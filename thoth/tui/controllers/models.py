@@ -1,0 +1,103 @@
+"""The model: loading one, choosing one, and what to do when it cannot be loaded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
+
+from textual.screen import Screen
+
+from thoth import settings
+from thoth.actions import introduction
+from thoth.errors import ThothError
+from thoth.models import registry
+from thoth.system import paths
+from thoth.tui.messages import ModelFailed, ModelLoading, ModelMessage, ModelReady
+
+if TYPE_CHECKING:
+    from thoth.tui.downloads import Downloads
+    from thoth.tui.engine_client import EngineClient
+
+ModelState = Literal["loading", "ready", "failed"]
+
+
+class ModelController:
+    """Loads models and knows whether one is ready.
+
+    Args:
+        client: loads them.
+        downloads: of models.
+        screen: shows dialogs.
+        show: called with the name of the model, empty for none, when the state changed.
+
+    Attributes:
+        state: whether questions are answered now.
+    """
+
+    def __init__(
+        self, client: EngineClient, downloads: Downloads, screen: Screen[None], show: Callable[[str], None]
+    ) -> None:
+        self._client, self._downloads, self._screen, self._show = client, downloads, screen, show
+        self.state: ModelState = "loading"
+
+    def load(self, name: str | None) -> None:
+        """Load another model; questions wait for it from now on."""
+        self.state = "loading"
+        self._client.load(name)
+
+    def take(self, message: ModelMessage) -> None:
+        """Note what became of the model."""
+        match message:
+            case ModelLoading():
+                self.state = "loading"
+                self._show(message.name)
+            case ModelReady():
+                self.state = "ready"
+                self._show(message.name)
+            case ModelFailed():
+                self.state = "failed"
+                self._show("")
+                self._screen.run_worker(self._explain(message), group="dialog")
+
+    def choose(self) -> None:
+        """Let the user choose or download a model."""
+        self._screen.run_worker(self._choose(), group="dialog")
+
+    async def _choose(self) -> None:
+        from thoth.tui.screens.models import ModelsScreen
+
+        current = self._client.pair.name if self._client.pair else None
+        if name := await self._screen.app.push_screen_wait(ModelsScreen(current, self._downloads)):
+            self.load(name)
+
+    async def _explain(self, failed: ModelFailed) -> None:
+        from thoth.tui.screens.model_failed import ModelFailed as ModelFailedScreen
+
+        choice = await self._screen.app.push_screen_wait(ModelFailedScreen(failed.name, failed.error))
+        if choice == "retry":
+            self.load(failed.name or None)
+        elif choice == "models":
+            await self._choose()
+
+    def introduce(self, model: str | None) -> None:
+        """Say once what nano is, if no better model is installed.
+
+        Args:
+            model: the one on the command line.
+        """
+        self._screen.run_worker(self._introduce(model), group="dialog")
+
+    async def _introduce(self, model: str | None) -> None:
+        if await asyncio.to_thread(_is_nano_new, model):
+            from thoth.tui.screens.first_run import FirstRun
+
+            if await self._screen.app.push_screen_wait(FirstRun()):
+                await self._choose()
+
+
+def _is_nano_new(model: str | None) -> bool:
+    try:
+        return introduction.is_due(registry.choose(settings.load(paths.settings(), model=model).model).name)
+    except ThothError:
+        return False  # loading the model reports it

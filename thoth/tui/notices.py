@@ -1,0 +1,24 @@
+"""Short messages to the user, in a corner of the screen."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+
+class Say(Protocol):
+    """Shows a notice."""
+
+    def __call__(self, text: str, severity: SeverityLevel = "information") -> None:
+        """Show a text, never read as markup."""
+
+
+def on(screen: Screen[None]) -> Say:
+    """Return what shows notices on a screen."""
+
+    def say(text: str, severity: SeverityLevel = "information") -> None:
+        screen.notify(text, severity=severity, markup=False)
+
+    return say
