@@ -326,7 +326,10 @@ def test_ready_documents(library: Library, store: Store) -> None:
     partial = replace(partial, complete=False)
     stale = replace(stale, bundle="another")
     inactive = replace(inactive, active=False)
-    assert ask.ready([whole, partial, stale, inactive], BUNDLE) == ([whole], [partial, stale])
+    begun = replace(partial, absorbed=0)
+    every = [whole, partial, begun, stale, inactive]
+    assert ask.ready(every, BUNDLE) == ([whole], [partial, begun, stale])
+    assert ask.ready(every, BUNDLE, partial=True) == ([whole, partial], [begun, stale])
 
 
 def test_three_ways(engine: FakeEngine, library: Library, store: Store) -> None:

@@ -98,9 +98,7 @@ def test_kill_while_absorbing_keeps_what_is_finished(start: Start, tmp_path: Pat
     assert kept["absorbed"] == begun["absorbed"]
     second = start("ask", "--quiet", "--max-tokens", "1", QUESTION)
     _, stderr = second.communicate()
-    assert second.returncode == 0
-    assert stderr.startswith("thoth: 1 active document not ready")
-    assert stderr.count("\n") == 1
+    assert (second.returncode, stderr) == (0, "")  # what is absorbed answers
 
 
 def test_two_processes_absorb_at_once(start: Start, note: Path, tmp_path: Path) -> None:

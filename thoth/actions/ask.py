@@ -84,18 +84,22 @@ def absorb(
             library.activate([begun.id], False)
 
 
-def ready(documents: Iterable[StoredDocument], bundle: str | None) -> tuple[list[StoredDocument], list[StoredDocument]]:
+def ready(
+    documents: Iterable[StoredDocument], bundle: str | None, *, partial: bool = False
+) -> tuple[list[StoredDocument], list[StoredDocument]]:
     """Split the active documents into those that a bundle can answer from now, and the others.
 
     Args:
         documents: of the library; inactive ones are in neither list.
         bundle: id of the bundle in use.
+        partial: accept documents of which some chunks are absorbed.
 
     Returns:
-        Documents absorbed completely by this bundle, and active documents left out: incomplete or stale.
+        Documents absorbed by this bundle, and active documents left out: incomplete or stale.
     """
     active = [document for document in documents if document.active]
-    usable = [document for document in active if document.state(bundle) == "ready"]
+    states = ("ready", "absorbing") if partial else ("ready",)
+    usable = [document for document in active if document.state(bundle) in states and document.absorbed]
     return usable, [document for document in active if document not in usable]
 
 

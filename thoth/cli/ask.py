@@ -193,7 +193,7 @@ def _documents(
     if not (in_context or from_weights):
         return [], []
     active = session.library.documents(active=True)
-    ready, left_out = asking.ready(active, session.engine.bundle_id)
+    ready, left_out = asking.ready(active, session.engine.bundle_id, partial=True)
     if left_out:
         console.say(
             f"{count(len(left_out), 'active document')} not ready for {session.pair.name}; run `thoth docs update`"
