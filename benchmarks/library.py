@@ -88,7 +88,7 @@ def _fill(home: Path, documents: int, chunks: int, size: int) -> None:
             receipt = Receipt(100_000, hashlib.sha256().digest())
             for key in queries.missing(database, stored.id).values():
                 queries.insert_adapter(database, key, receipt, random.standard_normal(size))
-            queries.count(database, stored.id)
+            queries.update_sums(database, stored.id)
 
 
 def _measure(home: Path, documents: int, *_: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mlx_hypernet.format.template import document_ids
-from thoth.ingest import Block, Document, prose, sentences
+from thoth.ingest import Block, Document, sentences, text_blocks
 from thoth.ingest import chunks as chunking
 from thoth.ingest.chunks import Chunk, split
 
@@ -70,7 +70,7 @@ def random_text(seed: int) -> str:
 
 @pytest.mark.parametrize("seed", range(40))
 def test_nothing_is_lost(tokenizer: Any, seed: int) -> None:
-    document = prose.read(random_text(seed), f"x.{random.Random(seed).choice(['md', 'rst', 'py', 'txt', 'csv'])}")
+    document = text_blocks.read(random_text(seed), f"x.{random.Random(seed).choice(['md', 'rst', 'py', 'txt', 'csv'])}")
     for max_tokens in (1, 2, 7, 32, 500):
         chunks = cut(document, tokenizer, max_tokens)
         whole = [token for chunk in chunks for token in inner(chunk)]
@@ -97,7 +97,7 @@ def sections(*lengths: int) -> Document:
     for number, length in enumerate(lengths):
         lines.append(f"# S{number}")
         lines += ["w " * 4 + "." for _ in range(length // 5)]
-    return prose.read("\n\n".join(lines), "x.md")
+    return text_blocks.read("\n\n".join(lines), "x.md")
 
 
 def test_sections_stay_whole(words: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_long_section_is_cut_evenly_between_paragraphs(words: Any) -> None:
 
 
 def test_a_heading_is_never_left_behind(words: Any) -> None:
-    document = prose.read("w " * 45 + "\n\n# A\n\n## B\n\n" + "w " * 45, "x.md")
+    document = text_blocks.read("w " * 45 + "\n\n# A\n\n## B\n\n" + "w " * 45, "x.md")
     assert texts(document, words, 60)[1].startswith("# A")
 
 
@@ -134,7 +134,7 @@ def test_sentences_then_lines_then_words_then_letters(words: Any, tokenizer: Any
 
 def test_tables_and_code_stay_whole_where_they_fit(words: Any) -> None:
     rows = "\n".join(f"r{n} c{n}" for n in range(10))
-    document = prose.read(f"{'w ' * 15}\n\n```\n{rows}\n```\n\n{'w ' * 15}", "x.md")
+    document = text_blocks.read(f"{'w ' * 15}\n\n```\n{rows}\n```\n\n{'w ' * 15}", "x.md")
     fenced = f"```\n{rows}\n```"
     assert any(fenced in text for text in texts(document, words, 30))
     small = texts(document, words, 12)
@@ -180,7 +180,7 @@ def test_nothing_to_cut_is_an_error(tokenizer: Any, text: str, limit: int) -> No
 def test_long_documents_take_linear_time(words: Any, piece: str) -> None:
     # Quadratic time would be minutes: the test ends, or it does not.
     text = piece * (60_000 // len(piece)) + "x"
-    cut(prose.read(text, "x.md"), words, 200)
+    cut(text_blocks.read(text, "x.md"), words, 200)
 
 
 @pytest.mark.parametrize(

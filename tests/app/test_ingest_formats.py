@@ -15,7 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from tests.app.documents import archive, docx, epub, paragraph
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest import formats, html, package, prose, refusals
+from thoth.ingest import formats, html, package, refusals, text_blocks
 from thoth.ingest.document import Document
 from thoth.ingest.tags import Tag, tags_and_text
 
@@ -151,7 +151,7 @@ x = 1
 
 
 def test_markdown() -> None:
-    document = prose.read(MARKDOWN, "x.md")
+    document = text_blocks.read(MARKDOWN, "x.md")
     assert document.text == MARKDOWN
     found = outline(document)
     assert [kind for kind, _ in found] == [
@@ -201,7 +201,7 @@ End.
 
 
 def test_rst() -> None:
-    document = prose.read(RST, "x.rst")
+    document = text_blocks.read(RST, "x.rst")
     kinds = [kind for kind, _ in outline(document)]
     assert kinds == "heading paragraph code heading list table table heading heading paragraph".split()
     assert document.blocks[7].headings == ("Lamps", "Models", "Deeper")
@@ -210,11 +210,11 @@ def test_rst() -> None:
 
 def test_source_code_and_tables() -> None:
     code = "import os\n\n\ndef f():\n    a = 1\n\n    return {\n        a\n    }\n\n\nclass C:\n    pass\n"
-    texts = [text for _, text in outline(prose.read(code, "x.py"))]
+    texts = [text for _, text in outline(text_blocks.read(code, "x.py"))]
     assert [text.split("\n")[0] for text in texts] == ["import os", "def f():", "class C:"]
-    assert outline(prose.read("#!/bin/sh\necho", "run")) == [("code", "#!/bin/sh\necho")]
-    assert outline(prose.read("a,b\n1,2\n", "x.csv")) == [("table", "a,b\n1,2")]
-    assert [kind for kind, _ in outline(prose.read("text\n\n* item\n", "x.txt"))] == ["paragraph", "list"]
+    assert outline(text_blocks.read("#!/bin/sh\necho", "run")) == [("code", "#!/bin/sh\necho")]
+    assert outline(text_blocks.read("a,b\n1,2\n", "x.csv")) == [("table", "a,b\n1,2")]
+    assert [kind for kind, _ in outline(text_blocks.read("text\n\n* item\n", "x.txt"))] == ["paragraph", "list"]
 
 
 def test_docx(tmp_path: Path) -> None:
@@ -377,5 +377,5 @@ def test_pdf_has_pages_and_headings(tmp_path: Path, caplog: pytest.LogCaptureFix
 
 
 def test_suffixes_that_mean_text_are_lower_case() -> None:
-    assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in prose.SUFFIXES)
+    assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in text_blocks.SUFFIXES)
     assert sys.getrecursionlimit() < 20_000  # the deep document above is deep

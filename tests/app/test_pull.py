@@ -53,7 +53,7 @@ def listings(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[str, int]]
     return found
 
 
-def names(part: plan.Part) -> list[str]:
+def names(part: plan.PairSource) -> list[str]:
     return [file.name for file in part.files]
 
 

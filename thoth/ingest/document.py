@@ -98,7 +98,7 @@ class Headings:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LooseBlock:
     """A block before it has its place in a text.
 
     Attributes:
@@ -114,7 +114,7 @@ class Part:
     page: int | None = None
 
 
-def assemble(name: str, parts: Iterable[Part], pages: int | None = None) -> Document:
+def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -> Document:
     """Write the parts one below the other, an empty line between them."""
     texts: list[str] = []
     blocks: list[Block] = []
@@ -130,12 +130,14 @@ def assemble(name: str, parts: Iterable[Part], pages: int | None = None) -> Docu
     return Document(name, "\n\n".join(texts), pages, tuple(blocks))
 
 
-def parts_of(document: Document) -> list[Part]:
+def parts_of(document: Document) -> list[LooseBlock]:
     """Return a document's blocks as parts of another one; pages are those of the other."""
     if not document.blocks:
-        return [Part("paragraph", document.text)]
+        return [LooseBlock("paragraph", document.text)]
     return [
-        Part(block.kind, document.text[block.start : block.end], len(block.headings) if block.kind == "heading" else 0)
+        LooseBlock(
+            block.kind, document.text[block.start : block.end], len(block.headings) if block.kind == "heading" else 0
+        )
         for block in document.blocks
     ]
 

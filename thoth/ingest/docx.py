@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest import drawings, scripts
-from thoth.ingest.document import Document, Part, assemble, parts_of
+from thoth.ingest.document import Document, LooseBlock, assemble, parts_of
 from thoth.ingest.elements import attribute, below, child, children, local
 from thoth.ingest.package import Package
 from thoth.ingest.word_numbering import Numbering
@@ -43,7 +43,7 @@ def read(data: bytes, name: str, read_other: ReadOther | None = None) -> Documen
     return assemble(name, parts(data, name, read_other))
 
 
-def parts(data: bytes, name: str, read_other: ReadOther | None = None) -> list[Part]:
+def parts(data: bytes, name: str, read_other: ReadOther | None = None) -> list[LooseBlock]:
     """Return a Word document's blocks.
 
     Args:
@@ -78,16 +78,16 @@ def _main(package: Package) -> str:
     return found or next((member for member in package if re.fullmatch(r"word/document\w*\.xml", member)), _MAIN)
 
 
-def _merged(parts: Iterable[Part]) -> Iterator[Part]:
+def _merged(parts: Iterable[LooseBlock]) -> Iterator[LooseBlock]:
     """Join the items of a list, and the lines of code, which Word has as paragraphs of their own."""
-    lines: list[Part] = []
+    lines: list[LooseBlock] = []
     for part in parts:
         if lines and (part.kind != lines[0].kind or part.kind not in ("list", "code")):
-            yield Part(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
+            yield LooseBlock(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
             lines = []
         lines.append(part)
     if lines:
-        yield Part(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
+        yield LooseBlock(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
 
 
 class _Reader:
@@ -108,7 +108,7 @@ class _Reader:
                  for kind, name in _NOTES.items()}  # fmt: skip
         self._runs = Runs(self._styles, notes)
 
-    def document(self, body: Element) -> Iterator[Part]:
+    def document(self, body: Element) -> Iterator[LooseBlock]:
         """Yield what a document says: headers once, the body, footers once."""
         headers = list(self._margins("headerReference", body))
         found = list(self.parts(body))
@@ -117,7 +117,7 @@ class _Reader:
         yield from found
         yield from (part for part in self._margins("footerReference", body) if part.text not in seen)
 
-    def parts(self, parent: Element) -> Iterator[Part]:
+    def parts(self, parent: Element) -> Iterator[LooseBlock]:
         """Yield what stands in a body, a cell or a text box."""
         carried: list[scripts.Run] = []
         for element in _blocks(parent):
@@ -137,11 +137,11 @@ class _Reader:
                 for box in self._runs.boxes(element):
                     yield from self.parts(box)
                 yield from drawings.graphics(element, self._relations, self._package)
-                yield from (Part("paragraph", note) for note in self._runs.pending())
+                yield from (LooseBlock("paragraph", note) for note in self._runs.pending())
         if carried:
             yield from self._paragraph(scripts.join(carried), None)
 
-    def _paragraph(self, text: str, properties: Element | None) -> Iterator[Part]:
+    def _paragraph(self, text: str, properties: Element | None) -> Iterator[LooseBlock]:
         text = text.strip("\n")
         if not text.strip():
             return
@@ -150,15 +150,15 @@ class _Reader:
         flat = " ".join(text.split())
         if level:
             number = found[1] + " " if found and found[1] not in ("", "-") else ""
-            yield Part("heading", number + flat, level)
+            yield LooseBlock("heading", number + flat, level)
         elif self._styles.is_code(properties):
-            yield Part("code", text.rstrip())
+            yield LooseBlock("code", text.rstrip())
         elif found is not None:
-            yield Part("list", "  " * found[0] + (f"{found[1]} " if found[1] else "") + flat)
+            yield LooseBlock("list", "  " * found[0] + (f"{found[1]} " if found[1] else "") + flat)
         else:
-            yield Part("paragraph", text.strip())
+            yield LooseBlock("paragraph", text.strip())
 
-    def _margins(self, name: str, body: Element) -> Iterator[Part]:
+    def _margins(self, name: str, body: Element) -> Iterator[LooseBlock]:
         """Yield what headers or footers of the first section say besides page numbers, each text once."""
         seen = set[str]()
         found = children(next(below(body, "sectPr"), None), name)  # later ones repeat a chapter's title
@@ -168,9 +168,9 @@ class _Reader:
             for part in self.parts(root) if root is not None else ():
                 if part.text not in seen and re.search(r"[^\W\d_]", _PAGE_WORDS.sub("", part.text)):
                     seen.add(part.text)
-                    yield Part("paragraph", part.text) if part.kind == "heading" else part
+                    yield LooseBlock("paragraph", part.text) if part.kind == "heading" else part
 
-    def _chunk(self, identifier: str) -> Iterator[Part]:
+    def _chunk(self, identifier: str) -> Iterator[LooseBlock]:
         """Yield a document of another format that is kept within this one."""
         member = self._package.find(self._relations.get(identifier, ("", ""))[1])
         try:

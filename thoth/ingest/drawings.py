@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from xml.etree.ElementTree import Element
 
-from thoth.ingest.document import Part, table
+from thoth.ingest.document import LooseBlock, table
 from thoth.ingest.elements import attribute, below, child, local, number
 from thoth.ingest.package import Package
 
 _MOST_POINTS = 2_000
 
 
-def graphics(element: Element, relations: Mapping[str, tuple[str, str]], package: Package) -> Iterator[Part]:
+def graphics(element: Element, relations: Mapping[str, tuple[str, str]], package: Package) -> Iterator[LooseBlock]:
     """Yield what the charts and diagrams say that an element shows.
 
     Args:
@@ -35,10 +35,10 @@ def graphics(element: Element, relations: Mapping[str, tuple[str, str]], package
                 yield from _diagram(root)
 
 
-def _chart(root: Element) -> Iterator[Part]:
+def _chart(root: Element) -> Iterator[LooseBlock]:
     title = " ".join(_letters(next(below(root, "title"), None)).split())
     if title:
-        yield Part("paragraph", title)
+        yield LooseBlock("paragraph", title)
     names: list[str] = []
     rows: dict[int, list[str]] = {}
     for series in below(root, "ser"):
@@ -50,7 +50,7 @@ def _chart(root: Element) -> Iterator[Part]:
             row = rows.setdefault(at, [labels.get(at, "")])
             row += [""] * (len(names) - len(row)) + [value]
     if rows:
-        yield Part("table", table([["", *names], *(rows[at] for at in sorted(rows))]))
+        yield LooseBlock("table", table([["", *names], *(rows[at] for at in sorted(rows))]))
 
 
 def _points(data: Element | None) -> dict[int, str]:
@@ -62,14 +62,14 @@ def _points(data: Element | None) -> dict[int, str]:
     return found
 
 
-def _diagram(root: Element) -> Iterator[Part]:
+def _diagram(root: Element) -> Iterator[LooseBlock]:
     lines = []
     for point in below(root, "pt"):
         text = " ".join(" ".join(_letters(paragraph) for paragraph in below(point, "p")).split())
         if text and attribute(point, "type") in (None, "node", "asst"):
             lines.append(f"- {text}")
     if lines:
-        yield Part("list", "\n".join(lines))
+        yield LooseBlock("list", "\n".join(lines))
 
 
 def _letters(element: Element | None) -> str:

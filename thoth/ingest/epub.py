@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError
 from thoth.ingest import html
-from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.elements import attribute, below
 from thoth.ingest.package import Package, resolve
 
@@ -40,7 +40,7 @@ def is_epub(package: Package) -> bool:
     return _CONTAINER in package or ("mimetype" in package and package.read("mimetype")[:20] == b"application/epub+zip")
 
 
-def _parts(package: Package, chapters: list[str]) -> Iterator[Part]:
+def _parts(package: Package, chapters: list[str]) -> Iterator[LooseBlock]:
     lost: list[str] = []
     for chapter in chapters:
         try:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from thoth.ingest import numerals, scripts
-from thoth.ingest.document import Part, table
+from thoth.ingest.document import LooseBlock, table
 from thoth.ingest.scripts import Script
 
 # Deeper lists are not indented further.
@@ -38,7 +38,7 @@ class Flow:
     """Blocks one below the other: those of a page, or of one cell of a table."""
 
     def __init__(self) -> None:
-        self.parts: list[Part] = []
+        self.parts: list[LooseBlock] = []
         self._inline: list[tuple[str, Script]] = []
         self._heading = 0
         self._code = 0
@@ -95,9 +95,9 @@ class Flow:
         """Add a table."""
         self.flush()
         self._end_items()
-        self.parts.append(Part("table", text))
+        self.parts.append(LooseBlock("table", text))
 
-    def adopt(self, parts: list[Part]) -> None:
+    def adopt(self, parts: list[LooseBlock]) -> None:
         """Add blocks that were built elsewhere."""
         self.flush()
         self._end_items()
@@ -110,7 +110,7 @@ class Flow:
         if not raw.strip():
             return
         if self._heading:
-            self.parts.append(Part("heading", " ".join(raw.split()), self._heading))
+            self.parts.append(LooseBlock("heading", " ".join(raw.split()), self._heading))
             self._heading = 0
         elif self._lists:
             lines = raw.strip("\n").split("\n") if self._code else [" ".join(raw.split())]
@@ -118,12 +118,14 @@ class Flow:
             self._marker = " " * len(self._marker)
             self._items += [self._marker + line for line in lines[1:]]
         elif self._code:
-            self.parts.append(Part("code", re.sub(r"\A\s*\n", "", raw).rstrip()))
+            self.parts.append(LooseBlock("code", re.sub(r"\A\s*\n", "", raw).rstrip()))
         else:
             text = re.sub(r" *\n *", "\n", re.sub(r" +", " ", raw))
-            self.parts += [Part("paragraph", piece.strip()) for piece in re.split(r"\n{2,}", text) if piece.strip()]
+            self.parts += [
+                LooseBlock("paragraph", piece.strip()) for piece in re.split(r"\n{2,}", text) if piece.strip()
+            ]
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[LooseBlock]:
         """End everything that is open and return the blocks."""
         self.flush()
         self._end_items()
@@ -131,7 +133,7 @@ class Flow:
 
     def _end_items(self) -> None:
         if self._items:
-            self.parts.append(Part("list", "\n".join(self._items)))
+            self.parts.append(LooseBlock("list", "\n".join(self._items)))
             self._items = []
 
 
@@ -140,7 +142,7 @@ class _Cell:
     flow: Flow
     columns: int = 1
     rows: int = 1
-    parts: list[Part] = field(default_factory=list)
+    parts: list[LooseBlock] = field(default_factory=list)
 
 
 class Table:

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import PurePath
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import ocr, prose, refusals, text
+from thoth.ingest import ocr, refusals, text, text_blocks
 from thoth.ingest.document import Document, OnPage, ignore
 
 # A text of 32 MB has eight million tokens; there is no reading it in chunks of a few hundred.
@@ -99,7 +99,7 @@ def read(
 def says_text(name: str) -> bool:
     """Tell whether a file's name promises a text, so that leaving it out without a word would be wrong."""
     suffix = PurePath(name).suffix.lower()
-    return suffix in prose.SUFFIXES or suffix in _HTML_SUFFIXES or suffix in _READERS or suffix == ".rtf"
+    return suffix in text_blocks.SUFFIXES or suffix in _HTML_SUFFIXES or suffix in _READERS or suffix == ".rtf"
 
 
 def limit(head: bytes) -> int:
@@ -131,7 +131,7 @@ def _is_pdf(data: bytes, name: str) -> bool:
 def _is_html(data: bytes, suffix: str, media_type: str | None) -> bool:
     if media_type in _HTML_TYPES or suffix in _HTML_SUFFIXES:
         return True
-    if media_type not in (None, "application/octet-stream") or suffix in prose.SUFFIXES:
+    if media_type not in (None, "application/octet-stream") or suffix in text_blocks.SUFFIXES:
         return False
     head = data[:SIGNATURE_WITHIN].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")
     head = head.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()
@@ -157,12 +157,12 @@ def _read_text(data: bytes, name: str, media_type: str | None, charset: str | No
         return _reader("html")(data, name, charset)
     if suffix in _READERS:
         return _reader(_READERS[suffix])(data, name, charset)
-    if suffix not in prose.SUFFIXES or suffix == ".txt":
+    if suffix not in text_blocks.SUFFIXES or suffix == ".txt":
         if _is_mail(data):
             return _reader("mail")(data, name, charset)
         if data[:16].removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
             return _reader("subtitles")(data, name, charset)
-    return prose.read(text.decode(data, name, charset), name)
+    return text_blocks.read(text.decode(data, name, charset), name)
 
 
 def _read_zip(data: bytes, name: str) -> tuple[Document, str]:

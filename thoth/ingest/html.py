@@ -9,7 +9,7 @@ import re
 from xml.etree.ElementTree import Element, TreeBuilder
 
 from thoth.ingest import formulas, symbols, text
-from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
 from thoth.ingest.scripts import Script
 from thoth.ingest.tags import Tag, tags_and_text
@@ -79,7 +79,7 @@ def declared_charset(data: bytes) -> str | None:
     return found[1].decode("latin-1") if found else None
 
 
-def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[Part]:
+def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[LooseBlock]:
     """Return what a page says, in order.
 
     Args:
@@ -95,7 +95,7 @@ def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[P
             page.text(token)
     found = page.close()
     has_top = any(part.kind == "heading" and part.level == 1 for part in found)
-    return [Part("heading", page.title, 1), *found] if titled and page.title and not has_top else found
+    return [LooseBlock("heading", page.title, 1), *found] if titled and page.title and not has_top else found
 
 
 class _Page:
@@ -160,7 +160,7 @@ class _Page:
                 self._scripts.clear()
             _apply(self._current(), name, tag)
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[LooseBlock]:
         if self._math is not None:
             self._end_math()
         while self._tables:

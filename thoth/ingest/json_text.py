@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from thoth.ingest import prose, text
+from thoth.ingest import text, text_blocks
 from thoth.ingest.document import Document
 
 _TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]+|"')
@@ -33,7 +33,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     content = _BINARY.sub('"..."', content)  # pictures and keys, as base64
     if any(len(line) > _LONG_LINE for line in content.split("\n")) and not _is_lines(content):
         content = "".join(_spread(content)).strip()
-    return prose.read(content, name if name.lower().endswith((".json", ".jsonl")) else f"{name}.json")
+    return text_blocks.read(content, name if name.lower().endswith((".json", ".jsonl")) else f"{name}.json")
 
 
 def _is_lines(content: str) -> bool:

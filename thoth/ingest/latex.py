@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 
 from thoth.ingest import formulas, text
-from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
 
 _TOKEN = re.compile(
@@ -155,7 +155,7 @@ class _Writer:
         self._notes: list[str] = []
         self._noted = 0
 
-    def close(self) -> list[Part]:
+    def close(self) -> list[LooseBlock]:
         """End everything that is open and return the blocks."""
         while self._tables:
             self._tables.pop().end()
@@ -185,7 +185,7 @@ class _Writer:
     def _end_block(self) -> None:
         self._flow.flush()
         if not self._tables and self._notes:
-            self._outer.adopt([Part("paragraph", note) for note in self._notes])
+            self._outer.adopt([LooseBlock("paragraph", note) for note in self._notes])
             self._notes = []
 
     def write(self, source: str, depth: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from thoth.ingest import prose, text
+from thoth.ingest import text, text_blocks
 from thoth.ingest.document import Document
 
 # Colours and cursor (CSI), titles and links (OSC), each up to its end.
@@ -22,4 +22,4 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     Raises:
         UnknownFormatError: The bytes are not text.
     """
-    return prose.read(text.decode(_ESCAPES.sub(b"", data), name, charset), name)
+    return text_blocks.read(text.decode(_ESCAPES.sub(b"", data), name, charset), name)

@@ -16,8 +16,8 @@ from urllib.parse import unquote_to_bytes
 
 from thoth.errors import DocumentError
 from thoth.ingest import charsets, html, text
-from thoth.ingest.document import Document, Part, assemble
-from thoth.ingest.prose import kind_of
+from thoth.ingest.document import Document, LooseBlock, assemble
+from thoth.ingest.text_blocks import kind_of
 
 log = logging.getLogger(__name__)
 
@@ -74,21 +74,21 @@ def _parsed(data: bytes) -> Message:
     return message_from_bytes(data, policy=policy.compat32)
 
 
-def _message(message: Message, name: str, depth: int) -> Iterator[Part]:
+def _message(message: Message, name: str, depth: int) -> Iterator[LooseBlock]:
     page = _saved_page(message)
     if page is not None:
         yield from html.parts(_text(page, name))
         return
     subject = _header(message, "Subject")
     if subject:
-        yield Part("heading", subject, min(depth + 1, 6))
+        yield LooseBlock("heading", subject, min(depth + 1, 6))
     headers = [f"{key}: {found}" for key in _HEADERS if key != "Subject" and (found := _header(message, key))]
     if headers:
-        yield Part("paragraph", "\n".join(headers))
+        yield LooseBlock("paragraph", "\n".join(headers))
     attached: list[str] = []
     yield from _body(message, name, depth, attached)
     if attached:
-        yield Part("paragraph", f"Attachments: {', '.join(attached)}")
+        yield LooseBlock("paragraph", f"Attachments: {', '.join(attached)}")
 
 
 def _saved_page(message: Message) -> Message | None:
@@ -105,7 +105,7 @@ def _saved_page(message: Message) -> Message | None:
     return next((page for page in pages if start and page.get("Content-ID") == start), pages[0] if pages else None)
 
 
-def _body(message: Message, name: str, depth: int, attached: list[str]) -> Iterator[Part]:
+def _body(message: Message, name: str, depth: int, attached: list[str]) -> Iterator[LooseBlock]:
     """Yield the text of a message's parts, and collect the names of the others."""
     if depth > _MAX_DEPTH:
         return
@@ -140,7 +140,7 @@ def _body(message: Message, name: str, depth: int, attached: list[str]) -> Itera
         yield from _paragraphs(found)
 
 
-def _best(parts: list[Message], name: str, depth: int, attached: list[str]) -> Iterator[Part]:
+def _best(parts: list[Message], name: str, depth: int, attached: list[str]) -> Iterator[LooseBlock]:
     """Yield one of several versions: the plain text, unless it only says that there is an HTML version."""
     versions = []
     for part in parts:
@@ -225,13 +225,13 @@ def _unflowed(found: str, joins_words: bool) -> str:
     return "\n".join(out)
 
 
-def _paragraphs(found: str) -> Iterator[Part]:
+def _paragraphs(found: str) -> Iterator[LooseBlock]:
     for piece in re.split(r"\n[ \t]*\n", found):
         if piece.strip():
-            yield Part(kind_of(piece.lstrip("\n")), piece.strip("\n").rstrip())
+            yield LooseBlock(kind_of(piece.lstrip("\n")), piece.strip("\n").rstrip())
 
 
-def _calendar(found: str) -> Iterator[Part]:
+def _calendar(found: str) -> Iterator[LooseBlock]:
     """Yield what an invitation says."""
     unfolded = re.sub(r"\n[ \t]", "", found)
     lines = []
@@ -243,7 +243,7 @@ def _calendar(found: str) -> Iterator[Part]:
                 value = re.sub(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?", _moment, value)
             lines.append(f"{key.removeprefix('DT').capitalize()}: {' '.join(value.split())}")
     if lines:
-        yield Part("paragraph", "\n".join(lines))
+        yield LooseBlock("paragraph", "\n".join(lines))
 
 
 def _moment(found: re.Match[str]) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import html, prose, text
-from thoth.ingest.document import Document, Part, assemble, parts_of
+from thoth.ingest import html, text, text_blocks
+from thoth.ingest.document import Document, LooseBlock, assemble, parts_of
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # Of what a cell prints; a training run prints thousands of lines that differ in a number.
@@ -36,35 +36,35 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
         raise DocumentError(f"{name} is damaged and cannot be read as a notebook: export it again") from error
 
 
-def _cell(cell: dict[str, Any]) -> Iterator[Part]:
+def _cell(cell: dict[str, Any]) -> Iterator[LooseBlock]:
     kind, source = cell.get("cell_type"), _joined(cell.get("source", cell.get("input", "")))
     if kind == "heading":
-        yield Part("heading", " ".join(source.split()), min(max(int(cell.get("level") or 1), 1), 6))
+        yield LooseBlock("heading", " ".join(source.split()), min(max(int(cell.get("level") or 1), 1), 6))
     elif kind == "code":
-        yield Part("code", source.strip("\n"))
+        yield LooseBlock("code", source.strip("\n"))
         for output in cell.get("outputs") or []:
             yield from _output(output)
     elif kind == "raw":
-        yield Part("paragraph", source.strip())
+        yield LooseBlock("paragraph", source.strip())
     elif source.strip():
         yield from _markdown(source)
 
 
-def _markdown(source: str) -> list[Part]:
+def _markdown(source: str) -> list[LooseBlock]:
     """Return the blocks of Markdown; the level of a heading is that of its marks."""
-    document = prose.read(source, "cell.md")
+    document = text_blocks.read(source, "cell.md")
     parts = []
     for part in parts_of(document):
         if part.kind == "heading":
             marks = re.match(r" {0,3}(#{1,6})", part.text)
             under = 1 if part.text.rstrip()[-1:] == "=" else 2
             title = re.sub(r"\n\s*[=-]+\s*\Z", "", re.sub(r"^ {0,3}#{1,6}\s*|\s+#+\s*$", "", part.text))
-            part = Part("heading", title, len(marks[1]) if marks else under)
+            part = LooseBlock("heading", title, len(marks[1]) if marks else under)
         parts.append(part)
     return parts
 
 
-def _output(output: dict[str, Any]) -> Iterator[Part]:
+def _output(output: dict[str, Any]) -> Iterator[LooseBlock]:
     kind = output.get("output_type")
     if kind == "stream":
         yield from _printed(_joined(output.get("text", "")))
@@ -80,14 +80,14 @@ def _output(output: dict[str, Any]) -> Iterator[Part]:
         yield from html.parts(page, titled=False)
 
 
-def _printed(shown: str) -> Iterator[Part]:
+def _printed(shown: str) -> Iterator[LooseBlock]:
     shown = _ESCAPES.sub("", shown)
     # A progress bar writes over itself; its last state is what one sees.
     shown = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in shown.split("\n")).strip("\n")
     if len(shown) > _MOST_OUTPUT:
         shown = f"{shown[: _MOST_OUTPUT // 2]}\n...\n{shown[-_MOST_OUTPUT // 2 :]}"
     if shown.strip() and not re.fullmatch(r"\s*<[\w.]+ at 0x[0-9a-f]+>\s*|\s*<Figure size [^>]*>\s*", shown):
-        yield Part("code", text.clean(shown))
+        yield LooseBlock("code", text.clean(shown))
 
 
 def _joined(source: Any) -> str:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError
 from thoth.ingest import formulas, html, package, refusals, scripts, symbols, tables, text
-from thoth.ingest.document import Document, Part, assemble, table
+from thoth.ingest.document import Document, LooseBlock, assemble, table
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.odf_styles import Counter, Styles
 from thoth.ingest.package import Package
@@ -99,7 +99,7 @@ class _Reader:
         self._noted = 0
         self._boxes: list[Element] = []
 
-    def parts(self, parent: Element) -> Iterator[Part]:
+    def parts(self, parent: Element) -> Iterator[LooseBlock]:
         """Yield what stands in a body, a section, a cell or a frame."""
         for element in parent:
             name = local(element)
@@ -119,7 +119,7 @@ class _Reader:
             else:
                 yield from self.parts(element)
 
-    def _paragraph(self, element: Element) -> Iterator[Part]:
+    def _paragraph(self, element: Element) -> Iterator[LooseBlock]:
         style = attribute(element, "style-name")
         if self._styles.look(style).hidden:
             return
@@ -134,17 +134,17 @@ class _Reader:
             if level:
                 counted = local(element) == "h" and attribute(element, "is-list-header") != "true"
                 marker = self._outline.marker(level - 1, attribute(element, "start-value")) if counted else ""
-                yield Part("heading", " ".join(f"{marker} {found}".split()), level)
+                yield LooseBlock("heading", " ".join(f"{marker} {found}".split()), level)
             elif self._styles.is_code(style):
-                yield Part("code", found.rstrip())
+                yield LooseBlock("code", found.rstrip())
             else:
-                yield Part("paragraph", found.strip())
+                yield LooseBlock("paragraph", found.strip())
         notes, self._notes = self._notes, []
         for box in boxes:
             yield from self._frame(box)
-        yield from (Part("paragraph", note) for note in notes)
+        yield from (LooseBlock("paragraph", note) for note in notes)
 
-    def _frame(self, frame: Element) -> Iterator[Part]:
+    def _frame(self, frame: Element) -> Iterator[LooseBlock]:
         """Yield the text of a frame; a formula or a chart in one is an object."""
         for one in frame:
             if local(one) in ("text-box", "table"):
@@ -216,7 +216,7 @@ class _Reader:
         self._notes = [*outer, f"{mark} {found}", *self._notes]
         return mark
 
-    def _list(self, element: Element, depth: int, style: str | None, counter: Counter | None) -> Iterator[Part]:
+    def _list(self, element: Element, depth: int, style: str | None, counter: Counter | None) -> Iterator[LooseBlock]:
         style = attribute(element, "style-name") or style
         if counter is None:
             continues = attribute(element, "continue-numbering") == "true" or attribute(element, "continue-list")
@@ -249,12 +249,12 @@ class _Reader:
         yield from self._flushed(lines)
 
     @staticmethod
-    def _flushed(lines: list[str]) -> Iterator[Part]:
+    def _flushed(lines: list[str]) -> Iterator[LooseBlock]:
         if lines:
-            yield Part("list", "\n".join(lines))
+            yield LooseBlock("list", "\n".join(lines))
             lines.clear()
 
-    def _table(self, element: Element) -> Iterator[Part]:
+    def _table(self, element: Element) -> Iterator[LooseBlock]:
         rows = [[(list(self.parts(cell)), cell) for cell in row if _is_cell(cell)] for row in _rows(element)]
         cells = [[found for found, _ in row] for row in rows]
         is_layout = all(sum(map(bool, row)) <= 1 for row in cells) or any(
@@ -270,9 +270,9 @@ class _Reader:
                 repeats = min(number(attribute(cell, "number-columns-repeated"), 1), _MOST_REPEATS)
                 line += [" ".join(part.text for part in found)] * repeats
             written.append(line)
-        yield Part("table", table(written))
+        yield LooseBlock("table", table(written))
 
-    def sheets(self, sheets: list[Element]) -> Iterator[Part]:
+    def sheets(self, sheets: list[Element]) -> Iterator[LooseBlock]:
         """Yield the sheets of a spreadsheet; hidden ones are left out."""
         hidden = 0
         for at, sheet in enumerate(sheets, 1):
@@ -282,7 +282,7 @@ class _Reader:
             if len(sheets) - hidden > 1 or at > 1:
                 title = attribute(sheet, "name") or f"Sheet {at}"
                 found = list(tables.parts(self._cells(sheet), at))
-                yield from [Part("heading", title, 1, at), *found] if found else []
+                yield from [LooseBlock("heading", title, 1, at), *found] if found else []
             else:
                 yield from tables.parts(self._cells(sheet), at)
         if hidden and self._archive is not None:
@@ -322,7 +322,7 @@ class _Reader:
         found = " ".join(" ".join(lines).split())
         return found or (attribute(cell, "string-value") or attribute(cell, "value") or "")
 
-    def slides(self, slides: list[Element]) -> Iterator[Part]:
+    def slides(self, slides: list[Element]) -> Iterator[LooseBlock]:
         """Yield the slides of a presentation; hidden ones are left out."""
         hidden = 0
         for at, slide in enumerate(slides, 1):
@@ -333,15 +333,15 @@ class _Reader:
                 kind = attribute(shape, "class")
                 if local(shape) == "notes":
                     for part in self.parts(shape):
-                        yield Part("paragraph", f"Notes: {part.text}", page=at)
+                        yield LooseBlock("paragraph", f"Notes: {part.text}", page=at)
                     continue
                 if kind in ("page-number", "date-time", "footer", "header"):
                     continue
                 for part in self.parts([shape]):  # type: ignore[arg-type]
                     if kind == "title" and part.kind == "paragraph":
-                        yield Part("heading", " ".join(part.text.split()), 1, at)
+                        yield LooseBlock("heading", " ".join(part.text.split()), 1, at)
                     else:
-                        yield Part(part.kind, part.text, part.level and part.level + 1, at)
+                        yield LooseBlock(part.kind, part.text, part.level and part.level + 1, at)
         if hidden and self._archive is not None:
             log.warning("%s: %d hidden slides were left out", self._archive.name, hidden)
 

@@ -7,8 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from thoth.ingest import text
-from thoth.ingest.document import Document, Part, assemble, table
-from thoth.ingest.prose import kind_of
+from thoth.ingest.document import Document, LooseBlock, assemble, table
+from thoth.ingest.text_blocks import kind_of
 
 _HEADING = re.compile(r"(\*+)[ \t]+(.*?)(?:[ \t]+:[\w@#%:]+:)?[ \t]*$")
 _BLOCK = re.compile(r"[ \t]*#\+(?:begin|end)_(\w+)", re.IGNORECASE)
@@ -37,7 +37,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     return assemble(name, _parts(text.decode(data, name, charset).split("\n")))
 
 
-def _parts(lines: list[str]) -> Iterator[Part]:
+def _parts(lines: list[str]) -> Iterator[LooseBlock]:
     at, pending = 0, list[str]()
     ends = [i for i, line in enumerate(lines) if line.strip().lower() == ":end:"]
     while at < len(lines):
@@ -49,18 +49,18 @@ def _parts(lines: list[str]) -> Iterator[Part]:
             pending = []
         at += 1
         if heading:
-            yield Part("heading", _inline(heading[2]), len(heading[1]))
+            yield LooseBlock("heading", _inline(heading[2]), len(heading[1]))
         elif block and block[1].lower() in _VERBATIM:
             at, inner = _until(lines, at, re.compile(rf"[ \t]*#\+end_{re.escape(block[1])}\b", re.IGNORECASE))
             if block[1].lower() != "comment":
-                yield Part("code", _unindented(inner))
+                yield LooseBlock("code", _unindented(inner))
         elif block:
             continue  # of a quote or a verse, the lines are text as any other
         elif setting:
             if setting[1].lower() == "title":
-                yield Part("heading", _inline(setting[2]), 1)
+                yield LooseBlock("heading", _inline(setting[2]), 1)
             elif setting[1].lower() in _SHOWN and setting[2].strip():
-                yield Part("paragraph", f"{setting[1].capitalize()}: {_inline(setting[2])}")
+                yield LooseBlock("paragraph", f"{setting[1].capitalize()}: {_inline(setting[2])}")
         elif _DRAWER.match(line):
             end = bisect_left(ends, at)
             at = ends[end] + 1 if end < len(ends) and ends[end] - at < _LONGEST_DRAWER else at
@@ -70,7 +70,7 @@ def _parts(lines: list[str]) -> Iterator[Part]:
                 rows.append(lines[at])
                 at += 1
             cells = [row.strip().strip("|").split("|") for row in rows if not _RULE.match(row)]
-            yield Part("table", table([_inline(cell) for cell in row] for row in cells))
+            yield LooseBlock("table", table([_inline(cell) for cell in row] for row in cells))
         elif line.lstrip().startswith("# ") or line.strip() == "#":
             continue  # a comment
         elif line.strip() and not _PLANNING.match(line):
@@ -91,11 +91,11 @@ def _unindented(lines: list[str]) -> str:
     return "\n".join(line[least:] for line in lines).strip("\n")
 
 
-def _paragraph(lines: list[str]) -> Iterator[Part]:
+def _paragraph(lines: list[str]) -> Iterator[LooseBlock]:
     if lines:
         text_lines = [_inline(line) for line in lines]
         kind = kind_of(lines[0])
-        yield Part(kind, "\n".join(text_lines).rstrip() if kind == "list" else "\n".join(text_lines).strip())
+        yield LooseBlock(kind, "\n".join(text_lines).rstrip() if kind == "list" else "\n".join(text_lines).strip())
 
 
 def _inline(line: str) -> str:

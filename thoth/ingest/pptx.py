@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from thoth.ingest import drawings, formulas, numerals, scripts, symbols
-from thoth.ingest.document import Document, Part, assemble, table
+from thoth.ingest.document import Document, LooseBlock, assemble, table
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.package import Package
 
@@ -57,7 +57,7 @@ def _relation(element: Element) -> str:
     return next((value for key, value in element.attrib.items() if key.endswith("}id")), "")
 
 
-def _parts(package: Package, slides: list[str]) -> Iterator[Part]:
+def _parts(package: Package, slides: list[str]) -> Iterator[LooseBlock]:
     hidden = lost = 0
     for at, member in enumerate(slides, 1):
         root = package.optional(member) if package.find(member) else None
@@ -70,11 +70,11 @@ def _parts(package: Package, slides: list[str]) -> Iterator[Part]:
         relations = package.relations(member)
         tree = next(below(root, "spTree"), None)
         for part in _Slide(package, relations).shapes(tree) if tree is not None else ():
-            yield Part(part.kind, part.text, part.level, at)
+            yield LooseBlock(part.kind, part.text, part.level, at)
         for kind, target in relations.values():
             notes = package.optional(target) if kind == "notesSlide" else None
             if notes is not None and (text := _notes(package, notes)):
-                yield Part("paragraph", f"Notes: {text}", page=at)
+                yield LooseBlock("paragraph", f"Notes: {text}", page=at)
     if hidden:
         log.warning("%s: %d hidden slide%s left out", package.name, hidden, " was" if hidden == 1 else "s were")
     if lost and lost == len(slides):
@@ -102,7 +102,7 @@ class _Slide:
     def __init__(self, package: Package, relations: dict[str, tuple[str, str]]) -> None:
         self._package, self._relations = package, relations
 
-    def shapes(self, parent: Element) -> Iterator[Part]:
+    def shapes(self, parent: Element) -> Iterator[LooseBlock]:
         """Yield what shapes say, the title first, through groups."""
         shapes = list(self._outermost(parent))
         shapes.sort(key=lambda shape: _placeholder(shape) not in _TITLES)  # stable: the others keep their order
@@ -117,7 +117,7 @@ class _Slide:
             elif name not in ("Fallback", "nvGrpSpPr", "grpSpPr", "pic"):
                 yield from self._outermost(element)
 
-    def shape(self, shape: Element) -> Iterator[Part]:
+    def shape(self, shape: Element) -> Iterator[LooseBlock]:
         """Yield what one shape says."""
         place = _placeholder(shape)
         properties = next(
@@ -135,7 +135,7 @@ class _Slide:
             return
         if place in _TITLES:
             title = " ".join(" ".join(text for text, _ in _paragraphs(body)).split())
-            yield Part("heading", title, 1)
+            yield LooseBlock("heading", title, 1)
             return
         lines = [(text, marker) for text, marker in _paragraphs(body) if text.strip()]
         # The body of a layout has bullets without saying so; a line alone is a sentence.
@@ -147,13 +147,13 @@ class _Slide:
                 items.append(lead + " ".join(text.split()))
                 continue
             if items:
-                yield Part("list", "\n".join(items))
+                yield LooseBlock("list", "\n".join(items))
                 items = []
-            yield Part("paragraph", text.strip())
+            yield LooseBlock("paragraph", text.strip())
         if items:
-            yield Part("list", "\n".join(items))
+            yield LooseBlock("list", "\n".join(items))
 
-    def _table(self, element: Element) -> Iterator[Part]:
+    def _table(self, element: Element) -> Iterator[LooseBlock]:
         rows = []
         for row in children(element, "tr"):
             cells = []
@@ -163,7 +163,7 @@ class _Slide:
                 text = " ".join(text for text, _ in _paragraphs(body)) if body is not None else ""
                 cells.append("" if covered else text)
             rows.append(cells)
-        yield Part("table", table(rows))
+        yield LooseBlock("table", table(rows))
 
 
 _PLAIN = "\0plain"

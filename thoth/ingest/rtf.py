@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from thoth.errors import DocumentError
 from thoth.ingest import scripts, symbols
-from thoth.ingest.document import Document, Part, assemble, table
+from thoth.ingest.document import Document, LooseBlock, assemble, table
 from thoth.ingest.scripts import Script
 
 _TOKEN = re.compile(
@@ -57,7 +57,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     return assemble(name, parts(data, name))
 
 
-def parts(data: bytes, name: str) -> Iterator[Part]:
+def parts(data: bytes, name: str) -> Iterator[LooseBlock]:
     """Yield the blocks of a rich text file.
 
     Raises:
@@ -82,7 +82,7 @@ def parts(data: bytes, name: str) -> Iterator[Part]:
     yield from _merged(reader.finish())
 
 
-def _merged(found: list[Part]) -> Iterator[Part]:
+def _merged(found: list[LooseBlock]) -> Iterator[LooseBlock]:
     """Join the items of a list, which are paragraphs of their own."""
     items: list[str] = []
     for part in found:
@@ -90,11 +90,11 @@ def _merged(found: list[Part]) -> Iterator[Part]:
             items.append(part.text)
             continue
         if items:
-            yield Part("list", "\n".join(items))
+            yield LooseBlock("list", "\n".join(items))
             items = []
         yield part
     if items:
-        yield Part("list", "\n".join(items))
+        yield LooseBlock("list", "\n".join(items))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class _Reader:
         self._noted = 0
         self._styles: dict[int, int] = {}  # number of a style -> its outline level
         self._style_at = 0
-        self._parts: list[Part] = []
+        self._parts: list[LooseBlock] = []
 
     def open(self) -> None:
         self._flush_bytes()
@@ -354,14 +354,14 @@ class _Reader:
             pass
         elif state.level:
             number = f"{marker} " if marker and re.search(r"\w", marker) else ""
-            self._parts.append(Part("heading", number + flat, state.level))
+            self._parts.append(LooseBlock("heading", number + flat, state.level))
         elif marker or state.has_list:
             sign = marker if re.search(r"\w", marker) else "-"
-            self._parts.append(Part("list", "  " * state.list_level + f"{sign} {flat}"))
+            self._parts.append(LooseBlock("list", "  " * state.list_level + f"{sign} {flat}"))
         else:
-            self._parts.append(Part("paragraph", re.sub(r" *\n *", "\n", text.strip())))
+            self._parts.append(LooseBlock("paragraph", re.sub(r" *\n *", "\n", text.strip())))
         if self._notes:
-            self._parts += [Part("paragraph", note) for note in self._notes]
+            self._parts += [LooseBlock("paragraph", note) for note in self._notes]
             self._notes = []
 
     def _end_cell(self) -> None:
@@ -378,14 +378,14 @@ class _Reader:
         self._end_row()
         if self._rows:
             if all(len(row) <= 1 for row in self._rows):
-                self._parts += [Part("paragraph", cell.strip()) for row in self._rows for cell in row]
+                self._parts += [LooseBlock("paragraph", cell.strip()) for row in self._rows for cell in row]
             else:
-                self._parts.append(Part("table", table(self._rows)))
+                self._parts.append(LooseBlock("table", table(self._rows)))
             self._rows = []
-            self._parts += [Part("paragraph", note) for note in self._notes]
+            self._parts += [LooseBlock("paragraph", note) for note in self._notes]
             self._notes = []
 
-    def finish(self) -> list[Part]:
+    def finish(self) -> list[LooseBlock]:
         """End everything that is open and return the blocks."""
         self._flush_bytes()
         self._state = replace(self._state, in_table=False)

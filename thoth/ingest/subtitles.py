@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import unescape
 
 from thoth.ingest import text
-from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.document import Document, LooseBlock, assemble
 
 _TIMES = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[^\n]*")
 _VOICE = re.compile(r"<v(?:\.[\w.-]*)?[ \t]+([^>]{1,80})>")
@@ -32,20 +32,20 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     return assemble(name, _parts(content))
 
 
-def _parts(content: str) -> Iterator[Part]:
+def _parts(content: str) -> Iterator[LooseBlock]:
     """Join lines to paragraphs: until a pause, another voice, or a sentence's end in a long one."""
     said: list[str] = []
     length, last_end, speaker = 0, 0.0, ""
     for start, end, voice, line in _cues(content):
         is_long = length > _PARAGRAPH_LETTERS and said and said[-1][-1:] in '.?!…"”。？！'
         if said and (start - last_end > _PAUSE_SECONDS or voice != speaker or is_long):
-            yield Part("paragraph", _paragraph(speaker, said))
+            yield LooseBlock("paragraph", _paragraph(speaker, said))
             said, length = [], 0
         said.append(line)
         length += len(line)
         last_end, speaker = end, voice
     if said:
-        yield Part("paragraph", _paragraph(speaker, said))
+        yield LooseBlock("paragraph", _paragraph(speaker, said))
 
 
 def _paragraph(speaker: str, said: list[str]) -> str:

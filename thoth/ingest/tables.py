@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from thoth.ingest.document import Part, table
+from thoth.ingest.document import LooseBlock, table
 
 # About a third of a chunk, so that a chunk is filled and each has its header.
 _BLOCK_LETTERS = 1_000
@@ -17,7 +17,7 @@ _Header = Sequence[str] | None
 _VALUE = re.compile(r"[-+(\u2212]?[^\w\s]{0,3}\s*\d[\d\s.,:/%'\u2019()+-]*(?:[eE][+-]?\d+)?\s*[^\d]{0,4}\s*\)?")
 
 
-def parts(rows: Iterable[Sequence[str]], page: int | None = None) -> Iterator[Part]:
+def parts(rows: Iterable[Sequence[str]], page: int | None = None) -> Iterator[LooseBlock]:
     """Yield the blocks of a sheet.
 
     Args:
@@ -36,20 +36,20 @@ def parts(rows: Iterable[Sequence[str]], page: int | None = None) -> Iterator[Pa
         yield from _group(group, header, page)
 
 
-def _group(rows: list[Sequence[str]], header: _Header, page: int | None) -> Generator[Part, None, _Header]:
+def _group(rows: list[Sequence[str]], header: _Header, page: int | None) -> Generator[LooseBlock, None, _Header]:
     """Yield the rows between two empty ones; returns the header in force after them."""
     at = 0
     while at < len(rows) and _filled(rows[at]) == 1 and (at + 1 == len(rows) or _filled(rows[at + 1]) != 1 or at == 0):
         if len(rows) > 1 and all(_filled(row) == 1 for row in rows):
             break  # a list of one column
-        yield Part("paragraph", next(" ".join(cell.split()) for cell in rows[at] if cell.strip()), page=page)
+        yield LooseBlock("paragraph", next(" ".join(cell.split()) for cell in rows[at] if cell.strip()), page=page)
         at += 1
     if at == len(rows):
         return header
     if is_header(rows[at], rows[at + 1] if at + 1 < len(rows) else None):
         header, at = rows[at], at + 1
         if at == len(rows):
-            yield Part("table", table([header]), page=page)
+            yield LooseBlock("table", table([header]), page=page)
             return header
     elif header is not None and _width(header) < _width(rows[at]):
         header = None
@@ -59,10 +59,10 @@ def _group(rows: list[Sequence[str]], header: _Header, page: int | None) -> Gene
         block.append(row)
         length += sum(map(len, row)) + 3 * len(row)
         if length > _BLOCK_LETTERS:
-            yield Part("table", _written(header, block), page=page)
+            yield LooseBlock("table", _written(header, block), page=page)
             block, length = [], 0
     if block:
-        yield Part("table", _written(header, block), page=page)
+        yield LooseBlock("table", _written(header, block), page=page)
     return header
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from xml.etree.ElementTree import Element
 
-from thoth.ingest.document import Part, table
+from thoth.ingest.document import LooseBlock, table
 from thoth.ingest.elements import attribute, child, local, number
 from thoth.ingest.word_runs import LEFT_OUT
 
 _MAX_SPAN = 63
 
 
-def written(element: Element, parts: Callable[[Element], Iterable[Part]]) -> Iterator[Part]:
+def written(element: Element, parts: Callable[[Element], Iterable[LooseBlock]]) -> Iterator[LooseBlock]:
     """Yield a `w:tbl` as a table; the blocks of its cells one by one where it only puts things in their places.
 
     Args:
@@ -35,7 +35,7 @@ def written(element: Element, parts: Callable[[Element], Iterable[Part]]) -> Ite
     if is_layout:
         yield from (part for row in filled for cell in row for part in cell)
     else:
-        yield Part("table", table(_cells(row) for row in rows))
+        yield LooseBlock("table", table(_cells(row) for row in rows))
 
 
 def outermost(parent: Element, name: str) -> Iterator[Element]:
@@ -48,7 +48,7 @@ def outermost(parent: Element, name: str) -> Iterator[Element]:
             yield from outermost(element, name)
 
 
-def _cells(row: list[tuple[list[Part], Element]]) -> Iterator[str]:
+def _cells(row: list[tuple[list[LooseBlock], Element]]) -> Iterator[str]:
     for parts, cell in row:
         yield " ".join(part.text for part in parts)
         span = number(attribute(child(child(cell, "tcPr"), "gridSpan"), "val"), 1)

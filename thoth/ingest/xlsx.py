@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from thoth.errors import DocumentError
 from thoth.ingest import tables
-from thoth.ingest.document import Document, Part, assemble
+from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.number_formats import Formats
 from thoth.ingest.package import Package, elements
@@ -60,7 +60,7 @@ class _Book:
         target = next((target for found, target in self._relations.values() if found == kind), f"xl/{kind}.xml")
         return self._package.optional(target)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[LooseBlock]:
         """Yield the sheets in their order."""
         hidden = lost = 0
         for at, sheet in enumerate(self.sheets, 1):
@@ -82,7 +82,7 @@ class _Book:
                 lost += 1
                 continue
             if found and len(self.sheets) > 1:
-                yield Part("heading", attribute(sheet, "name") or f"Sheet {at}", 1, at)
+                yield LooseBlock("heading", attribute(sheet, "name") or f"Sheet {at}", 1, at)
             yield from found
         if lost and lost == len(self.sheets) - hidden:
             raise self._package.damaged()

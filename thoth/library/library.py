@@ -141,7 +141,7 @@ class Library:
                 receipt = writer.write_chunk(numbers[i], chunks[i])
                 queries.insert_adapter(database, keys[numbers[i]], receipt, features[i])
             writer.sync()
-            queries.count(database, id)
+            queries.update_sums(database, id)
             return queries.existing(database, id)
 
     # Reading

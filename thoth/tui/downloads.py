@@ -12,7 +12,7 @@ from thoth.events import Progress
 from thoth.system import crash_log
 
 if TYPE_CHECKING:
-    from thoth.models.plan import Plan
+    from thoth.models.plan import PullPlan
     from thoth.models.registry import Pair
 
 
@@ -51,7 +51,7 @@ class Downloads:
         self._thread: threading.Thread | None = None
         self.current: Download | None = None  # replaced whole, so that any thread may read it
 
-    def start(self, plan: Plan) -> None:
+    def start(self, plan: PullPlan) -> None:
         """Begin a download; does nothing while another one runs."""
         if self.current is not None and self.current.running:
             return
@@ -71,7 +71,7 @@ class Downloads:
         if self._thread is not None:
             self._thread.join()
 
-    def _pull(self, plan: Plan) -> None:
+    def _pull(self, plan: PullPlan) -> None:
         from thoth.models import pull
 
         begun = Download(plan.name)

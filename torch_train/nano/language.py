@@ -25,7 +25,7 @@ _JOINTS = (" ", " ", " ", " ", " ", "\n", "\n\n")
 
 
 @dataclass(frozen=True)
-class Question:
+class NoteQuestion:
     """A question and its exact answer (`UNKNOWN` where the note is silent).
 
     Attributes:
@@ -45,7 +45,7 @@ class Note:
 
     text: str
     facts: int
-    questions: tuple[Question, ...]
+    questions: tuple[NoteQuestion, ...]
 
 
 class Language:
@@ -202,12 +202,12 @@ class Language:
         draw.shuffle(asked)
         return Note("", 0, self._conversations([(question, UNKNOWN) for question in asked], 0.1))
 
-    def _conversations(self, asked: list[tuple[str, str]], chat: float) -> tuple[Question, ...]:
+    def _conversations(self, asked: list[tuple[str, str]], chat: float) -> tuple[NoteQuestion, ...]:
         self._random.shuffle(asked)
-        questions: list[Question] = []
+        questions: list[NoteQuestion] = []
         given: set[str] = set()  # answers in the conversation so far: none may be asked for a second time
         for text, answer in asked:
             follows = bool(given) and answer not in given and self._random.random() < chat
             given = given | {answer} if follows else {answer}
-            questions.append(Question(text, answer, follows))
+            questions.append(NoteQuestion(text, answer, follows))
         return tuple(questions)

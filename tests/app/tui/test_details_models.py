@@ -17,16 +17,16 @@ from thoth.errors import ModelError, ResourceError, Stopped
 from thoth.events import Progress
 from thoth.models import plan, pull, registry
 from thoth.models.hub import RemoteFile
-from thoth.models.plan import Part, Plan
+from thoth.models.plan import PairSource, PullPlan
 from thoth.models.registry import Pair
 from thoth.system import machine, paths
 from thoth.tui.downloads import Download, Downloads
 from thoth.tui.screens.models import ModelsScreen, describe, rows
 
-PLAN = Plan(
+PLAN = PullPlan(
     "gemma-2-2b",
-    Part("google/gemma-2-2b-it", "c0", "", (RemoteFile("model.safetensors", 5_200_000_000, False),)),
-    Part("SakanaAI/doc-to-lora", "c1", "", (RemoteFile("pytorch_model.bin", 1_200_000_000, False),)),
+    PairSource("google/gemma-2-2b-it", "c0", "", (RemoteFile("model.safetensors", 5_200_000_000, False),)),
+    PairSource("SakanaAI/doc-to-lora", "c1", "", (RemoteFile("pytorch_model.bin", 1_200_000_000, False),)),
     None,
 )
 PAIR = Pair("gemma-2-2b", Path(__file__).parent, Path(__file__).parent)  # folders that exist
@@ -42,14 +42,14 @@ class FakeHub:
         self.answers = threading.Event()
         self.answers.set()
 
-    def plan(self, name: str, bits: int | None = None) -> Plan:
+    def plan(self, name: str, bits: int | None = None) -> PullPlan:
         self.planned.append((name, bits))
         self.answers.wait()
         if self.error:
             raise self.error
         return PLAN
 
-    def pull(self, plan: Plan, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Pair:
+    def pull(self, plan: PullPlan, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Pair:
         on_progress(Progress("download", 1_600_000_000, 6_400_000_000, seconds_left=200.0))
         while not self.finish.wait(0.01):
             if should_stop():

@@ -16,7 +16,7 @@ from mlx_hypernet.format.published import BASE_BITS
 from thoth import settings
 from thoth.errors import ThothError
 from thoth.models import plan, registry
-from thoth.models.plan import Plan
+from thoth.models.plan import PullPlan
 from thoth.models.registry import KnownPair
 from thoth.system import machine, paths
 from thoth.system.machine import size
@@ -51,7 +51,7 @@ class ModelsScreen(Dialog[str | None]):
     CSS_PATH: ClassVar = ["dialog.tcss", "models.tcss"]
     AUTO_FOCUS = "DataTable"
 
-    wanted: reactive[Plan | None] = reactive(None, init=False)
+    wanted: reactive[PullPlan | None] = reactive(None, init=False)
 
     def __init__(self, current: str | None, downloads: Downloads) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class ModelsScreen(Dialog[str | None]):
         self.wanted = None
         self._enable()
 
-    def watch_wanted(self, wanted: Plan | None) -> None:
+    def watch_wanted(self, wanted: PullPlan | None) -> None:
         """Show what a download needs before it begins."""
         self.query_one("#download", Button).label = (
             "Download" if wanted is None else f"Download {size(wanted.to_download)}"
@@ -223,7 +223,7 @@ def rows(current: str | None, installed: set[str]) -> list[Row]:
     return found
 
 
-def takes(wanted: Plan) -> str:
+def takes(wanted: PullPlan) -> str:
     """Return what a download needs, as one line."""
     return (
         f"{wanted.name}: {size(wanted.to_download)} to download, {size(wanted.to_write)} more on disk, "

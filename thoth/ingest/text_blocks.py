@@ -1,6 +1,6 @@
-"""Text files -> blocks: paragraphs, Markdown, reStructuredText, source code, comma-separated tables.
+"""Text files -> blocks: paragraphs of plain text, Markdown and reStructuredText, source code, tables.
 
-The text itself stays as it is; what is found are the places where something begins.
+The text itself is not changed; what is found are the places where blocks begin.
 """
 
 from __future__ import annotations
