@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.reading import read_all
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
 from thoth.ingest import files, folder, formats
@@ -115,7 +116,7 @@ def test_what_cannot_be_read_stops_nothing(tmp_path: Path, monkeypatch: pytest.M
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = dict(ingest.read_all([str(tmp_path), str(tmp_path / "none.txt")]))
+    found = read_all(tmp_path) | read_all(tmp_path / "none.txt")
     kinds = [type(outcome) for outcome in found.values()]
     assert kinds == [ingest.Document, UnknownFormatError, NoTextError, DocumentError, ingest.Document, DocumentError]
     assert "closed may not be read" in str(list(found.values())[3])

@@ -4,11 +4,9 @@ In: what people name. Out: a `Document`, its text and the blocks it consists of.
 `formats.py`, which looks at the bytes before the suffix and hands them to one format, and `document.py`.
 """
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-from thoth.errors import DocumentError, NoTextError
 from thoth.ingest.document import Block, Document, Kind, Reading
 from thoth.ingest.names import shown
 from thoth.ingest.options import DEFAULT, Options
@@ -22,7 +20,6 @@ __all__ = [
     "Reading",
     "is_address",
     "read",
-    "read_all",
     "reading",
     "shown",
 ]
@@ -92,27 +89,3 @@ def is_address(source: str) -> bool:
     """Tell an address (`scheme://...`) from a path."""
     scheme, mark, _ = source.partition("://")
     return bool(mark) and scheme.isascii() and scheme.isalpha()
-
-
-def read_all(sources: Iterable[str]) -> Iterator[tuple[str, Document | DocumentError | NoTextError]]:
-    """Read documents one after the other, every file below a folder; what cannot be read stops nothing.
-
-    Yields:
-        The source, as `read` takes it (for a folder, that of each file), and its document or what is wrong with
-        it. In a folder an `UnknownFormatError` (a picture, a program) is hardly worth a line.
-    """
-    from thoth.ingest import folder
-
-    for source in sources:
-        if source == STANDARD_INPUT or is_address(source) or not os.path.isdir(source):
-            yield source, _read_or_error(source)
-            continue
-        for found in folder.files(Path(source)):
-            yield (source, found) if isinstance(found, DocumentError) else (str(found), _read_or_error(found))
-
-
-def _read_or_error(source: Path | str) -> Document | DocumentError | NoTextError:
-    try:
-        return read(source)
-    except (DocumentError, NoTextError) as error:
-        return error

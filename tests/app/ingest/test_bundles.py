@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.app.reading import read_all
 from thoth import ingest
 from thoth.errors import DocumentError
 from thoth.ingest import bundles, folder
@@ -22,7 +23,7 @@ def test_a_note_of_textedit_is_one_document(tmp_path: Path) -> None:
     document = ingest.read(rtfd(tmp_path / "note.rtfd"))
     assert (document.name, document.text) == ("note.rtfd", "The café opens at nine.")
     (tmp_path / "plain.txt").write_text("Plain.")
-    found = dict(ingest.read_all([str(tmp_path)]))
+    found = read_all(tmp_path)
     assert [Path(source).name for source in found] == ["note.rtfd", "plain.txt"]
     assert all(isinstance(outcome, ingest.Document) for outcome in found.values())
 
@@ -40,7 +41,7 @@ def test_a_textbundle_is_its_markdown(tmp_path: Path) -> None:
 def test_an_old_pages_document_is_refused_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "plan.pages").mkdir()
     (tmp_path / "plan.pages" / "index.xml.gz").write_bytes(b"x")
-    [found] = [outcome for _, outcome in ingest.read_all([str(tmp_path)])]
+    [found] = read_all(tmp_path).values()
     assert str(found) == "plan.pages is a Pages document: export it as PDF or Word"
 
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from tests.app.ingest import packages
+from tests.app.reading import read_all
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError
 
@@ -40,7 +41,7 @@ def test_case(table: str, case: dict[str, Any], tmp_path: Path, caplog: pytest.L
         path = tmp_path / case["file"]
         path.write_bytes(data)
     with caplog.at_level(logging.WARNING, logger="thoth"):
-        read = [found for _, found in ingest.read_all([str(path)])]
+        read = [*read_all(path).values()]
     errors = [found for found in read if isinstance(found, DocumentError | NoTextError)]
     if "says" in case or "error" in case:
         assert len(errors) == 1, read

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.ingest import packages
+from tests.app.reading import read_all
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest import formats
@@ -95,7 +96,7 @@ def test_archives_of_hostile_xml_end(name: str) -> None:
 @pytest.mark.parametrize("path", sorted(SHARED.iterdir()) if SHARED.is_dir() else [], ids=lambda path: path.name)
 def test_known_attacks_end_and_the_next_file_is_read(path: Path, tmp_path: Path) -> None:
     (tmp_path / "next.txt").write_text("The next file.")
-    found = [outcome for _, outcome in ingest.read_all([str(path), str(tmp_path / "next.txt")])]
+    found = [*read_all(path).values(), *read_all(tmp_path / "next.txt").values()]
     assert len(found) == 2
     if not isinstance(found[0], ingest.Document):
         assert path.name in str(found[0])
