@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from thoth.__main__ import main
-from thoth.actions.ask import UNSUPPORTED
 from thoth.errors import ResourceError
 from thoth.library.library import Library
 
@@ -24,7 +23,7 @@ QUESTION = "Who is the founder of Velmar?"
 def test_answer_and_exit(start: Start, note: Path) -> None:
     process = start("ask", "--quiet", "--doc", note, "--max-tokens", "5", QUESTION)
     stdout, stderr = process.communicate()
-    assert (process.returncode, stderr) == (0, f"{UNSUPPORTED}\n")  # a random model: what it says stands nowhere
+    assert (process.returncode, stderr) == (0, "")
     assert stdout.endswith("\n")
 
 
