@@ -85,6 +85,8 @@ def read(
             raise refusal
         else:
             document = _read_text(data, name, media_type, charset)
+            if media_type in _HTML_TYPES:  # scripts may write it
+                remedy = "if a browser shows some, print it to PDF there and use that"
     except UnknownFormatError as error:
         if says_text(name):  # among other files too, it is missed
             raise DocumentError(str(error)) from error
@@ -131,7 +133,7 @@ def _is_pdf(data: bytes, name: str) -> bool:
 def _is_html(data: bytes, suffix: str, media_type: str | None) -> bool:
     if media_type in _HTML_TYPES or suffix in _HTML_SUFFIXES:
         return True
-    if media_type not in (None, "application/octet-stream") or suffix in text_blocks.SUFFIXES:
+    if media_type not in (None, "application/octet-stream", "application/pdf") or suffix in text_blocks.SUFFIXES:
         return False
     head = data[:SIGNATURE_WITHIN].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")
     head = head.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()

@@ -218,7 +218,7 @@ def _body(response: httpx2.Response, name: str) -> bytes:
     except (httpcore2.ProtocolError, httpcore2.NetworkError, httpx2.TransportError) as error:
         counts = f", {received} of {expected} bytes" if expected else ""
         if "too much" in str(error):
-            raise
+            raise _too_large(name) from error
         raise DocumentError(f"{name} came incomplete{counts}: try again") from error
     if len(data) > network.MAX_BYTES:
         raise _too_large(name)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from thoth import ingest
-from thoth.errors import DocumentError
+from thoth.errors import DocumentError, NoTextError
 from thoth.ingest import network, web
 from thoth.ingest.options import Options
 
@@ -64,6 +64,20 @@ class Site(BaseHTTPRequestHandler):
             self.answer(200, b"text", **{"Content-Length": "10"})
         elif path == "/short-chunk":
             self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\ntext")
+        elif path == "/endless-pdf":
+            self.endless(b"text" * 100_000, header=False, kind=b"Content-Type: application/pdf\r\n\r\n%PDF-1.7\n")
+        elif path == "/redirect-endless":
+            self.endless(b"text" * 100_000, header=False, status=b"302 Found\r\nLocation: /note.txt")
+        elif path == "/redirect-slow":
+            self.drip(b"x", 0.02, b"HTTP/1.1 302 Found\r\nLocation: /note.txt\r\n\r\n")
+        elif path == "/slow-status":
+            self.drip(b"O", 0.02, b"HTTP/1.1 200 ")
+        elif path == "/slow-chunk":
+            self.drip(b"0", 0.02, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        elif path == "/slow-interim":
+            self.drip(b"HTTP/1.1 100 Continue\r\n\r\n", 0.02)
+        elif path in RAW:
+            self.wfile.write(b"HTTP/1.1 " + RAW[path])
         elif path in PACKED:
             encoding, data = PACKED[path]
             self.answer(200, data, **{"Content-Encoding": encoding, "Content-Type": "text/plain"})
@@ -85,8 +99,8 @@ class Site(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def endless(self, block: bytes, header: bool) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"X: " if header else b"\r\n"))
+    def endless(self, block: bytes, header: bool, status: bytes = b"200 OK", kind: bytes = b"") -> None:
+        self.wfile.write(b"HTTP/1.1 " + status + b"\r\n" + kind + (b"X: " if header else b"\r\n"))
         try:
             while True:
                 self.wfile.write(block)
@@ -118,6 +132,35 @@ PACKED = {
     "/no-gzip": ("gzip", NOTE),
     "/gzip-short": ("gzip", gzip.compress(NOTE)[:-12]),
     "/bomb": ("gzip", BOMB),
+}
+
+HEAD = b"200 OK\r\nContent-Type: text/plain\r\n"
+PAGE = b"200 OK\r\nContent-Type: text/html; charset=%b\r\n\r\n%b"
+RAW = {  # whole answers after `HTTP/1.1 `; the connection ends behind them
+    "/many-headers": b"200 OK\r\n" + b"".join(b"X-%d: y\r\n" % n for n in range(5000)) + b"\r\n" + NOTE,
+    "/no-type": b"200 OK\r\n\r\n<html><p>" + NOTE,
+    "/octets": b"200 OK\r\nContent-Type: application/octet-stream\r\n\r\n<html><p>" + NOTE,
+    "/odd-type": b"200 OK\r\nContent-Type: text/html;charset=utf-8;\tfoo\r\n\r\n<p>" + NOTE,
+    "/unknown-charset": PAGE % (b"none", b"<p>" + NOTE),
+    "/latin": PAGE % (b"ISO-8859-1", "<p>\u201c\u00e9\u201d".encode("cp1252")),
+    "/lie-charset": PAGE % (b"iso-8859-1", "<meta charset=utf-8><p>\u201c\u65e5\u672c\u201d".encode()),
+    "/punycode": b"200 OK\r\nContent-Type: text/plain; charset=punycode\r\n\r\na-" + b"99a" * 100_000,
+    "/lie-pdf": b"200 OK\r\nContent-Type: application/pdf\r\n\r\n<html><body>" + NOTE,
+    "/lie-html.pdf": b"200 OK\r\nContent-Type: text/html\r\n\r\n%PDF-1.7\nnot really %%EOF",
+    "/to-fragment": b"302 Found\r\nLocation: /note.txt#part\r\n\r\n",
+    "/to-letters": "302 Found\r\nLocation: /notes/caf\u00e9.md\r\n\r\n".encode(),
+    "/to-password": b"302 Found\r\nLocation: http://me:word@127.0.0.1/\r\n\r\n",
+    "/to-data": b"302 Found\r\nLocation: data:text/plain,hello\r\n\r\n",
+    "/to-itself": b"302 Found\r\nLocation: /to-itself\r\n\r\n",
+    "/nothing-there": b"204 No Content\r\n\r\n",
+    "/script": PAGE % (b"utf-8", b"<div id=root></div><script src=a.js></script><noscript>Enable it.</noscript>"),
+    "/file.txt.gz": b"200 OK\r\nContent-Type: application/gzip\r\n\r\n" + gzip.compress(NOTE),
+    "/picture": b"200 OK\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n" + bytes(300),
+    "/long-length": HEAD + b"Content-Length: 99999999999999999999\r\n\r\n" + NOTE,
+    "/negative-length": HEAD + b"Content-Length: -5\r\n\r\n" + NOTE,
+    "/bad-chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nZZZ\r\nhello",
+    "/huge-chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nhello",
+    "/two-packings": HEAD + b"Content-Encoding: GZIP, br\r\n\r\nx",
 }
 
 # Taken before any test forbids them.
@@ -174,6 +217,25 @@ def test_what_leads_on_is_followed(site: Callable[[str], str], path: str) -> Non
     assert web.fetch(site(path), allow_private=True).data == NOTE
 
 
+@pytest.mark.parametrize("path", ["/redirect-endless", "/redirect-slow", "/many-headers", "/to-fragment"])
+def test_what_stands_around_a_document_does_not_hold_it_up(site: Callable[[str], str], path: str) -> None:
+    assert web.fetch(site(path), allow_private=True).data == NOTE
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        *((path, NOTE.decode()) for path in ("/no-type", "/octets", "/odd-type", "/unknown-charset", "/lie-pdf")),
+        ("/latin", "\u201c\u00e9\u201d"),
+        ("/lie-charset", "\u201c\u65e5\u672c\u201d"),  # the bytes are UTF-8
+        ("/punycode", "a-" + "99a" * 100_000),
+        ("/to-letters", "# Title"),
+    ],
+)
+def test_labels_may_be_wrong(site: Callable[[str], str], path: str, text: str) -> None:
+    assert ingest.read(site(path), ALLOWED).text == text
+
+
 def test_a_page_that_stays_a_while_is_read(site: Callable[[str], str]) -> None:
     assert ingest.read(site("/refresh-later"), ALLOWED).text == "news"
 
@@ -181,6 +243,23 @@ def test_a_page_that_stays_a_while_is_read(site: Callable[[str], str]) -> None:
 @pytest.mark.parametrize(
     ("address", "says"),
     [
+        ("/endless-pdf", "more than 64 MB"),
+        ("/slow-status", "takes too long"),
+        ("/slow-chunk", "takes too long"),
+        ("/slow-interim", "takes too long"),
+        ("/lie-html.pdf", "is damaged and cannot be read as PDF"),
+        ("/to-password", "with a password in it"),
+        ("/to-data", "not on the web"),
+        ("/to-itself", "leads on and on"),
+        ("/nothing-there", "has no text in it"),
+        ("/script", "has no text in it: if a browser shows some, print it to PDF"),
+        ("/file.txt.gz", r"compressed file \(gzip\): unpack it"),
+        ("/picture", r"a picture \(PNG\)"),
+        ("/long-length", "came incomplete: try again"),
+        ("/negative-length", "does not speak proper HTTP"),
+        ("/bad-chunk", "came incomplete: try again"),
+        ("/huge-chunk", "came incomplete: try again"),
+        ("/two-packings", r"was not asked for \(br\)"),
         ("/none", "the server says 404 .*: check the address"),
         ("/401", "login"),
         ("/429", "try again in 30 s"),
@@ -217,11 +296,11 @@ def test_a_page_that_stays_a_while_is_read(site: Callable[[str], str]) -> None:
 def test_addresses_that_fail(
     site: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, address: str, says: str
 ) -> None:
-    if address == "/slow-body":
+    if address in ("/slow-body", "/slow-chunk"):
         monkeypatch.setattr(network, "TOTAL_SECONDS", 0.4)
-    elif address in ("/silent", "/slow-headers"):
+    elif address in ("/silent", "/slow-headers", "/slow-status", "/slow-interim"):
         monkeypatch.setattr(network, "FIRST_BYTE_SECONDS", 0.4)
-    with pytest.raises(DocumentError, match=says) as raised:
+    with pytest.raises((DocumentError, NoTextError), match=says) as raised:
         ingest.read(site(address) if address.startswith("/") else address, ALLOWED)
     assert "\n" not in str(raised.value)
     assert "\x1b" not in str(raised.value)
