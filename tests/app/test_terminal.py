@@ -2,9 +2,11 @@
 
 import io
 import json
+import logging
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +132,21 @@ async def test_the_app_uses_it(tmp_path: Path) -> None:
         drawn = "".join(strip.text for strip in static.render_lines(Region(0, 0, 40, 1)))
         assert "danger" in drawn
         assert not COMMANDS.search(drawn)
+
+
+async def test_warnings_are_notices_in_the_app(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from tests.app.tui.fakes import FakeEngine
+    from thoth.tui.app import ThothApp
+
+    core = logging.getLogger("thoth")
+    before = core.handlers
+    application = ThothApp(tmp_path, None, lambda library: FakeEngine(library))
+    async with application.run_test(size=(80, 24)) as pilot:
+        thread = threading.Thread(target=core.getChild("ingest").warning, args=("no text on page %d", 3))
+        thread.start()
+        thread.join()
+        await pilot.pause()
+        [notice] = application._notifications
+        assert (notice.message, notice.severity) == ("no text on page 3", "warning")
+    assert core.handlers is before
+    assert "no text" not in capfd.readouterr().err

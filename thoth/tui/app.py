@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,20 @@ if TYPE_CHECKING:
     from thoth.tui.screens.main import MainScreen
 
 
+_NOTICE_SECONDS = 10.0
+
+
+class _Notices(logging.Handler):
+    """Shows warnings of the core as notices: on stderr they would garble the screen."""
+
+    def __init__(self, app: App[None]) -> None:
+        super().__init__(logging.WARNING)
+        self._app = app
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._app.notify(record.getMessage(), severity="warning", timeout=_NOTICE_SECONDS, markup=False)
+
+
 class ThothApp(App[None]):
     """Composition root: builds the parts and hands them to the main screen.
 
@@ -42,6 +57,8 @@ class ThothApp(App[None]):
     def __init__(self, home: Path, model: str | None, make_engine: Callable[[Library], EngineLike]) -> None:
         super().__init__()
         self._safe_text = SafeText()
+        self._core = logging.getLogger("thoth")
+        self._handlers: list[logging.Handler] = []  # those of the command line
         self.home = home
         self.model = model
         self.library = Library(home)
@@ -64,10 +81,12 @@ class ThothApp(App[None]):
 
     def on_mount(self) -> None:
         """Load the model after the first paint."""
+        self._core.handlers, self._handlers = [_Notices(self)], self._core.handlers
         self.call_after_refresh(self.client.load, self.model)
 
     async def on_unmount(self) -> None:
         """Let the threads end; those of the engine may end after the screen is closed."""
+        self._core.handlers = self._handlers
         self.client.close()
         if self._main is not None:
             await asyncio.to_thread(self._main.chat.conversation.close)
