@@ -12,7 +12,7 @@ import pytest
 
 from tests.app.tui.fakes import BUNDLE, FakeEngine
 from thoth import ingest
-from thoth.actions import absorb, ask, introduction, requests, update
+from thoth.actions import absorb, ask, introduction, requests, sources, update
 from thoth.actions.absorb import Done
 from thoth.actions.sources import Failure, Source, Sources, expand, present
 from thoth.actions.update import Updated
@@ -26,7 +26,7 @@ from thoth.errors import (
     exit_code,
 )
 from thoth.events import Absorbed, Answer, Failed, Passage, Progress, Token
-from thoth.ingest import Document
+from thoth.ingest import Document, Options
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval.routing import Routing
@@ -254,15 +254,36 @@ def test_web_pages_are_fetched_only_where_that_is_wanted(
 ) -> None:
     stored, fetched = store("The old page.", ADDRESS), []
 
-    def read(source: str) -> Document:
+    def read(source: str, _: Options) -> Document:
         fetched.append(source)
         return Document("page.html", "The new page.")
 
     monkeypatch.setattr(ingest, "read", read)
+    monkeypatch.setattr(sources, "is_private", lambda _: False)
     report = update.update(engine, library, [stored], ignore)
     assert (report.up_to_date, report.done, fetched) == (1, [], [])
     [done] = update.update(engine, library, [stored], ignore, fetch=True).done
     assert (done.update.reason, fetched) == ("changed", [ADDRESS])
+    assert library.document(done.document.id).text == "The new page."
+
+
+def test_a_private_page_is_fetched_again_if_a_person_says_so(
+    engine: FakeEngine, library: Library, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored, how = store("The old page.", "http://127.0.0.1:9/page.html"), []
+
+    def read(_: str, options: Options) -> Document:
+        how.append(options)
+        return Document("page.html", "The new page.")
+
+    monkeypatch.setattr(ingest, "read", read)
+    monkeypatch.setattr(sources, "is_private", lambda _: True)
+    for ask_person in ({}, {"ask": lambda _: False}):
+        [failed] = update.update(engine, library, [stored], ignore, fetch=True, **ask_person).failed
+        assert "was not fetched" in str(failed.error)
+    assert how == []
+    [done] = update.update(engine, library, [stored], ignore, fetch=True, ask=lambda _: True, recognize=True).done
+    assert how == [Options(recognize=True, allow_private=True)]
     assert library.document(done.document.id).text == "The new page."
 
 

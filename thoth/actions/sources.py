@@ -125,12 +125,23 @@ def permit(sources: Sources, ask: Callable[[Source], bool], *, recognize: bool =
     documents: list[Source] = []
     failed = [*sources.failed]
     for source in sources.documents:
-        private = is_private(source)
-        if private and not ask(source):
-            failed.append(Failure(source.place, DocumentError(f"{shown(source.place)} was not fetched")))
-            continue
-        documents.append(replace(source, options=Options(recognize, allow_private=private)))
+        try:
+            documents.append(permitted(source, ask, recognize=recognize))
+        except DocumentError as error:
+            failed.append(Failure(source.place, error))
     return Sources(tuple(documents), tuple(failed))
+
+
+def permitted(source: Source, ask: Callable[[Source], bool], *, recognize: bool = False) -> Source:
+    """Return a source with the user's choices about it; the arguments are those of `permit`.
+
+    Raises:
+        DocumentError: It may not be fetched.
+    """
+    private = is_private(source)
+    if private and not ask(source):
+        raise DocumentError(f"{shown(source.place)} was not fetched")
+    return replace(source, options=Options(recognize, allow_private=private))
 
 
 def is_private(source: Source) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from thoth import ingest
 from thoth.actions import requests
 from thoth.actions.absorb import Absorption
-from thoth.actions.sources import Failure
+from thoth.actions.sources import Failure, Source, permitted
 from thoth.errors import DocumentError, NoTextError, exit_code
 from thoth.events import Progress
 from thoth.ingest import Document
@@ -81,7 +81,19 @@ class Report:
 Listener = Callable[[StoredDocument, Progress | Updated | Failure], object]
 
 
-def find(library: Library, stored: StoredDocument, bundle: str, *, fetch: bool = False) -> Update | None:
+def _no(_: Source) -> bool:
+    return False
+
+
+def find(
+    library: Library,
+    stored: StoredDocument,
+    bundle: str,
+    *,
+    fetch: bool = False,
+    ask: Callable[[Source], bool] = _no,
+    recognize: bool = False,
+) -> Update | None:
     """Return the new version of a document, or None where it is up to date.
 
     Args:
@@ -89,13 +101,16 @@ def find(library: Library, stored: StoredDocument, bundle: str, *, fetch: bool =
         stored: the document.
         bundle: id of the bundle in use.
         fetch: fetch a web page again; nothing else tells whether it changed.
+        ask: called with an address of this machine or its own network; returns whether to fetch it.
+        recognize: recognize text on scanned pages (OCR).
 
     Raises:
         DocumentError, NoTextError: The source has changed and cannot be read.
     """
     before = library.document(stored.id)
     if stored.source is not None and (fetch if ingest.is_address(stored.source) else _touched(stored)):
-        now = ingest.read(stored.source)
+        source = permitted(Source(stored.source), ask, recognize=recognize)
+        now = ingest.read(source.place, source.options)
         if now.sha256 != before.sha256:
             return Update(stored, now, "changed")
     if not stored.is_of(bundle):
@@ -110,6 +125,8 @@ def update(
     listener: Listener,
     *,
     fetch: bool = False,
+    ask: Callable[[Source], bool] = _no,
+    recognize: bool = False,
 ) -> Report:
     """Bring documents up to date, one after the other; one that cannot be read is left unchanged.
 
@@ -120,6 +137,8 @@ def update(
         listener: gets each document with its progress, and at its end `Updated` or `Failure`; nothing for a document
             that is up to date. What it raises ends the run.
         fetch: fetch web pages again.
+        ask: called with an address of this machine or its own network; returns whether to fetch it.
+        recognize: recognize text on scanned pages (OCR).
 
     Raises:
         ThothError: An error that concerns all documents, a full disk for example.
@@ -127,7 +146,7 @@ def update(
     report = Report()
     for stored in documents:
         try:
-            found = find(library, stored, engine.bundle_id or "", fetch=fetch)
+            found = find(library, stored, engine.bundle_id or "", fetch=fetch, ask=ask, recognize=recognize)
             if found is None:
                 report.up_to_date += 1
                 continue

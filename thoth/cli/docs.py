@@ -151,9 +151,18 @@ def update(
                 typer.echo(f"{step.document.id}  {stored.name}: {step.update.reason}, absorbed again")
 
     if documents:
-        with started(settings.load(paths.settings(), model=model)) as session:
+        chosen = settings.load(paths.settings(), model=model)
+        with started(chosen) as session:
             try:
-                report = updating.update(session.engine, session.library, documents, listen, fetch=bool(names))
+                report = updating.update(
+                    session.engine,
+                    session.library,
+                    documents,
+                    listen,
+                    fetch=bool(names),
+                    ask=console.may_fetch,
+                    recognize=chosen.ocr == "on",
+                )
             except KeyboardInterrupt:
                 raise Stopped("stopped; finished chunks are kept, run the same command to resume") from None
     if json:
