@@ -1,10 +1,11 @@
 """Recall of words: Thoth's readers against pdftotext (PDF) and pandoc (DOCX, EPUB, ODT, RTF and more) over a folder.
 
-    python -m benchmarks.reading FOLDER [--before COMMIT] [--worst 5]
+    python -m benchmarks.reading FOLDER [--before COMMIT] [--worst 5] [--kinds .pdf]
 
 Both tools come from Debian: `apt-get install poppler-utils pandoc`. A word counts as often as it occurs; recall is the
 share of the tool's words that Thoth has too, precision the share of Thoth's words that the tool has. A file that the
 tool cannot read, or in which it finds fewer than 20 words, is left out; one that Thoth cannot read counts as 0.
+With --before, files whose recall fell by more than 0.002 are named.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ PANDOC = {".docx": "docx", ".epub": "epub", ".odt": "odt", ".rtf": "rtf", ".ipyn
           ".tex": "latex", ".org": "org"}  # fmt: skip
 FEWEST_WORDS = 20
 SECONDS = 180
+MAY_FALL = 0.002
 
 READER = """
 import json, logging, sys, time
@@ -100,13 +102,18 @@ def checkout(commit: str, folder: Path) -> Path:
     return folder / "tree"
 
 
+def _most(counts: Counter[str]) -> str:
+    return ", ".join(word for word, _ in counts.most_common(12))
+
+
 def main() -> None:
     parser = harness.argument_parser(__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--before", help="a commit to compare with")
     parser.add_argument("--worst", type=int, default=0, help="files of each kind to name")
+    parser.add_argument("--kinds", nargs="+", default=[".pdf", *PANDOC], help="suffixes of the files to read")
     arguments = parser.parse_args()
-    kinds = {".pdf", *PANDOC}
+    kinds = {*arguments.kinds}
     files = [path.resolve() for path in sorted(arguments.folder.rglob("*")) if path.suffix.lower() in kinds]
     reference = {path: found for path in files if path.is_file() and (found := by_tool(path))}
     with tempfile.TemporaryDirectory() as folder:
@@ -124,12 +131,16 @@ def main() -> None:
             seconds = sum(found[path][1] for path in chosen)
             table.row(kind, len(chosen), name, f"{recall:.3f}", f"{precision:.3f}", failed, f"{seconds:.1f}")
         last = read["now"]
+        for path in chosen if arguments.before else ():
+            before, now = (shares(found[path][0], reference[path])[0] for found in read.values())
+            if before - now > MAY_FALL:
+                gone = ((read[arguments.before][path][0] or Counter()) & reference[path]) - (last[path][0] or Counter())
+                print(f"  {path.name}: recall fell from {before:.4f} to {now:.4f}; gone: {_most(gone)}")
         worst = sorted(chosen, key=lambda path: shares(last[path][0], reference[path])[0])
         for path in worst[: arguments.worst]:
             recall, precision = shares(last[path][0], reference[path])
             missing = reference[path] - (last[path][0] or Counter())
-            most = ", ".join(word for word, _ in missing.most_common(12))
-            print(f"  {path.name}: recall {recall:.3f}, precision {precision:.3f}; missing: {most}")
+            print(f"  {path.name}: recall {recall:.3f}, precision {precision:.3f}; missing: {_most(missing)}")
 
 
 if __name__ == "__main__":
