@@ -75,8 +75,8 @@ def _counter(base: Path | None) -> Tokens:
         return tokens
     from torch_train.model.tokenizer import load_tokenizer
 
-    tokenizer = load_tokenizer(base)
-    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
+    backend = load_tokenizer(base).backend_tokenizer  # several times faster than the wrapper around it
+    return lambda text: len(backend.encode(text, add_special_tokens=False).ids)
 
 
 if __name__ == "__main__":

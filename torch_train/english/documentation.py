@@ -24,6 +24,7 @@ from torch_train.english.split import split_of
 
 FEWEST, MOST = 40, 200  # tokens of a passage
 EACH = 100  # most passages of one package or module
+FILES = 200  # most files of one package or module that are parsed
 QUESTIONS = 3  # most questions of a passage
 DEBIAN = Path("/usr/share/doc")
 _README = ("", ".gz", ".Debian", ".md", ".txt")
@@ -90,7 +91,9 @@ def _modules(library: Path) -> Iterator[_Work]:
     """Python's library, by module."""
     for path in sorted(library.glob("*")):
         if path.name not in (*_SKIPPED, *_PACKAGES) and (path.suffix == ".py" or path.is_dir()):
-            yield _Work(f"python {path.stem}", "PSF-2.0", _docstrings([path] if path.is_file() else path.rglob("*.py")))
+            yield _Work(
+                f"python {path.stem}", "PSF-2.0", _docstrings(library, [path] if path.is_file() else path.rglob("*.py"))
+            )
 
 
 def _packages(folder: Path) -> Iterator[_Work]:
@@ -99,9 +102,11 @@ def _packages(folder: Path) -> Iterator[_Work]:
     for name, package in sorted(found.items()):
         licence = _licence(package)
         if licence and name != "thoth":
-            files = [Path(str(package.locate_file(file))) for file in package.files or () if file.suffix == ".py"]
+            files = [
+                folder / str(file) for file in package.files or () if file.suffix == ".py" and ".." not in file.parts
+            ]
             readme = str(package.metadata.get_payload() or "")  # type: ignore[attr-defined]
-            yield _Work(f"package {name}", licence, chain([readme], _docstrings(files)))
+            yield _Work(f"package {name}", licence, chain([readme], _docstrings(folder, files)))
 
 
 def _licence(package: Distribution) -> str:
@@ -128,10 +133,8 @@ def _read(file: Path) -> str:
     return (gzip.decompress(data) if file.suffix == ".gz" else data).decode("utf-8", "ignore")
 
 
-def _docstrings(files: Iterable[Path]) -> Iterator[str]:
-    for file in sorted(files):
-        if _SKIPPED & set(file.parts):
-            continue
+def _docstrings(root: Path, files: Iterable[Path]) -> Iterator[str]:
+    for file in sorted(file for file in files if not _SKIPPED & set(file.relative_to(root).parts))[:FILES]:
         try:
             tree = ast.parse(file.read_bytes())
         except (SyntaxError, ValueError, OSError, RecursionError):  # other people's files: templates, old Python
