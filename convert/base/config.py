@@ -18,9 +18,9 @@ from convert.errors import CheckpointError, one_line
 
 CONFIG_FILE = "config.json"
 WRAPPER = "mistral3"
-TEXT_MODELS = ("ministral3", "mistral", "gemma2", "qwen3")
+TEXT_MODELS = ("ministral3", "mistral", "gemma2", "qwen3", "llama", "qwen2")
 # mlx-lm reads RoPE of these from flat keys, that of the others from `rope_parameters`.
-_FLAT_ROPE = ("mistral", "gemma2")
+_FLAT_ROPE = ("mistral", "gemma2", "llama", "qwen2")
 # Every layer of these has the window, whatever `layer_types` says.
 _ONE_WINDOW = ("ministral3", "mistral")
 _OF_THE_REPOSITORY = ("bos_token_id", "eos_token_id", "pad_token_id", "transformers_version")

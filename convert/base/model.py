@@ -46,7 +46,7 @@ def convert_base(
     """Turn a published base into a text-only MLX base.
 
     Args:
-        source: folder of a `mistral3` wrapper, or of a `ministral3`, `mistral`, `gemma2` or `qwen3` text model.
+        source: folder of a `mistral3` wrapper, or of a model of `TEXT_MODELS`.
         destination: folder of the result; appears complete or not at all.
         dtype: of the weights that are not quantised: `float32`, `bfloat16` or `float16`.
         q_bits: bits of quantised weights (affine, groups of 64): 8, 6 or 4; None for no quantisation.

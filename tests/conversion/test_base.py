@@ -95,7 +95,7 @@ def test_long_positions_are_compared(tmp_path, bf16):
         assert np.abs(mlx_logits(tmp_path / "base") - expected)[40:].max() > 0.01
 
 
-@pytest.mark.parametrize("kind", ["ministral3", "mistral", "gemma2", "qwen3"])
+@pytest.mark.parametrize("kind", ["ministral3", "mistral", "gemma2", "qwen3", "llama", "qwen2"])
 def test_text_models(tmp_path, kind):
     source = published.text_only(tmp_path / "source", kind)
     assert convert(source, tmp_path / "base", verify=1).passed
@@ -229,10 +229,10 @@ def test_weights_that_do_not_fit_are_all_named(tmp_path, bf16):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"quantization": {"bits": 4, "group_size": 64}}, "quantised MLX model already"),
+        ({"quantization": {"bits": 4, "group_size": 64}}, "already a quantised MLX model"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised by gptq: start from"),
         ({"quantization_config": published.FP8_CONFIG | {"weight_block_size": [128]}}, "weight_block_size"),
-        ({"model_type": "llama"}, "is a llama: bases can be ministral3"),
+        ({"model_type": "phi3"}, "is a phi3: bases can be ministral3"),
         ({"model_type": "mistral3", "text_config": {"model_type": "mistral4"}}, "is a mistral4"),
         ({"text_config": {"model_type": "ministral3", "hidden_size": "wide"}}, "transformers cannot read"),
         ({"text_config": {"model_type": "ministral3", "rope_parameters": {"rope_theta": 1.0}}}, "llama_4_scaling_beta"),
