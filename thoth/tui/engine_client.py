@@ -197,17 +197,25 @@ class EngineClient:
 
         return self._queue(job, prepare, options=source.options)
 
-    def update(self, document: StoredDocument, *, fetch: bool) -> AbsorbJob:
+    def update(self, document: StoredDocument, *, fetch: bool, allow_private: bool = False) -> AbsorbJob:
         """Absorb a document again if its source changed, if another model absorbed it, or if it is incomplete.
 
         Args:
             document: its new version takes its name and place, and is active if it is.
             fetch: fetch a web page again.
+            allow_private: the user allowed it to be fetched from this machine or its own network.
         """
         job = AbsorbJob(next(self._counter), document.source or document.name, shown(document.name))
 
         def find(engine: EngineLike) -> Absorption | None:
-            found = update.find(self.library, document, engine.bundle_id or "", fetch=fetch)
+            found = update.find(
+                self.library,
+                document,
+                engine.bundle_id or "",
+                fetch=fetch,
+                ask=lambda _: allow_private,
+                recognize=settings.load(paths.settings()).ocr == "on",
+            )
             return found.absorption if found else None
 
         return self._queue(job, find, old=document)

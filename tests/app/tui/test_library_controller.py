@@ -16,8 +16,9 @@ from textual.widgets import Button, Input
 from tests.app.tui import fakes
 from tests.app.tui.fakes import FakeEngine
 from tests.app.tui.hosts import PATIENCE_SECONDS
+from thoth import ingest
 from thoth.actions import export as exporting
-from thoth.actions import update
+from thoth.actions import sources, update
 from thoth.actions.export import Format
 from thoth.engine.engine import Engine
 from thoth.events import Absorbed, Answer, Failed
@@ -299,11 +300,12 @@ async def test_only_an_update_of_one_document_fetches_web_pages(home: Path, monk
     fetched: list[bool] = []
     find = update.find
 
-    def noted(*arguments: Any, fetch: bool) -> Any:
+    def noted(*arguments: Any, fetch: bool, **_: Any) -> Any:
         fetched.append(fetch)
         return find(*arguments, fetch=False)
 
     monkeypatch.setattr(update, "find", noted)
+    monkeypatch.setattr(sources, "is_private", lambda _: False)
     async with running(home) as pilot:
         app = pilot.app
         note = Document("page", "Ana Dor founded Velmar in a small harbour town.")
@@ -315,6 +317,34 @@ async def test_only_an_update_of_one_document_fetches_web_pages(home: Path, monk
             await pilot.press(keys)
             await until(pilot, lambda: app.told and done_with(app, event.document))
     assert fetched == [True, False]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_private_page_is_fetched_again_if_the_user_allows_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool
+) -> None:
+    address, fetched = "http://127.0.0.1:9/page.html", []
+
+    def read(place: str, options: ingest.Options) -> Document:
+        fetched.append((place, options.allow_private))
+        return Document("page.html", "The new page.")
+
+    monkeypatch.setattr(ingest, "read", read)
+    monkeypatch.setattr(sources, "is_private", lambda _: True)
+    async with running(home) as pilot:
+        app = pilot.app
+        [*_, event] = app.engine.absorb(Document("page.html", "The old page."), source_name=address)
+        app.main.library.refresh()
+        await until(pilot, lambda: app.stored == [event.document])
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await pilot.click(app.screen.query_one("#yes" if allowed else "#no", Button))
+        await until(pilot, lambda: not isinstance(app.screen, Confirm))
+        if allowed:
+            await until(pilot, lambda: app.stored and app.stored[0].id != event.document.id and app.stored[0].complete)
+        await pilot.pause()
+        assert fetched == [(address, True)] * allowed
+        assert app.library.document(app.library.documents()[0].id).text == f"The {'new' if allowed else 'old'} page."
 
 
 async def test_a_stale_document_without_its_file_is_absorbed_from_the_stored_text(

@@ -93,8 +93,16 @@ class AbsorbController:
 
     def update(self, documents: Iterable[StoredDocument], *, fetch: bool) -> None:
         """Update documents; with `fetch`, web pages are fetched again."""
+        self._screen.run_worker(self._update([*documents], fetch), group="absorb")
+
+    async def _update(self, documents: Sequence[StoredDocument], fetch: bool) -> None:
+        places = [sources.Source(document.source) for document in documents if fetch and document.source]
+        allowed = {source.place: source.options.allow_private for source in await self._allowed(places)}
         for document in documents:
-            self._begin(self._client.update(document, fetch=fetch))
+            if fetch and document.source and document.source not in allowed:
+                continue
+            private = allowed.get(document.source or "", False)
+            self._begin(self._client.update(document, fetch=fetch, allow_private=private))
 
     def cancel(self, job: AbsorbJob) -> None:
         """Stop a job; its finished chunks are kept."""
