@@ -6,6 +6,7 @@ model ends with its last `Progress`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -143,9 +144,14 @@ class Answer:
     @property
     def support(self) -> Support:
         """What the answer stands on; see `Support`."""
-        if self.sources:
-            return "supported"
-        return "unsupported" if self.stats.chunks or self.stats.document_tokens_in_context else "none"
+        return support(self.stats, self.sources)
+
+
+def support(stats: Stats, sources: Sequence[Passage]) -> Support:
+    """Return what an answer with these passages stands on."""
+    if sources:
+        return "supported"
+    return "unsupported" if stats.chunks or stats.document_tokens_in_context else "none"
 
 
 @dataclass(frozen=True)

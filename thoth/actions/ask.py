@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from thoth import ingest
+from thoth import events, ingest
 from thoth.actions import requests
 from thoth.actions.sources import Source
-from thoth.events import Answer, Passage
+from thoth.events import Answer, Passage, Stats
 from thoth.ingest import Document
 from thoth.library.records import StoredDocument
 from thoth.retrieval.routing import Routing
@@ -145,13 +145,23 @@ NO_CHUNK = "No chunk fits the question: answered without your documents."
 
 
 def support(answer: Answer) -> str:
-    """Say in one line what an answer from the weights stands on."""
+    """Say in one sentence what an answer from the weights stands on."""
     if answer.support == "none":
         return NO_CHUNK
     if answer.support == "unsupported":
         return UNSUPPORTED
     best = answer.sources[0]
     return f"Supported by {place(best.name, best.page, best.headings)}."
+
+
+def stands_on(stats: Stats, sources: Sequence[Passage]) -> str:
+    """Say the same in a few words, for a line that has more to tell."""
+    match events.support(stats, sources):
+        case "supported":
+            return f"supported by {place(sources[0].name, sources[0].page, ())}"
+        case "unsupported":
+            return "nothing in your documents supports this"
+    return "answered without your documents"
 
 
 def place(name: str, page: int | None, headings: Sequence[str]) -> str:

@@ -279,19 +279,15 @@ class Transcript(ScrollView, can_focus=True):
 
 
 def note(turn: Turn) -> str:
-    """Return the line below an answer: how it ended, its cost, its source."""
+    """Return the line below an answer: how it ended, what it stands on, its cost. What matters most comes first."""
     if turn.state == "failed":
         return turn.error or "failed"
     facts = ["stopped"] if turn.state == "stopped" else []
     if turn.stats is not None:
+        facts.append(ask.stands_on(turn.stats, turn.sources))
         facts.append(figures.count(turn.stats.document_tokens_in_context, "document token"))
         if turn.stats.tokens_per_second:
             facts.append(f"{turn.stats.tokens_per_second:.0f} tokens/s")
-        if turn.sources:
-            page = "" if turn.sources[0].page is None else f", page {turn.sources[0].page}"
-            facts.append(f"supported by {turn.sources[0].name}{page}")
-        elif turn.stats.active_documents:
-            facts.append(ask.NOT_FOUND)
     return " · ".join(facts)
 
 
