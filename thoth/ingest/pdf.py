@@ -32,6 +32,7 @@ _MAX_BOOKMARKS = 20_000
 _MAX_UNKNOWN_SHARE = 0.4
 _LETTERS_LOOKED_AT = 40
 _FIRST_ACCENTED = 0xA0
+_VOWELS = 0.28, 0.55  # their share in words of European languages is about 0.4
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
         if unknown := _unknown_letters(text_page, text):
             unread.garbled.append(number)
             # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
-            if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED:
+            if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED and not _reads_as_words(text):
                 text = ""
         lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation())
         lines = form.add_values(page, lines)
@@ -203,6 +204,14 @@ def _unknown_letters(text_page: Any, text: str) -> list[int]:
     if len(unknown) <= _MAX_UNKNOWN_SHARE * len(looked):
         return []
     return sorted(pdfium.FPDFText_GetUnicode(text_page.raw, at) for at in unknown)
+
+
+def _reads_as_words(text: str) -> bool:
+    """Tell text whose font only leaves out what its letters mean from numbers of glyphs: those look like `KDUERXU`."""
+    small = [letter for letter in text if "a" <= letter <= "z"]
+    vowels = sum(letter in "aeiou" for letter in small)
+    is_small = 2 * len(small) > sum("!" <= letter <= "~" for letter in text)
+    return is_small and _VOWELS[0] < vowels / len(small) < _VOWELS[1]
 
 
 def _read_xfa(form: pdf_forms.Form, book: _Book) -> int:
