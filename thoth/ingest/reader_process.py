@@ -39,7 +39,8 @@ _ERRORS: dict[str, type[ThothError]] = {
 _POLL_SECONDS = 0.05  # how soon a stop is noticed
 _WATCH_SECONDS = 0.2  # how often the process is looked at
 _END_SECONDS = 2.0  # for a process whose connection is closed
-_TRIES = 3  # a process that somebody else ended is no fault of the file
+# A process that somebody else ended is no fault of the file; the first may have ended while it waited for one.
+_TRIES = 4
 _ENDED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP}
 _NEARLY = 0.6  # of the memory; a process that crashes with more had too little of it
 _MAX_LETTERS = 64 << 20
