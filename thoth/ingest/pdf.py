@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import ocr, pdf_forms, pdf_lines
+from thoth.ingest import ocr, pdf_forms, pdf_lines, tex_ligatures
 from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore
 from thoth.ingest.pdf_lines import Group
 
@@ -172,7 +172,7 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
         unread.scans.append(number)
         return []
     try:
-        text = text_page.get_text_range()
+        text = tex_ligatures.restored(text_page.raw, text_page.get_text_range())
         if unknown := _unknown_letters(text_page, text):
             unread.garbled.append(number)
             # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
