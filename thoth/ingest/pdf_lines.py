@@ -20,12 +20,14 @@ from thoth.ingest.document import Kind
 _BROKEN_WORD = ("\x02", "\ufffe")
 _RAW_LINE = re.compile("[^\n\x02\ufffe]*(?:[\x02\ufffe](?:\r?\n)?|\n|\\Z)")  # the mark can stand for the end of a line
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_LIGATURE = re.compile(r"[\ufb00-\ufb06]")
 _LIGATURES = str.maketrans(
     {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st"}
 )
 _ITEM = re.compile(
     r"(?:[-*\u2013\u2022\u2023\u25aa\u25cf\u25e6\u00b7\uf0b7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s+\S"
 )
+_SPACES = re.compile(r"\s+")
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
 _MONO = re.compile(rb"courier|mono|consol|menlo|typewriter|cmtt|fixed|inconsolata|sourcecode", re.IGNORECASE)
 _FIXED_PITCH = 0x1
@@ -131,9 +133,12 @@ class _Chars:
         self._flags = ctypes.c_int()
         self._name = ctypes.create_string_buffer(128)
 
-    def box(self, place: int) -> tuple[float, float, float, float] | None:
-        """Return left, bottom, right and top of a letter of the text."""
-        index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place)
+    def _index(self, place: int) -> int:
+        """Return PDFium's number for a letter of the text, negative where it has none."""
+        return int(self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place))
+
+    def _box_of(self, index: int) -> tuple[float, float, float, float] | None:
+        """Return left, bottom, right and top of a letter."""
         if index < 0 or not self._pdfium.FPDFText_GetLooseCharBox(self._page, index, self._box):
             return None
         left, bottom, right, top = self._box.left, self._box.bottom, self._box.right, self._box.top
@@ -149,15 +154,15 @@ class _Chars:
     def line(self, text: str, place: int) -> Line | None:
         """Return the line whose first letter has a place in the text."""
         end = place + len(text) - 1
-        first, last = self.box(place), self.box(end)
+        start, stop = self._index(place), self._index(end)
+        first, last = self._box_of(start), self._box_of(stop)
         if first is None or last is None:
             return None
         size = max(first[3] - first[1], last[3] - last[1], 0.1)
-        mono = self._is_mono(place) and self._is_mono(end)
-        return Line(text, min(first[0], last[0]), max(first[2], last[2]), self._baseline(place), size, mono)
+        mono = self._is_mono(start) and self._is_mono(stop)
+        return Line(text, min(first[0], last[0]), max(first[2], last[2]), self._baseline(start), size, mono)
 
-    def _baseline(self, place: int) -> float:
-        index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place)
+    def _baseline(self, index: int) -> float:
         self._pdfium.FPDFText_GetCharOrigin(self._page, index, self._x, self._y)
         x, y = self._x.value, self._y.value
         return {90: -x, 180: -y, 270: x}.get(self._rotation, y)
@@ -165,14 +170,18 @@ class _Chars:
     def gaps(self, line: Line, place: int) -> tuple[tuple[int, float, float], ...]:
         """Return the wide spaces of a line."""
         found = []
-        for space in re.finditer(r"\s+", line.text):
-            before, after = self.box(place + space.start() - 1), self.box(place + space.end())
+        first, last = self._index(place), len(line.text) - 1
+        # PDFium's numbers grow with places. Where the ends are equally far apart in both, so are all letters between.
+        in_step = first >= 0 and self._index(place + last) == first + last
+        for space in _SPACES.finditer(line.text):
+            start, end = space.start() - 1, space.end()
+            before = self._box_of(first + start if in_step else self._index(place + start))
+            after = self._box_of(first + end if in_step else self._index(place + end))
             if before is not None and after is not None and after[0] - before[2] > _LEAST_GAP * line.size:
-                found.append((space.end(), before[2], after[0]))
+                found.append((end, before[2], after[0]))
         return tuple(found)
 
-    def _is_mono(self, place: int) -> bool:
-        index = self._pdfium.FPDFText_GetCharIndexFromTextIndex(self._page, place)
+    def _is_mono(self, index: int) -> bool:
         self._pdfium.FPDFText_GetFontInfo(self._page, index, self._name, len(self._name), self._flags)
         return bool(self._flags.value & _FIXED_PITCH or _MONO.search(self._name.value))
 
@@ -420,7 +429,9 @@ def _indented(block: Sequence[Line]) -> Iterator[str]:
 def clean(text: str) -> str:
     """Return a text without control characters and lone surrogates, ligatures as letters."""
     text = text.encode(errors="ignore").decode()  # broken fonts yield lone surrogates
-    return _CONTROL.sub("", text.translate(_LIGATURES))
+    if _LIGATURE.search(text):
+        text = text.translate(_LIGATURES)
+    return _CONTROL.sub("", text)
 
 
 def plain(lines: Iterable[str]) -> Iterator[Group]:
