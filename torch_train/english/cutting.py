@@ -45,8 +45,9 @@ def _parts(text: str, tokens: Tokens, longest: int) -> Iterator[str]:
     """Consecutive sentences, as many as fit; one that is too long alone is left out."""
     part, length = "", 0
     for sentence in sentences(text):
-        count = tokens(sentence)  # of sentences alone: together they have no more, but for one in a hundred
-        if part and length + count > longest:
+        count = tokens(sentence)
+        # Sentences alone have nearly as many tokens as together: near the end, the text itself is counted.
+        if part and length + count > 0.9 * longest and tokens((part + sentence).strip()) > longest:
             yield part.strip()
             part, length = "", 0
         if count <= longest:
