@@ -1,20 +1,23 @@
 """Opening pickled checkpoints without running anything that is in them.
 
-Two barriers. First the pickle is walked with every global replaced by a record that does nothing: whatever it
-would import is known by name, and refused by name. Then torch's own restricted unpickler reads the file, with
-the same records in place of the configuration's classes.
+Two barriers. First a process of its own, `pickle_child.py`, walks the pickle with every global replaced by a record
+that does nothing: whatever it would import is known by name, and refused by name. Then torch's own restricted unpickler
+reads the file, with the same records in place of the configuration's classes.
 """
 
 from __future__ import annotations
 
-import pickle
+import json
 import re
+import subprocess
+import sys
 import zipfile
 from itertools import product
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from convert.errors import CheckpointError
+from convert.pickle_child import DAMAGE
 
 # The reference's configuration classes, in the modules that have held them.
 _REFERENCE_MODULES = (
@@ -67,24 +70,6 @@ _TENSOR_PARTS = {
     "torch.storage.UntypedStorage",
 }
 _ALLOWED = _TENSOR_PARTS | set(INERT_CLASSES)
-# A pickle holds names and small objects; tensors are beside it. A larger one is meant to exhaust memory.
-_LARGEST_PICKLE = 64 << 20
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-# What unpickling of damaged bytes raises.
-_DAMAGE = (
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 class Inert:
@@ -115,7 +100,7 @@ def load(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals([*records, (set, "__builtin__.set")]):
             # Only files of torch's zip format can be mapped.
             data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except _DAMAGE as error:
+    except DAMAGE as error:
         if named := re.search(r"GLOBAL (\S+)", str(error)):
             raise CheckpointError(f"{path} is refused: it wants to run {named[1]}") from error
         raise CheckpointError(f"{path} is damaged or no checkpoint: download it again") from error
@@ -124,67 +109,16 @@ def load(path: Path) -> dict[str, Any]:
     return data
 
 
-class _Harmless(Inert):
-    """Takes the place of every class and function while names are collected, whatever is done to it."""
-
-    def __setstate__(self, state: Any) -> None: ...
-
-    def __setitem__(self, key: Any, value: Any) -> None: ...
-
-    def append(self, value: Any) -> None: ...
-
-    def extend(self, values: Any) -> None: ...
-
-    def add(self, value: Any) -> None: ...
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-class _Names(pickle.Unpickler):
-    """Walks a pickle of any protocol and notes the globals it mentions."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        super().__init__(file)
-        self.names: set[str] = set()
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What pickle asks for every global, by whatever opcode; nothing is imported."""
-        self.names.add(f"{module.replace('__builtin__', 'builtins')}.{name}")
-        return _Harmless
-
-    def persistent_load(self, pid: Any) -> Any:
-        """A tensor's storage; it is not read."""
-        return None
-
-
 def _globals(path: Path) -> set[str]:
     """Every global that the file mentions, as far as it can be read."""
-    names: set[str] = set()
-    try:
-        if not zipfile.is_zipfile(path):
-            with path.open("rb") as file:
-                _walk(file, names)
-            return names
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                if entry.filename.endswith(".pkl"):
-                    if entry.file_size > _LARGEST_PICKLE:
-                        raise CheckpointError(
-                            f"{path} is refused: its {entry.filename} is larger than any checkpoint's"
-                        )
-                    with archive.open(entry) as member:
-                        _walk(member, names)
-    except _DAMAGE as error:
-        if not names - _ALLOWED:
-            raise CheckpointError(f"{path} is damaged or no checkpoint: download it again") from error
+    program = [sys.executable, "-P", str(Path(__file__).with_name("pickle_child.py")), str(path)]
+    ended = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if ended.returncode:
+        raise CheckpointError(f"{path} is refused: reading it takes more time or memory than any checkpoint needs")
+    found = json.loads(ended.stdout)
+    if found["larger"]:
+        raise CheckpointError(f"{path} is refused: its {found['larger']} is larger than any checkpoint's")
+    names = set(found["names"])
+    if found["damaged"] and not names - _ALLOWED:
+        raise CheckpointError(f"{path} is damaged or no checkpoint: download it again")
     return names
-
-
-def _walk(file: IO[bytes], names: set[str]) -> None:
-    walker = _Names(file)
-    walker.names = names
-    # torch's old format is a row of pickles: magic number, version, system, the object, storage keys.
-    if walker.load() == _LEGACY_MAGIC:
-        for _ in range(4):
-            walker.load()

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from mlx_hypernet.format.rendering import render
+
 # From Unicode's private use area: no document holds both around a number.
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile(r"\ue000(\d+)\ue001")
@@ -30,6 +32,10 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int
     Args:
         tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.
         messages: `role` and `content` of each, the user's first.
+
+    Raises:
+        jinja2.TemplateError: The template refuses the messages, or is none.
+        ValueError: There is no template, or it does not end.
     """
     from jinja2 import TemplateError
 
@@ -65,10 +71,10 @@ def _ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
     """
     control = _control_tokens(tokenizer)
     if not any(control.search(message["content"]) for message in messages):
-        return list(tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False))
+        return list(tokenizer.encode(render(tokenizer, messages), add_special_tokens=False))
     # An empty message stays empty: templates ask whether there is a system prompt.
     marked = [m | {"content": m["content"] and _MARK.format(i)} for i, m in enumerate(messages)]
-    rendered = tokenizer.apply_chat_template(marked, add_generation_prompt=True, tokenize=False)
+    rendered = render(tokenizer, marked)
     ids: list[int] = []
     for i, part in enumerate(_MARKS.split(rendered)):  # template, number, template, number, ... template
         text = messages[int(part)]["content"] if i % 2 else part

@@ -52,9 +52,15 @@ def test_document_is_the_stripped_user_message():
         def __init__(self):
             self.added_tokens_decoder = {}
 
-        def apply_chat_template(self, messages, **options):
-            assert options["add_generation_prompt"]
-            assert messages == [{"role": "system", "content": ""}, {"role": "user", "content": "text"}]
+            self.special_tokens_map = {"bos_token": "<s>"}
+
+        def get_chat_template(self):
+            said = "{% for m in messages %}{{ m.role }}={{ m.content }};{% endfor %}"
+            return "{{ bos_token }}" + said + "{% if add_generation_prompt %}now{% endif %}"
+
+        def encode(self, text, add_special_tokens):
+            assert text == "<s>system=;user=text;now"
+            assert not add_special_tokens
             return [1, 3, 50, 4]
 
     assert document_ids(Tokenizer(), " \n text\n") == [1, 3, 50, 4]

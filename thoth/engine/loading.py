@@ -56,7 +56,7 @@ def load_pair(pair: Pair) -> LoadedPair:
     except BundleError as error:
         raise ModelError(str(error)) from error
     # Multimodal wrappers keep the text model's settings in a separate section.
-    length = (config.get("text_config") or config)["max_position_embeddings"]
+    length = config.get("text_config", config)["max_position_embeddings"]
     return LoadedPair(model, tokenizer, bundle, length)
 
 
@@ -66,8 +66,10 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
     from transformers.utils import logging
 
     from mlx_hypernet.bundle import BundleError, check_fits
+    from mlx_hypernet.format.template import affixes
     from mlx_hypernet.tokenizer import load_tokenizer
 
+    _check_files(folder)
     logging.set_verbosity_error()  # it warns about keys in config.json that only mlx-lm reads
     try:
         # Lazy: a base of the wrong shape is refused before its weights are read.
@@ -80,6 +82,9 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
             model.set_dtype(dtype)
             model = _dequantised_where_it_fits(model)
         mx.eval(model.parameters())
+        if name := _not_finite(model):
+            raise BundleError(f"the base model in {folder} holds NaN or infinity in {name}; download it again")
+        affixes(tokenizer)  # a template that fails is said here, not at the first question
     except BundleError:
         raise
     # All other errors (missing or damaged files, an unknown architecture) have the same remedy.
@@ -91,6 +96,36 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
             f"the base model in {folder} cannot be loaded ({reason}); download or convert it again"
         ) from error
     return model, tokenizer, config
+
+
+def _check_files(folder: Path) -> None:
+    """Check what mlx-lm and MLX would believe; raises `ModelError`."""
+    from mlx_hypernet.format.vetting import VettingError, check_base
+    from mlx_hypernet.storage import DamagedFileError, read_header
+
+    try:
+        check_base(folder)
+        for path in folder.glob("model*.safetensors"):
+            read_header(path)
+    except VettingError as error:
+        raise ModelError(f"the base model in {folder} is refused: {error}; use another one") from error
+    except DamagedFileError as error:
+        raise ModelError(f"{error}; download or convert the base model again") from error
+
+
+def _not_finite(model: nn.Module) -> str | None:
+    """The name of a parameter that holds NaN or infinity."""
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+
+    floats = [
+        (name, value) for name, value in tree_flatten(model.parameters()) if mx.issubdtype(value.dtype, mx.floating)
+    ]
+    # A sum is read in one pass and shows both; where fp16 overflows in adding, each number is looked at.
+    sums = [mx.isfinite(value.sum()) for _, value in floats]
+    mx.eval(sums)
+    suspects = [pair for pair, finite in zip(floats, sums, strict=True) if not finite.item()]
+    return next((name for name, value in suspects if not mx.isfinite(value).all().item()), None)
 
 
 def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from thoth.engine.loading import LoadedPair
-from thoth.errors import ThothError
+from thoth.errors import ModelError, ThothError
 from thoth.ingest import Document
 
 Message = dict[str, str]
@@ -49,6 +49,7 @@ def build(
 
     Raises:
         TooLongError: The prompt does not fit in the context of the base.
+        ModelError: The base's chat template fails, or does not end.
     """
     texts = [document.text.strip() for document in context]
     ids = _ids(pair, messages, texts, passages)
@@ -64,10 +65,16 @@ def build(
 def _ids(
     pair: LoadedPair, messages: Sequence[Message], context: Sequence[str] = (), passages: Sequence[str] = ()
 ) -> list[int]:
+    from jinja2 import TemplateError
+
     from mlx_hypernet.format.template import template_ids
 
     conversation = list(messages)
     for at, texts in ((-1, passages), (0, context)):
         message = conversation[at]
         conversation[at] = message | {"content": "\n\n".join([*texts, message["content"]])}
-    return template_ids(pair.tokenizer, conversation)
+    try:
+        return template_ids(pair.tokenizer, conversation)
+    except (TemplateError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the base model cannot template a conversation ({reason}); use another model") from error

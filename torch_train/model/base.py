@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mlx_hypernet.format.vetting import check_base
 from torch_train.errors import TrainingError
 from torch_train.model import attention
 from torch_train.model.attention import Padding
@@ -154,6 +155,7 @@ def base_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
+        check_base(folder)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_hypernet.format.tokenizer import correct, tekken_pattern
+from mlx_hypernet.format.vetting import check_code
 from torch_train.errors import TrainingError
 
 
@@ -18,6 +19,7 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
+        check_code(folder)
         pattern = tekken_pattern(folder)
         # Where mistral-common is installed (vLLM brings it), transformers would take its class, which has no template.
         mistral = {} if pattern is None else {"mistral_format": False, "fix_mistral_regex": False}

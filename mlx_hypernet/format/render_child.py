@@ -1,0 +1,83 @@
+"""The process that renders chat templates: a row of requests on stdin, a row of answers on stdout.
+
+A template is a program of whoever published the base. Here it has jinja2's sandbox, a bound on memory and on the
+seconds of each request, and nothing else. `rendering.py` is the other side.
+"""
+
+import json
+import os
+import resource
+import sys
+from datetime import datetime
+from typing import Any
+
+from jinja2 import TemplateError, nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+CPU_SECONDS = 5
+MEMORY_BYTES = 1 << 30
+LONGEST_TEXT = 64 << 20  # characters of a prompt
+
+
+class _Generation(Extension):
+    """`{% generation %}` marks what a model is trained on; here its content is just rendered."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2's own declaration
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        line = next(parser.stream).lineno
+        return nodes.Scope(parser.parse_statements(("name:endgeneration",), drop_needle=True)).set_lineno(line)
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)
+
+
+def _json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, **options)
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    """What transformers gives chat templates, by the names that they use."""
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
+    )
+    environment.filters["tojson"] = _json
+    environment.globals["raise_exception"] = _raise
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    return environment
+
+
+def _render(environment: ImmutableSandboxedEnvironment, request: dict[str, Any]) -> dict[str, str]:
+    try:
+        text = environment.from_string(request["template"]).render(request["values"])
+    except TemplateError as error:
+        return {"refused": str(error)}
+    except MemoryError:
+        return {"limit": "wants too much memory"}
+    except Exception as error:  # whatever the template's own expressions raise
+        return {"refused": f"{type(error).__name__}: {error}"}
+    return {"text": text} if len(text) <= LONGEST_TEXT else {"limit": "makes an endless prompt"}
+
+
+def main() -> None:
+    """Answer requests until the parent closes the pipe."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if sys.platform == "linux":  # macOS refuses the limit; there the seconds bound the memory
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    environment = _environment()
+    for line in sys.stdin:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        seconds = int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds if most < 0 else min(seconds, most), most))
+        print(json.dumps(_render(environment, json.loads(line))), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

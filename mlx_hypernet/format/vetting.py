@@ -1,0 +1,89 @@
+"""What the files of a base may say, checked before any library reads them: its publisher may be anyone."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mlx_hypernet.format.config import MOST
+
+# Keys by which a folder asks for code of its own; no base that Thoth supports needs one.
+_CODE_KEYS = ("auto_map", "custom_generate", "model_file", "trust_remote_code")
+# mlx-lm imports a module by these names.
+_MODULE_KEYS = ("chat_template_type", "model_type", "tool_parser_type")
+_SIZES = (
+    "head_dim",
+    "hidden_size",
+    "intermediate_size",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "vocab_size",
+)
+_NEEDED = ("max_position_embeddings", "vocab_size")
+_MOST_POSITIONS = 1 << 30
+
+
+class VettingError(ValueError):
+    """A base that is refused for what its files say."""
+
+
+def check_base(folder: Path) -> None:
+    """Refuse a base that asks for code of its own, or whose sizes nobody can mean.
+
+    Raises:
+        VettingError: The message names the file and the key.
+    """
+    check_code(folder)
+    config = _read(folder / "config.json")
+    text = config.get("text_config", config)
+    if not isinstance(text, dict):
+        raise VettingError("text_config in config.json is not an object")
+    _check_names("config.json", text)
+    _check_sizes(text)
+
+
+def check_code(folder: Path) -> None:
+    """Refuse a folder of a base or tokenizer that asks for code of its own.
+
+    Raises:
+        VettingError: The message names the file and the key.
+    """
+    for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
+        if (folder / name).is_file():
+            _check_names(name, _read(folder / name))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise VettingError(f"{path.name} is missing or no JSON") from error
+    if not isinstance(data, dict):
+        raise VettingError(f"{path.name} is not a JSON object")
+    return data
+
+
+def _check_names(file: str, data: dict[str, Any]) -> None:
+    if named := [key for key in _CODE_KEYS if data.get(key)]:
+        raise VettingError(f"{file} asks for code of its own by {', '.join(named)}, which is never run")
+    for key in _MODULE_KEYS:
+        value = data.get(key)
+        if value is not None and not (isinstance(value, str) and value.replace("-", "_").isidentifier()):
+            raise VettingError(f"{key} in {file} is not a name")
+
+
+def _check_sizes(text: dict[str, Any]) -> None:
+    if missing := [name for name in _NEEDED if name not in text]:
+        raise VettingError(f"config.json does not say {' and '.join(missing)}")
+    for name in _SIZES:
+        value, most = text.get(name), _MOST_POSITIONS if name == "max_position_embeddings" else MOST
+        if value is not None and not (type(value) is int and 0 < value <= most):
+            raise VettingError(f"{name} in config.json must be an integer from 1 to {most:,}")
+    for name in ("rms_norm_eps", "rope_theta"):
+        value = text.get(name)
+        if value is not None and not (type(value) in (int, float) and math.isfinite(value) and value > 0):
+            raise VettingError(f"{name} in config.json must be a positive finite number")
