@@ -10,6 +10,7 @@ from typing import Any
 from convert.errors import CheckpointError, one_line
 from mlx_hypernet.format import published
 from mlx_hypernet.format.template import affixes
+from mlx_hypernet.format.vetting import check_code
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tekken.json")
 
@@ -87,7 +88,7 @@ def is_fp8(base: Path) -> bool:
 def _config(base: Path) -> dict[str, Any]:
     try:
         config = json.loads((base / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{base} is not a base model: its config.json is missing or no JSON") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{base} is not a base model: its config.json is not a JSON object")
@@ -110,6 +111,7 @@ def template_ids(base: Path) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     from mlx_hypernet.tokenizer import load_tokenizer
 
     try:
+        check_code(base)
         return affixes(load_tokenizer(base))
     except (OSError, ValueError, KeyError, TypeError, ImportError, TemplateError) as error:
         raise CheckpointError(

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import IO, Any
 
-CPU_SECONDS = 20  # checkpoints take a tenth of one
+CPU_SECONDS = 5  # checkpoints take a tenth of one
 MEMORY_BYTES = 2 << 30
 # A pickle holds names and small objects; tensors are beside it. A larger one is meant to exhaust memory.
 _LARGEST_PICKLE = 64 << 20

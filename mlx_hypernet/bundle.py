@@ -29,6 +29,7 @@ from mlx_hypernet.identity import bundle_id, weights_id
 from mlx_hypernet.storage import DamagedFileError, read_tensors, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
+MOST_FAULTS = 8  # in one message
 
 
 class BundleError(Exception):
@@ -92,12 +93,12 @@ def read_config(path: Path) -> BundleConfig:
         if not isinstance(data, dict):
             raise ConfigError("not a JSON object")
         return BundleConfig.from_dict(data)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(f"{path / CONFIG_FILE} is not usable: {error}. Fetch or convert the bundle again.") from error
 
 
 def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
-    """Compare names, shapes and values with the configuration; raises `BundleError` naming every fault."""
+    """Compare names, shapes and values with the configuration; raises `BundleError` naming the first faults."""
     parameters, expected = dict(tree_flatten(hypernet.parameters())), hypernet.parameter_shapes()
     faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
     faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
@@ -108,6 +109,8 @@ def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Pa
             faults.append(f"{name} is {weights[name].dtype}, expected {parameters[name].dtype}")
         elif not mx.isfinite(weights[name]).all().item():
             faults.append(f"{name} holds NaN or infinity")
+    if len(faults) > MOST_FAULTS:
+        faults[MOST_FAULTS:] = [f"and {len(faults) - MOST_FAULTS} more"]
     if faults:
         raise BundleError(f"the weights in {path} do not match their configuration: {'; '.join(faults)}")
 

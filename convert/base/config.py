@@ -15,6 +15,7 @@ from typing import Any
 
 from convert.base.shards import file_in
 from convert.errors import CheckpointError, one_line
+from mlx_hypernet.format.vetting import VettingError, check_code
 
 CONFIG_FILE = "config.json"
 WRAPPER = "mistral3"
@@ -73,10 +74,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path.parent} holds no {CONFIG_FILE}: it is not a model's folder")
     try:
         config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is not JSON: {one_line(error)}") from error
     if not isinstance(config, dict) or not isinstance(config.get("text_config", {}), dict):
         raise CheckpointError(f"{path} is not a model's configuration")
+    try:
+        check_code(path.parent)
+    except VettingError as error:
+        raise CheckpointError(f"{path.parent} is refused: {error}") from error
     return config
 
 

@@ -115,7 +115,7 @@ def _read_index(path: Path, faults: list[str]) -> dict[str, str]:
 
     try:
         index = json.loads(path.read_text("utf-8"), object_pairs_hook=unique)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is not JSON: {error}") from error
     shards = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(shards, dict) or not shards or not all(isinstance(shard, str) for shard in shards.values()):

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 MOST = 1 << 20  # of anything that is counted in a configuration: nothing is allocated for more
+MOST_AFFIX_IDS = 4096  # around every chunk
 DTYPES = ("float32", "bfloat16", "float16")
 
 T = TypeVar("T")
@@ -181,6 +182,10 @@ class BundleConfig:
             raise ConfigError(f"max_chunk_tokens must be an integer from 1 to {MOST:,}, not {self.max_chunk_tokens!r}")
         # MLX looks up an id beyond the vocabulary in memory that is not the embedding's.
         vocabulary = self.base.vocab_size
+        if len(self.prefix_ids) + len(self.suffix_ids) > MOST_AFFIX_IDS:
+            raise ConfigError(
+                f"prefix_ids and suffix_ids have more than {MOST_AFFIX_IDS:,} ids, which no template does"
+            )
         if not all(type(id) is int and 0 <= id < vocabulary for id in (*self.prefix_ids, *self.suffix_ids)):
             raise ConfigError(f"prefix_ids and suffix_ids must be ids of the base's vocabulary, below {vocabulary}")
         if not isinstance(self.quantization, Quantization | None):

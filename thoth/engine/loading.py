@@ -91,7 +91,7 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise ModelError(
             f"the base model in {folder} cannot be loaded ({reason}); download or convert it again"
         ) from error
@@ -118,9 +118,8 @@ def _not_finite(model: nn.Module) -> str | None:
     import mlx.core as mx
     from mlx.utils import tree_flatten
 
-    floats = [
-        (name, value) for name, value in tree_flatten(model.parameters()) if mx.issubdtype(value.dtype, mx.floating)
-    ]
+    parameters: dict[str, mx.array] = dict(tree_flatten(model.parameters()))
+    floats = [(name, value) for name, value in parameters.items() if mx.issubdtype(value.dtype, mx.floating)]
     # A sum is read in one pass and shows both; where fp16 overflows in adding, each number is looked at.
     sums = [mx.isfinite(value.sum()) for _, value in floats]
     mx.eval(sums)

@@ -1,0 +1,182 @@
+"""Model folders and checkpoints that mean harm: each is refused in one line, with exit code 5, and runs nothing."""
+
+import json
+import pickle
+import resource
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from mlx_hypernet.format.rendering import render
+from mlx_hypernet.format.vetting import VettingError, check_base
+from thoth import nano
+from thoth.engine.loading import load_pair
+from thoth.errors import ModelError
+from thoth.models.registry import Pair
+
+CONFIGS = {
+    "model_file": ({"model_file": "own.py"}, "code of its own by model_file"),
+    "auto_map": ({"auto_map": {"AutoConfig": "own.Config"}}, "code of its own by auto_map"),
+    "trust": ({"trust_remote_code": True}, "code of its own by trust_remote_code"),
+    "dotted type": ({"model_type": "..own"}, "model_type in config.json is not a name"),
+    "no positions": ({"max_position_embeddings": None}, "max_position_embeddings"),
+    "layers": ({"num_hidden_layers": 10**9}, "num_hidden_layers in config.json must be"),
+    "vocabulary": ({"vocab_size": "x"}, "vocab_size in config.json must be"),
+    "NaN": ({"rms_norm_eps": float("nan")}, "rms_norm_eps in config.json must be"),
+    "text": ({"text_config": [1]}, "text_config in config.json is not an object"),
+}
+TEMPLATES = {
+    "nested loops": "{% for i in range(99999) %}{% for j in range(99999) %}{% set x = i * j %}{% endfor %}{% endfor %}",
+    "power": "{% set a = 9**(9**9) %}{{ a % 7 }}",
+    "memory": "{% set a = 'x' * 10**11 %}",
+    "doubling": "{% set n = namespace(a='xx') %}{% for i in range(60) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
+    "no template": "{% for %}",
+    "undefined": "{{ nothing.at.all }}",
+    "globals": "{{ cycler.__init__.__globals__.os.system('touch MARK') }}",
+    "attr": "{{ (lipsum|attr('__globals__'))['os'].popen('touch MARK').read() }}",
+    "import": "{% import 'os' as os %}{{ os.system('touch MARK') }}",
+}
+PICKLES = {
+    "hash bomb": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"K\x01s.",
+    "frozen hash bomb": b"\x80\x04(K\x01\x85" + b"2\x86" * 60 + b"\x91.",
+    "memory": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
+}
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Nano's own pair: the bundle where it is, and links to the base's files."""
+    base = tmp_path / "base"
+    base.mkdir()
+    for path in (nano.folder() / "base").iterdir():
+        (base / path.name).symlink_to(path)
+    return Pair("hostile", base, nano.folder() / "hypernet")
+
+
+def put(path, data):
+    path.unlink(missing_ok=True)
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def change(path, **values):
+    data = json.loads(path.read_text()) | values
+    put(path, json.dumps({key: value for key, value in data.items() if value is not None}))
+
+
+def refusal(pair):
+    with pytest.raises(ModelError) as refused:
+        load_pair(pair)
+    message = str(refused.value)
+    assert refused.value.exit_code == 5
+    assert "\n" not in message
+    assert len(message) < 1000
+    return message
+
+
+def test_the_pair_itself_loads(pair):
+    assert load_pair(pair).context_length > 0
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_configuration_that_asks_for_code_or_makes_no_sense_is_refused(pair, kind):
+    values, reason = CONFIGS[kind]
+    change(pair.base / "config.json", **values)
+    assert reason in refusal(pair)
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "generation_config.json"])
+def test_code_is_refused_wherever_it_is_named(pair, file):
+    change(pair.base / file, auto_map={"AutoTokenizer": ["own.Tokenizer", None]})
+    assert f"{file} asks for code of its own" in refusal(pair)
+    with pytest.raises(VettingError, match="auto_map"):
+        check_base(pair.base)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000 + "]" * 200_000, "", "[]", "null", '{"a":'])
+def test_a_configuration_that_is_no_object_is_refused(pair, text):
+    put(pair.base / "config.json", text)
+    assert "config.json" in refusal(pair)
+
+
+@pytest.mark.parametrize("kind", TEMPLATES)
+def test_a_template_that_fails_or_does_not_end_is_refused(pair, tmp_path, kind):
+    marker = tmp_path / "executed"
+    put(pair.base / "chat_template.jinja", TEMPLATES[kind].replace("MARK", str(marker)))
+    refusal(pair)
+    assert not marker.exists()
+
+
+def test_after_a_template_that_was_killed_others_are_rendered():
+    class Tokenizer:
+        special_tokens_map = {"bos_token": "<s>"}  # noqa: RUF012
+
+        def __init__(self, template):
+            self.get_chat_template = lambda: template
+
+    with pytest.raises(ValueError, match="does not end"):
+        render(Tokenizer("{% set a = 9**(9**9) %}"), [])
+    said = "{{ bos_token }}{% generation %}{{ messages[0].content | tojson }}{% endgeneration %}"
+    assert render(Tokenizer(said), [{"role": "user", "content": "é<"}]) == '<s>"é<"'
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(pair, value):
+    path = pair.base / "model.safetensors"
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("down_proj.weight"))
+    tensors[name].flat[-1] = value
+    path.unlink()
+    save_file(tensors, path, {"format": "mlx"})
+    assert "NaN or infinity" in refusal(pair)
+
+
+@pytest.mark.parametrize("kind", ["overlap", "beyond", "shape"])
+def test_weights_whose_header_lies_are_refused(pair, kind):
+    path = pair.base / "model.safetensors"
+    data = path.read_bytes()
+    end = 8 + struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:end])
+    info = header[sorted(name for name in header if name != "__metadata__")[5]]
+    size = info["data_offsets"][1] - info["data_offsets"][0]
+    at = {"overlap": 4, "beyond": len(data), "shape": info["data_offsets"][0]}[kind]
+    info["data_offsets"] = [at, at + size]
+    if kind == "shape":
+        info["shape"] = [1 << 40, 1 << 40]
+    text = json.dumps(header).encode()
+    put(path, struct.pack("<Q", len(text)) + text + data[end:])
+    assert "damaged" in refusal(pair)
+
+
+def test_affixes_longer_than_any_template_are_refused(pair, tmp_path):
+    bundle = tmp_path / "hypernet"
+    bundle.mkdir()
+    for path in pair.bundle.iterdir():
+        (bundle / path.name).symlink_to(path)
+    change(bundle / "config.json", prefix_ids=list(range(200)) * 500)
+    assert "more than 4,096 ids" in refusal(Pair("hostile", pair.base, bundle))
+
+
+@pytest.mark.parametrize("kind", PICKLES)
+def test_a_pickle_that_never_ends_is_refused(tmp_path, kind):
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(PICKLES[kind])
+    command = [sys.executable, "-P", "-c", "from convert.cli import main; main()", str(path), "--inspect"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert len(done.stderr.splitlines()) == 1
+    assert "refused" in done.stderr or "damaged" in done.stderr
+
+
+def test_the_limits_end_with_the_child(tmp_path):
+    """The process that asks keeps its own."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    path = tmp_path / "pytorch_model.bin"
+    path.write_bytes(pickle.dumps({"k": 1}, protocol=2))
+    from convert.pickles import _globals
+
+    assert _globals(path) == set()
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
