@@ -9,7 +9,7 @@ from pathlib import Path
 
 from convert.base_facts import KNOWN_BASES
 from convert.checkpoint import KEYS
-from convert.errors import CheckpointError
+from convert.errors import CheckpointError, one_line
 from convert.reference import read_reference
 from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, read_config
@@ -29,6 +29,11 @@ def inspect(source: Source) -> str:
         facts, tensors, files = _READERS[source.kind](source.path)
     except (BundleError, ConfigError, DamagedFileError) as error:
         raise CheckpointError(str(error)) from error
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise CheckpointError(
+            f"{source.path} is not described by its {CONFIG_FILE} ({reason}): get it again"
+        ) from error
     size = sum(file.stat().st_size for file in files)
     lines = [f"{source.path}: {source.kind}, {size / 1e6:,.1f} MB in {len(files)} file{'s' * (len(files) > 1)}"]
     lines += [f"  {name:<14}{value}" for name, value in facts.items()]

@@ -107,12 +107,19 @@ def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Pa
             faults.append(f"{name} has shape {weights[name].shape}, expected {expected[name]}")
         elif not _same_kind(weights[name].dtype, parameters[name].dtype):
             faults.append(f"{name} is {weights[name].dtype}, expected {parameters[name].dtype}")
-        elif not mx.isfinite(weights[name]).all().item():
-            faults.append(f"{name} holds NaN or infinity")
+        elif not within_measure(weights[name]).item():
+            faults.append(f"{name} holds NaN, infinity or a number beyond measure")
     if len(faults) > MOST_FAULTS:
         faults[MOST_FAULTS:] = [f"and {len(faults) - MOST_FAULTS} more"]
     if faults:
         raise BundleError(f"the weights in {path} do not match their configuration: {'; '.join(faults)}")
+
+
+def within_measure(weights: mx.array) -> mx.array:
+    """Whether every number is finite, and so small that products with it are (below 3e30)."""
+    if not mx.issubdtype(weights.dtype, mx.floating):
+        return mx.array(True)
+    return mx.isfinite(weights.astype(mx.float32) * 1e8).all()
 
 
 def _same_kind(one: mx.Dtype, other: mx.Dtype) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
@@ -72,8 +71,8 @@ class HypernetConfig:
         sizes += [size for pair in modules.values() for size in pair]
         if not all(type(size) is int and 0 < size <= MOST for size in sizes):
             raise ConfigError(f"every size of a hypernetwork must be a positive integer up to {MOST:,}: {self}")
-        if type(self.scale) not in (int, float) or not math.isfinite(self.scale):
-            raise ConfigError(f"scale must be a finite number, not {self.scale!r}")
+        if type(self.scale) not in (int, float) or not abs(self.scale) <= MOST:
+            raise ConfigError(f"scale must be a finite number from -{MOST:,} to {MOST:,}, not {self.scale!r}")
         if type(self.first_layer) is not int or not 0 <= self.first_layer <= MOST:
             raise ConfigError(f"first_layer must be an integer from 0 to {MOST:,}, not {self.first_layer!r}")
         if not isinstance(self.feature_norm, bool) or not isinstance(self.reads_template, bool):
@@ -188,6 +187,8 @@ class BundleConfig:
             )
         if not all(type(id) is int and 0 <= id < vocabulary for id in (*self.prefix_ids, *self.suffix_ids)):
             raise ConfigError(f"prefix_ids and suffix_ids must be ids of the base's vocabulary, below {vocabulary}")
+        if not isinstance(self.source, dict):
+            raise ConfigError(f"source must be an object, not {self.source!r}")
         if not isinstance(self.quantization, Quantization | None):
             raise ConfigError(f"quantization must be an object or null, not {self.quantization!r}")
         if self.dtype not in DTYPES:

@@ -40,9 +40,12 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int
     from jinja2 import TemplateError
 
     try:
-        return _ids(tokenizer, [{"role": "system", "content": ""}, *messages])
+        ids = _ids(tokenizer, [{"role": "system", "content": ""}, *messages])
     except TemplateError:  # Gemma-2's template knows no system message, not even an empty one
-        return _ids(tokenizer, messages)
+        ids = _ids(tokenizer, messages)
+    if not ids:
+        raise ValueError("the chat template leaves out the messages")
+    return ids
 
 
 def affixes(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

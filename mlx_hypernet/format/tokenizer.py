@@ -12,6 +12,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+_MOST_GROWTH = 64  # the normalizers of published bases write three letters for one at most
+
 
 def tekken_pattern(folder: Path) -> str | None:
     """The pattern that a `tekken.json` splits words by; None where there is no such file.
@@ -28,6 +30,19 @@ def tekken_pattern(folder: Path) -> str | None:
     return config.get("pattern") if isinstance(config, dict) else None
 
 
+def growth(backend: Any) -> float:
+    """How many times longer a text can become before a tokenizer splits it, by the replacements in its normalizer."""
+    normalizer = getattr(backend, "normalizer", None)
+    pending, factor = [json.loads(normalizer.__getstate__())] if normalizer is not None else [], 1.0
+    while pending:
+        step = pending.pop()
+        pending += step.get("normalizers") or ()
+        if step.get("type") == "Replace":
+            pattern = step["pattern"].get("String") or "x"  # a regular expression can match one letter
+            factor *= max(1.0, len(step["content"]) / len(pattern))
+    return factor
+
+
 def correct(tokenizer: Any, pattern: str | None) -> bool:
     """Make a byte-level tokenizer decode from bytes, and split words as Tekken does.
 
@@ -37,9 +52,14 @@ def correct(tokenizer: Any, pattern: str | None) -> bool:
 
     Returns:
         Whether it is byte-level; all others are left alone.
+
+    Raises:
+        ValueError: Its normalizer lets a text grow without end.
     """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     splitter = getattr(backend, "pre_tokenizer", None)
+    if growth(backend) > _MOST_GROWTH:
+        raise ValueError("its normalizer makes endless text of a few letters")
     if backend is None or splitter is None or b'"ByteLevel"' not in splitter.__getstate__():
         return False
     from tokenizers import Regex, decoders, pre_tokenizers

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from convert.errors import CheckpointError
+from convert.inspection import inspect
+from convert.source import Kind, Source
 from mlx_hypernet.format.rendering import render
 from mlx_hypernet.format.vetting import VettingError, check_base
 from thoth import nano
@@ -35,6 +38,8 @@ TEMPLATES = {
     "memory": "{% set a = 'x' * 10**11 %}",
     "doubling": "{% set n = namespace(a='xx') %}{% for i in range(60) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
     "no template": "{% for %}",
+    "empty": "",
+    "nothing": "{% set a = 1 %}",
     "undefined": "{{ nothing.at.all }}",
     "globals": "{{ cycler.__init__.__globals__.os.system('touch MARK') }}",
     "attr": "{{ (lipsum|attr('__globals__'))['os'].popen('touch MARK').read() }}",
@@ -123,7 +128,7 @@ def test_after_a_template_that_was_killed_others_are_rendered():
     assert render(Tokenizer(said), [{"role": "user", "content": "é<"}]) == '<s>"é<"'
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_weights_that_are_no_numbers_are_refused(pair, value):
     path = pair.base / "model.safetensors"
     tensors = load_file(path)
@@ -131,7 +136,22 @@ def test_weights_that_are_no_numbers_are_refused(pair, value):
     tensors[name].flat[-1] = value
     path.unlink()
     save_file(tensors, path, {"format": "mlx"})
-    assert "NaN or infinity" in refusal(pair)
+    assert "NaN, infinity" in refusal(pair)
+
+
+def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):
+    replace = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
+    change(pair.base / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [replace] * 34})
+    assert "endless text" in refusal(pair)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000 + "]" * 200_000, "", "[]", '{"hypernet": 1}', "NaN"])
+def test_a_checkpoint_without_a_configuration_is_inspected_in_one_line(tmp_path, text):
+    put(tmp_path / "config.json", text)
+    (tmp_path / "model.safetensors").symlink_to(nano.folder() / "hypernet" / "model.safetensors")
+    with pytest.raises(CheckpointError) as refused:
+        inspect(Source(tmp_path, Kind.TRAINING))
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("kind", ["overlap", "beyond", "shape"])

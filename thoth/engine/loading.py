@@ -83,7 +83,9 @@ def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tu
             model = _dequantised_where_it_fits(model)
         mx.eval(model.parameters())
         if name := _not_finite(model):
-            raise BundleError(f"the base model in {folder} holds NaN or infinity in {name}; download it again")
+            raise BundleError(
+                f"the base model in {folder} holds NaN, infinity or a number beyond measure in {name}; fetch it again"
+            )
         affixes(tokenizer)  # a template that fails is said here, not at the first question
     except BundleError:
         raise
@@ -114,17 +116,19 @@ def _check_files(folder: Path) -> None:
 
 
 def _not_finite(model: nn.Module) -> str | None:
-    """The name of a parameter that holds NaN or infinity."""
+    """The name of a parameter that holds NaN, infinity or a number that nothing can be computed with."""
     import mlx.core as mx
     from mlx.utils import tree_flatten
+
+    from mlx_hypernet.bundle import within_measure
 
     parameters: dict[str, mx.array] = dict(tree_flatten(model.parameters()))
     floats = [(name, value) for name, value in parameters.items() if mx.issubdtype(value.dtype, mx.floating)]
     # A sum is read in one pass and shows both; where fp16 overflows in adding, each number is looked at.
-    sums = [mx.isfinite(value.sum()) for _, value in floats]
+    sums = [mx.isfinite(mx.abs(value).sum().astype(mx.float32) * 1e8) for _, value in floats]
     mx.eval(sums)
     suspects = [pair for pair, finite in zip(floats, sums, strict=True) if not finite.item()]
-    return next((name for name, value in suspects if not mx.isfinite(value).all().item()), None)
+    return next((name for name, value in suspects if not within_measure(value).item()), None)
 
 
 def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:
