@@ -17,7 +17,7 @@ from typing import IO, Any
 CPU_SECONDS = 5  # checkpoints take a tenth of one
 MEMORY_BYTES = 2 << 30
 # A pickle holds names and small objects; tensors are beside it. A larger one is meant to exhaust memory.
-_LARGEST_PICKLE = 64 << 20
+_LARGEST_PICKLE = 8 << 20
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 # What unpickling of damaged bytes raises.
 DAMAGE = (
@@ -88,6 +88,7 @@ def _read(path: Path) -> dict[str, Any]:
         if not zipfile.is_zipfile(path):
             with path.open("rb") as file:
                 _walk(file, names)
+                larger = path.name if file.tell() > _LARGEST_PICKLE else None
         else:
             with zipfile.ZipFile(path) as archive:
                 pickles = [entry for entry in archive.infolist() if entry.filename.endswith(".pkl")]

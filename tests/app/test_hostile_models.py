@@ -48,6 +48,7 @@ TEMPLATES = {
 PICKLES = {
     "hash bomb": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"K\x01s.",
     "frozen hash bomb": b"\x80\x04(K\x01\x85" + b"2\x86" * 60 + b"\x91.",
+    "numbers": b"\x80\x02](" + b"K\x01" * 5_000_000 + b"e.",
     "memory": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
 }
 
