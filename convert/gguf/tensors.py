@@ -106,7 +106,7 @@ def _text_name(stored: str) -> str | None:
 
 
 def read_values(path: Path, tensor: GgufTensor) -> np.ndarray:
-    """A tensor of the file at `path` in fp32, as it is stored."""
+    """A tensor of the file at `path`, dequantised to fp32, with the axes of the file."""
     values = dequantize(_stored(path, tensor), tensor.type)
     return values.astype(np.float32, copy=False).reshape(tensor.shape)
 

@@ -32,7 +32,7 @@ class VettingError(ValueError):
 
 
 def check_base(folder: Path) -> None:
-    """Refuse a base that asks for code of its own, or whose sizes nobody can mean.
+    """Refuse a base that asks for code of its own, or has impossible sizes.
 
     Raises:
         VettingError: The message names the file and the key.

@@ -107,7 +107,7 @@ def test_pages_come_one_by_one(reader: ReaderProcess, tmp_path: Path) -> None:
     assert document == formats.read(pdf, "report.pdf")
     pages = reader.read(tmp_path / "report.pdf", {}, lambda: False)
     assert next(pages) == (1, 20)
-    pages.close()  # nobody wants the rest
+    pages.close()  # the rest is not needed
     assert reader.pid is None
 
 
