@@ -103,7 +103,7 @@ def test_dense_weights_under_a_quantised_configuration_are_refused(tmp_path):
     folder = save(tmp_path / "bundle", replace(CONFIG, quantization=None))
     config = json.loads((folder / "config.json").read_text())
     write_json(folder / "config.json", config | {"quantization": {"bits": 8, "group_size": 32}})
-    with pytest.raises(BundleError, match=r"missing head\.scales"):
+    with pytest.raises(BundleError, match=r"missing decoder\.blocks\.0\.attention\.k_proj\.scales"):
         load_bundle(folder)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mlx_hypernet.format.vetting import check_base
+from mlx_hypernet.format.vetting import check_base, check_code
 from torch_train.errors import TrainingError
 from torch_train.model import attention
 from torch_train.model.attention import Padding
@@ -155,8 +155,11 @@ def base_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        check_base(folder)
+        check_code(folder)
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        # The sizes last: another architecture names them otherwise.
+        if config.model_type in SUPPORTED:
+            check_base(folder)
     except (OSError, ValueError) as error:
         raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error
     if config.model_type not in SUPPORTED:
