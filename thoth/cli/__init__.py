@@ -29,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    # "color": what a pipe gets is the text as it is, escape codes in it too; `terminal.guard` looks after terminals.
+    # "color": a pipe gets the text unchanged, with its escape codes; `terminal.guard` protects terminals.
     context_settings={"help_option_names": ["-h", "--help"], "color": True},
 )
 app.command(cls=Command)(ask)

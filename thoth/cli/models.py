@@ -108,7 +108,7 @@ def add(
         typer.Option("--hypernet", metavar="NAME|FOLDER", help="A pair's hypernetwork, or a bundle. [one that fits]"),
     ] = None,
     bits: Annotated[
-        str | None, typer.Option("--bits", metavar="8|6|4", help="Quantise the base anew. [as the file has it]")
+        str | None, typer.Option("--bits", metavar="8|6|4", help="Quantise the base again. [as in the file]")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the pair if it is here already.")] = False,
     json: Json = False,
