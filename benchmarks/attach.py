@@ -76,28 +76,33 @@ def measure(
     """(total rank, median seconds from memory, their processor time, median seconds from files)."""
     from mlx_lm.models.ministral3 import Model, ModelArgs
 
-    from thoth.engine.attached import Attached
+    from mlx_hypernet.live import put
+    from thoth.engine.adapters import Adapters, sorted_refs
 
     model = Model(ModelArgs.from_dict(config))
     refs = fill(Library(home), config, rank, dtype, 2 * chunks)
     order = random.Random(0)
     memory, processor, files = [], [], []
     library = Library(home)
-    attached = Attached(model, library)
-    attached.set(refs)  # all of them are in memory now, and the modules are wrapped
+    adapters = Adapters(model, library)
+
+    def attach(wanted: list[ChunkRef]) -> None:
+        put(model, adapters.of(sorted_refs(wanted)))
+
+    attach(refs)  # all of them are in memory now, and the modules are wrapped
     for _ in range(sets):
         wanted = order.sample(refs, chunks)
         started, spent = time.perf_counter(), time.process_time()
-        attached.set(wanted)
+        attach(wanted)
         processor.append(time.process_time() - spent)
         memory.append(time.perf_counter() - started)
     for _ in range(sets):
-        attached = Attached(model, Library(home))
+        adapters = Adapters(model, Library(home))
         wanted = order.sample(refs, chunks)
         started = time.perf_counter()
-        attached.set(wanted)
+        attach(wanted)
         files.append(time.perf_counter() - started)
-    return attached.rank, *map(statistics.median, (memory, processor, files))
+    return rank * (chunks + 1), *map(statistics.median, (memory, processor, files))
 
 
 def fill(library: Library, config: dict[str, object], rank: int, dtype: object, chunks: int) -> list[ChunkRef]:

@@ -12,9 +12,10 @@ The names below are for use from outside; importing the package loads none of th
 
 Read `absorbing.py` first: it has the whole path in one function. Then, in its order: `encoder.py` (chunks to features,
 one layer at a time), `hypernet.py` (features to A and B), `adapter.py` (compose, save, load) and `live.py` (attach,
-detach). `bundle.py` loads and checks bundles, `quantization.py` makes them smaller, `base.py` knows the structure of
-base models, `storage.py` reads and writes tensors, `blas.py` makes Linux fast. `format/` is what
-`torch_train` must know as well: configuration, chat template, chunking. The package needs no torch.
+detach). `rows.py` decodes one batch over many documents. `bundle.py` loads and checks bundles, `quantization.py` makes
+them smaller, `base.py` knows the structure of base models, `storage.py` reads and writes tensors, `blas.py` makes Linux
+fast. `format/` is what `torch_train` must know as well: configuration, chat template, chunking. The package needs no
+torch.
 """
 
 from importlib import import_module

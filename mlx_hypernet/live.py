@@ -1,9 +1,13 @@
-"""Adapters in a running model: attach, swap, detach, without touching a weight of the base."""
+"""Adapters in a running model: attach, swap, detach, without touching a weight of the base.
+
+One adapter for everything, or one for each row of a batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import mlx.core as mx
@@ -21,46 +25,128 @@ if TYPE_CHECKING:
 _AT_ONCE_BYTES = 4 << 20
 
 
-def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
-    """Make `adapter` the model's one active adapter; an adapter that is attached already is swapped.
+@dataclass(frozen=True, eq=False)  # two that were brought in twice are two
+class Fitted:
+    """An adapter as the layers of one model take it: checked, in fp32, transposed for mlx-lm's `LoRALinear`.
 
-    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, is not changed
-    inside. Key/value caches made before belong to another adapter: drop them.
+    The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
+
+    Attributes:
+        paths: path of each target inside its block.
+        matrices: block -> for each path A (d_in, r) and B (r, d_out); for a batch (rows, d_in, r) and (rows, r, d_out).
+        scale: factor of the adapter, not divided by the rank.
+    """
+
+    paths: tuple[str, ...]
+    matrices: Mapping[int, tuple[tuple[mx.array, mx.array], ...]]
+    scale: float
+
+    @property
+    def rank(self) -> int:
+        """Total rank; of a batch that of the row with the most."""
+        return int(next(iter(self.matrices.values()))[0][0].shape[-1])
+
+
+def fit(model: nn.Module, adapter: Adapter | Composition) -> Fitted:
+    """Bring an adapter into the form that the layers of `model` take; the model is not changed.
 
     Raises:
-        AdapterError: when layers or shapes do not fit; the model is then as it was.
-        UnsupportedBaseError: when the model has no such modules; the model is then as it was.
+        AdapterError: when layers or shapes do not fit.
+        UnsupportedBaseError: when the model has no such modules.
     """
     blocks = text_model(model).layers
     first, after = adapter.first_layer, adapter.first_layer + adapter.num_layers
     if after > len(blocks) or (first == 0 and after < len(blocks)):
         raise AdapterError(f"the adapter has {adapter.num_layers} layers from {first} on, the model {len(blocks)}")
-    adapted = blocks[first:after]
     paths = {name: target_path(blocks[0], name) for name in adapter.modules}
     for name, path in paths.items():
-        for block in adapted:
+        for block in blocks[first:after]:
             if (shape := linear_shape(base_linear(block, path))) != adapter.shape(name):
                 raise AdapterError(f"the adapter has {adapter.shape(name)} for {path}, the model {shape}")
-    for layer, block in enumerate(blocks):  # of an adapter for other modules or layers
-        for path in _attached(block).keys() - (paths.values() if first <= layer < after else set()):
-            _put(block, {path: base_linear(block, path)})
+    matrices: dict[int, tuple[tuple[mx.array, mx.array], ...]] = {}
     ready: list[mx.array] = []
-    for layer, block in enumerate(adapted):
-        for name, path in paths.items():
-            lora = _wrapped(block, path)
-            a, b = adapter.pair(name, layer)
-            # The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
-            lora.lora_a, lora.lora_b = a.astype(mx.float32).T, b.astype(mx.float32)
-            lora.scale = adapter.scale
-            ready += [lora.lora_a, lora.lora_b]
-        if layer + 1 == len(adapted) or sum(matrix.nbytes for matrix in ready) > _AT_ONCE_BYTES:
+    for layer in range(adapter.num_layers):
+        pairs = [adapter.pair(name, layer) for name in paths]
+        matrices[first + layer] = tuple((a.astype(mx.float32).T, b.astype(mx.float32)) for a, b in pairs)
+        ready += [matrix for pair in matrices[first + layer] for matrix in pair]
+        if layer + 1 == adapter.num_layers or sum(matrix.nbytes for matrix in ready) > _AT_ONCE_BYTES:
             mx.eval(ready)
             ready = []
+    return Fitted(tuple(paths.values()), matrices, adapter.scale)
+
+
+def batched(rows: Sequence[Fitted | None]) -> Fitted | None:
+    """The adapters of the rows of one batch as one, padded to the longest rank; None where no row has one.
+
+    Zeros on the rank axis change nothing, so that each row is computed as by itself.
+
+    Args:
+        rows: for each row of the batch its adapter, None for the base alone.
+
+    Raises:
+        AdapterError: when they come from different hypernetworks.
+    """
+    given = list(dict.fromkeys(row for row in rows if row is not None))
+    if not given:
+        return None
+    if len(given) == 1 and None not in rows:
+        return given[0]  # shared by all rows: nothing is copied
+    first, rank = given[0], max(one.rank for one in given)
+    if any(
+        (one.paths, one.scale, one.matrices.keys()) != (first.paths, first.scale, first.matrices.keys())
+        for one in given
+    ):
+        raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
+
+    def padded(row: Fitted | None, block: int, at: int) -> tuple[mx.array, mx.array]:
+        a, b = (row or first).matrices[block][at]
+        short = rank - a.shape[1]
+        if row is None:
+            return mx.zeros((a.shape[0], rank)), mx.zeros((rank, b.shape[1]))
+        return mx.pad(a, [(0, 0), (0, short)]), mx.pad(b, [(0, short), (0, 0)])
+
+    matrices: dict[int, tuple[tuple[mx.array, mx.array], ...]] = {}
+    for block in first.matrices:
+        sides = [zip(*(padded(row, block, at) for row in rows), strict=True) for at in range(len(first.paths))]
+        matrices[block] = tuple((mx.stack(list(a)), mx.stack(list(b))) for a, b in sides)
+        mx.eval(matrices[block])
+    return Fitted(first.paths, matrices, first.scale)
+
+
+def put(model: nn.Module, fitted: Fitted | None) -> None:
+    """Make a fitted adapter the model's one active adapter, or take off whatever is attached.
+
+    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, is not changed inside.
+    One that `batched` made is for inputs with that many rows.
+    """
+    blocks = text_model(model).layers
+    for layer, block in enumerate(blocks):  # of an adapter for other modules or layers
+        wanted = fitted.paths if fitted is not None and layer in fitted.matrices else ()
+        for path in _attached(block).keys() - set(wanted):
+            _replace(block, {path: base_linear(block, path)})
+    if fitted is None:
+        return
+    for layer, pairs in fitted.matrices.items():
+        for path, (a, b) in zip(fitted.paths, pairs, strict=True):
+            lora = _wrapped(blocks[layer], path)
+            lora.lora_a, lora.lora_b, lora.scale = a, b, fitted.scale
+
+
+def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
+    """Make `adapter` the model's one active adapter; an adapter that is attached already is swapped.
+
+    Key/value caches made before belong to another adapter: drop them.
+
+    Raises:
+        AdapterError: when layers or shapes do not fit; the model is then as it was.
+        UnsupportedBaseError: when the model has no such modules; the model is then as it was.
+    """
+    put(model, fit(model, adapter))
 
 
 def detach(model: nn.Module) -> None:
     """Take the adapter off; the model is then bit for bit the base. Does nothing where none is attached."""
-    _put(model, {path: lora.linear for path, lora in _attached(model).items()})
+    put(model, None)
 
 
 @contextmanager
@@ -71,7 +157,7 @@ def bare(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        _put(model, attached)
+        _replace(model, attached)
 
 
 def _attached(module: nn.Module) -> dict[str, LoRALinear]:
@@ -80,7 +166,7 @@ def _attached(module: nn.Module) -> dict[str, LoRALinear]:
     return {path: found for path, found in module.named_modules() if isinstance(found, LoRALinear)}
 
 
-def _put(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
+def _replace(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
     if modules:
         module.update_modules(tree_unflatten(list(modules.items())))
 
@@ -92,5 +178,5 @@ def _wrapped(block: nn.Module, path: str) -> LoRALinear:
     module = module_at(block, path)
     if not isinstance(module, LoRALinear):
         module = LoRALinear.from_base(module, r=1)
-        _put(block, {path: module})
+        _replace(block, {path: module})
     return module

@@ -42,20 +42,20 @@ def engine(library: Library, tiny_pair: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def log(library: Library, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What happens on the MLX thread: the id of a document for each stored batch, "answer" for each answer."""
+    """What happens on the MLX thread: the id of a document for each stored batch, "answer" for each question."""
     happened: list[str] = []
-    store, answer = library.store, Answerer.answer
+    store, begin = library.store, Answerer.begin
 
     def logged_store(id: str, *arguments: Any) -> StoredDocument:
         happened.append(id)
         return store(id, *arguments)
 
-    def logged_answer(*arguments: Any) -> Answer:
+    def logged_begin(*arguments: Any) -> None:
         happened.append("answer")
-        return answer(*arguments)
+        begin(*arguments)
 
     monkeypatch.setattr(library, "store", logged_store)
-    monkeypatch.setattr(Answerer, "answer", logged_answer)
+    monkeypatch.setattr(Answerer, "begin", logged_begin)
     return happened
 
 
@@ -153,7 +153,7 @@ def test_routes(engine: Engine) -> None:
     assert ("other.txt", 0) not in chosen("auto", top_k=3)
 
 
-def test_the_set_stays_attached(engine: Engine, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_adapter_is_kept(engine: Engine, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     before = answer(engine.ask(QUESTION, max_tokens=8)).text
     one, other = (absorbed(engine.absorb(document)) for document in (NOTE, OTHER))
     loads: list[object] = []
@@ -165,7 +165,10 @@ def test_the_set_stays_attached(engine: Engine, library: Library, monkeypatch: p
     assert len(loads) == 1
     assert answer(engine.ask(QUESTION, max_tokens=8)).text == before
     assert answer(engine.ask(QUESTION, [one, other], routing=ALL, max_tokens=8)).text == attached
-    assert len(loads) == 2
+    assert len(loads) == 1
+    answer(engine.ask(QUESTION, [one], routing=ALL, max_tokens=8))
+    assert answer(engine.ask(QUESTION, [one, other], routing=ALL, max_tokens=8)).text == attached
+    assert len(loads) == 3
 
 
 def test_absorbing_does_not_see_what_is_attached(engine: Engine, library: Library, tiny_pair: Path) -> None:

@@ -1,20 +1,22 @@
-"""A question and its documents -> the answer, token by token. Runs on the MLX thread."""
+"""Questions and their documents -> answers, token by token. Runs on the MLX thread."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thoth.engine import prompt
-from thoth.engine.attached import Attached
+from thoth.engine.adapters import Adapters, Refs, sorted_refs
 from thoth.engine.caches import KeyValueCaches
+from thoth.engine.decoding import Decoded, Decoder
 from thoth.engine.loading import LoadedPair
 from thoth.engine.prompt import Message, Prompt
-from thoth.events import Answer, Event, Passage, Stats, Token
+from thoth.engine.request import Task, failure
+from thoth.errors import Stopped
+from thoth.events import Answer, Passage, Stats, Token
 from thoth.ingest import Document
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import choosing, provenance, router
@@ -25,10 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlx_hypernet.live import Fitted
     from thoth.library.library import Library
 
-# Prompt tokens read between two checks whether to stop.
-_PREFILL_TOKENS = 512
 # Chunks searched for support of an answer.
 _MOST_SOURCES = 16
 
@@ -45,21 +46,38 @@ class Question:
     asked_at: float = field(default_factory=time.perf_counter)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Reply:
-    """What the model generated, and how fast."""
+    """A question that is being answered, and the answer so far.
 
-    text: str
-    tokens: int
-    first_token_at: float
-    tokens_per_second: float
-    cached_tokens: int
+    Attributes:
+        asking: the prompt.
+        adapter: what the answer comes from, None for the base alone.
+        row: id in the decoder; None while the question waits for room there.
+    """
+
+    task: Task
+    question: Question
+    searched: str
+    choice: Choice
+    asking: Prompt
+    refs: Refs
+    adapter: Fitted | None
+    absorb_seconds: float
+    attach_seconds: float
+    detokenizer: Any
+    max_tokens: int
+    row: int | None = None
+    cached_tokens: int = 0
+    text: str = ""
+    tokens: int = 0
+    first_token_at: float = 0.0
 
 
 class Answerer:
-    """Answers with one pair, and keeps what the next answer can reuse.
+    """Answers any number of questions at a time with one pair, each with its own adapter, and one token of each a step.
 
-    That is the adapter, which stays attached until a question needs another one, and key/value caches.
+    What the next answer can reuse is kept: the last adapter, and key/value caches.
 
     Args:
         pair: the loaded pair.
@@ -70,47 +88,133 @@ class Answerer:
     def __init__(self, pair: LoadedPair, library: Library, kv_cache_bytes: int) -> None:
         self._pair, self._library = pair, library
         self._caches = KeyValueCaches(kv_cache_bytes)
-        self._attached = Attached(pair.model, library)
+        self._adapters = Adapters(pair.model, library)
+        self._decoder = Decoder(pair)
+        self._replies: list[_Reply] = []  # in flight, or waiting for room, in the order of the questions
 
-    def answer(
-        self, question: Question, emit: Callable[[Event], None], check: Callable[[], None], absorb_seconds: float
-    ) -> Answer:
-        """Answer a question.
+    @property
+    def busy(self) -> bool:
+        """Whether a question waits for its next token."""
+        return bool(self._replies)
+
+    def begin(self, question: Question, task: Task, absorb_seconds: float) -> None:
+        """Choose what a question needs, and let it join those in flight. Its task hears of the rest.
 
         Args:
             question: the question and its documents.
-            emit: called with each piece of the answer.
-            check: raises `Stopped` to stop; called before every token and every part of the prompt.
+            task: gets a `Token` for each piece of the answer, then an `Answer` or a `Failed`.
             absorb_seconds: seconds spent absorbing the documents, for the stats.
 
         Raises:
             ThothError: A document is missing or belongs to another bundle, or the prompt is too long.
         """
-        import mlx.core as mx
-
         started = time.perf_counter()
         searched = router.conversation_query(question.messages)
         choice = self._choose(question, searched)
-        self._attached.set(map(ref, choice.attached))
-        attached = time.perf_counter()
-        check()
+        refs = sorted_refs(map(ref, choice.attached))
+        adapter = self._adapters.of(refs)
+        attach_seconds = time.perf_counter() - started
+        task.check()
         asking = self._prompt(question, choice)
-        reply = self._generate(asking, min(question.max_tokens, asking.room), emit, check)
+        reply = _Reply(
+            task,
+            question,
+            searched,
+            choice,
+            asking,
+            refs,
+            adapter,
+            absorb_seconds,
+            attach_seconds,
+            self._pair.tokenizer.detokenizer,
+            min(question.max_tokens, asking.room),
+        )
+        self._replies.append(reply)
+
+    def step(self) -> None:
+        """One token, or one part of a prompt, for each question in flight; tells the tasks."""
+        for reply in list(self._replies):
+            if reply.task.stopped:
+                self._end(reply, Stopped("stopped"))
+        self._join()
+        rows = {reply.row: reply for reply in self._replies if reply.row is not None}
+        for decoded in self._decoder.step() if rows else ():
+            reply = rows[decoded.row]
+            try:
+                self._hear(reply, decoded)
+            except Exception as error:  # of one question: the others go on
+                self._end(reply, error)
+
+    def fail(self, error: Exception) -> None:
+        """End all questions that wait for their next token."""
+        for reply in list(self._replies):
+            self._end(reply, error)
+
+    def close(self) -> None:
+        """Give back what the decoder holds."""
+        self._decoder.close()
+
+    def _join(self) -> None:
+        """Let questions into the batch as far as there is room, in their order."""
+        for reply in self._replies:
+            if reply.row is None:
+                ids = reply.asking.ids
+                if not self._decoder.has_room(len(ids) + reply.max_tokens):
+                    return
+                cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
+                reply.cached_tokens = len(ids) - len(unread)
+                reply.row = self._decoder.add(ids, unread, cache, reply.adapter, reply.max_tokens)
+
+    def _hear(self, reply: _Reply, decoded: Decoded) -> None:
+        """Take the next token of an answer."""
+        reply.first_token_at = reply.first_token_at or time.perf_counter()
+        if decoded.finish != "stop":
+            reply.detokenizer.add_token(decoded.token)
+            reply.tokens += 1
+        if decoded.finish:
+            reply.detokenizer.finalize()
+        piece = reply.detokenizer.last_segment
+        piece = piece if reply.text else piece.lstrip()  # some models begin with a space
+        if piece:
+            reply.task.tell(Token(piece))
+        reply.text += piece
+        if decoded.finish:
+            assert decoded.cache is not None
+            assert decoded.ids is not None
+            reply.row = None
+            self._caches.keep(reply.refs, decoded.ids, decoded.cache)
+            answer = self._answer(reply)
+            self._replies.remove(reply)
+            reply.task.tell(answer)
+
+    def _end(self, reply: _Reply, error: Exception) -> None:
+        if reply.row is not None:
+            self._decoder.remove([reply.row])
+        self._replies.remove(reply)
+        reply.task.tell(failure(error))
+
+    def _answer(self, reply: _Reply) -> Answer:
+        import mlx.core as mx
+
+        question, choice = reply.question, reply.choice
+        # The first token comes with the prompt; after it, each took one step, the one that ends the answer too.
+        seconds = time.perf_counter() - reply.first_token_at
+        text = reply.text.strip()
         stats = Stats(
-            document_tokens_in_context=asking.document_tokens,
-            prompt_tokens=len(asking.ids),
+            document_tokens_in_context=reply.asking.document_tokens,
+            prompt_tokens=len(reply.asking.ids),
             generated_tokens=reply.tokens,
-            absorb_seconds=absorb_seconds,
+            absorb_seconds=reply.absorb_seconds,
             time_to_first_token_seconds=reply.first_token_at - question.asked_at,
-            tokens_per_second=reply.tokens_per_second,
+            tokens_per_second=max(0, reply.tokens - 1) / seconds if seconds else 0.0,
             active_documents=len({chosen.document for chosen in choice.attached}),
-            rank=self._attached.rank,
+            rank=0 if reply.adapter is None else reply.adapter.rank,
             peak_memory_bytes=mx.get_peak_memory(),
-            attach_seconds=attached - started,
+            attach_seconds=reply.attach_seconds,
             cached_tokens=reply.cached_tokens,
             chunks=choice.attached,
         )
-        return Answer(reply.text, stats, self._sources(question, searched, choice, reply.text))
+        return Answer(text, stats, self._sources(question, reply.searched, choice, text))
 
     def _choose(self, question: Question, searched: str) -> Choice:
         bundle = self._pair.bundle
@@ -146,40 +250,6 @@ class Answerer:
             except prompt.TooLongError:
                 continue
         return prompt.build(self._pair, question.messages, question.context)
-
-    def _generate(
-        self, asking: Prompt, max_tokens: int, emit: Callable[[Event], None], check: Callable[[], None]
-    ) -> _Reply:
-        from mlx_lm import stream_generate
-
-        pair = self._pair
-        cache, unread = self._caches.take(pair.model, self._attached.refs, asking.ids)
-        text, first_at = "", 0.0
-        generated: list[int] = []
-        parts = stream_generate(
-            pair.model,
-            pair.tokenizer,
-            unread,
-            max_tokens=max_tokens,
-            prompt_cache=cache,
-            prefill_step_size=_PREFILL_TOKENS,
-            prompt_progress_callback=lambda *_: check(),
-        )
-        with closing(parts):
-            for part in parts:
-                check()
-                first_at = first_at or time.perf_counter()
-                generated.append(part.token)
-                piece = part.text if text else part.text.lstrip()  # some models begin with a space
-                if piece:
-                    emit(Token(piece))
-                text += piece
-        later = len(generated) - 1
-        rate = later / (time.perf_counter() - first_at) if later else 0.0
-        # mlx-lm has read each token it yields, including the last.
-        self._caches.keep(self._attached.refs, [*asking.ids, *generated], cache)
-        tokens = later if part.finish_reason == "stop" else later + 1
-        return _Reply(text.strip(), tokens, first_at, rate, len(asking.ids) - len(unread))
 
     def _sources(self, question: Question, searched: str, choice: Choice, answer: str) -> tuple[Passage, ...]:
         """Find the passages that support an answer: in what was attached or read, then in chunks with similar words."""

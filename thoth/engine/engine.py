@@ -3,15 +3,16 @@
 MLX's streams are thread-local, so the model, its adapters and its generators are made, used and dropped on one worker
 thread. `load`, `absorb` and `ask` return at once; a listener is called with the events of its request.
 
-The worker takes turns: a model or a question is one turn, a document is one turn for each batch of its chunks. What is
-not done queues again after newer requests, so a question is answered while a book is absorbed. Reading and
-cutting a document need no model and happen on a second thread.
+The worker takes turns: a model is one turn, a document is one for each batch of its chunks, and one token for each
+question in flight is one. What is not done queues again after newer requests, so questions are answered together, and
+while a book is absorbed. Reading and cutting a document need no model and happen on a second thread.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,10 +24,10 @@ from thoth.engine import absorbing
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
 from thoth.engine.answering import Answerer, Question
 from thoth.engine.background import BackgroundThread
-from thoth.engine.loading import LoadedPair, is_out_of_memory, load_pair
+from thoth.engine.loading import LoadedPair, load_pair
 from thoth.engine.prompt import Message
-from thoth.engine.request import Listener, Request, Task
-from thoth.errors import InternalError, ResourceError, Stopped, ThothError
+from thoth.engine.request import Listener, Request, Task, failure
+from thoth.errors import Stopped, ThothError
 from thoth.events import Absorbed, Event, Failed, Progress, is_last
 from thoth.ingest import Document, Options
 from thoth.library.records import StoredDocument, document_id
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from thoth.library.library import Library
 
 _KV_CACHE_BYTES = 512 << 20
+# While questions are answered, a batch of chunks is absorbed as often as this.
+_ABSORB_EVERY_SECONDS = 1.0
 _DEFAULT_ROUTING = Routing()
 
 _Turns = Generator[Event | None, None, None]
@@ -68,6 +71,8 @@ class Engine:
         self._cutter: Cutter | None = None
         self._answerer: Answerer | None = None
         self._absorber = Absorber(library)
+        self._absorbed_at = 0.0
+        self._waiting_loads = 0
 
     def __enter__(self) -> Self:
         return self
@@ -140,7 +145,10 @@ class Engine:
         """
         request = self._request(listener)
         question = Question(messages, documents, context, routing, max_tokens)
-        self._queue(request.task, self._ask(question, request.task))
+        try:
+            self._on_thread(self._ask, question, request.task)
+        except Stopped as error:
+            request.task.tell(Failed(error))
         return request
 
     def document_id(self, document: Document, chunking: Chunking = "meaning") -> str:
@@ -209,7 +217,7 @@ class Engine:
             task.tell(Progress("read", 1, 1, pages=document.pages))
         # The edge of a thread: an error that escaped here would be lost.
         except Exception as error:
-            task.tell(_failure(error))
+            task.tell(failure(error))
             return
         if prepared.stored.complete:
             task.tell(Absorbed(prepared.stored))
@@ -232,9 +240,15 @@ class Engine:
         # The edge of a thread, as above.
         except Exception as error:
             turns.close()
-            task.tell(_failure(error))
+            task.tell(failure(error))
 
     def _load(self, pair: Pair, task: Task) -> _Turns:
+        self._waiting_loads += 1
+        try:
+            while self._answering:  # what was asked before is answered by the pair that was there
+                yield None
+        finally:
+            self._waiting_loads -= 1
         self._drop_pair()
         task.tell(Progress("load", 0, 1))
         self._pair = load_pair(pair)
@@ -249,13 +263,49 @@ class Engine:
                 )
             return loaded
 
-        return self._absorber.turns(prepared, pair, lambda: task.stopped)
+        for event in self._absorber.turns(prepared, pair, lambda: task.stopped):
+            self._absorbed_at = time.perf_counter()
+            yield event
+            while self._answering and time.perf_counter() - self._absorbed_at < _ABSORB_EVERY_SECONDS:
+                task.check()
+                yield None
 
-    def _ask(self, question: Question, task: Task) -> _Turns:
-        self._loaded()
+    def _ask(self, question: Question, task: Task) -> None:
+        """Let a question join those in flight, and begin to step if it is the only one."""
+        if self._waiting_loads:  # asked after a pair that is not there yet
+            self._on_thread(self._ask, question, task)
+            return
+        stepping = self._answering
+        try:
+            task.check()
+            self._loaded()
+            assert self._answerer is not None
+            seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
+            self._answerer.begin(question, task, seconds)
+        # The edge of a thread, as above.
+        except Exception as error:
+            task.tell(failure(error))
+            return
+        if not stepping:
+            self._step()
+
+    @property
+    def _answering(self) -> bool:
+        return self._answerer is not None and self._answerer.busy
+
+    def _step(self) -> None:
+        """One token for each question in flight; then whatever waits for this thread, then the next."""
         assert self._answerer is not None
-        seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
-        yield self._answerer.answer(question, task.tell, task.check, seconds)
+        try:
+            self._answerer.step()
+        # The edge of a thread, as above.
+        except Exception as error:
+            self._answerer.fail(error)
+        if self._answering:
+            try:
+                self._on_thread(self._step)
+            except Stopped as error:
+                self._answerer.fail(error)
 
     def _loaded(self) -> LoadedPair:
         if (pair := self._pair) is None:
@@ -267,20 +317,11 @@ class Engine:
         return self._cutter
 
     def _drop_pair(self) -> None:
+        if self._answerer is not None:
+            self._answerer.close()
         self._pair = self._cutter = self._answerer = None
 
     def _end(self) -> None:
         self._drop_pair()
         if mlx := sys.modules.get("mlx.core"):
             mlx.clear_streams()  # a thread that ends with open streams can abort the process
-
-
-def _failure(error: Exception) -> Failed:
-    """Return the last event of a request that an error ended."""
-    if isinstance(error, ThothError):
-        return Failed(error)
-    if is_out_of_memory(error):
-        return Failed(ResourceError("not enough memory; close other programs, or use a smaller model or document"))
-    bug = InternalError(f"unexpected error: {error!r}")
-    bug.__cause__ = error
-    return Failed(bug)

@@ -7,7 +7,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from thoth.errors import InternalError, Stopped
+from thoth.engine.loading import is_out_of_memory
+from thoth.errors import InternalError, ResourceError, Stopped, ThothError
 from thoth.events import Event, Failed, is_last
 
 log = logging.getLogger(__name__)
@@ -85,3 +86,14 @@ class Request(Iterator[Event]):
     def __del__(self) -> None:
         if self._events is not None:
             self.close()
+
+
+def failure(error: Exception) -> Failed:
+    """Return the last event of a request that an error ended."""
+    if isinstance(error, ThothError):
+        return Failed(error)
+    if is_out_of_memory(error):
+        return Failed(ResourceError("not enough memory; close other programs, or use a smaller model or document"))
+    bug = InternalError(f"unexpected error: {error!r}")
+    bug.__cause__ = error
+    return Failed(bug)

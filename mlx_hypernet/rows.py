@@ -1,0 +1,106 @@
+"""One batch, many documents: which adapter each row of mlx-lm's `BatchGenerator` runs with.
+
+The generator moves rows about: prompts are read in one batch, answers decoded in another, rows come and go between
+tokens. Whatever it does to a row it does to the row's caches. So the adapter of a row travels as one more cache, after
+those of the layers, and the model that the generator is given looks there before each step.
+
+    generator = BatchGenerator(RowModel(model), ...)
+    generator.insert([ids], caches=[[*make_prompt_cache(model), Rows([fit(model, adapter)])]])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_hypernet.live import Fitted, batched, put
+
+
+class Rows:
+    """The adapters of the rows of a batch, with the methods that mlx-lm calls on caches.
+
+    Args:
+        adapters: of each row; None for the base alone.
+    """
+
+    def __init__(self, adapters: Sequence[Fitted | None]) -> None:
+        self.adapters = list(adapters)
+        self._batched: tuple[Fitted | None] | None = None
+
+    @property
+    def batched(self) -> Fitted | None:
+        """All of them as one, made again only after rows came or went."""
+        if self._batched is None:
+            self._batched = (batched(self.adapters),)
+        return self._batched[0]
+
+    @staticmethod
+    def merge(caches: Sequence[Rows]) -> Rows:
+        """Rows of several batches as one batch."""
+        return Rows([adapter for one in caches for adapter in one.adapters])
+
+    def extend(self, other: Rows) -> None:
+        """Add the rows of another batch behind these."""
+        self._change([*self.adapters, *other.adapters])
+
+    def filter(self, keep: Sequence[int]) -> None:
+        """Keep these rows alone, in this order."""
+        self._change([self.adapters[row] for row in keep])
+
+    def extract(self, row: int) -> Rows:
+        """One row by itself."""
+        return Rows([self.adapters[row]])
+
+    def prepare(self, **_: Any) -> None:
+        """Padding is none of an adapter's business."""
+
+    def finalize(self) -> None:
+        """See `prepare`."""
+
+    @property
+    def state(self) -> list[mx.array]:
+        """Nothing to evaluate: adapters are, before they come here."""
+        return []
+
+    @property
+    def nbytes(self) -> int:
+        """Adapters are counted where they are kept."""
+        return 0
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """The generator copies a batch to split it; what is in an adapter never changes."""
+        return type(self)(self.adapters)
+
+    def _change(self, adapters: list[Fitted | None]) -> None:
+        if adapters != self.adapters:
+            self._batched = None
+        self.adapters = adapters
+
+
+class RowModel:
+    """A base that runs each row of a batch with the adapter it finds behind the row's caches.
+
+    Args:
+        model: the base, as mlx-lm loads it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._put: tuple[Fitted | None] | None = None  # what is attached, None if that is not known
+
+    def __call__(self, tokens: mx.array, cache: Sequence[Any]) -> mx.array:
+        """Token ids (rows, T) and the caches of the layers with `Rows` behind them -> logits (rows, T, vocabulary)."""
+        *layers, rows = cache
+        wanted = rows.batched
+        if self._put is None or self._put[0] is not wanted:
+            put(self._model, wanted)
+            self._put = (wanted,)
+        logits: mx.array = self._model(tokens, cache=layers)
+        return logits
+
+    def forget(self) -> None:
+        """Something else was attached in the meantime."""
+        self._put = None
