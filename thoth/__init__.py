@@ -15,6 +15,7 @@ Read first: `engine/engine.py`, the one thread that owns the model; then `events
 Imports point down this list:
 
     cli/ tui/      front ends: commands, terminal app
+    agent/         a loop of model and tools, with permissions
     actions/       what both front ends do
     engine/        absorbing and answering, on the one thread that owns MLX
     retrieval/     which chunks a question needs, which sentence supports the answer

@@ -1,14 +1,14 @@
 """What the engine reports while it works: a closed set of frozen, typed events.
 
-A request reports any number of `Progress` and `Token`, then a last event: `Absorbed`, `Answer` or `Failed`. Loading a
-model ends with its last `Progress`.
+A request reports any number of `Progress`, `Token` and `Step`, then a last event: `Absorbed`, `Answer` or `Failed`.
+Loading a model ends with its last `Progress`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from thoth.errors import ThothError
 
@@ -128,6 +128,55 @@ class Absorbed:
     document: StoredDocument
 
 
+@dataclass(frozen=True)
+class Call:
+    """A tool call as the model wrote it.
+
+    Attributes:
+        tool: name of the tool.
+        arguments: its arguments, a JSON object.
+    """
+
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+# "asking": a person is asked for permission; "refused": no permission; "stopped": by the user, or by a kill.
+StepState = Literal["asking", "running", "done", "failed", "refused", "stopped"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A tool call of an agent and what became of it. Reported at each change: the number says which step it replaces.
+
+    Attributes:
+        number: place among the steps of its turn, from 0.
+        tool: name of the tool.
+        arguments: its arguments, a JSON object.
+        state: see `StepState`.
+        text: what the model wrote before this call.
+        result: what the model read: the result, a receipt, or why there is none; empty before the step ends.
+        seconds: time the tool took, without the time to ask for permission.
+        documents: ids of the documents that the step absorbed.
+        round: number of the model's message that made the call, from 0: a message may make several.
+    """
+
+    number: int
+    tool: str
+    arguments: Mapping[str, Any]
+    state: StepState = "running"
+    text: str = ""
+    result: str = ""
+    seconds: float = 0.0
+    documents: tuple[str, ...] = ()
+    round: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more happens to it."""
+        return self.state not in ("asking", "running")
+
+
 # "supported": a sentence of the documents says so; "unsupported": documents took part, but none of them says so;
 # "none": no document took part.
 Support = Literal["supported", "unsupported", "none"]
@@ -135,11 +184,21 @@ Support = Literal["supported", "unsupported", "none"]
 
 @dataclass(frozen=True)
 class Answer:
-    """The complete answer and the passages that support it; no passage if the documents do not contain it."""
+    """The complete answer and the passages that support it; no passage if the documents do not contain it.
+
+    Attributes:
+        text: the text; what comes before the calls if there are any.
+        stats: what it cost.
+        sources: the passages.
+        calls: the tools that the model calls; empty for an answer to a person.
+        fault: why the calls that the model wrote cannot be read; empty if they can.
+    """
 
     text: str
     stats: Stats
     sources: tuple[Passage, ...] = ()
+    calls: tuple[Call, ...] = ()
+    fault: str = ""
 
     @property
     def support(self) -> Support:
@@ -161,11 +220,11 @@ class Failed:
     error: ThothError
 
 
-Event = Progress | Token | Absorbed | Answer | Failed
+Event = Progress | Token | Step | Absorbed | Answer | Failed
 
 
 def is_last(event: Event) -> bool:
     """Tell whether a request ends with this event."""
     if isinstance(event, Progress):
         return event.stage == "load" and event.done == event.total
-    return not isinstance(event, Token)
+    return not isinstance(event, Token | Step)

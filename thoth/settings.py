@@ -62,6 +62,20 @@ class Settings:
         metadata=_about("Text recognition on scanned pages, if it is installed.", choices=("off", "on")),
     )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
+    agent_steps: int = field(
+        default=8, metadata=_about("Maximum number of tool calls for one question of the agent.", minimum=1)
+    )
+    agent_tokens: int = field(
+        default=4096, metadata=_about("Maximum number of tokens the agent generates for one question.", minimum=1)
+    )
+    agent_absorb_over: int = field(
+        default=400,
+        metadata=_about("Tool results longer than this many tokens are absorbed instead of read.", minimum=50),
+    )
+    mcp: dict[str, str] = field(
+        default_factory=dict,
+        metadata=_about('MCP servers of the agent: a table of name = "command" or name = "https://address".'),
+    )
     theme: str | None = field(default=None, metadata=_about("Colour theme of the terminal app."))
     keys: dict[str, str] = field(
         default_factory=dict, metadata=_about('Key bindings of the terminal app: a table of action = "key".')

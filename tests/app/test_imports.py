@@ -55,7 +55,20 @@ def test_thoth_runs_without_torch() -> None:
 
 
 # The order of the folders: each imports from those after it only.
-ORDER = ("__main__", "cli", "tui", "actions", "engine", "retrieval", "chats", "library", "models", "ingest", "system")
+ORDER = (
+    "__main__",
+    "cli",
+    "tui",
+    "agent",
+    "actions",
+    "engine",
+    "retrieval",
+    "chats",
+    "library",
+    "models",
+    "ingest",
+    "system",
+)
 LONGEST_CHAIN = 8
 
 Graph = dict[str, set[str]]

@@ -36,7 +36,7 @@ def test_the_routing_they_add_up_to(file: Path) -> None:
 def test_the_choices_are_those_of_the_core() -> None:
     known = {option.name: option for option in settings.options()}
     assert known["chunking"].choices == get_args(Chunking)
-    assert [option.kind for option in settings.options()].count("table") == 1
+    assert [option.kind for option in settings.options()].count("table") == 2  # keys, mcp
     assert known["keys"].variable is None
 
 

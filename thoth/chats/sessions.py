@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from thoth.errors import DocumentError
-from thoth.events import Chosen, Passage, Stats
+from thoth.events import Chosen, Passage, Stats, Step
 from thoth.system.sqlite import Database, Schema
 
 State = Literal["answering", "done", "stopped", "failed"]
@@ -43,12 +43,23 @@ _FIRST = (
     ) WITHOUT ROWID""",
 )
 
+# Steps of the agent, and documents that were absorbed for one chat and go with it.
+_SECOND = (
+    "ALTER TABLE turn ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'",  # JSON
+    """CREATE TABLE chat_document (
+        session TEXT NOT NULL,
+        document TEXT NOT NULL, -- id in the library; it may be gone, or not absorbed yet
+        kind TEXT NOT NULL,
+        PRIMARY KEY (session, document)
+    ) WITHOUT ROWID""",
+)
+
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.create_function("folded", 1, str.casefold, deterministic=True)
 
 
-_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST,), prepare=_prepare)
+_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST, _SECOND), prepare=_prepare)
 
 
 def now() -> datetime:
@@ -69,6 +80,7 @@ class Turn:
         stats: what it cost, where it was answered to its end.
         sources: passages that support it.
         asked: UTC.
+        steps: tool calls of the agent, in order.
     """
 
     number: int
@@ -79,6 +91,11 @@ class Turn:
     stats: Stats | None = None
     sources: tuple[Passage, ...] = ()
     asked: datetime = field(default_factory=now)
+    steps: tuple[Step, ...] = ()
+
+    def with_step(self, step: Step) -> Turn:
+        """Return the turn with a step added, or in the place of the one with its number."""
+        return replace(self, steps=(*self.steps[: step.number], step))
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,7 @@ class Sessions:
         """Store a turn, in place of the one with its number; durable on return."""
         stats = json.dumps(asdict(turn.stats)) if turn.stats else None
         sources = json.dumps([asdict(passage) for passage in turn.sources])
+        steps = json.dumps([asdict(step) for step in turn.steps])
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO session VALUES (?, ?, ?, ?, ?) "
@@ -132,7 +150,7 @@ class Sessions:
                 ),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.id,
                     turn.number,
@@ -143,6 +161,7 @@ class Sessions:
                     stats,
                     sources,
                     _text(turn.asked),
+                    steps,
                 ),
             )
 
@@ -174,17 +193,44 @@ class Sessions:
     def turns(self, id: str) -> list[Turn]:
         """Return a session's turns in order; one that a killed process left unfinished counts as stopped."""
         rows = self._read(
-            "SELECT number, question, answer, state, error, stats, sources, asked FROM turn "
+            "SELECT number, question, answer, state, error, stats, sources, asked, steps FROM turn "
             "WHERE session = ? ORDER BY number",
             [id],
         )
         turns = [_turn(row) for row in rows]
-        return [replace(turn, state="stopped") if turn.state == "answering" else turn for turn in turns]
+        return [_ended(turn) if turn.state == "answering" else turn for turn in turns]
 
     def questions(self, limit: int = 200) -> list[str]:
         """Return the last questions of all sessions, oldest first, each once."""
         rows = self._read("SELECT question FROM turn GROUP BY question ORDER BY max(asked) DESC LIMIT ?", [limit])
         return [question for (question,) in reversed(rows)]
+
+    def add_document(self, session: str, document: str, kind: str) -> None:
+        """Note that a document belongs to a session; before it is absorbed, so that a crash leaves none behind.
+
+        Args:
+            session: id of the session, which may be stored later.
+            document: id in the library.
+            kind: what it holds: "result" of a tool, or "turns" of the conversation.
+        """
+        with self._database.writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO chat_document VALUES (?, ?, ?)", (session, document, kind))
+
+    def documents(self, session: str, kind: str | None = None) -> list[str]:
+        """Return the ids of the documents that belong to a session, of one kind or all."""
+        rows = self._read(
+            "SELECT document FROM chat_document WHERE session = ?1 AND (?2 IS NULL OR kind = ?2)", [session, kind]
+        )
+        return [document for (document,) in rows]
+
+    def alone(self, session: str) -> list[str]:
+        """Return the ids of the documents that belong to this session and to no other."""
+        rows = self._read(
+            "SELECT document FROM chat_document WHERE session = ?1 AND document NOT IN "
+            "(SELECT document FROM chat_document WHERE session <> ?1)",
+            [session],
+        )
+        return [document for (document,) in rows]
 
     def rename(self, id: str, title: str) -> None:
         """Give a session another title."""
@@ -192,8 +238,9 @@ class Sessions:
             connection.execute("UPDATE session SET title = ? WHERE id = ?", (_storable(title), id))
 
     def remove(self, id: str) -> None:
-        """Delete a session with everything said in it."""
+        """Delete a session with everything said in it; its documents are removed by `actions.chats.remove`."""
         with self._database.writing() as connection:
+            connection.execute("DELETE FROM chat_document WHERE session = ?", (id,))
             connection.execute("DELETE FROM session WHERE id = ?", (id,))
         self._database.empty_log()
 
@@ -219,7 +266,7 @@ def _session(row: tuple[Any, ...]) -> Session:
 
 
 def _turn(row: tuple[Any, ...]) -> Turn:
-    number, question, answer, state, error, stats, sources, asked = row
+    number, question, answer, state, error, stats, sources, asked, steps = row
     return Turn(
         number,
         question,
@@ -229,7 +276,14 @@ def _turn(row: tuple[Any, ...]) -> Turn:
         _stats(json.loads(stats)) if stats else None,
         tuple(Passage(**_tuples(passage)) for passage in json.loads(sources)),
         datetime.fromisoformat(asked),
+        tuple(Step(**_tuples(step)) for step in json.loads(steps)),
     )
+
+
+def _ended(turn: Turn) -> Turn:
+    """Return a turn that a killed process left, as stopped."""
+    steps = tuple(step if step.ended else replace(step, state="stopped") for step in turn.steps)
+    return replace(turn, state="stopped", steps=steps)
 
 
 def _stats(values: dict[str, Any]) -> Stats:

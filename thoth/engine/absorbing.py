@@ -105,7 +105,15 @@ def origin(source: Document | Path | str) -> str | None:
     return str(source) if is_address else os.path.abspath(source)
 
 
-def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chunking, source: str | None) -> Prepared:
+def prepare(
+    library: Library,
+    document: Document,
+    cutter: Cutter,
+    chunking: Chunking,
+    source: str | None,
+    *,
+    of_chat: bool = False,
+) -> Prepared:
     """Find a document in the library, or cut it and add it.
 
     Args:
@@ -114,6 +122,7 @@ def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chun
         cutter: cutter of the pair that will absorb it.
         chunking: how the document is cut.
         source: where it came from, as `origin` returns it.
+        of_chat: a new document belongs to a chat.
 
     Raises:
         NoTextError: The document contains only whitespace.
@@ -125,7 +134,7 @@ def prepare(library: Library, document: Document, cutter: Cutter, chunking: Chun
     if not document.text.strip():
         raise NoTextError(f"{document.name} contains no text; nothing to absorb")
     parts = chunks.split(document, cutter.tokenizer, cutter.max_tokens, cutter.prefix_ids, cutter.suffix_ids, chunking)
-    stored = library.begin(document, cutter.bundle, chunking, parts, source)
+    stored = library.begin(document, cutter.bundle, chunking, parts, source, of_chat=of_chat)
     return Prepared(stored, [part.ids for part in parts])
 
 

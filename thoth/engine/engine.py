@@ -102,6 +102,7 @@ class Engine:
         chunking: Chunking = "meaning",
         source_name: str | None = None,
         options: Options = ingest.DEFAULT,
+        of_chat: bool = False,
         listener: Listener | None = None,
     ) -> Request:
         """Turn a document into adapters, or find it in the library. Ends with `Absorbed` or `Failed`.
@@ -113,12 +114,13 @@ class Engine:
             chunking: how the document is cut.
             source_name: where a `Document` came from: an absolute path or an address.
             options: what a person decided about reading the document.
+            of_chat: a new document belongs to a chat, and is not listed.
             listener: called with each event.
         """
         request = self._request(listener)
         task = request.task  # alone: what waits here must not keep the caller's side alive
         try:
-            self._reader.submit(lambda: self._read(task, source, chunking, source_name, options))
+            self._reader.submit(lambda: self._read(task, source, chunking, source_name, options, of_chat))
         except Stopped as error:
             task.tell(Failed(error))
         return request
@@ -154,6 +156,10 @@ class Engine:
     def document_id(self, document: Document, chunking: Chunking = "meaning") -> str:
         """Return the id the library has, or would have, for a document; a pair must be loaded."""
         return document_id(document.sha256, self._loaded().bundle.id, chunking)
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of a text in tokens of the base; waits for the MLX thread."""
+        return self._on_thread(lambda: len(self._encoded(text))).result()
 
     def stop(self) -> None:
         """Stop all requests, running or waiting: they end with `Failed(Stopped)`."""
@@ -202,6 +208,7 @@ class Engine:
         chunking: Chunking,
         source_name: str | None,
         options: Options,
+        of_chat: bool,
     ) -> None:
         def on_page(page: int, pages: int) -> None:
             task.tell(Progress("read", page, pages, pages=pages))
@@ -213,7 +220,7 @@ class Engine:
             cutter = self._cutter or self._on_thread(self._make_cutter).result()
             task.check()
             place = source_name or absorbing.origin(source)
-            prepared = absorbing.prepare(self._library, document, cutter, chunking, place)
+            prepared = absorbing.prepare(self._library, document, cutter, chunking, place, of_chat=of_chat)
             task.tell(Progress("read", 1, 1, pages=document.pages))
         # The edge of a thread: an error that escaped here would be lost.
         except Exception as error:
@@ -306,6 +313,10 @@ class Engine:
                 self._on_thread(self._step)
             except Stopped as error:
                 self._answerer.fail(error)
+
+    def _encoded(self, text: str) -> list[int]:
+        tokenizer = self._loaded().tokenizer
+        return list(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
     def _loaded(self) -> LoadedPair:
         if (pair := self._pair) is None:

@@ -70,9 +70,16 @@ class Library:
             return queries.found_first(database, document_ids(sha256, bundle, chunking))
 
     def begin(
-        self, document: Document, bundle: str, chunking: str, chunks: Sequence[Chunk], source: str | None
+        self,
+        document: Document,
+        bundle: str,
+        chunking: str,
+        chunks: Sequence[Chunk],
+        source: str | None,
+        *,
+        of_chat: bool = False,
     ) -> StoredDocument:
-        """Take in a document and its chunks, none of them absorbed yet; it is active.
+        """Take in a document and its chunks, none of them absorbed yet; it is active unless it is a chat's.
 
         If it is there already, complete or not, it is returned as it is. An incomplete one that was cut in another way,
         by an older Thoth, begins anew.
@@ -88,13 +95,14 @@ class Library:
             bundle=bundle,
             chunking=chunking,
             complete=False,
-            active=True,
+            active=not of_chat,
             pages=document.pages,
             chunks=len(chunks),
             absorbed=0,
             tokens=sum(len(chunk.ids) for chunk in chunks),
             bytes=0,
             added=datetime.now(UTC),
+            of_chat=of_chat,
         )
         with self._database.writing() as database:
             if (stored := queries.found_first(database, ids)) is not None:
@@ -102,7 +110,7 @@ class Library:
                 if stored.complete or texts == [chunk.text for chunk in chunks]:
                     return stored
                 queries.delete(database, stored.id)
-                new = replace(new, name=stored.name, active=stored.active)
+                new = replace(new, name=stored.name, active=stored.active, of_chat=stored.of_chat)
             disk.require_room(self._home, 6 * len(document.text))  # whole, in chunks, as it is searched, in the index
             queries.insert(database, new, document, chunks)
             return new
@@ -147,9 +155,16 @@ class Library:
     # Reading
 
     def documents(self, *, active: bool | None = None) -> list[StoredDocument]:
-        """Return all documents, or those that are active or are not, newest first."""
+        """Return all documents, or those that are active or are not, newest first; those of chats are left out."""
         with self._database.reading() as database:
-            return queries.listed(database) if active is None else queries.listed(database, "active = ?", active)
+            if active is None:
+                return queries.listed(database, "NOT of_chat")
+            return queries.listed(database, "NOT of_chat AND active = ?", active)
+
+    def known(self, ids: Collection[str]) -> list[StoredDocument]:
+        """Return those of some documents that are there, by their ids, also those of chats; in this order."""
+        with self._database.reading() as database:
+            return [document for id in ids if (document := queries.found(database, id)) is not None]
 
     def get(self, name: str) -> StoredDocument:
         """Return a document by its id, by its name, or by the first letters of its id, four or more.
@@ -285,11 +300,11 @@ class Library:
             return queries.existing(database, id)
 
     def activate(self, ids: Collection[str], active: bool) -> None:
-        """Let documents be used for answers, or not."""
+        """Let documents be used for answers, or not; one of a chat that is activated becomes one of the library."""
         with self._database.writing() as database:
             for id in ids:
                 queries.existing(database, id)
-            queries.update(database, ids, active=active)
+            queries.update(database, ids, active=active, **({"of_chat": False} if active else {}))
 
     def remove(self, id: str) -> None:
         """Remove a document and its adapters; one that is gone already is no fault."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thoth.ingest.chunks import Chunk
 
-_FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added"
+_FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added, of_chat"
 _PLACE = "number, first_page, last_page, headings, start, tokens"
 _KEY = "(SELECT key FROM documents WHERE id = ?)"
 
@@ -58,7 +58,7 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
     # The name of a file may be no UTF-8, and must come back as it was.
     source = None if stored.source is None else stored.source.encode(errors="surrogateescape")
     key = database.execute(
-        f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.id,
             stored.name,
@@ -72,6 +72,7 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
             stored.tokens,
             stored.bytes,
             stored.added.timestamp(),
+            stored.of_chat,
         ),
     ).lastrowid
     database.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, _packed(document.blocks)))
@@ -236,6 +237,7 @@ def _document(
     tokens: int,
     bytes: int,
     added: float,
+    of_chat: int,
 ) -> StoredDocument:
     return StoredDocument(
         id,
@@ -251,6 +253,7 @@ def _document(
         tokens,
         bytes,
         datetime.fromtimestamp(added, UTC),
+        bool(of_chat),
     )
 
 

@@ -37,6 +37,7 @@ class StoredDocument:
         tokens: tokens the chunks have together, the template's around each of them included.
         bytes: size of its adapters on disk.
         added: when it came into the library, in UTC.
+        of_chat: it was absorbed for a chat: it is not listed, and goes with the last chat that it belongs to.
     """
 
     id: str
@@ -52,6 +53,7 @@ class StoredDocument:
     tokens: int
     bytes: int
     added: datetime
+    of_chat: bool = False
 
     def is_of(self, bundle: str) -> bool:
         """Return whether a bundle, by its id, absorbed it."""

@@ -98,7 +98,10 @@ _SECOND = (
     END""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+# Documents that were absorbed for a chat: results of tools, older turns.
+_THIRD = ("ALTER TABLE documents ADD COLUMN of_chat INTEGER NOT NULL DEFAULT 0",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

@@ -1,0 +1,43 @@
+"""Tools for the web: search and fetch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from thoth.agent import memory_tools
+from thoth.agent.tool import Arguments, Result
+from thoth.errors import ThothError, UsageError
+
+if TYPE_CHECKING:
+    from thoth.agent.bench import Bench
+
+_RESULTS = 5
+_SECONDS = 10
+
+
+def web_search(bench: Bench, arguments: Arguments) -> Result:
+    """Return titles, addresses and first words of pages, as many as fit in a result."""
+    from ddgs import DDGS
+    from ddgs.exceptions import DDGSException
+
+    try:
+        found = DDGS(timeout=_SECONDS).text(arguments["query"], max_results=_RESULTS)
+    except DDGSException as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ThothError(f"the web search failed ({reason}); try again later") from error
+    if not found:
+        return Result("Nothing was found.", is_data=False)
+    each = bench.settings.agent_absorb_over // len(found)
+    lines = [f"{page.get('title', '')}\n{page.get('href', '')}\n{page.get('body', '')}" for page in found]
+    return Result("\n\n".join(bench.cut(line, each) for line in lines))
+
+
+def web_fetch(bench: Bench, arguments: Arguments) -> Result:
+    """Return a page's text; the loop absorbs it if it is long."""
+    from thoth import ingest
+
+    address = arguments["address"].strip()
+    if not ingest.is_address(address):
+        raise UsageError(f"{address} is no address; it begins with http:// or https://")
+    document = memory_tools.read_address(bench, address)
+    return Result(document.text, document, address)
