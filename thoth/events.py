@@ -115,10 +115,31 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Token:
-    """The next piece of the answer; the pieces together are the answer's text."""
+class Drawn:
+    """A token that was drawn, and how likely it was.
+
+    Attributes:
+        text: the token by itself; a token may be a part of a character.
+        logprob: its log-probability, in nats.
+        likely: the most likely tokens in its place with their log-probabilities, best first.
+    """
 
     text: str
+    logprob: float
+    likely: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Token:
+    """The next piece of the answer; the pieces together are the answer's text.
+
+    Attributes:
+        text: the piece.
+        drawn: the tokens drawn since the last piece, where log-probabilities were asked for.
+    """
+
+    text: str
+    drawn: tuple[Drawn, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,6 +197,8 @@ class Step:
         """Whether nothing more happens to it."""
         return self.state not in ("asking", "running")
 
+# Why an answer ended: the model or a stop text ended it, or it reached its length limit.
+Finish = Literal["stop", "length"]
 
 # "supported": a sentence of the documents says so; "unsupported": documents took part, but none of them says so;
 # "none": no document took part.
@@ -199,6 +222,8 @@ class Answer:
     sources: tuple[Passage, ...] = ()
     calls: tuple[Call, ...] = ()
     fault: str = ""
+    finish: Finish = "stop"
+    drawn: tuple[Drawn, ...] = ()
 
     @property
     def support(self) -> Support:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,9 @@ from thoth.engine.decoding import Decoded, Decoder
 from thoth.engine.loading import LoadedPair
 from thoth.engine.prompt import Message, Prompt
 from thoth.engine.request import Task, failure
+from thoth.engine.sampling import GREEDY, Ending, Processor, Sampling
 from thoth.errors import Stopped
-from thoth.events import Answer, Passage, Stats, Token
+from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
 from thoth.ingest import Document
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import choosing, provenance, router
@@ -43,6 +44,8 @@ class Question:
     context: Sequence[Document] = ()
     routing: Routing = field(default_factory=Routing)
     max_tokens: int = 256
+    sampling: Sampling = GREEDY
+    constrain: Callable[[Any], Processor] | None = None
     asked_at: float = field(default_factory=time.perf_counter)
 
 
@@ -53,7 +56,9 @@ class _Reply:
     Attributes:
         asking: the prompt.
         adapter: what the answer comes from, None for the base alone.
+        ending: finds the texts that end the answer.
         row: id in the decoder; None while the question waits for room there.
+        told: how many of the drawn tokens the task has heard of.
     """
 
     task: Task
@@ -66,12 +71,15 @@ class _Reply:
     absorb_seconds: float
     attach_seconds: float
     detokenizer: Any
+    ending: Ending
     max_tokens: int
     row: int | None = None
     cached_tokens: int = 0
     text: str = ""
     tokens: int = 0
     first_token_at: float = 0.0
+    drawn: list[Drawn] = field(default_factory=list)
+    told: int = 0
 
 
 class Answerer:
@@ -127,6 +135,7 @@ class Answerer:
             absorb_seconds,
             attach_seconds,
             self._pair.tokenizer.detokenizer,
+            Ending(question.sampling.stop),
             min(question.max_tokens, asking.room),
         )
         self._replies.append(reply)
@@ -163,7 +172,16 @@ class Answerer:
                     return
                 cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
                 reply.cached_tokens = len(ids) - len(unread)
-                reply.row = self._decoder.add(ids, unread, cache, reply.adapter, reply.max_tokens)
+                constrain = reply.question.constrain
+                reply.row = self._decoder.add(
+                    ids,
+                    unread,
+                    cache,
+                    reply.adapter,
+                    reply.max_tokens,
+                    reply.question.sampling.sampler(),
+                    [] if constrain is None else [constrain(self._pair.tokenizer)],
+                )
 
     def _hear(self, reply: _Reply, decoded: Decoded) -> None:
         """Take the next token of an answer."""
@@ -171,29 +189,50 @@ class Answerer:
         if decoded.finish != "stop":
             reply.detokenizer.add_token(decoded.token)
             reply.tokens += 1
+            if reply.question.sampling.logprobs is not None:
+                reply.drawn.append(self._drawn(decoded, reply.question.sampling.logprobs))
         if decoded.finish:
             reply.detokenizer.finalize()
-        piece = reply.detokenizer.last_segment
+        piece, ended = reply.ending.add(reply.detokenizer.last_segment)
+        if decoded.finish and not ended:
+            piece += reply.ending.rest()
         piece = piece if reply.text else piece.lstrip()  # some models begin with a space
         if piece:
-            reply.task.tell(Token(piece))
+            reply.task.tell(Token(piece, tuple(reply.drawn[reply.told :])))
+            reply.told = len(reply.drawn)
         reply.text += piece
-        if decoded.finish:
-            assert decoded.cache is not None
-            assert decoded.ids is not None
+        if decoded.finish or ended:
+            if decoded.finish:
+                cache, ids = decoded.cache, decoded.ids
+            else:
+                assert reply.row is not None
+                cache, ids = self._decoder.remove(reply.row)
             reply.row = None
-            self._caches.keep(reply.refs, decoded.ids, decoded.cache)
-            answer = self._answer(reply)
+            assert cache is not None
+            assert ids is not None
+            self._caches.keep(reply.refs, ids, cache)
+            answer = self._answer(reply, "length" if decoded.finish == "length" and not ended else "stop")
             self._replies.remove(reply)
             reply.task.tell(answer)
 
+    def _drawn(self, decoded: Decoded, likely: int) -> Drawn:
+        """A token with its log-probability, and the most likely ones beside it."""
+        import numpy as np
+
+        logprobs = np.array(decoded.logprobs, np.float32)
+
+        def told(token: int) -> tuple[str, float]:
+            return str(self._pair.tokenizer.decode([token])), float(logprobs[token])
+
+        return Drawn(*told(decoded.token), tuple(told(int(token)) for token in np.argsort(-logprobs)[:likely]))
+
     def _end(self, reply: _Reply, error: Exception) -> None:
         if reply.row is not None:
-            self._decoder.remove([reply.row])
+            self._decoder.remove(reply.row)
         self._replies.remove(reply)
         reply.task.tell(failure(error))
 
-    def _answer(self, reply: _Reply) -> Answer:
+    def _answer(self, reply: _Reply, finish: Finish) -> Answer:
         import mlx.core as mx
 
         question, choice = reply.question, reply.choice
@@ -214,7 +253,8 @@ class Answerer:
             cached_tokens=reply.cached_tokens,
             chunks=choice.attached,
         )
-        return Answer(text, stats, self._sources(question, reply.searched, choice, text))
+        sources = self._sources(question, reply.searched, choice, text)
+        return Answer(text, stats, sources, finish, tuple(reply.drawn))
 
     def _choose(self, question: Question, searched: str) -> Choice:
         bundle = self._pair.bundle

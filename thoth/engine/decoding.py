@@ -5,19 +5,17 @@ Each question is a row with an adapter and caches of its own; rows join and leav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thoth.engine.loading import LoadedPair
+from thoth.engine.sampling import Processor, Sampler
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
     from mlx_hypernet.live import Fitted
-
-Sampler = Callable[["mx.array"], "mx.array"]  # log-probabilities (rows, vocabulary) -> token ids (rows,)
-Processor = Callable[["mx.array", "mx.array"], "mx.array"]  # token ids so far, logits (1, vocabulary) -> logits
 
 # Prompt tokens of a row read in one step, between two checks whether to stop.
 _PREFILL_TOKENS = 512
@@ -127,11 +125,11 @@ class Decoder:
             decoded.append(Decoded(part.uid, part.token, part.logprobs, part.finish_reason, cache, part.all_tokens))
         return decoded
 
-    def remove(self, rows: Sequence[int]) -> None:
-        """Take rows out of the batch before they end."""
-        self._generator.remove(list(rows))
-        for row in rows:
-            self._lengths.pop(row, None)
+    def remove(self, row: int) -> tuple[list[Any], list[int]]:
+        """Take a row out of the batch before it ends; return its caches and all ids that are in them."""
+        ((caches, ids),) = self._generator.remove([row], return_prompt_caches=True).values()
+        del self._lengths[row]
+        return list(caches)[:-1], ids
 
     def close(self) -> None:
         """Give back what mlx-lm set for the whole process."""

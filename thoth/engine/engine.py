@@ -27,6 +27,7 @@ from thoth.engine.background import BackgroundThread
 from thoth.engine.loading import LoadedPair, load_pair
 from thoth.engine.prompt import Message
 from thoth.engine.request import Listener, Request, Task, failure
+from thoth.engine.sampling import GREEDY, Processor, Sampling
 from thoth.errors import Stopped, ThothError
 from thoth.events import Absorbed, Event, Failed, Progress, is_last
 from thoth.ingest import Document, Options
@@ -133,6 +134,8 @@ class Engine:
         routing: Routing = _DEFAULT_ROUTING,
         max_tokens: int = 256,
         *,
+        sampling: Sampling = GREEDY,
+        constrain: Callable[[Any], Processor] | None = None,
         listener: Listener | None = None,
     ) -> Request:
         """Answer the last message. Ends with `Answer` or `Failed`.
@@ -143,10 +146,12 @@ class Engine:
             context: answered from the prompt: their texts are put in front of the first message.
             routing: which chunks of `documents` are attached, and how many are also read.
             max_tokens: length limit of the answer.
+            sampling: how the tokens are drawn, and what ends the answer.
+            constrain: makes, from the pair's tokenizer, what changes the logits before each token is drawn.
             listener: called with each event.
         """
         request = self._request(listener)
-        question = Question(messages, documents, context, routing, max_tokens)
+        question = Question(messages, documents, context, routing, max_tokens, sampling, constrain)
         try:
             self._on_thread(self._ask, question, request.task)
         except Stopped as error:
