@@ -197,6 +197,7 @@ class Step:
         """Whether nothing more happens to it."""
         return self.state not in ("asking", "running")
 
+
 # Why an answer ended: the model or a stop text ended it, or it reached its length limit.
 Finish = Literal["stop", "length"]
 

@@ -254,7 +254,7 @@ class Answerer:
             chunks=choice.attached,
         )
         sources = self._sources(question, reply.searched, choice, text)
-        return Answer(text, stats, sources, finish, tuple(reply.drawn))
+        return Answer(text, stats, sources, finish=finish, drawn=tuple(reply.drawn))
 
     def _choose(self, question: Question, searched: str) -> Choice:
         bundle = self._pair.bundle
