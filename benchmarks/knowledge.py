@@ -14,7 +14,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -182,7 +182,7 @@ class Bench:
         """Ask all questions of a row."""
         score, trials = Score(), row.trials(questions)
         for i, trial in enumerate(trials):
-            stored = [self._absorb(text) for text in trial.documents]
+            stored = [self.absorb(text) for text in trial.documents]
             try:
                 answer = self._ask(trial, stored, row.way)
             except TooLongError:
@@ -193,7 +193,8 @@ class Bench:
         print(file=sys.stderr)
         return score
 
-    def _absorb(self, text: str) -> StoredDocument:
+    def absorb(self, text: str) -> StoredDocument:
+        """A text in the library, absorbed once."""
         if text not in self._absorbed:
             print(f"\rabsorbing document {len(self._absorbed) + 1}", end=" ", file=sys.stderr)
             event = last(self._engine.absorb(Document("note.txt", text)))
@@ -210,7 +211,16 @@ class Bench:
             context = [Document("note.txt", self._library.chunk(ref).text) for ref, _ in found]
         if way.reads:
             routing = replace(routing, with_text=0)
-        messages = [{"role": "user", "content": trial.question}]
+        return self.answer([{"role": "user", "content": trial.question}], stored, routing, context)
+
+    def answer(
+        self,
+        messages: list[dict[str, str]],
+        stored: list[StoredDocument],
+        routing: Routing,
+        context: Sequence[Document] = (),
+    ) -> Answer:
+        """The answer to the last message."""
         event = last(self._engine.ask(messages, stored, context, routing, max_tokens=32))
         assert isinstance(event, Answer)
         return event

@@ -47,6 +47,7 @@ def _bundle_card(folder: Path, config: dict[str, Any], repository: str) -> str:
     base, source, hypernet = config["base"], config["source"], config["hypernet"]
     quantization = config.get("quantization")
     stored = config["dtype"] + (f", matrices at {quantization['bits']} bits" if quantization else "")
+    recall = "not measured" if config.get("recall") is None else f"{config['recall']:.1%}"
     name = base["repository"] or f"a {base['model_type']} model of {base['num_layers']} layers"
     report = json.loads((folder / REPORT_FILE).read_text("utf-8"))["parity"]
     rows = report["differences"] if report else []
@@ -69,6 +70,7 @@ document into a LoRA, from which the model answers with an empty context window.
 | converted from | {source.get("repository")}, revision {source.get("revision")}, step {source.get("step")} |
 | adapter | rank {hypernet["rank"]}, scale {hypernet["scale"]:g}, {", ".join(hypernet["modules"])} |
 | stored as | {stored} |
+| facts recalled from adapters alone | {recall} |
 | converted by | convert-weights {config["tool_version"]} |
 {proof}
 ## Use

@@ -10,7 +10,8 @@ from typing import Any
 
 from mlx_hypernet.format.config import BundleConfig
 
-_PROVENANCE = {"source", "tool_version", "repository"}  # where it came from changes nothing that it does
+# Where it came from and how well it was found to recall change nothing that it does.
+_PROVENANCE = {"source", "tool_version", "repository", "recall"}
 _WEIGHTS_DIGITS, _CONFIG_DIGITS = 16, 8
 
 

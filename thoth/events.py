@@ -77,6 +77,8 @@ class Stats:
         attach_seconds: time to choose the chunks and attach their adapters.
         cached_tokens: prompt tokens found in a key/value cache.
         chunks: the chunks whose adapters were attached, best first.
+        passages: number of passages that were looked up and read in the context.
+        second_look: whether they were read because nothing supported a first answer, from the weights alone.
     """
 
     document_tokens_in_context: int
@@ -91,11 +93,16 @@ class Stats:
     attach_seconds: float = 0.0
     cached_tokens: int = 0
     chunks: tuple[Chosen, ...] = ()
+    passages: int = 0
+    second_look: bool = False
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`done` of `total` steps of a stage ("load", "read", "absorb") are finished.
+    """`done` of `total` steps of a stage are finished.
+
+    The stages: "load", "read", "absorb"; of a question "check", while an answer is held back until it is known what it
+    stands on (its tokens so far, of the most it may have), and "look", when a passage is read for a second answer.
 
     Attributes:
         stage: name of the stage.

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from thoth.errors import UsageError
-from thoth.retrieval.routing import Route, Routing
+from thoth.retrieval import replay
+from thoth.retrieval.routing import Fallback, Route, Routing
 
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
@@ -50,6 +51,18 @@ class Settings:
         default=Routing.with_text,
         metadata=_about("Number of passages to put into the context as well.", minimum=0),
     )
+    fallback: Fallback | None = field(
+        default=Routing.fallback,
+        metadata=_about(
+            "If nothing supports an answer, text reads the best passage and answers again. Default: text for models"
+            " known to recall under 80%.",
+            choices=get_args(Fallback),
+        ),
+    )
+    history_turns: int = field(
+        default=replay.HISTORY_TURNS,
+        metadata=_about("Maximum number of earlier turns that a question which needs them is asked with.", minimum=0),
+    )
     max_tokens: int = field(default=256, metadata=_about("Maximum length of an answer, in tokens.", minimum=1))
     chunking: Chunking = field(
         default="meaning",
@@ -83,7 +96,7 @@ class Settings:
 
     def routing(self) -> Routing:
         """Return the part that the router reads."""
-        return Routing(self.route, self.top_k, self.rank_budget, self.with_text)
+        return Routing(self.route, self.top_k, self.rank_budget, self.with_text, self.fallback)
 
 
 @dataclass(frozen=True)

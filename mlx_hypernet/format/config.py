@@ -161,6 +161,7 @@ class BundleConfig:
         source: where the weights came from: repository or folder, revision, step.
         tool_version: version of the program that wrote the bundle.
         quantization: of the stored matrices; None where they are dense.
+        recall: share of facts, 0 to 1, recalled from adapters alone; None where nobody has measured it.
     """
 
     hypernet: HypernetConfig
@@ -172,6 +173,7 @@ class BundleConfig:
     source: dict[str, Any]
     tool_version: str
     quantization: Quantization | None = None
+    recall: float | None = None
 
     def __post_init__(self) -> None:
         """Bring the ids into tuples and check what no dataclass checks."""
@@ -191,6 +193,8 @@ class BundleConfig:
             raise ConfigError(f"source must be an object, not {self.source!r}")
         if not isinstance(self.quantization, Quantization | None):
             raise ConfigError(f"quantization must be an object or null, not {self.quantization!r}")
+        if self.recall is not None and not (type(self.recall) in (int, float) and 0 <= self.recall <= 1):
+            raise ConfigError(f"recall must be a number from 0 to 1 or null, not {self.recall!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
         layers, base = self.hypernet.layers, self.base

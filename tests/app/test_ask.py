@@ -1,6 +1,7 @@
 """`thoth ask` in this process: answers, JSON, reuse, and one line for everything that is wrong."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,8 @@ STATS = {
     "attach_seconds": float,
     "cached_tokens": int,
     "chunks": list,
+    "passages": int,
+    "second_look": bool,
 }
 
 
@@ -50,6 +53,15 @@ def test_what_the_answer_stands_on_is_said_unless_quiet(thoth: Run, note: Path) 
     assert (as_json.exit_code, json.loads(as_json.stdout)["support"]) == (7, "unsupported")
     assert thoth("ask", "--no-doc", QUESTION).stderr == ""
     assert thoth("ask", "--strict", "--no-doc", QUESTION).exit_code == 2
+
+
+def test_a_second_look_is_said(thoth: Run, note: Path) -> None:
+    result = thoth("ask", "--fallback", "text", "--doc", note, QUESTION)
+    assert re.fullmatch(rf"{UNSUPPORTED} Second look: 1 passage, \d+ tokens\.\n", result.stderr)
+    stats = json.loads(thoth("ask", "--fallback", "text", "--json", "--doc", note, QUESTION).stdout)["stats"]
+    assert (stats["second_look"], stats["passages"]) == (True, 1)
+    assert thoth("ask", "--fallback", "none", "--doc", note, QUESTION).stderr.strip() == UNSUPPORTED
+    assert thoth("ask", "--fallback", "some", "--doc", note, QUESTION).exit_code == 2
 
 
 def test_json_schema(thoth: Run, note: Path, tiny_pair: Path) -> None:

@@ -210,6 +210,20 @@ def test_passages_are_read_in_document_order(engine: Engine) -> None:
     assert passages.cached_tokens == passages.prompt_tokens - 1 == whole.prompt_tokens - 1
 
 
+def test_a_second_look_reads_the_passage_that_fits(engine: Engine) -> None:
+    document = absorbed(engine.absorb(NOTE))
+    events = list(engine.ask(QUESTION, [document], routing=Routing(fallback="text"), max_tokens=8))
+    found = events[-1]
+    assert isinstance(found, Answer)
+    assert found.support == "unsupported"  # a random model says nothing that stands in a note
+    assert (found.stats.second_look, found.stats.passages) == (True, 1)
+    assert found.stats.document_tokens_in_context > 0
+    assert "".join(event.text for event in events if isinstance(event, Token)).strip() == found.text
+    plain = answer(engine.ask(QUESTION, [document], routing=Routing(with_text=1), max_tokens=8))
+    assert plain.text == found.text
+    assert not plain.stats.second_look
+
+
 def test_passages_that_do_not_fit_are_dropped(engine: Engine) -> None:
     """The tiny base reads 512 tokens, a chunk of the long document has up to 64 of them."""
     document = absorbed(engine.absorb(Document("long.txt", LONG.text * 2)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from thoth import events, ingest
 from thoth.actions import requests
 from thoth.actions.sources import Source
+from thoth.actions.wording import count
 from thoth.events import Answer, Passage, Stats
 from thoth.ingest import Document
 from thoth.library.records import StoredDocument
@@ -148,20 +149,30 @@ def support(answer: Answer) -> str:
     """Say in one sentence what an answer from the weights stands on."""
     if answer.support == "none":
         return NO_CHUNK
+    look = f" {looked.capitalize()}." if (looked := second_look(answer.stats)) else ""
     if answer.support == "unsupported":
-        return UNSUPPORTED
+        return UNSUPPORTED + look
     best = answer.sources[0]
-    return f"Supported by {place(best.name, best.page, best.headings)}."
+    return f"Supported by {place(best.name, best.page, best.headings)}.{look}"
 
 
 def stands_on(stats: Stats, sources: Sequence[Passage]) -> str:
     """Say the same in a few words, for a line that has more to tell."""
+    look = f", {looked}" if (looked := second_look(stats)) else ""
     match events.support(stats, sources):
         case "supported":
-            return f"supported by {place(sources[0].name, sources[0].page, ())}"
+            return f"supported by {place(sources[0].name, sources[0].page, ())}{look}"
         case "unsupported":
-            return "nothing in your documents supports this"
+            return f"nothing in your documents supports this{look}"
     return "answered without your documents"
+
+
+def second_look(stats: Stats) -> str:
+    """Say what was read because nothing supported a first answer: "second look: 1 passage, 214 tokens"."""
+    if not stats.second_look:
+        return ""
+    read = f"{count(stats.passages, 'passage')}, {count(stats.document_tokens_in_context, 'token')}"
+    return f"second look: {read}"
 
 
 def place(name: str, page: int | None, headings: Sequence[str]) -> str:

@@ -152,9 +152,10 @@ def _pair(pair: Pair, used: bool) -> Finding:
         remedy = f"run `thoth models pull {pair.name} --bits 4 --force`, or use a smaller pair"
         return Finding("model", "wrong", f"{name}: {size(weights)} of weights do not fit in memory", remedy)
     taken, chunk = size(weights), bundle.max_chunk_tokens
-    return Finding(
-        "model", "ok", f"{name}: {taken} in memory, chunks of {chunk} tokens, rank {bundle.hypernet.rank} each"
-    )
+    recall = registry.recall(pair)
+    recalled = "recall not measured" if recall is None else f"recalls {recall:.0%} of facts without their text"
+    rank = bundle.hypernet.rank
+    return Finding("model", "ok", f"{name}: {taken} in memory, chunks of {chunk} tokens, rank {rank} each, {recalled}")
 
 
 def _library(home: Path) -> Iterator[Finding]:

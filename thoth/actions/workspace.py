@@ -30,7 +30,7 @@ from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.models import registry
 from thoth.models.registry import Pair
-from thoth.retrieval.routing import Route
+from thoth.retrieval.routing import Fallback, Route
 from thoth.settings import Settings
 from thoth.system import paths
 
@@ -229,6 +229,7 @@ class Workspace:
         route: Route | None = None,
         top_k: int | None = None,
         with_text: int | None = None,
+        fallback: Fallback | None = None,
         max_tokens: int | None = None,
     ) -> Answer:
         """Answer a question.
@@ -242,6 +243,8 @@ class Workspace:
             route: which chunks to attach: "auto", those that fit; "all"; or "none".
             top_k: number of chunks to attach at most.
             with_text: number of passages to put into the context as well.
+            fallback: "text": where nothing supports an answer from the weights, read the best passage and answer again;
+                "none": never.
             max_tokens: length of the answer at most, in tokens.
 
         None means: as the settings say.
@@ -255,7 +258,13 @@ class Workspace:
             DocumentError: A document is not in the library, or another model absorbed it.
             ThothError: The conversation does not fit into the model's context.
         """
-        limits = {"route": route, "top_k": top_k, "with_text": with_text, "max_tokens": max_tokens}
+        limits = {
+            "route": route,
+            "top_k": top_k,
+            "with_text": with_text,
+            "fallback": fallback,
+            "max_tokens": max_tokens,
+        }
         return requests.answer(self._request(question, documents, knowledge, limits))
 
     def stream(
@@ -267,6 +276,7 @@ class Workspace:
         route: Route | None = None,
         top_k: int | None = None,
         with_text: int | None = None,
+        fallback: Fallback | None = None,
         max_tokens: int | None = None,
     ) -> Iterator[Token | Answer]:
         """Answer a question piece by piece; arguments and errors are those of `ask`.
@@ -274,7 +284,13 @@ class Workspace:
         Returns:
             `Token`s whose texts, joined, are the answer, then the whole `Answer`. To leave the loop stops the request.
         """
-        limits = {"route": route, "top_k": top_k, "with_text": with_text, "max_tokens": max_tokens}
+        limits = {
+            "route": route,
+            "top_k": top_k,
+            "with_text": with_text,
+            "fallback": fallback,
+            "max_tokens": max_tokens,
+        }
         return _pieces(self._request(question, documents, knowledge, limits))
 
     def _request(

@@ -1,7 +1,8 @@
 """`thoth ask`: answer a question from the documents that are named, or from the library's active ones."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,7 @@ from thoth.cli import answers, console
 from thoth.cli.answers import Source
 from thoth.cli.start import started
 from thoth.errors import UsageError
-from thoth.events import Answer, Event, Token
+from thoth.events import Answer, Event, Progress, Token
 from thoth.system import paths
 
 UNSUPPORTED_EXIT = 7  # of --strict
@@ -58,6 +59,15 @@ def ask(
         str | None,
         typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
     ] = None,
+    fallback: Annotated[
+        str | None,
+        typer.Option(
+            "--fallback",
+            metavar="none|text",
+            help="If nothing supports the answer: leave it, or read the best passage and answer again."
+            " [text for models that recall under 80%, else none]",
+        ),
+    ] = None,
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help=console.OCR_HELP)] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     model: Annotated[
@@ -93,6 +103,7 @@ def ask(
         route=route,
         top_k=top_k,
         with_text=with_text,
+        fallback=fallback,
         max_tokens=max_tokens,
         ocr=console.switch(ocr),
     )
@@ -106,13 +117,13 @@ def ask(
 
         def answer(way: "Way", write: bool = False) -> Answer:
             events = session.engine.ask(messages, way.documents, way.context, way.routing, chosen.max_tokens)
-            return requests.answer(events, _write_now if write else requests.ignore)
+            return requests.answer(events, _listener(write))
 
         known, read = _documents(session, named, in_context or compare, not (no_doc or in_context), chosen.chunking)
         from_weights = asking.from_weights(known, chosen.routing())
         if compare:
             ways = {
-                "from the weights": from_weights,
+                "from the weights": asking.from_weights(known, replace(chosen.routing(), fallback="none")),
                 "without the document": asking.WITHOUT,
                 "document in context": asking.from_context(read),
             }
@@ -208,8 +219,20 @@ def _based_on(answer: Answer, known: "Sequence[StoredDocument]", all_of_them: bo
     return [Source(one.id, one.name, one.chunks) for one in known if all_of_them or one.id in attached]
 
 
-def _write_now(event: Event) -> None:
-    """Print a piece of an answer at once."""
-    if isinstance(event, Token):
-        sys.stdout.write(event.text)
-        sys.stdout.flush()
+def _listener(write: bool) -> Callable[[Event], None]:
+    """Return what shows how far an answer is, and prints its pieces at once if they are to be written."""
+
+    def listen(event: Event) -> None:
+        match event:
+            case Progress(stage="check"):
+                console.progress_line.show("answering; the answer is checked before it is shown:", event)
+            case Progress(stage="look"):
+                console.progress_line.show("nothing supports the answer; reading the best passage", event)
+            case Token() if write:
+                console.progress_line.clear()
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+            case _:
+                console.progress_line.clear()
+
+    return listen

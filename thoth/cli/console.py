@@ -69,8 +69,8 @@ def _line(label: str, progress: Progress, width: int) -> str:
         parts = [f" {size(progress.done)} of {size(progress.total)}"]
     else:
         parts = [f" {progress.done}/{progress.total}" if progress.total > 1 else ""]
-    if progress.stage == "absorb" and progress.total > 1:
-        parts[0] += " chunks"
+    if progress.total > 1 and (unit := {"absorb": " chunks", "check": " tokens"}.get(progress.stage)):
+        parts[0] += unit
     if progress.pages:
         parts.append(f"{progress.pages} page{'s' if progress.pages > 1 else ''}")
     if progress.tokens_per_second:

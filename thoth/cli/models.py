@@ -187,6 +187,7 @@ def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, objec
         "base": known.base if known else None,
         "hypernet": known.hypernet if known else None,
         "licence": known.licence if known else None,
+        "recall": registry.recall(pair) if pair else known.recall if known else None,
     }
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from thoth import ingest
-from thoth.engine import absorbing
+from thoth.engine import absorbing, second_look
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
 from thoth.engine.answering import Answerer, Question
 from thoth.engine.background import BackgroundThread
@@ -144,7 +144,8 @@ class Engine:
             messages: the conversation, each `{"role": ..., "content": ...}`; the first and the last are the user's.
             documents: answered from the weights: adapters of their chunks are attached, their text is not read.
             context: answered from the prompt: their texts are put in front of the first message.
-            routing: which chunks of `documents` are attached, and how many are also read.
+            routing: which chunks of `documents` are attached, how many are also read, and whether a passage is read
+                where nothing supports the answer (`second_look.py`).
             max_tokens: length limit of the answer.
             sampling: how the tokens are drawn, and what ends the answer.
             constrain: makes, from the pair's tokenizer, what changes the logits before each token is drawn.
@@ -290,10 +291,10 @@ class Engine:
         stepping = self._answering
         try:
             task.check()
-            self._loaded()
-            assert self._answerer is not None
+            recall, answerer = self._loaded().recall, self._answerer
+            assert answerer is not None
             seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
-            self._answerer.begin(question, task, seconds)
+            second_look.begin(lambda asked, task: answerer.begin(asked, task, seconds), question, task, recall)
         # The edge of a thread, as above.
         except Exception as error:
             task.tell(failure(error))

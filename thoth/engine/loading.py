@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlx_hypernet.blas import preload_blas
 from mlx_hypernet.format.published import is_fp8
 from thoth.errors import ModelError
+from thoth.models import registry
 from thoth.models.registry import Pair
 from thoth.system import machine
 
@@ -29,12 +30,14 @@ class LoadedPair:
         tokenizer: the base's tokenizer in mlx-lm's wrapper.
         bundle: the hypernetwork and its description of the base.
         context_length: context length of the base, in tokens.
+        recall: share of facts recalled from adapters alone, None if nobody has measured it.
     """
 
     model: nn.Module
     tokenizer: Any
     bundle: Bundle
     context_length: int
+    recall: float | None = None
 
 
 def load_pair(pair: Pair) -> LoadedPair:
@@ -57,7 +60,7 @@ def load_pair(pair: Pair) -> LoadedPair:
         raise ModelError(str(error)) from error
     # Multimodal wrappers keep the text model's settings in a separate section.
     length = config.get("text_config", config)["max_position_embeddings"]
-    return LoadedPair(model, tokenizer, bundle, length)
+    return LoadedPair(model, tokenizer, bundle, length, registry.recall(pair))
 
 
 def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:

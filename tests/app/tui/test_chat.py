@@ -53,6 +53,20 @@ async def test_a_question_waits_for_the_model(fake: Make) -> None:
         assert chat.turns[-1].answer == "It is **blue**."
 
 
+async def test_an_answer_that_is_checked_first_says_so(fake: Make) -> None:
+    made = fake(answers=["one two"], held=True)
+    made.engine.hold("answer")
+    async with running(made) as chat:
+        await chat.send("Count.")
+        chat.engine.release("answer", 1)
+        await chat.until(lambda: "checked before it is shown" in chat.status)
+        assert "checked before it is shown" in chat.shown
+        assert chat.turns[-1].answer == ""
+        chat.engine.release("answer", 100)
+        await chat.until(lambda: chat.turns[-1].state == "done")
+        assert chat.turns[-1].answer == "one two"
+
+
 async def test_escape_stops_and_keeps_what_there_is(fake: Make) -> None:
     made = fake(answers=["one two three"])
     made.engine.hold("answer")

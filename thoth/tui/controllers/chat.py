@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from textual.screen import Screen
 from thoth.actions import ask
 from thoth.errors import Stopped, ThothError
 from thoth.ingest import shown
+from thoth.retrieval import replay
 from thoth.settings import Settings
 from thoth.tui import clipboard, figures, markdown, notices
 from thoth.tui.conversation import Conversation
-from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerToken
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerProgress, AnswerToken
 from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 _SAVE_EVERY_S = 1.0
 
 _NO_QUESTION = "No question yet"
+
+# What is said while an answer is held back.
+_HELD = {"check": "answering, checked before it is shown", "look": "nothing supports the answer, reading a passage"}
 
 
 class ChatController:
@@ -134,11 +139,15 @@ class ChatController:
         chosen = self.settings
         self._client.ask(
             self._request,
-            self.conversation.messages(),
+            self._replayed(),
             self.ready_documents,
             chosen.routing(),
             max_tokens=chosen.max_tokens,
         )
+
+    def _replayed(self) -> list[dict[str, str]]:
+        """The last question and the turns before it that it needs."""
+        return replay.needed(self.conversation.messages(), self.settings.history_turns)
 
     def model_ready(self) -> None:
         """Send the question that waits for the model, if there is one."""
@@ -181,6 +190,8 @@ class ChatController:
         if message.turn != self._request or not self.conversation.answering:
             return
         match message:
+            case AnswerProgress():
+                self.activity = _HELD.get(message.progress.stage, self.activity)
             case AnswerToken():
                 self.activity = "answering"
                 self._transcript.put(self.conversation.add(message.text))
@@ -256,9 +267,10 @@ class ChatController:
         if self.conversation.last is None:
             self._say(_NO_QUESTION, "warning")
             return
-        messages, chosen = self.conversation.messages(), self.settings
+        messages, chosen = self._replayed(), self.settings
+        routing = replace(chosen.routing(), fallback="none")  # from the weights alone, to compare with the others
         self._screen.app.push_screen(
-            CompareScreen(self._client, messages, self.ready_documents, chosen.routing(), chosen.max_tokens)
+            CompareScreen(self._client, messages, self.ready_documents, routing, chosen.max_tokens)
         )
 
     def details(self) -> None:

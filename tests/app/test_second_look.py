@@ -1,0 +1,137 @@
+"""The second look: when a passage is read for another answer, and what is shown until then."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.app.tui.fakes import stats
+from thoth.actions import ask as asking
+from thoth.engine import second_look
+from thoth.engine.answering import Question
+from thoth.engine.request import Task
+from thoth.errors import DocumentError
+from thoth.events import Answer, Chosen, Event, Failed, Passage, Progress, Token
+from thoth.retrieval.routing import Routing
+
+ASKED = Question([{"role": "user", "content": "Who?"}], documents=("a document",), routing=Routing(fallback="text"))  # type: ignore[arg-type]
+CHUNK = Chosen("id", "note.txt", 0, None, (), 1.0)
+PASSAGE = Passage("id", "note.txt", 0, None, (), "Ana did.", 1.0)
+
+
+class Asked:
+    """Answers without a model: from weights as it is told to, and with a passage always supported."""
+
+    def __init__(self, sources: tuple[Passage, ...] = (), score: float = 1.0) -> None:
+        self.sources, self.chunk = sources, replace(CHUNK, score=score)
+        self.questions: list[Question] = []
+        self.events: list[Event] = []
+
+    def __call__(self, question: Question, task: Task) -> None:
+        self.questions.append(question)
+        read = question.routing.with_text
+        for piece in ("read", " it") if read else ("made", " up"):
+            task.tell(Token(piece))
+        cost = stats(chunks=(self.chunk,), document_tokens_in_context=214 * read, passages=read)
+        task.tell(Answer("read it" if read else "made up", cost, (PASSAGE,) if read else self.sources))
+
+    def answer(self, question: Question = ASKED, recall: float | None = None) -> Answer:
+        second_look.begin(self, question, Task(self.events.append), recall)
+        found = self.events[-1]
+        assert isinstance(found, Answer)
+        return found
+
+    @property
+    def shown(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Token))
+
+
+def test_an_answer_without_support_is_never_shown_but_asked_again_with_a_passage() -> None:
+    ask = Asked()
+    found = ask.answer()
+    assert (found.text, ask.shown) == ("read it", "read it")
+    assert [question.routing.with_text for question in ask.questions] == [0, 1]
+    assert ask.questions[1].routing == replace(ASKED.routing, with_text=1)
+    assert found.stats.second_look
+    stages = [event.stage for event in ask.events if isinstance(event, Progress)]
+    assert stages == ["check", "check", "look"]
+    assert asking.support(found) == "Supported by note.txt. Second look: 1 passage, 214 tokens."
+    assert asking.stands_on(found.stats, ()) == (
+        "nothing in your documents supports this, second look: 1 passage, 214 tokens"
+    )
+
+
+def test_a_supported_answer_is_shown_when_that_is_known() -> None:
+    ask = Asked(sources=(PASSAGE,))
+    found = ask.answer()
+    assert (found.text, ask.shown, len(ask.questions), found.stats.second_look) == ("made up", "made up", 1, False)
+    kinds = [type(event) for event in ask.events]
+    assert kinds == [Progress, Progress, Token, Token, Answer]
+    assert asking.support(found) == "Supported by note.txt."
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5])
+def test_a_passage_that_fits_no_better_than_others_is_not_read(score: float) -> None:
+    ask = Asked(score=score)
+    assert (ask.answer().text, ask.shown) == ("made up", "made up")
+
+
+@pytest.mark.parametrize(
+    "routing",
+    [
+        Routing(fallback="none"),
+        Routing(),
+        Routing("all", fallback="text"),
+        Routing("none", fallback="text"),
+        Routing(with_text=1, fallback="text"),
+    ],
+)
+def test_where_it_is_not_wanted_pieces_are_shown_at_once(routing: Routing) -> None:
+    ask = Asked()
+    ask.answer(replace(ASKED, routing=routing))
+    assert len(ask.questions) == 1
+    assert [type(event) for event in ask.events] == [Token, Token, Answer]
+
+
+@pytest.mark.parametrize(("recall", "looks"), [(None, 1), (0.8, 1), (0.79, 2)])
+def test_the_card_decides_where_nothing_is_set(recall: float | None, looks: int) -> None:
+    ask = Asked()
+    ask.answer(replace(ASKED, routing=Routing()), recall)
+    assert len(ask.questions) == looks
+
+
+def test_a_passage_that_does_not_fit_into_the_context_is_no_second_look() -> None:
+    ask = Asked()
+
+    def without_room(question: Question, task: Task) -> None:
+        ask(replace(question, routing=replace(question.routing, with_text=0)), task)
+
+    second_look.begin(without_room, ASKED, Task(ask.events.append), None)
+    found = ask.events[-1]
+    assert isinstance(found, Answer)
+    assert (len(ask.questions), found.stats.second_look, found.support) == (2, False, "unsupported")
+
+
+def test_the_request_can_be_stopped_in_both_looks() -> None:
+    ask = Asked()
+    request, inner = Task(ask.events.append), list[Task]()
+
+    def slowly(question: Question, task: Task) -> None:
+        inner.append(task)
+        ask(question, task)
+
+    second_look.begin(slowly, ASKED, request, None)
+    request.stop()
+    assert [task.stopped for task in inner] == [True, True]
+
+
+def test_an_error_of_the_second_look_ends_the_request() -> None:
+    ask = Asked()
+
+    def gone(question: Question, task: Task) -> None:
+        if question.routing.with_text:
+            raise DocumentError("the document is gone")
+        ask(question, task)
+
+    second_look.begin(gone, ASKED, Task(ask.events.append), None)
+    assert isinstance(ask.events[-1], Failed)
+    assert ask.shown == ""

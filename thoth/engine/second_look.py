@@ -1,0 +1,107 @@
+"""The second look: where nothing supports an answer from the weights, the best passage is read for another one.
+
+It costs an answer and the tokens of a passage, so it is for pairs whose adapters alone recall little. The first answer
+is held back until it is known what it stands on: an answer that people read is never taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from thoth.engine.request import Task, failure
+from thoth.events import Answer, Event, Failed, Progress, Token
+
+if TYPE_CHECKING:
+    from thoth.engine.answering import Question
+
+Begin = Callable[["Question", Task], None]
+
+# Share of facts that adapters alone must recall for their answers to be left as they are.
+_LEAST_RECALL = 0.8
+# Least score of a chunk that is worth reading. Chunks whose words match the question score more; those of a whole text
+# that was asked for (0.5), and those near by their features alone, are one part among many.
+_LEAST_SCORE = 0.6
+
+
+def begin(ask: Begin, question: Question, task: Task, recall: float | None) -> None:
+    """Begin to answer a question, with a second look where one is wanted and pays.
+
+    Args:
+        ask: begins to answer a question; its task hears of the rest.
+        question: its routing says whether a second look is wanted.
+        task: of the request; gets the pieces of the answer that counts, and the progress of one that is held back.
+        recall: share of facts that the pair recalls from adapters alone, None if nobody has measured it.
+    """
+    ask(question, _FirstLook(ask, question, task) if _wanted(question, recall) else task)
+
+
+class _FirstLook(Task):
+    """Holds an answer back until it is known what it stands on, and asks again where it stands on nothing."""
+
+    def __init__(self, ask: Begin, question: Question, task: Task) -> None:
+        super().__init__(task.tell)
+        self._ask, self._question, self._task = ask, question, task
+        self._held: list[Token] = []
+
+    @property
+    def stopped(self) -> bool:
+        return self._task.stopped
+
+    def stop(self) -> None:
+        self._task.stop()
+
+    def tell(self, event: Event) -> None:
+        match event:
+            case Token():
+                self._held.append(event)
+                self._task.tell(Progress("check", len(self._held), self._question.max_tokens))
+            case Answer() if _pays(event):
+                self._task.tell(Progress("look", 0, 1))
+                reading = replace(self._question, routing=replace(self._question.routing, with_text=1))
+                try:
+                    self._ask(reading, _SecondLook(self._task))
+                except Exception as error:  # the first answer's end is told from inside a step, which is not to fail
+                    self._task.tell(failure(error))
+            case Failed():
+                self._task.tell(event)
+            case _:
+                for piece in self._held:
+                    self._task.tell(piece)
+                self._task.tell(event)
+
+
+class _SecondLook(Task):
+    """Says of an answer that it is a second one."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.tell)
+        self._task = task
+
+    @property
+    def stopped(self) -> bool:
+        return self._task.stopped
+
+    def stop(self) -> None:
+        self._task.stop()
+
+    def tell(self, event: Event) -> None:
+        # A passage that does not fit into the model's context is not read.
+        if isinstance(event, Answer) and event.stats.document_tokens_in_context:
+            event = replace(event, stats=replace(event.stats, second_look=True))
+        self._task.tell(event)
+
+
+def _wanted(question: Question, recall: float | None) -> bool:
+    """Whether a second look may follow: only where the router chooses, and no passage is read already."""
+    routing = question.routing
+    fallback = routing.fallback or ("text" if recall is not None and recall < _LEAST_RECALL else "none")
+    adapters = bool(question.documents) and routing.route == "auto"
+    return fallback == "text" and adapters and not routing.with_text and not question.context
+
+
+def _pays(first: Answer) -> bool:
+    """Whether nothing supports an answer although a passage fits the question well."""
+    best = max((chunk.score for chunk in first.stats.chunks), default=0.0)
+    return first.support == "unsupported" and best >= _LEAST_SCORE
