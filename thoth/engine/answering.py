@@ -252,7 +252,7 @@ class Answerer:
             attach_seconds=reply.attach_seconds,
             cached_tokens=reply.cached_tokens,
             chunks=choice.attached,
-            passages=asking.passages,
+            passages=reply.asking.passages,
         )
         sources = self._sources(question, reply.searched, choice, text)
         return Answer(text, stats, sources, finish=finish, drawn=tuple(reply.drawn))
