@@ -14,9 +14,12 @@ import pytest
 from huggingface_hub import constants
 from typer.testing import CliRunner, Result
 
+from tests.app.small_disk import disk
 from thoth import smol
 from thoth.cli import app
 from thoth.models import process, registry
+
+__all__ = ["disk"]
 
 Run = Callable[..., Result]
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -18,7 +18,7 @@ from thoth.errors import ThothError
 from thoth.library.library import Library
 from thoth.models import plan, registry
 from thoth.models.registry import Pair
-from thoth.system import machine, paths
+from thoth.system import disk, machine, paths
 from thoth.system.machine import size
 from thoth.system.version import __version__
 
@@ -96,10 +96,23 @@ def _room(home: Path) -> Iterator[Finding]:
     free = machine.free_memory()
     said = "" if free is None else f", {size(free)} free"
     yield Finding("memory", "ok", f"{size(machine.total_memory())}{said}")
-    disk = machine.free_disk(home)
-    scarce = disk < _LEAST_FREE_DISK
-    remedy = "free some space, or set THOTH_HOME to a folder on a larger disk" if scarce else ""
-    yield Finding("disk", "wrong" if scarce else "ok", f"{size(disk)} free in {home}", remedy)
+    space = machine.free_disk(home)
+    if disk.is_read_only(home):
+        remedy = f"documents can still be listed and asked; to change them, {_elsewhere(home)}"
+        yield Finding("disk", "wrong", f"{home} is read-only", remedy)
+    elif disk.is_full(home):
+        remedy = "documents can still be listed, asked and removed; to absorb more, free some space"
+        yield Finding("disk", "wrong", f"the disk with {home} is full", remedy)
+    elif space < _LEAST_FREE_DISK:
+        remedy = "free some space, or set THOTH_HOME to a folder on a larger disk"
+        yield Finding("disk", "wrong", f"{size(space)} free in {home}", remedy)
+    else:
+        yield Finding("disk", "ok", f"{size(space)} free in {home}")
+
+
+def _elsewhere(home: Path) -> str:
+    kind = "mount its disk for writing" if disk.is_on_read_only_disk(home) else "change its permissions"
+    return f"{kind} or set THOTH_HOME"
 
 
 def _settings() -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thoth.errors import DocumentError, ThothError
+from thoth.errors import DocumentError, ResourceError, ThothError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
 from thoth.library import bm25, queries, repair
@@ -231,13 +231,20 @@ class Library:
             pairs = [self._files.chunk(ref, receipt) for ref, receipt in zip(refs, receipts, strict=True)]
             bias = self._files.bias(bundle, bias_receipt)
         except DamagedError as error:
-            with self._database.writing() as database:
-                documents = {queries.existing(database, ref.document).id for ref in refs}
-                forgotten = [*repair.forget_damaged(database, self._files, documents)]
-            raise DocumentError(forgotten[0] if forgotten else f"{error}: ask again") from error
+            raise self._forget_damaged(refs, error) from error
         if any(pair.scale != bias.scale for pair in pairs):  # the id of Thoth 0.1 did not tell scales apart
             raise ThothError("these documents were absorbed with different scales: remove them and absorb them again")
         return pairs, bias
+
+    def _forget_damaged(self, refs: Sequence[ChunkRef], error: DamagedError) -> DocumentError:
+        """Let the chunks of damaged files count as missing, and return what to say about the first."""
+        try:
+            with self._database.writing() as database:
+                documents = {queries.existing(database, ref.document).id for ref in refs}
+                forgotten = [*repair.forget_damaged(database, self._files, documents)]
+        except ThothError as obstacle:  # a read-only home, a full disk
+            return DocumentError(f"{error}; it cannot be replaced: {obstacle}")
+        return DocumentError(forgotten[0] if forgotten else f"{error}: ask again")
 
     def search(self, query: str, documents: Collection[str], limit: int) -> list[tuple[ChunkRef, float]]:
         """Return the absorbed chunks that share words with a query, best first, with their BM25 scores.
@@ -300,16 +307,32 @@ class Library:
             return queries.existing(database, id)
 
     def activate(self, ids: Collection[str], active: bool) -> None:
-        """Let documents be used for answers, or not; one of a chat that is activated becomes one of the library."""
+        """Let documents be used for answers, or not; one of a chat that is activated becomes one of the library.
+
+        Where nothing changes, nothing is written.
+        """
+        with self._database.reading() as database:
+            found = [queries.existing(database, id) for id in ids]
+        if all(one.active == active and not (active and one.of_chat) for one in found):
+            return
         with self._database.writing() as database:
             for id in ids:
                 queries.existing(database, id)
             queries.update(database, ids, active=active, **({"of_chat": False} if active else {}))
 
     def remove(self, id: str) -> None:
-        """Remove a document and its adapters; one that is gone already is no fault."""
-        with self._database.writing() as database:
-            queries.delete(database, id)
+        """Remove a document and its adapters; one that is gone already is no fault.
+
+        Raises:
+            ResourceError: The disk is full, and the adapters took too little of it to make room.
+        """
+        try:
+            self._remove_rows(id)
+        except ResourceError:
+            # No room for SQLite's log: the adapters make some. After a crash here they are missing, not wrong.
+            with self._database.writing():
+                self._files.remove(id)
+            self._remove_rows(id)
         self._remove_files(id)
 
     def supersede(self, old: str, new: str) -> None:
@@ -322,6 +345,10 @@ class Library:
             queries.update(database, [new], name=before.name, active=before.active)
             queries.delete(database, old)
         self._remove_files(old)
+
+    def _remove_rows(self, id: str) -> None:
+        with self._database.writing() as database:
+            queries.delete(database, id)
 
     def _remove_files(self, id: str) -> None:
         # Rows first: a crash in between leaves files nobody asks for, never a document without its files.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from thoth.errors import ResourceError, ThothError
+from thoth.system.machine import existing
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -19,6 +20,8 @@ RESERVE = 16 << 20
 
 def require_room(folder: Path, needed: int) -> None:
     """Raise `ResourceError` unless `needed` bytes, and the reserve, fit on the disk that `folder` is on."""
+    if is_full(folder):
+        raise full(folder)
     free = shutil.disk_usage(folder).free
     if needed + RESERVE > free:
         raise ResourceError(
@@ -28,12 +31,27 @@ def require_room(folder: Path, needed: int) -> None:
 
 def is_full(folder: Path) -> bool:
     """Return whether not even a small file fits any more."""
-    return shutil.disk_usage(folder).free < 1 << 16
+    return shutil.disk_usage(existing(folder)).free < 1 << 16
 
 
 def full(folder: Path) -> ResourceError:
     """Return the error for a disk that ran full."""
     return ResourceError(f"the disk with {folder} is full: free some space and try again")
+
+
+def is_read_only(folder: Path) -> bool:
+    """Return whether this user cannot write there: the disk is read-only, or the permissions say so."""
+    return is_on_read_only_disk(folder) or not os.access(existing(folder), os.W_OK)
+
+
+def is_on_read_only_disk(folder: Path) -> bool:
+    """Return whether nobody can write there, whatever the permissions say."""
+    return bool(os.statvfs(existing(folder)).f_flag & os.ST_RDONLY)
+
+
+def read_only(folder: Path) -> ThothError:
+    """Return the error for a folder that cannot be written."""
+    return ThothError(f"{folder} is read-only: nothing in it can be changed; make it writable or set THOTH_HOME")
 
 
 @contextmanager
@@ -49,6 +67,8 @@ def explained(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise full(folder) from error
+        if error.errno == errno.EROFS:
+            raise read_only(folder) from error
         place = error.filename or folder
         raise ThothError(f"cannot use {place} ({error.strerror}): fix its permissions or set THOTH_HOME") from error
 

@@ -1,7 +1,8 @@
 """A SQLite database that threads and processes share: opening, migrating, writing durably, explaining damage.
 
 Each user borrows a connection. A writer holds SQLite's one write lock from its first step to its last; readers see
-the state before and wait for nobody. What is deleted is overwritten, and only the user may read the file.
+the state before and wait for nobody. What is deleted is overwritten, and only the user may read the file. A database
+can be read where nothing can be written, and written on a disk that is full as far as its log finds room.
 """
 
 from __future__ import annotations
@@ -12,16 +13,13 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import finalize
 
 from thoth.errors import ThothError
-from thoth.system import disk
-
-# A writer may hold the lock for as long as a batch of adapters takes to reach a slow disk.
-_PATIENCE_SECONDS = 30.0
+from thoth.system import connecting, disk
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -95,7 +93,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection to read with; all reads of one block see the same state."""
-        with self._explained(), self._lent() if self.path.exists() else closing(_empty(self._schema)) as database:
+        with self._explained(), self._readable() as database:
             database.execute("BEGIN")
             yield database
             database.rollback()
@@ -112,7 +110,7 @@ class Database:
         with self._explained():
             if not self.path.exists():
                 _create(self.path, self._schema)
-            with self._lent() as database:
+            with self._lent(self._alone) as database:
                 database.execute("BEGIN IMMEDIATE")
                 before = database.total_changes
                 try:
@@ -130,24 +128,45 @@ class Database:
         A reader that holds an older state prevents it; the log is then emptied by a later call or at the end.
         """
         if self.path.exists():
-            with self._explained(), self._lent() as database:
+            with self._explained(), self._lent(self._alone) as database:
                 database.execute("PRAGMA busy_timeout = 0")
                 database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                database.execute(f"PRAGMA busy_timeout = {int(_PATIENCE_SECONDS * 1000)}")
+                database.execute(f"PRAGMA busy_timeout = {int(connecting.PATIENCE_SECONDS * 1000)}")
+
+    def _readable(self) -> AbstractContextManager[sqlite3.Connection]:
+        if not self.path.exists():
+            return closing(_empty(self._schema))
+        return self._lent(lambda: _open_frozen(self.path, self._schema))
+
+    def _alone(self) -> sqlite3.Connection:
+        return _open(self.path, self._schema, connecting.alone)
 
     @contextmanager
-    def _lent(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; one that was in use when something failed is closed, which rolls it back."""
+    def _lent(self, otherwise: Callable[[], sqlite3.Connection]) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; one that was in use when something failed is closed, which rolls it back.
+
+        Args:
+            otherwise: opens another kind of connection, used once, where the usual kind cannot be opened.
+        """
+        keep = True
         try:
             database = self._idle.pop()
         except IndexError:
-            database = _open(self.path, self._schema)
+            try:
+                database = _open(self.path, self._schema)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _UNREACHABLE:
+                    raise
+                database, keep = otherwise(), False
         try:
             yield database
         except BaseException:
             database.close()
             raise
-        self._idle.append(database)
+        if keep:
+            self._idle.append(database)
+        else:
+            database.close()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -169,6 +188,8 @@ class Database:
                     ) from error
                 if kind == sqlite3.SQLITE_FULL or (kind in _UNREACHABLE and disk.is_full(folder)):
                     raise disk.full(folder) from error
+                if kind in _UNREACHABLE and disk.is_read_only(folder):
+                    raise disk.read_only(folder) from error
                 if kind in _UNREACHABLE:
                     remedy = "fix its permissions or set THOTH_HOME"
                     raise ThothError(f"cannot use {self.path} ({error}): {remedy}") from error
@@ -210,7 +231,8 @@ def _create(path: Path, schema: Schema) -> None:
     temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex}{path.suffix}")
     try:
         disk.new_private(temporary).close()  # SQLite gives the files beside it the same mode
-        with closing(_connect(temporary, schema)) as database:
+        with closing(connecting.usual(temporary)) as database:
+            schema.prepare(database)
             database.execute("PRAGMA journal_mode = WAL")
             schema.migrate(database)
         try:
@@ -225,21 +247,48 @@ def _create(path: Path, schema: Schema) -> None:
             Path(f"{temporary}{ending}").unlink(missing_ok=True)
 
 
-def _open(path: Path, schema: Schema) -> sqlite3.Connection:
+def _open(
+    path: Path, schema: Schema, connect: Callable[[Path], sqlite3.Connection] = connecting.usual
+) -> sqlite3.Connection:
     _make_private(path)
-    database = _connect(path, schema)
+    database = connect(path)
     try:
-        if not schema.is_ours(database):
-            raise _damaged(path, schema, f"it holds no {schema.contents}")
-        found, newest = version(database), len(schema.steps)
-        if found > newest:
-            raise ThothError(f"{path} was written by a newer Thoth (version {found}, not {newest}): update Thoth")
-        if found < newest:
+        if _is_older(database, path, schema):
             schema.migrate(database)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _open_frozen(path: Path, schema: Schema) -> sqlite3.Connection:
+    """Open a database where nothing can be written; an older one is brought up to date in memory."""
+    database = connecting.frozen(path)
+    try:
+        if _is_older(database, path, schema):
+            with closing(database):
+                database = connecting.in_memory(database)
+            schema.prepare(database)
+            schema.migrate(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _is_older(database: sqlite3.Connection, path: Path, schema: Schema) -> bool:
+    """Prepare a connection, and return whether its database has steps to take.
+
+    Raises:
+        ThothError: It was not made with this schema, or with a newer one.
+    """
+    schema.prepare(database)
+    if not schema.is_ours(database):
+        raise _damaged(path, schema, f"it holds no {schema.contents}")
+    found, newest = version(database), len(schema.steps)
+    if found > newest:
+        raise ThothError(f"{path} was written by a newer Thoth (version {found}, not {newest}): update Thoth")
+    return found < newest
 
 
 def _make_private(path: Path) -> None:
@@ -252,21 +301,9 @@ def _make_private(path: Path) -> None:
 
 
 def _empty(schema: Schema) -> sqlite3.Connection:
-    database = sqlite3.connect(":memory:", isolation_level=None)
+    database = connecting.in_memory()
     schema.prepare(database)
     schema.migrate(database)
-    return database
-
-
-def _connect(path: Path, schema: Schema) -> sqlite3.Connection:
-    # Transactions are begun by hand, and one thread after the other may use the connection.
-    database = sqlite3.connect(path, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
-    database.execute("PRAGMA foreign_keys = ON")
-    # What was reported done survives a power failure too: one sync for each change.
-    database.execute("PRAGMA synchronous = FULL")
-    database.execute("PRAGMA fullfsync = ON")  # macOS: a plain fsync stops at the drive's own memory
-    database.execute("PRAGMA secure_delete = ON")  # deleted text is overwritten with zeros
-    schema.prepare(database)
     return database
 
 

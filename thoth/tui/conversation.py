@@ -16,7 +16,7 @@ class Conversation:
 
     Args:
         sessions: stores them.
-        not_saved: called on the disk thread when saving fails.
+        not_saved: called on the disk thread when saving fails, once until it succeeds again.
     """
 
     def __init__(self, sessions: Sessions, not_saved: Callable[[ThothError], object]) -> None:
@@ -24,6 +24,7 @@ class Conversation:
         self._not_saved = not_saved
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
         self._stored: Turn | None = None
+        self._saves = True  # the last one succeeded; changed on the disk thread only
         self.session: Session | None = None
         self.turns: list[Turn] = []
 
@@ -110,8 +111,11 @@ class Conversation:
     def _put(self, session: Session, turn: Turn) -> None:
         try:
             self._sessions.put(session, turn)
+            self._saves = True
         except ThothError as error:
-            self._not_saved(error)
+            if self._saves:  # an answer is saved every second while it grows
+                self._not_saved(error)
+            self._saves = False
 
     def _change(self, **changes: object) -> Turn:
         self.turns[-1] = replace(self.turns[-1], **changes)  # type: ignore[arg-type]
