@@ -87,7 +87,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file or the names in a folder are on the disk."""
+    """Wait until a file, or the names in a folder, are on the disk: a flushed file can still lose its name."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from thoth import settings
 from thoth.actions import absorb as absorbing
@@ -43,6 +43,28 @@ if TYPE_CHECKING:
 
 Documents = Iterable[str | StoredDocument]
 Question = str | Sequence[dict[str, str]]
+
+
+class AskOptions(TypedDict, total=False):
+    """How `Workspace.ask` and `Workspace.stream` answer; None means: as the settings say.
+
+    Attributes:
+        knowledge: "weights", the default: attach the adapters of the chunks that fit, with no document in the context;
+            "context": put the whole texts into the context; "none": answer without the documents.
+        route: which chunks to attach: "auto", those that fit; "all"; or "none".
+        top_k: number of chunks to attach at most.
+        with_text: number of passages to put into the context as well.
+        fallback: "text": where nothing supports an answer from the weights, read the best passage and answer again;
+            "none": never.
+        max_tokens: length of the answer at most, in tokens.
+    """
+
+    knowledge: Knowledge
+    route: Route | None
+    top_k: int | None
+    with_text: int | None
+    fallback: Fallback | None
+    max_tokens: int | None
 
 
 def open(model: str | None = None, home: str | os.PathLike[str] | None = None) -> Workspace:
@@ -220,34 +242,14 @@ class Workspace:
 
     # Questions
 
-    def ask(
-        self,
-        question: Question,
-        documents: Documents | None = None,
-        *,
-        knowledge: Knowledge = "weights",
-        route: Route | None = None,
-        top_k: int | None = None,
-        with_text: int | None = None,
-        fallback: Fallback | None = None,
-        max_tokens: int | None = None,
-    ) -> Answer:
+    def ask(self, question: Question, documents: Documents | None = None, **options: Unpack[AskOptions]) -> Answer:
         """Answer a question.
 
         Args:
             question: a text, or a conversation `[{"role": "user", "content": ...}, ...]` that begins and ends with
                 the user.
             documents: as `remove` takes them; None: all active documents that this model has completely absorbed.
-            knowledge: "weights": attach the adapters of the chunks that fit, with no document in the context;
-                "context": put the whole texts into the context; "none": answer without the documents.
-            route: which chunks to attach: "auto", those that fit; "all"; or "none".
-            top_k: number of chunks to attach at most.
-            with_text: number of passages to put into the context as well.
-            fallback: "text": where nothing supports an answer from the weights, read the best passage and answer again;
-                "none": never.
-            max_tokens: length of the answer at most, in tokens.
-
-        None means: as the settings say.
+            options: `knowledge`, `route`, `top_k`, `with_text`, `fallback`, `max_tokens`: see `AskOptions`.
 
         Returns:
             The answer: `text`, `sources` (the passages that support it; none where nothing in the documents does) and
@@ -258,19 +260,22 @@ class Workspace:
             DocumentError: A document is not in the library, or another model absorbed it.
             ThothError: The conversation does not fit into the model's context.
         """
-        limits = {
-            "route": route,
-            "top_k": top_k,
-            "with_text": with_text,
-            "fallback": fallback,
-            "max_tokens": max_tokens,
-        }
-        return requests.answer(self._request(question, documents, knowledge, limits))
+        return requests.answer(self._request(question, documents, **options))
 
     def stream(
+        self, question: Question, documents: Documents | None = None, **options: Unpack[AskOptions]
+    ) -> Iterator[Token | Answer]:
+        """Answer a question piece by piece; arguments and errors are those of `ask`.
+
+        Returns:
+            `Token`s whose texts, joined, are the answer, then the whole `Answer`. To leave the loop stops the request.
+        """
+        return _pieces(self._request(question, documents, **options))
+
+    def _request(
         self,
         question: Question,
-        documents: Documents | None = None,
+        documents: Documents | None,
         *,
         knowledge: Knowledge = "weights",
         route: Route | None = None,
@@ -278,28 +283,14 @@ class Workspace:
         with_text: int | None = None,
         fallback: Fallback | None = None,
         max_tokens: int | None = None,
-    ) -> Iterator[Token | Answer]:
-        """Answer a question piece by piece; arguments and errors are those of `ask`.
-
-        Returns:
-            `Token`s whose texts, joined, are the answer, then the whole `Answer`. To leave the loop stops the request.
-        """
-        limits = {
-            "route": route,
-            "top_k": top_k,
-            "with_text": with_text,
-            "fallback": fallback,
-            "max_tokens": max_tokens,
-        }
-        return _pieces(self._request(question, documents, knowledge, limits))
-
-    def _request(
-        self, question: Question, documents: Documents | None, knowledge: Knowledge, limits: dict[str, Any]
     ) -> Request:
         messages = [{"role": "user", "content": question}] if isinstance(question, str) else [*question]
         if not messages or not messages[-1]["content"].strip():
             raise UsageError("the question is empty")
-        chosen = replace(self.settings, **settings.checked(**limits))  # type: ignore[arg-type]
+        limits = settings.checked(
+            route=route, top_k=top_k, with_text=with_text, fallback=fallback, max_tokens=max_tokens
+        )
+        chosen = replace(self.settings, **limits)  # type: ignore[arg-type]
         way = self._way(documents, knowledge, chosen)
         return self.engine.ask(messages, way.documents, way.context, way.routing, chosen.max_tokens)
 

@@ -19,16 +19,7 @@ _MAX_INDENT = 40
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read JSON, or lines of it.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
-
-    Raises:
-        UnknownFormatError: The bytes are not text.
-    """
+    """Read JSON, or lines of it; arguments and errors are those of `text.decode`."""
     content = _ESCAPE.sub(_letter, text.decode(data, name, charset))
     content = _BINARY.sub('"..."', content)  # pictures and keys, as base64
     if any(len(line) > _LONG_LINE for line in content.split("\n")) and not _is_lines(content):

@@ -75,16 +75,7 @@ _PREFIX = re.compile(r"\\(yocto|femto|pico|nano|micro|milli|centi|deci|hecto|kil
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read a LaTeX file.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
-
-    Raises:
-        UnknownFormatError: The bytes are not text.
-    """
+    """Read a LaTeX file; arguments and errors are those of `text.decode`."""
     source = text.decode(data, name, charset)
     held: list[str] = []
 

@@ -12,14 +12,5 @@ _ESCAPES = re.compile(rb"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]{0,2000}(
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read a log.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
-
-    Raises:
-        UnknownFormatError: The bytes are not text.
-    """
+    """Read a log; arguments and errors are those of `text.decode`."""
     return text_blocks.read(text.decode(_ESCAPES.sub(b"", data), name, charset), name)

@@ -17,12 +17,7 @@ _MOST_OUTPUT = 20_000
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read a notebook; pictures in it are left out.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
+    """Read a notebook without its pictures; arguments are those of `text.decode`.
 
     Raises:
         UnknownFormatError: The bytes are not text.

@@ -24,16 +24,7 @@ _SHOWN = {"title", "author", "date", "subtitle", "caption", "description"}
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read an Org file.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
-
-    Raises:
-        UnknownFormatError: The bytes are not text.
-    """
+    """Read an Org file; arguments and errors are those of `text.decode`."""
     return assemble(name, _parts(text.decode(data, name, charset).split("\n")))
 
 

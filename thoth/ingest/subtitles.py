@@ -18,16 +18,7 @@ _PARAGRAPH_LETTERS = 600
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
-    """Read subtitles.
-
-    Args:
-        data: the file.
-        name: of the document.
-        charset: what a server says its encoding is.
-
-    Raises:
-        UnknownFormatError: The bytes are not text.
-    """
+    """Read subtitles; arguments and errors are those of `text.decode`."""
     content = text.decode(data, name, charset)
     return assemble(name, _parts(content))
 

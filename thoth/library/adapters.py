@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from mlx_hypernet.format.atomic import flush
 from thoth.library.records import ChunkRef
 from thoth.system import disk
 
@@ -215,7 +216,7 @@ class Writer:
         """Make the names of the files durable, as their contents are already."""
         folder = self._files.folder
         for place in (folder / self._document, folder, folder.parent):
-            disk.sync_folder(place)
+            flush(place)
 
     def take_back(self) -> None:
         """Remove what was written."""

@@ -87,12 +87,3 @@ def new_private(path: Path) -> BinaryIO:
         FileExistsError: The file exists.
     """
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable: a synced file can still lose its name in a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from weakref import finalize
 
+from mlx_hypernet.format.atomic import flush
 from thoth.errors import ThothError
 from thoth.system import connecting, disk
 
@@ -241,7 +242,7 @@ def _create(path: Path, schema: Schema) -> None:
             return  # another process was faster
         except OSError:  # a file system without links, where two processes must not begin at the same instant
             os.replace(temporary, path)
-        disk.sync_folder(path.parent)
+        flush(path.parent)
     finally:
         for ending in _FILES:
             Path(f"{temporary}{ending}").unlink(missing_ok=True)

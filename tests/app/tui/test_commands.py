@@ -8,7 +8,7 @@ import pytest
 
 from thoth.errors import UsageError
 from thoth.tui.commands import COMMANDS, complete, completions, parse
-from thoth.tui.screens.main import MainScreen
+from thoth.tui.controllers.commands import CommandController
 
 
 @pytest.mark.parametrize("text", ["hello", " /new", "/usr/bin is what?", "/", "/\nnew", "1/2", "/home/ana/a.pdf"])
@@ -55,5 +55,5 @@ def test_every_prefix_of_a_name_finds_it() -> None:
 
 
 def test_the_screen_carries_out_every_command() -> None:
-    source = inspect.getsource(MainScreen.carry_out)
+    source = inspect.getsource(CommandController.carry_out)
     assert all(f'case "{command.name}":' in source for command in COMMANDS)

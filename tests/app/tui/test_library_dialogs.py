@@ -18,7 +18,7 @@ from thoth.errors import DocumentError
 from thoth.events import Progress
 from thoth.ingest import Block, Document
 from thoth.tui.folder_entries import Entry, entries
-from thoth.tui.pages import pieces
+from thoth.tui.pages import segments
 from thoth.tui.screens import file_picker
 from thoth.tui.screens.confirm import Confirm
 from thoth.tui.screens.document import DocumentScreen, describe
@@ -115,9 +115,9 @@ def paged(*pages: str) -> Document:
     return Document("paged.pdf", text, len(pages), tuple(blocks))
 
 
-def test_pieces_are_pages() -> None:
+def test_segments_are_pages() -> None:
     document = paged("one", "two", "", "four")  # page 3 is a picture
-    assert [(piece.page, document.text[piece.start : piece.end].strip()) for piece in pieces(document)] == [
+    assert [(one.page, document.text[one.start : one.end].strip()) for one in segments(document)] == [
         (1, "one"), (2, "two"), (4, "four"),
     ]  # fmt: skip
 
@@ -126,9 +126,9 @@ TEXTS = {"words": "word " * 9000, "one word": "x" * 30_000, "lines": "a line\n" 
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-def test_pieces_of_any_text_are_short_and_leave_nothing_out(text: str) -> None:
+def test_segments_of_any_text_are_short_and_leave_nothing_out(text: str) -> None:
     for document in (Document("a", text), paged(text, text)):
-        found = pieces(document)
+        found = segments(document)
         assert "".join(document.text[piece.start : piece.end] for piece in found) == document.text
         assert all(0 < piece.end - piece.start <= 8000 for piece in found)
 

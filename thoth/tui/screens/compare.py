@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widgets import Static
 
+from thoth.actions import ask
 from thoth.errors import ThothError
 from thoth.ingest import Document
-from thoth.retrieval.routing import Routing
 from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerToken
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.way_panel import WayPanel
@@ -20,11 +20,11 @@ from thoth.tui.widgets.way_panel import WayPanel
 if TYPE_CHECKING:
     from thoth.engine.prompt import Message
     from thoth.library.records import StoredDocument
+    from thoth.retrieval.routing import Routing
     from thoth.tui.engine_client import EngineClient
 
 _TITLES = ("From the weights", "Documents in context", "Without the documents")
 _WEIGHTS, _CONTEXT, _WITHOUT = range(3)
-_NO_ADAPTER = Routing(route="none")
 
 
 class CompareScreen(Dialog[None]):
@@ -68,7 +68,7 @@ class CompareScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Begin with the weights, and read the texts in the meantime."""
-        self._ask(_WEIGHTS, self._documents, self._routing)
+        self._ask(_WEIGHTS, ask.from_weights(self._documents, self._routing))
         self.call_after_refresh(self._begin_next)
         self._read_texts()
 
@@ -89,18 +89,16 @@ class CompareScreen(Dialog[None]):
     def _ask_others(self, texts: list[Document] | None) -> None:
         if self.is_attached:
             if texts is not None:
-                self._ask(_CONTEXT, (), _NO_ADAPTER, texts)
-            self._ask(_WITHOUT, (), _NO_ADAPTER)
+                self._ask(_CONTEXT, ask.from_context(texts))
+            self._ask(_WITHOUT, ask.WITHOUT)
 
-    def _ask(
-        self, way: int, documents: Sequence[StoredDocument], routing: Routing, context: Sequence[Document] = ()
-    ) -> None:
+    def _ask(self, panel: int, way: ask.Way) -> None:
         self._client.ask(
-            _turn(way),
+            _turn(panel),
             self._messages,
-            documents,
-            routing,
-            context=context,
+            way.documents,
+            way.routing,
+            context=way.context,
             max_tokens=self._max_tokens,
             post=self.post_message,
         )

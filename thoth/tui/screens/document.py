@@ -17,7 +17,7 @@ from textual.widgets import Button, Input, Static
 from thoth.errors import ThothError
 from thoth.ingest import shown
 from thoth.tui import figures
-from thoth.tui.pages import Piece, pieces
+from thoth.tui.pages import Segment, segments
 from thoth.tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DocumentScreen(Dialog[None]):
         bundle: id of the bundle in use.
 
     Attributes:
-        place: index of the piece of text that is shown.
+        place: index of the segment that is shown.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "document.tcss"]
@@ -53,7 +53,7 @@ class DocumentScreen(Dialog[None]):
         self._stored = document
         self._bundle = bundle
         self._document: Document | None = None
-        self._pieces: list[Piece] = []
+        self._segments: list[Segment] = []
 
     def compose(self) -> ComposeResult:
         """Yield properties, text, and page controls."""
@@ -83,22 +83,22 @@ class DocumentScreen(Dialog[None]):
             self._text.update(str(error))
             self._text.add_class("error")
             return
-        self._pieces = await asyncio.to_thread(pieces, self._document)
-        self.query_one("#turning").display = len(self._pieces) > 1
+        self._segments = await asyncio.to_thread(segments, self._document)
+        self.query_one("#turning").display = len(self._segments) > 1
         self.watch_place()
 
     def validate_place(self, place: int) -> int:
         """Stay inside the document."""
-        return max(0, min(place, len(self._pieces) - 1))
+        return max(0, min(place, len(self._segments) - 1))
 
     def watch_place(self) -> None:
-        """Show the current piece from its beginning."""
+        """Show the current segment from its beginning."""
         if self._document is None:
             return
-        piece = self._pieces[self.place]
-        self._text.update(self._document.text[piece.start : piece.end].strip("\n"))
+        segment = self._segments[self.place]
+        self._text.update(self._document.text[segment.start : segment.end].strip("\n"))
         self.query_one("#text").scroll_home(animate=False)
-        number, total = (piece.page, self._stored.pages) if piece.page else (self.place + 1, len(self._pieces))
+        number, total = (segment.page, self._stored.pages) if segment.page else (self.place + 1, len(self._segments))
         with self.prevent(Input.Changed):
             self.query_one(Input).value = str(number)
         self.query_one("#total", Static).update(f"of {total}")
@@ -115,8 +115,9 @@ class DocumentScreen(Dialog[None]):
         """Show the page with this number, or the next page with text."""
         if event.value:
             number = int(event.value)
-            has_pages = self._pieces[self.place].page is not None
-            self.place = bisect_left([piece.page or 0 for piece in self._pieces], number) if has_pages else number - 1
+            has_pages = self._segments[self.place].page is not None
+            pages = [segment.page or 0 for segment in self._segments]
+            self.place = bisect_left(pages, number) if has_pages else number - 1
             self.watch_place()
         self.query_one("#text").focus()
 

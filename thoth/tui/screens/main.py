@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-import textual
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,14 +15,12 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widgets import TextArea
 
-from thoth import settings
-from thoth.errors import ThothError, UsageError
-from thoth.retrieval.routing import Route
-from thoth.system import paths
-from thoth.tui import commands, figures, notices
+from thoth.errors import UsageError
+from thoth.tui import commands, notices
 from thoth.tui.commands import Command, CommandProvider
 from thoth.tui.controllers.absorb import AbsorbController
 from thoth.tui.controllers.chat import ChatController
+from thoth.tui.controllers.commands import CommandController
 from thoth.tui.controllers.library import LibraryController
 from thoth.tui.controllers.models import ModelController
 from thoth.tui.messages import (
@@ -119,6 +115,9 @@ class MainScreen(Screen[None]):
         self.library = LibraryController(client, self.absorbing, self, self._show_documents)
         self.models = ModelController(client, downloads, self, self._show_model)
         self.chat = ChatController(client, sessions, self.library, self.models, self, self._show_state)
+        self.commands = CommandController(
+            self.absorbing, self.models, self.chat, self, self.action_toggle_library, self._settings_loaded
+        )
 
     def compose(self) -> ComposeResult:
         """Yield the library beside the chat."""
@@ -133,7 +132,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Read settings, library and chats."""
-        self._load_settings()
+        self.commands.load_settings()
         self.library.begin()
         self.chat.begin()
         self._show_state()
@@ -246,6 +245,9 @@ class MainScreen(Screen[None]):
         self.documents = documents
         self._count_active()
 
+    def _settings_loaded(self, loaded: Settings) -> None:
+        self.post_message(self.SettingsLoaded(loaded))
+
     def watch_bundle(self) -> None:
         """Count again: another bundle makes other documents stale."""
         self._count_active()
@@ -275,85 +277,9 @@ class MainScreen(Screen[None]):
 
     def carry_out(self, command: Command, argument: str) -> None:
         """Run a command."""
-        match command.name:
-            case "absorb":
-                self.absorbing.absorb([argument]) if argument else self._pick_files()
-            case "docs":
-                self.action_toggle_library()
-            case "new":
-                self.chat.new()
-            case "sessions":
-                self.chat.choose()
-            case "edit":
-                self.chat.edit()
-            case "again":
-                self.chat.again()
-            case "copy":
-                self.chat.copy_answer(argument)
-            case "compare":
-                self.chat.compare()
-            case "details":
-                self.chat.details()
-            case "route":
-                self._set(replace(self.chat.settings, route=cast(Route, argument)), f"Route: {argument}")
-            case "with-text":
-                self._set_passages(argument)
-            case "settings":
-                self._open_settings()
-            case "models":
-                self.models.choose()
-            case "export":
-                self.chat.export(argument)
-            case "help":
-                self._help()
-            case "quit":
-                self.app.exit()
-
-    def _set_passages(self, argument: str) -> None:
-        if argument.isdecimal():
-            passages = figures.count(int(argument), "passage")
-            self._set(replace(self.chat.settings, with_text=int(argument)), f"Answers also read {passages}")
-        else:
-            self._say("/with-text needs the number of passages to read, 0 for none", "warning")
-
-    def _set(self, changed: Settings, what: str) -> None:
-        """Change settings until the app is closed."""
-        self.chat.settings = changed
-        self._say(f"{what}, until you close Thoth")
-
-    # Dialogs
-
-    @textual.work(group="dialog")
-    async def _pick_files(self) -> None:
-        from thoth.tui.screens.file_picker import FilePicker
-
-        if sources := await self.app.push_screen_wait(FilePicker(Path.cwd())):
-            self.absorbing.absorb(sources)
-
-    @textual.work(group="dialog")
-    async def _open_settings(self) -> None:
-        from thoth.tui.screens.settings import SettingsScreen
-
-        before = self.chat.settings.model
-        if (chosen := await self.app.push_screen_wait(SettingsScreen(paths.settings()))) is not None:
-            self._load_settings()
-            if chosen.model != before:
-                self.models.load(chosen.model)
-
-    def _help(self) -> None:
-        from thoth.tui.screens.help import HelpScreen, keys
-
-        rows = [(command.usage, command.help) for command in commands.COMMANDS]
-        self.app.push_screen(HelpScreen({"Keys": keys(self.app, self.active_bindings.values()), "Commands": rows}))
+        self.commands.carry_out(command, argument)
 
     # Keys
-
-    def _load_settings(self) -> None:
-        try:
-            self.chat.settings = settings.load(paths.settings())
-        except ThothError as error:
-            self._say(str(error), "error")
-        self.post_message(self.SettingsLoaded(self.chat.settings))
 
     def action_toggle_library(self) -> None:
         """Show or hide the library, at any width of the terminal."""

@@ -1,0 +1,132 @@
+"""The commands: what each command of the table in `tui/commands.py` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from textual.screen import Screen
+
+from thoth import settings
+from thoth.errors import ThothError
+from thoth.retrieval.routing import Route
+from thoth.system import paths
+from thoth.tui import commands, figures, notices
+from thoth.tui.commands import Command
+
+if TYPE_CHECKING:
+    from thoth.settings import Settings
+    from thoth.tui.controllers.absorb import AbsorbController
+    from thoth.tui.controllers.chat import ChatController
+    from thoth.tui.controllers.models import ModelController
+
+
+class CommandController:
+    """Runs commands, and shows the dialogs that belong to no other controller.
+
+    Args:
+        absorbing: absorbs documents.
+        models: loads models.
+        chat: answers questions, by the settings in force.
+        screen: shows dialogs and notices.
+        toggle_library: shows or hides the library.
+        loaded: called with the settings whenever they were read.
+    """
+
+    def __init__(
+        self,
+        absorbing: AbsorbController,
+        models: ModelController,
+        chat: ChatController,
+        screen: Screen[None],
+        toggle_library: Callable[[], None],
+        loaded: Callable[[Settings], None],
+    ) -> None:
+        self._absorbing, self._models, self._chat = absorbing, models, chat
+        self._screen, self._toggle_library, self._loaded = screen, toggle_library, loaded
+        self._say = notices.on(screen)
+
+    def carry_out(self, command: Command, argument: str) -> None:
+        """Run a command."""
+        match command.name:
+            case "absorb":
+                self._absorbing.absorb([argument]) if argument else self._dialog(self._pick_files)
+            case "docs":
+                self._toggle_library()
+            case "new":
+                self._chat.new()
+            case "sessions":
+                self._chat.choose()
+            case "edit":
+                self._chat.edit()
+            case "again":
+                self._chat.again()
+            case "copy":
+                self._chat.copy_answer(argument)
+            case "compare":
+                self._chat.compare()
+            case "details":
+                self._chat.details()
+            case "route":
+                self._set(replace(self._chat.settings, route=cast(Route, argument)), f"Route: {argument}")
+            case "with-text":
+                self._set_passages(argument)
+            case "settings":
+                self._dialog(self._open_settings)
+            case "models":
+                self._models.choose()
+            case "export":
+                self._chat.export(argument)
+            case "help":
+                self._help()
+            case "quit":
+                self._screen.app.exit()
+
+    def load_settings(self) -> None:
+        """Read the settings; a mistake in them is reported, and those in force stay."""
+        try:
+            self._chat.settings = settings.load(paths.settings())
+        except ThothError as error:
+            self._say(str(error), "error")
+        self._loaded(self._chat.settings)
+
+    def _set_passages(self, argument: str) -> None:
+        if argument.isdecimal():
+            passages = figures.count(int(argument), "passage")
+            self._set(replace(self._chat.settings, with_text=int(argument)), f"Answers also read {passages}")
+        else:
+            self._say("/with-text needs the number of passages to read, 0 for none", "warning")
+
+    def _set(self, changed: Settings, what: str) -> None:
+        """Change settings until the app is closed."""
+        self._chat.settings = changed
+        self._say(f"{what}, until you close Thoth")
+
+    # Dialogs
+
+    def _dialog(self, show: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._screen.run_worker(show(), group="dialog")
+
+    async def _pick_files(self) -> None:
+        from thoth.tui.screens.file_picker import FilePicker
+
+        if sources := await self._screen.app.push_screen_wait(FilePicker(Path.cwd())):
+            self._absorbing.absorb(sources)
+
+    async def _open_settings(self) -> None:
+        from thoth.tui.screens.settings import SettingsScreen
+
+        before = self._chat.settings.model
+        if (chosen := await self._screen.app.push_screen_wait(SettingsScreen(paths.settings()))) is not None:
+            self.load_settings()
+            if chosen.model != before:
+                self._models.load(chosen.model)
+
+    def _help(self) -> None:
+        from thoth.tui.screens.help import HelpScreen, keys
+
+        app, bindings = self._screen.app, self._screen.active_bindings.values()
+        rows = [(command.usage, command.help) for command in commands.COMMANDS]
+        app.push_screen(HelpScreen({"Keys": keys(app, bindings), "Commands": rows}))
