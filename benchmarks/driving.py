@@ -13,9 +13,11 @@ from textual.pilot import Pilot
 
 from thoth.errors import ThothError
 from thoth.events import Answer
+from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.tui import app
 from thoth.tui.app import ThothApp, make_engine
+from thoth.tui.engine_request import EngineLike
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AnswerDone, AnswerFailed, ModelFailed, ModelReady
 from thoth.tui.screens.main import MainScreen
 from thoth.tui.widgets.prompt import Prompt
@@ -30,14 +32,21 @@ PATIENCE_SECONDS = 120  # then something is broken, and waiting ends with an err
 class DrivenApp(ThothApp):
     """The app, remembering the messages of the engine's threads.
 
+    Args:
+        home: folder of the library; nano counts as introduced there.
+        model: as on the command line.
+        make: makes the engine.
+
     Attributes:
         told: every message of the engine, in order.
     """
 
     CSS_PATH = Path(app.__file__).parent / str(ThothApp.CSS_PATH)  # else it would be looked for beside this file
 
-    def __init__(self, home: Path, model: str | None = "nano") -> None:
-        super().__init__(home, model, make_engine)
+    def __init__(
+        self, home: Path, model: str | None = "nano", make: Callable[[Library], EngineLike] = make_engine
+    ) -> None:
+        super().__init__(home, model, make)
         home.mkdir(parents=True, exist_ok=True)
         (home / "nano-introduced").touch()  # else a dialog comes first
         self.told: list[Message] = []

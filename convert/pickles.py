@@ -19,6 +19,8 @@ from typing import Any
 from convert.errors import CheckpointError
 from convert.pickle_child import DAMAGE
 
+CPU_SECONDS = 5  # of processor time; checkpoints take a tenth of one
+
 # The reference's configuration classes, in the modules that have held them.
 _REFERENCE_MODULES = (
     "ctx_to_lora.configs",
@@ -111,8 +113,10 @@ def load(path: Path) -> dict[str, Any]:
 
 def _globals(path: Path) -> set[str]:
     """Every global that the file mentions, as far as it can be read."""
-    program = [sys.executable, "-P", str(Path(__file__).with_name("pickle_child.py")), str(path)]
-    ended = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    program = [sys.executable, "-P", str(Path(__file__).with_name("pickle_child.py"))]
+    ended = subprocess.run(
+        [*program, str(path), str(CPU_SECONDS)], stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
     if ended.returncode:
         raise CheckpointError(f"{path} is refused: reading it takes more time or memory than any checkpoint needs")
     found = json.loads(ended.stdout)

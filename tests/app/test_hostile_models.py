@@ -4,18 +4,19 @@ import json
 import pickle
 import resource
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from convert import pickles
 from convert.errors import CheckpointError
 from convert.inspection import inspect
 from convert.source import Kind, Source
+from mlx_hypernet.format import rendering
 from mlx_hypernet.format.rendering import render
 from mlx_hypernet.format.vetting import VettingError, check_base
+from tests.conversion.command import run
 from thoth import nano
 from thoth.engine.loading import load_pair
 from thoth.errors import ModelError
@@ -45,12 +46,20 @@ TEMPLATES = {
     "attr": "{{ (lipsum|attr('__globals__'))['os'].popen('touch MARK').read() }}",
     "import": "{% import 'os' as os %}{{ os.system('touch MARK') }}",
 }
+NESTED = pytest.param("[" * 200_000 + "]" * 200_000, id="nested")
 PICKLES = {
     "hash bomb": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"K\x01s.",
     "frozen hash bomb": b"\x80\x04(K\x01\x85" + b"2\x86" * 60 + b"\x91.",
     "numbers": b"\x80\x02](" + b"K\x01" * 5_000_000 + b"e.",
     "memory": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b".",
 }
+
+
+@pytest.fixture(autouse=True)
+def _second(monkeypatch):
+    """What does not end is ended after one second, to save four."""
+    monkeypatch.setattr(rendering, "CPU_SECONDS", 1)
+    monkeypatch.setattr(pickles, "CPU_SECONDS", 1)
 
 
 @pytest.fixture
@@ -102,7 +111,7 @@ def test_code_is_refused_wherever_it_is_named(pair, file):
         check_base(pair.base)
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000 + "]" * 200_000, "", "[]", "null", '{"a":'])
+@pytest.mark.parametrize("text", [NESTED, "", "[]", "null", '{"a":'])
 def test_a_configuration_that_is_no_object_is_refused(pair, text):
     put(pair.base / "config.json", text)
     assert "config.json" in refusal(pair)
@@ -146,7 +155,7 @@ def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):
     assert "endless text" in refusal(pair)
 
 
-@pytest.mark.parametrize("text", ["[" * 200_000 + "]" * 200_000, "", "[]", '{"hypernet": 1}', "NaN"])
+@pytest.mark.parametrize("text", [NESTED, "", "[]", '{"hypernet": 1}', "NaN"])
 def test_a_checkpoint_without_a_configuration_is_inspected_in_one_line(tmp_path, text):
     put(tmp_path / "config.json", text)
     (tmp_path / "model.safetensors").symlink_to(nano.folder() / "hypernet" / "model.safetensors")
@@ -185,9 +194,8 @@ def test_affixes_longer_than_any_template_are_refused(pair, tmp_path):
 def test_a_pickle_that_never_ends_is_refused(tmp_path, kind):
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(PICKLES[kind])
-    command = [sys.executable, "-P", "-c", "from convert.cli import main; main()", str(path), "--inspect"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 5
+    done = run(path, "--inspect")
+    assert done.exit_code == 5
     assert len(done.stderr.splitlines()) == 1
     assert "refused" in done.stderr or "damaged" in done.stderr
 
@@ -197,7 +205,5 @@ def test_the_limits_end_with_the_child(tmp_path):
     before = resource.getrlimit(resource.RLIMIT_AS)
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(pickle.dumps({"k": 1}, protocol=2))
-    from convert.pickles import _globals
-
-    assert _globals(path) == set()
+    assert pickles._globals(path) == set()
     assert resource.getrlimit(resource.RLIMIT_AS) == before

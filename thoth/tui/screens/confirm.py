@@ -23,6 +23,7 @@ class Confirm(Dialog[bool | None]):
         variant: style of that button; red for what cannot be undone.
     """
 
+    AUTO_FOCUS = "#no"  # so that Enter is safe
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "dismiss(True)", "Yes", id="confirm.yes", tooltip="Confirm"),
         Binding("n", "dismiss(False)", "No", id="confirm.no", tooltip="Cancel"),
@@ -45,10 +46,6 @@ class Confirm(Dialog[bool | None]):
             with Horizontal(classes="buttons"):
                 yield Button(self._yes, id="yes", variant=self._variant)
                 yield Button("Cancel", id="no")
-
-    def on_mount(self) -> None:
-        """Focus Cancel, so that Enter is safe."""
-        self.query_one("#no").focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Close with the choice."""
