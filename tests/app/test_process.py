@@ -1,6 +1,5 @@
 """`thoth` as a process: streams, signals, exit codes, and how soon it answers."""
 
-import json
 import os
 import pty
 import signal
@@ -9,14 +8,18 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import Result
 
 from thoth.__main__ import main
 from thoth.errors import ResourceError
 from thoth.library.library import Library
 
 Start = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[..., Result]
+Read = Callable[..., Any]
 QUESTION = "Who is the founder of Velmar?"
 
 
@@ -76,38 +79,38 @@ def test_reader_that_goes_away(start: Start, note: Path) -> None:
     process.stderr.close()
 
 
-def test_kill_while_absorbing_keeps_what_is_finished(start: Start, tmp_path: Path, home: Path) -> None:
+def test_kill_while_absorbing_keeps_what_is_finished(
+    start: Start, thoth: Run, read: Read, tmp_path: Path, home: Path
+) -> None:
     long = tmp_path / "long.txt"
     long.write_text("The founder of Velmar is Ana Dor. " * 600)
     process = start("absorb", long)
     # At the first chunks that are reported, of hundreds.
     library = Library(home)
     while not any(document.absorbed for document in library.documents()) and process.poll() is None:
-        time.sleep(0.001)
+        time.sleep(0.01)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
 
-    [begun] = json.loads(start("docs", "list", "--json").communicate()[0])["documents"]
+    [begun] = read("docs", "list")["documents"]
     assert (begun["name"], begun["state"]) == ("long.txt", "absorbing")
     assert begun["absorbed"]
-    repair = start("doctor", "--repair")
-    assert repair.communicate()[1] == ""
-    assert repair.returncode == 0
-    [kept] = json.loads(start("docs", "list", "--json").communicate()[0])["documents"]
+    repair = thoth("doctor", "--repair")
+    assert (repair.exit_code, repair.stderr) == (0, "")
+    [kept] = read("docs", "list")["documents"]
     assert kept["absorbed"] == begun["absorbed"]
-    second = start("ask", "--quiet", "--max-tokens", "1", QUESTION)
-    _, stderr = second.communicate()
-    assert (second.returncode, stderr) == (0, "")  # what is absorbed answers
+    second = thoth("ask", "--quiet", QUESTION)
+    assert (second.exit_code, second.stderr) == (0, "")  # what is absorbed answers
 
 
-def test_two_processes_absorb_at_once(start: Start, note: Path, tmp_path: Path) -> None:
+def test_two_processes_absorb_at_once(start: Start, read: Read, note: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("The mayor of Tolquin is Berin Asto.")
     both = [start("absorb", note, other), start("absorb", other, note)]
     assert [process.communicate()[1] for process in both] == ["", ""]
     assert [process.returncode for process in both] == [0, 0]
-    documents = json.loads(start("docs", "list", "--json").communicate()[0])["documents"]
+    documents = read("docs", "list")["documents"]
     assert sorted(document["name"] for document in documents) == ["note.txt", "other.txt"]
     assert {document["state"] for document in documents} == {"ready"}
 
