@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from textual.pilot import Pilot
 
 from benchmarks.driving import DrivenApp
-from tests.app.tui import fakes
+from tests.app.tui import fakes, hosts
 from tests.app.tui.fakes import FakeEngine
-from tests.app.tui.hosts import until
 from thoth.library.records import StoredDocument
 from thoth.tui.widgets.document_list import DocumentList
 
@@ -38,6 +37,12 @@ async def running(home: Path) -> AsyncIterator[Pilot[None]]:
         await until(pilot, lambda: app.main.bundle == fakes.BUNDLE)
         app.query_one(DocumentList).focus()
         yield pilot
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the app work until something is so, and all that follows from it."""
+    await hosts.until(pilot, lambda: bool(condition()))
+    await pilot.pause()
 
 
 def write(path: Path, text: str = "Ana Dor founded Velmar in a small harbour town.") -> Path:

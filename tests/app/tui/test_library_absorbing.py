@@ -8,8 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-from tests.app.tui.hosts import until
-from tests.app.tui.library_app import running, write
+from tests.app.tui.library_app import running, until, write
 from thoth.library.records import StoredDocument
 from thoth.tui.controllers import absorb
 from thoth.tui.screens.confirm import Confirm

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from textual.widgets import Input
 
-from tests.app.tui.hosts import until
-from tests.app.tui.library_app import absorbed, running, write
+from tests.app.tui.library_app import absorbed, running, until, write
 from thoth.library.library import Library
 from thoth.tui.screens.confirm import Confirm
 from thoth.tui.screens.document import DocumentScreen

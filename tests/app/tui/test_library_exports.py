@@ -8,8 +8,7 @@ from typing import Any, get_args
 import pytest
 from textual.widgets import Input
 
-from tests.app.tui.hosts import until
-from tests.app.tui.library_app import absorbed, running, write
+from tests.app.tui.library_app import absorbed, running, until, write
 from thoth.actions import export as exporting
 from thoth.actions.export import Format
 from thoth.engine.engine import Engine

@@ -9,8 +9,7 @@ import pytest
 from textual.widgets import Button
 
 from tests.app.tui import fakes
-from tests.app.tui.hosts import until
-from tests.app.tui.library_app import LibraryApp, absorbed, running, write
+from tests.app.tui.library_app import LibraryApp, absorbed, running, until, write
 from thoth import ingest
 from thoth.actions import sources, update
 from thoth.events import Absorbed
