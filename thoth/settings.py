@@ -6,6 +6,7 @@ settings screen shows `options()`.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from thoth.engine.sampling import Sampling
 from thoth.errors import UsageError
 from thoth.retrieval import replay
 from thoth.retrieval.routing import Fallback, Route, Routing
@@ -21,13 +23,15 @@ from thoth.retrieval.routing import Fallback, Route, Routing
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
 
-Value = str | int | dict[str, str]
+Value = str | int | float | dict[str, str]
 
 _POSITION = re.compile(r"line (\d+), column (\d+)")
 
 
-def _about(help: str, *, choices: tuple[str, ...] = (), minimum: int | None = None) -> dict[str, Any]:
-    return {"help": help, "choices": choices, "minimum": minimum}
+def _about(
+    help: str, *, choices: tuple[str, ...] = (), minimum: float | None = None, maximum: float | None = None
+) -> dict[str, Any]:
+    return {"help": help, "choices": choices, "minimum": minimum, "maximum": maximum}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,31 @@ class Settings:
         default="off",
         metadata=_about("Text recognition on scanned pages, if it is installed.", choices=("off", "on")),
     )
+    system: str | None = field(
+        default=None, metadata=_about("System prompt of every chat that has none of its own.")
+    )
+    temp: float = field(
+        default=Sampling.temperature,
+        metadata=_about("Temperature of answers: 0 takes the likeliest word each time.", minimum=0.0),
+    )
+    top_p: float = field(
+        default=Sampling.top_p,
+        metadata=_about(
+            "With a temperature: draw among the likeliest words of this probability.", minimum=0.01, maximum=1.0
+        ),
+    )
+    seed: int | None = field(
+        default=None,
+        metadata=_about("With a temperature: the same seed gives the same answer.", minimum=0, maximum=2**63 - 1),
+    )
+    agent_memory: Literal["on", "off"] = field(
+        default="on",
+        metadata=_about("Let the oldest turns of a long chat become weights.", choices=("on", "off")),
+    )
+    agent_window: int = field(
+        default=4096,
+        metadata=_about("Tokens of a chat that stay in the context; older turns become weights.", minimum=1),
+    )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
     agent_steps: int = field(
         default=8, metadata=_about("Maximum number of tool calls for one question of the agent.", minimum=1)
@@ -94,6 +123,10 @@ class Settings:
         default_factory=dict, metadata=_about('Key bindings of the terminal app: a table of action = "key".')
     )
 
+    def sampling(self) -> Sampling:
+        """Return the part that chooses tokens."""
+        return Sampling(self.temp, self.top_p, self.seed)
+
     def routing(self) -> Routing:
         """Return the part that the router reads."""
         return Routing(self.route, self.top_k, self.rank_budget, self.with_text, self.fallback)
@@ -109,21 +142,23 @@ class Option:
         help: one sentence.
         choices: all allowed values; empty where any value is allowed.
         minimum: the smallest allowed number; None for other kinds of value.
+        maximum: the largest allowed number; None: there is none.
     """
 
     name: str
     default: Value | None
     help: str
     choices: tuple[str, ...]
-    minimum: int | None
+    minimum: float | None
+    maximum: float | None
 
     @property
-    def kind(self) -> Literal["text", "choice", "number", "table"]:
+    def kind(self) -> Literal["text", "choice", "number", "decimal", "table"]:
         """Kind of value."""
         if isinstance(self.default, dict):
             return "table"
         if self.minimum is not None:
-            return "number"
+            return "decimal" if isinstance(self.minimum, float) else "number"
         return "choice" if self.choices else "text"
 
     @property
@@ -134,10 +169,13 @@ class Option:
     @property
     def expects(self) -> str:
         """What a value must be, as a phrase."""
+        least = self.minimum or 0
+        most = f"{least:g} or more" if self.maximum is None else f"{least:g} to {self.maximum:g}"
         return {
             "text": "text",
             "choice": f"one of {', '.join(self.choices)}",
             "number": f"a whole number, {self.minimum} or more",
+            "decimal": f"a number, {most}",
             "table": "a table of strings",
         }[self.kind]
 
@@ -150,13 +188,19 @@ class Option:
         match value:
             case bool():
                 pass
-            case int() if self.minimum is not None and value >= self.minimum:
+            case int() if self.kind == "number" and self._is_in_range(value):
                 return value
+            case int() | float() if self.kind == "decimal" and self._is_in_range(value):
+                return float(value)
             case str() if self.kind == "text" or value in self.choices:
                 return value
             case dict() if self.kind == "table" and all(isinstance(part, str) for part in value.values()):
                 return value
         raise UsageError(f"{self.name} must be {self.expects}, not {_quoted(value)}")
+
+    def _is_in_range(self, number: float) -> bool:
+        above = self.minimum is not None and number >= self.minimum
+        return above and (math.isfinite(number) if self.maximum is None else number <= self.maximum)
 
     def parse(self, text: str) -> Value:
         """Return the value for a text from the environment or a form.
@@ -165,10 +209,10 @@ class Option:
             UsageError: The text is not an allowed value.
         """
         text = text.strip()
-        if self.kind != "number":
+        if self.kind not in ("number", "decimal"):
             return self.check(text)
         try:
-            number = int(text)
+            number = int(text) if self.kind == "number" else float(text)
         except ValueError:
             return self.check(text)
         return self.check(number)

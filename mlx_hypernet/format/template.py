@@ -25,13 +25,14 @@ def document_ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int]:
-    """Apply the chat template below an empty system message, as in training, with the generation prompt.
+    """Apply the chat template with the generation prompt.
 
-    Without a system message some templates put in one of their own, which hypernetwork and adapter never saw.
+    Without a system message some templates put in one of their own, which hypernetwork and adapter never saw: where
+    the messages begin with none, they stand below an empty one, as in training.
 
     Args:
         tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.
-        messages: `role` and `content` of each, the user's first.
+        messages: `role` and `content` of each, the user's first or after a system message.
 
     Raises:
         jinja2.TemplateError: The template refuses the messages, or is none.
@@ -39,10 +40,15 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, str]]) -> list[int
     """
     from jinja2 import TemplateError
 
+    system, said = "", list(messages)
+    if said[0]["role"] == "system":
+        system, said = said[0]["content"], said[1:]
     try:
-        ids = _ids(tokenizer, [{"role": "system", "content": ""}, *messages])
+        ids = _ids(tokenizer, [{"role": "system", "content": system}, *said])
     except TemplateError:  # Gemma-2's template knows no system message, not even an empty one
-        ids = _ids(tokenizer, messages)
+        if system:
+            said[0] = said[0] | {"content": f"{system}\n\n{said[0]['content']}"}
+        ids = _ids(tokenizer, said)
     if not ids:
         raise ValueError("the chat template leaves out the messages")
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 from mlx_hypernet.format import atomic
@@ -33,11 +34,13 @@ def write(path: Path, session: Session, turns: Sequence[Turn]) -> None:
 
 def as_markdown(session: Session, turns: Sequence[Turn]) -> str:
     """Return a chat with each question as a heading."""
-    parts = [f"# {' '.join(session.title.split())}"]
+    parts = [f"# {' '.join(session.title.split())}", f"*{_moment(session.created)}*"]
+    parts += [f"System prompt: {' '.join(session.system.split())}"] if session.system else []
     for turn in turns:
         first, *rest = turn.question.strip().splitlines() or [""]
         parts.append(f"## {first}")
         parts += ["\n".join(rest).strip()] if rest else []
+        parts.append(f"*{', '.join(filter(None, (_moment(turn.asked), turn.model)))}*")
         parts += [turn.answer.strip()] if turn.answer.strip() else []
         parts += [f"*{turn.error}*"] if turn.error else ["*stopped*"] if turn.state == "stopped" else []
         parts += [_quoted(passage) for passage in turn.sources]
@@ -50,6 +53,11 @@ def as_json(session: Session, turns: Sequence[Turn]) -> str:
     return json.dumps(facts, indent=2, ensure_ascii=False, default=str) + "\n"
 
 
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
 def _quoted(passage: Passage) -> str:
-    place = passage.name if passage.page is None else f"{passage.name}, page {passage.page}"
+    place = ", ".join([passage.name, *([f"page {passage.page}"] if passage.page is not None else [])])
+    place += f", {' > '.join(passage.headings)}" if passage.headings else ""
     return f"> {' '.join(passage.quote.split())}\n>\n> {place}"

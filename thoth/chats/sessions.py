@@ -16,11 +16,16 @@ from typing import Any, Literal
 
 from thoth.errors import DocumentError
 from thoth.events import Chosen, Passage, Stats, Step
+from thoth.ingest.names import shown
 from thoth.system.sqlite import Database, Schema
 
 State = Literal["answering", "done", "stopped", "failed"]
 
 _TITLE_LENGTH = 60
+_PREFIX_DIGITS = 4
+_FACTS = "id, title, created, updated, documents, system"
+_COUNT = "(SELECT count(*) FROM turn WHERE session = s.id)"
+_TURN = "number, question, answer, state, error, stats, sources, asked, steps, model"
 _FIRST = (
     """CREATE TABLE session (
         id TEXT PRIMARY KEY,
@@ -54,12 +59,15 @@ _SECOND = (
     ) WITHOUT ROWID""",
 )
 
+# A chat has a system prompt of its own, and each answer the name of the pair that gave it.
+_THIRD = ("ALTER TABLE session ADD COLUMN system TEXT", "ALTER TABLE turn ADD COLUMN model TEXT")
+
 
 def _prepare(database: sqlite3.Connection) -> None:
     database.create_function("folded", 1, str.casefold, deterministic=True)
 
 
-_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST, _SECOND), prepare=_prepare)
+_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST, _SECOND, _THIRD), prepare=_prepare)
 
 
 def now() -> datetime:
@@ -81,6 +89,7 @@ class Turn:
         sources: passages that support it.
         asked: UTC.
         steps: tool calls of the agent, in order.
+        model: name of the pair that was asked; None in chats of Thoth 0.1.
     """
 
     number: int
@@ -92,6 +101,7 @@ class Turn:
     sources: tuple[Passage, ...] = ()
     asked: datetime = field(default_factory=now)
     steps: tuple[Step, ...] = ()
+    model: str | None = None
 
     def with_step(self, step: Step) -> Turn:
         """Return the turn with a step added, or in the place of the one with its number."""
@@ -109,6 +119,7 @@ class Session:
         updated: when anything was last said in it, UTC.
         documents: ids of the documents that were active.
         turns: how many there are.
+        system: its system prompt; None: as the settings say.
     """
 
     id: str
@@ -117,6 +128,7 @@ class Session:
     updated: datetime
     documents: tuple[str, ...] = ()
     turns: int = 0
+    system: str | None = None
 
 
 class Sessions:
@@ -125,7 +137,8 @@ class Sessions:
     def __init__(self, home: Path) -> None:
         self._database = Database(home / "sessions.db", _SCHEMA)
 
-    def create(self, question: str, documents: Collection[str] = ()) -> Session:
+    @staticmethod
+    def create(question: str, documents: Collection[str] = ()) -> Session:
         """Begin a session with its first question as the title; it is stored with its first turn."""
         title = " ".join(question.split())
         if len(title) > _TITLE_LENGTH:
@@ -139,18 +152,19 @@ class Sessions:
         steps = json.dumps([asdict(step) for step in turn.steps])
         with self._database.writing() as connection:
             connection.execute(
-                "INSERT INTO session VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET updated = excluded.updated, documents = excluded.documents",
+                f"INSERT INTO session ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+                "updated = excluded.updated, documents = excluded.documents, system = excluded.system",
                 (
                     session.id,
                     _storable(session.title),
                     _text(session.created),
                     _text(now()),
                     json.dumps(session.documents),
+                    None if session.system is None else _storable(session.system),
                 ),
             )
             connection.execute(
-                "INSERT OR REPLACE INTO turn VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO turn (session, {_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.id,
                     turn.number,
@@ -162,6 +176,7 @@ class Sessions:
                     sources,
                     _text(turn.asked),
                     steps,
+                    turn.model,
                 ),
             )
 
@@ -170,7 +185,7 @@ class Sessions:
         words = [word for word in query.casefold().split() if word]
         wanted = " AND ".join(["instr(folded(text), ?)"] * len(words)) or "1"
         rows = self._read(
-            "SELECT s.*, (SELECT count(*) FROM turn WHERE session = s.id) FROM session AS s WHERE ("
+            f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE ("
             "SELECT 1 FROM (SELECT s.title || char(10) || coalesce(group_concat(question || char(10) || answer, "
             f"char(10)), '') AS text FROM turn WHERE session = s.id) WHERE {wanted}) ORDER BY updated DESC, id",
             words,
@@ -183,22 +198,45 @@ class Sessions:
         Raises:
             DocumentError: It is not there.
         """
-        rows = self._read(
-            "SELECT s.*, (SELECT count(*) FROM turn WHERE session = s.id) FROM session AS s WHERE id = ?", [id]
-        )
+        rows = self._read(f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE id = ?", [id])
         if not rows:
             raise DocumentError("this session is gone: it was deleted")
         return _session(rows[0])
 
+    def named(self, name: str) -> Session:
+        """Return the session with an id, with a title, or with an id that begins with these four or more digits.
+
+        Raises:
+            DocumentError: None or several are meant.
+        """
+        ways = ["id = ?", "title = ?", "substr(id, 1, length(?1)) = ?1"][: 3 if len(name) >= _PREFIX_DIGITS else 2]
+        for way in ways:
+            rows = self._read(f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE {way} LIMIT 6", [name])
+            if len(rows) == 1:
+                return _session(rows[0])
+            if rows:
+                ids = ", ".join(row[0][:8] for row in rows[:5])
+                raise DocumentError(f"'{shown(name)}' matches several chats; use an id ({ids})")
+        raise DocumentError(f"no chat '{shown(name)}'; see `thoth chats list`")
+
+    def last(self) -> Session | None:
+        """Return the session in which something was said last."""
+        rows = self._read(f"SELECT {_FACTS}, {_COUNT} FROM session AS s ORDER BY updated DESC, id LIMIT 1", [])
+        return _session(rows[0]) if rows else None
+
     def turns(self, id: str) -> list[Turn]:
         """Return a session's turns in order; one that a killed process left unfinished counts as stopped."""
-        rows = self._read(
-            "SELECT number, question, answer, state, error, stats, sources, asked, steps FROM turn "
-            "WHERE session = ? ORDER BY number",
-            [id],
-        )
+        rows = self._read(f"SELECT {_TURN} FROM turn WHERE session = ? ORDER BY number", [id])
         turns = [_turn(row) for row in rows]
         return [_ended(turn) if turn.state == "answering" else turn for turn in turns]
+
+    def models(self) -> dict[str, list[str]]:
+        """Return the names of the models that answered, by session."""
+        rows = self._read("SELECT DISTINCT session, model FROM turn WHERE model IS NOT NULL ORDER BY model", [])
+        models: dict[str, list[str]] = {}
+        for session, model in rows:
+            models.setdefault(session, []).append(model)
+        return models
 
     def questions(self, limit: int = 200) -> list[str]:
         """Return the last questions of all sessions, oldest first, each once."""
@@ -254,7 +292,7 @@ class Sessions:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    id, title, created, updated, documents, turns = row
+    id, title, created, updated, documents, system, turns = row
     return Session(
         id,
         title,
@@ -262,11 +300,12 @@ def _session(row: tuple[Any, ...]) -> Session:
         datetime.fromisoformat(updated),
         tuple(json.loads(documents)),
         turns,
+        system,
     )
 
 
 def _turn(row: tuple[Any, ...]) -> Turn:
-    number, question, answer, state, error, stats, sources, asked, steps = row
+    number, question, answer, state, error, stats, sources, asked, steps, model = row
     return Turn(
         number,
         question,
@@ -277,6 +316,7 @@ def _turn(row: tuple[Any, ...]) -> Turn:
         tuple(Passage(**_tuples(passage)) for passage in json.loads(sources)),
         datetime.fromisoformat(asked),
         tuple(Step(**_tuples(step)) for step in json.loads(steps)),
+        model,
     )
 
 

@@ -21,18 +21,22 @@ class Source:
     chunks: int
 
 
-def as_json(answer: Answer, model: str, documents: Sequence[Source]) -> str:
-    """Return the object that `thoth ask --json` prints; its schema is in `docs/architecture.md`."""
-    return dump(
-        {
-            "answer": answer.text,
-            "model": model,
-            "documents": [asdict(document) for document in documents],
-            "support": answer.support,
-            "sources": [asdict(passage) for passage in answer.sources],
-            "stats": asdict(answer.stats),
-        }
-    )
+def as_json(answer: Answer, model: str, documents: Sequence[Source], chat: str | None) -> str:
+    """Return the object that `thoth ask --json` prints; `chat` is the id of the stored chat."""
+    known = facts_of(answer, model)
+    head = {"answer": known.pop("answer"), "model": known.pop("model")}
+    return dump({**head, "documents": [asdict(document) for document in documents], **known, "chat": chat})
+
+
+def facts_of(answer: Answer, model: str) -> dict[str, Any]:
+    """Return what JSON says about every answer."""
+    return {
+        "answer": answer.text,
+        "model": model,
+        "support": answer.support,
+        "sources": [asdict(passage) for passage in answer.sources],
+        "stats": asdict(answer.stats),
+    }
 
 
 def sources(passages: Sequence[Passage]) -> str:

@@ -20,7 +20,8 @@ class BackgroundThread:
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._closed = False
         self._lock = threading.Lock()  # of the two above
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
 
     def submit(self, work: Callable[[], None]) -> None:
         """Queue a piece of work, which must not raise.
@@ -33,12 +34,14 @@ class BackgroundThread:
                 raise Stopped("stopped")
             self._queue.put(work)
 
-    def close(self) -> None:
-        """Let the thread end after the work that is queued already; returns at once."""
+    def close(self, *, wait: bool = False) -> None:
+        """Let the thread end after the work that is queued already; returns at once unless it is to be waited for."""
         with self._lock:
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
+        if wait:
+            self._thread.join()
 
     def _run(self) -> None:
         while (work := self._queue.get()) is not None:

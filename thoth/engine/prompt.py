@@ -44,7 +44,7 @@ def build(
 
     Args:
         pair: the pair with the template.
-        messages: the conversation; the first and the last message are the user's.
+        messages: the conversation; a system message may come first, the next and the last message are the user's.
         context: documents; their texts go before the first message, because they are known from the beginning.
         passages: texts before the last message, because they were looked up for it.
         room: number of tokens that must be left for the answer.
@@ -72,7 +72,8 @@ def _ids(
     from mlx_hypernet.format.template import template_ids
 
     conversation = list(messages)
-    for at, texts in ((-1, passages), (0, context)):
+    first = 1 if conversation[0]["role"] == "system" else 0
+    for at, texts in ((-1, passages), (first, context)):
         message = conversation[at]
         conversation[at] = message | {"content": "\n\n".join([*texts, message["content"]])}
     try:
