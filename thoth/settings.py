@@ -78,9 +78,7 @@ class Settings:
         default="off",
         metadata=_about("Text recognition on scanned pages, if it is installed.", choices=("off", "on")),
     )
-    system: str | None = field(
-        default=None, metadata=_about("System prompt of every chat that has none of its own.")
-    )
+    system: str | None = field(default=None, metadata=_about("System prompt of every chat that has none of its own."))
     temp: float = field(
         default=Sampling.temperature,
         metadata=_about("Temperature of answers: 0 takes the likeliest word each time.", minimum=0.0),

@@ -67,7 +67,7 @@ def test_a_second_look_is_said(thoth: Run, note: Path) -> None:
 def test_json_schema(thoth: Run, note: Path, tiny_pair: Path) -> None:
     result = thoth("ask", "--doc", note, "--json", QUESTION)
     answer = json.loads(result.stdout)
-    assert list(answer) == ["answer", "model", "documents", "support", "sources", "stats"]
+    assert list(answer) == ["answer", "model", "documents", "support", "sources", "stats", "chat"]
     assert isinstance(answer["answer"], str)
     assert answer["model"] == str(tiny_pair)
     [document] = answer["documents"]

@@ -38,7 +38,7 @@ def test_help_fits_80_columns(thoth: Run, path: tuple[str, ...], monkeypatch: py
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "unknown command nothing; thoth has: ask, absorb, "),
+        (["nothing"], "unknown command nothing; thoth has: ask, chat, absorb, "),
         (["docs", "nothing"], "unknown command nothing; thoth docs has: list, show, "),
         (["absorb"], "PATH is missing; see `thoth absorb --help`"),
         (["export", "one"], "is missing; see `thoth export --help`"),

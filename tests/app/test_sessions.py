@@ -184,14 +184,16 @@ def test_a_newer_database_is_refused(home: Path) -> None:
 def test_a_chat_as_markdown_and_json(home: Path, tmp_path: Path) -> None:
     session = Sessions(home).create("Title")
     turns = [
-        Turn(0, "First?\nmore of it", "The **door**.", "done", None, STATS, SOURCES),
+        Turn(0, "First?\nmore of it", "The **door**.", "done", None, STATS, SOURCES, model="nano"),
         Turn(1, "Second?", "Half", "stopped"),
         Turn(2, "Third?", "", "failed", "no memory"),
     ]
+    when = [f"{moment.astimezone():%Y-%m-%d %H:%M}" for moment in (session.created, *(turn.asked for turn in turns))]
     chat_files.write(tmp_path / "chat.md", session, turns)
     assert (tmp_path / "chat.md").read_text() == (
-        "# Title\n\n## First?\n\nmore of it\n\nThe **door**.\n\n> The door is blue.\n>\n> a.pdf, page 2\n\n"
-        "## Second?\n\nHalf\n\n*stopped*\n\n## Third?\n\n*no memory*\n"
+        f"# Title\n\n*{when[0]}*\n\n## First?\n\nmore of it\n\n*{when[1]}, nano*\n\nThe **door**.\n\n"
+        f"> The door is blue.\n>\n> a.pdf, page 2, One > Two\n\n"
+        f"## Second?\n\n*{when[2]}*\n\nHalf\n\n*stopped*\n\n## Third?\n\n*{when[3]}*\n\n*no memory*\n"
     )
     chat_files.write(tmp_path / "chat.JSON", session, turns)
     read = json.loads((tmp_path / "chat.JSON").read_text())

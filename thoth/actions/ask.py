@@ -86,7 +86,7 @@ def absorb(
 
 
 def ready(
-    documents: Iterable[StoredDocument], bundle: str | None, *, partial: bool = False
+    documents: Iterable[StoredDocument], bundle: str | None, *, partial: bool = False, inactive: bool = False
 ) -> tuple[list[StoredDocument], list[StoredDocument]]:
     """Split the active documents into those that a bundle can answer from now, and the others.
 
@@ -94,14 +94,25 @@ def ready(
         documents: of the library; inactive ones are in neither list.
         bundle: id of the bundle in use.
         partial: accept documents of which some chunks are absorbed.
+        inactive: accept documents that are not active.
 
     Returns:
         Documents absorbed by this bundle, and active documents left out: incomplete or stale.
     """
-    active = [document for document in documents if document.active]
+    active = [document for document in documents if document.active or inactive]
     states = ("ready", "absorbing") if partial else ("ready",)
     usable = [document for document in active if document.state(bundle) in states and document.absorbed]
     return usable, [document for document in active if document not in usable]
+
+
+def named_in(library: Library, ids: Iterable[str]) -> list[StoredDocument] | None:
+    """Return the documents that were named earlier in a chat, by their ids; None if the chat is about the active ones.
+
+    A document that is named for a question does not become active, so a chat with an inactive one was about those that
+    it names.
+    """
+    documents = library.known([*ids])
+    return documents if any(not document.active for document in documents) else None
 
 
 # Three ways

@@ -55,9 +55,8 @@ class Chat:
         settings = self._workspace.settings
         if self.session is None or self._sessions is None or settings.agent_memory == "off":
             return NOTHING
-        return memory.known(
-            self._workspace.library, self._workspace.engine.bundle_id, self.session.id, self.turns
-        )
+        space = self._workspace
+        return memory.known(space.library, self._sessions, space.engine.bundle_id, self.session.id, self.turns)
 
     def ask(self, question: str, way: Way, listener: requests.Listener = requests.ignore) -> Answer:
         """Answer a question.
@@ -73,7 +72,7 @@ class Chat:
         engine, settings = self._workspace.engine, self._workspace.settings
         remembered = self.remembered
         system = settings.system if self.system is None else self.system
-        messages = memory.messages(self.turns, question, remembered, system)
+        messages = memory.messages(self.turns, question, remembered, system, settings.history_turns)
         self._begin(question, way)
         if way.knowledge == "weights":
             way = from_weights([*way.documents, *remembered.documents], way.routing)
@@ -118,8 +117,16 @@ class Chat:
         """
         space = self._workspace
         if self.session is not None and self._sessions is not None and space.settings.agent_memory == "on":
-            window = space.settings.agent_window
-            memory.absorb(space.engine, space.library, self.session.id, [*self.turns], window, listener, stopped)
+            memory.absorb(
+                space.engine,
+                space.library,
+                self._sessions,
+                self.session.id,
+                [*self.turns],
+                space.settings.agent_window,
+                listener,
+                stopped,
+            )
 
     def _begin(self, question: str, way: Way) -> None:
         begun = self.session or Sessions.create(question)

@@ -7,16 +7,17 @@ between, and another model begins with the whole conversation.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thoth.actions import requests
-from thoth.chats.sessions import Session, Sessions, Turn
+from thoth.actions import chats, requests
+from thoth.chats.sessions import Sessions, Turn
+from thoth.errors import DocumentError
 from thoth.events import Stats
 from thoth.ingest import Block, Document
 from thoth.library.records import StoredDocument, document_ids
+from thoth.retrieval import replay, terms
 
 if TYPE_CHECKING:
     from thoth.engine.engine import Engine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 # the key/value cache serves them.
 _KEPT = 0.5
 _CHUNKING: Chunking = "meaning"
-_LETTERS_PER_TOKEN = 3  # of turns that no model of this version answered
 YOU, THOTH = "you", "Thoth"
 
 
@@ -64,29 +64,31 @@ def document(turn: Turn) -> Document:
         text += "\n\n" if text and said else ""
         blocks.append(Block("paragraph", len(text), len(text) + len(said), (speaker,)))
         text += said
-    return Document(f"chat, {turn.asked.astimezone():%Y-%m-%d %H:%M}", text, None, tuple(blocks))
+    return Document(f"this chat, {turn.asked.astimezone():%Y-%m-%d %H:%M}", text, None, tuple(blocks))
 
 
-def known(library: Library, bundle: str | None, chat: str, turns: Sequence[Turn]) -> Remembered:
+def known(library: Library, sessions: Sessions, bundle: str | None, chat: str, turns: Sequence[Turn]) -> Remembered:
     """Return what a bundle has absorbed of a chat.
 
     Args:
-        library: the library.
+        library: has the documents.
+        sessions: has the chat.
         bundle: id of the bundle in use, None while there is none.
         chat: id of the chat.
         turns: all of them.
     """
     if bundle is None:
         return NOTHING
-    ready = {one.id: one for one in library.documents(chat=chat) if one.state(bundle) == "ready"}
+    documents = chats.documents(library, sessions, chat, bundle)
+    ready = {one.id for one in documents if one.complete}
     if not ready:
         return NOTHING
-    gone = [turn.number for turn in turns if any(id in ready for id in _ids(turn, bundle, chat))]
-    return Remembered(frozenset(gone), tuple(ready.values()))
+    gone = [turn.number for turn in turns if not ready.isdisjoint(_ids(turn, bundle))]
+    return Remembered(frozenset(gone), tuple(documents))
 
 
-def _ids(turn: Turn, bundle: str, chat: str) -> list[str]:
-    return document_ids(document(turn).sha256, bundle, _CHUNKING, chat)
+def _ids(turn: Turn, bundle: str) -> list[str]:
+    return document_ids(document(turn).sha256, bundle, _CHUNKING)
 
 
 def in_context(turns: Sequence[Turn], remembered: Remembered) -> list[Turn]:
@@ -94,36 +96,30 @@ def in_context(turns: Sequence[Turn], remembered: Remembered) -> list[Turn]:
     return [turn for turn in turns if turn.answer.strip() and turn.number not in remembered.turns]
 
 
-def leaving(turns: Sequence[Turn], remembered: Remembered, window: int) -> list[Turn]:
+def leaving(turns: Sequence[Turn], remembered: Remembered, window: int, length: Callable[[str], int]) -> list[Turn]:
     """Return the turns that should leave the context, oldest first: none while all of it fits in the window.
 
     Args:
         turns: all of them; the last one stays.
         remembered: what has left already.
         window: tokens that turns may take in the context.
+        length: gives the length of a text in tokens.
     """
     held = in_context(turns, remembered)
-    total = sum(map(_tokens, held))
-    if total <= window:
+    texts = [f"{turn.question}\n{turn.answer}" for turn in held]
+    if not held or length("\n".join(texts)) <= window:
         return []
-    chosen = []
-    for turn in held[:-1]:
-        if total <= window * _KEPT:
-            break
-        chosen.append(turn)
-        total -= _tokens(turn)
+    lengths = list(map(length, texts))
+    chosen: list[Turn] = []
+    while len(chosen) < len(held) - 1 and sum(lengths[len(chosen) :]) > window * _KEPT:
+        chosen.append(held[len(chosen)])
     return chosen
-
-
-def _tokens(turn: Turn) -> int:
-    if turn.stats is not None and turn.stats.turn_tokens:
-        return turn.stats.turn_tokens
-    return math.ceil((len(turn.question) + len(turn.answer)) / _LETTERS_PER_TOKEN)
 
 
 def absorb(
     engine: Engine,
     library: Library,
+    sessions: Sessions,
     chat: str,
     turns: Sequence[Turn],
     window: int,
@@ -137,7 +133,8 @@ def absorb(
     Args:
         engine: with a pair loaded.
         library: of the engine.
-        chat: id of the chat, which is stored.
+        sessions: has the chat.
+        chat: id of the chat.
         turns: all of them.
         window: tokens that turns may take in the context.
         listener: gets the events of each request.
@@ -146,29 +143,47 @@ def absorb(
     Raises:
         ThothError: A turn cannot be absorbed; it stays in the context.
     """
-    remembered = known(library, engine.bundle_id, chat, turns)
-    chosen = leaving(turns, remembered, window)
-    for turn in chosen:
-        if stopped():
+    remembered = known(library, sessions, engine.bundle_id, chat, turns)
+    for turn in leaving(turns, remembered, window, engine.count_tokens):
+        if stopped() or not sessions.has(chat):
             break
-        requests.document(engine.absorb(document(turn), chunking=_CHUNKING, chat=chat), listener)
-    return known(library, engine.bundle_id, chat, turns) if chosen else remembered
+        chats.absorb(engine, sessions, chat, document(turn), "turns", chunking=_CHUNKING, progress=listener)
+        if not sessions.has(chat):  # deleted meanwhile: nothing of it may stay
+            chats.remove(library, sessions, chat)
+            raise DocumentError("this chat was deleted")
+    return known(library, sessions, engine.bundle_id, chat, turns)
 
 
-def messages(turns: Sequence[Turn], question: str, remembered: Remembered, system: str | None) -> list[dict[str, str]]:
-    """Return the conversation for the engine.
+def messages(
+    turns: Sequence[Turn], question: str, remembered: Remembered, system: str | None, history_turns: int
+) -> list[dict[str, str]]:
+    """Return the conversation for the engine: what the question needs of it.
 
     Args:
         turns: those before the question.
         question: the question.
         remembered: what has left the context.
         system: the system prompt, if there is one.
+        history_turns: most turns that are replayed.
     """
+    held = in_context(turns, remembered)
+    needed = [*_told(held, question), *(held[-history_turns:] if replay.leans(question) else [])]
+    kept = sorted({turn.number for turn in needed})[-history_turns:] if history_turns else []
     said = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
-    for turn in in_context(turns, remembered):
+    for turn in (turn for turn in held if turn.number in kept):
         said.append({"role": "user", "content": turn.question})
         said.append({"role": "assistant", "content": turn.answer})
     return [*said, {"role": "user", "content": question}]
+
+
+def _told(turns: Sequence[Turn], question: str) -> list[Turn]:
+    """Turns that share a name with a question, and say what no document says: only the chat knows it."""
+    asked = set(terms.names(question))
+    return [
+        turn
+        for turn in turns
+        if not turn.sources and asked.intersection(terms.names(f"{turn.question}\n{turn.answer}"))
+    ]
 
 
 def meter(stats: Stats | None, window: int, remembered: Remembered) -> str:
@@ -182,22 +197,3 @@ def _short(tokens: int) -> str:
     if tokens < 1000:
         return str(tokens)
     return f"{tokens / 1000:.1f}".removesuffix(".0") + "k" if tokens < 10_000 else f"{tokens / 1000:.0f}k"
-
-
-def delete(library: Library, sessions: Sessions, session: Session) -> None:
-    """Delete a chat and what it has in the weights.
-
-    The weights go first: a crash in between leaves a chat that is whole.
-    """
-    library.forget_chat(session.id)
-    sessions.remove(session.id)
-    library.forget_chat(session.id)  # of a turn that another process was absorbing
-
-
-def sweep(library: Library, sessions: Sessions) -> int:
-    """Remove what is left in the weights of chats that are gone, and return how many documents that was."""
-    chats = {session.id for session in sessions.find()}
-    orphans = [one for one in library.of_chats() if one.chat not in chats]
-    for orphan in orphans:
-        library.remove(orphan.id)
-    return len(orphans)

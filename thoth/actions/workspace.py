@@ -247,7 +247,7 @@ class Workspace:
 
         Args:
             question: a text, or a conversation `[{"role": "user", "content": ...}, ...]` that begins and ends with
-                the user.
+                the user; a system message may come first, else the settings' system prompt does.
             documents: as `remove` takes them; None: all active documents that this model has completely absorbed.
             options: `knowledge`, `route`, `top_k`, `with_text`, `fallback`, `max_tokens`: see `AskOptions`.
 
@@ -291,8 +291,12 @@ class Workspace:
             route=route, top_k=top_k, with_text=with_text, fallback=fallback, max_tokens=max_tokens
         )
         chosen = replace(self.settings, **limits)  # type: ignore[arg-type]
+        if chosen.system and messages[0]["role"] != "system":
+            messages = [{"role": "system", "content": chosen.system}, *messages]
         way = self._way(documents, knowledge, chosen)
-        return self.engine.ask(messages, way.documents, way.context, way.routing, chosen.max_tokens)
+        return self.engine.ask(
+            messages, way.documents, way.context, way.routing, chosen.max_tokens, sampling=chosen.sampling()
+        )
 
     def _way(self, documents: Documents | None, knowledge: Knowledge, chosen: Settings) -> Way:
         if knowledge == "none":

@@ -67,7 +67,9 @@ def _prepare(database: sqlite3.Connection) -> None:
     database.create_function("folded", 1, str.casefold, deterministic=True)
 
 
-_SCHEMA = Schema("collection of chats", "begin new ones", table="session", steps=(_FIRST, _SECOND, _THIRD), prepare=_prepare)
+_SCHEMA = Schema(
+    "collection of chats", "begin new ones", table="session", steps=(_FIRST, _SECOND, _THIRD), prepare=_prepare
+)
 
 
 def now() -> datetime:
@@ -202,6 +204,10 @@ class Sessions:
         if not rows:
             raise DocumentError("this session is gone: it was deleted")
         return _session(rows[0])
+
+    def has(self, id: str) -> bool:
+        """Tell whether a session is stored."""
+        return bool(self._read("SELECT 1 FROM session WHERE id = ?", [id]))
 
     def named(self, name: str) -> Session:
         """Return the session with an id, with a title, or with an id that begins with these four or more digits.

@@ -11,11 +11,14 @@ import typer
 
 from thoth.cli.absorb import absorb
 from thoth.cli.ask import ask
+from thoth.cli.chat import chat
+from thoth.cli.chats import chats
 from thoth.cli.docs import docs
 from thoth.cli.doctor import doctor
 from thoth.cli.edge import Command, Edge, explain
 from thoth.cli.export import export
 from thoth.cli.models import group as models
+from thoth.cli.templates import templates
 from thoth.errors import UsageError
 from thoth.system import terminal
 from thoth.system.version import __version__
@@ -33,8 +36,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "color": True},
 )
 app.command(cls=Command)(ask)
+app.command(cls=Command)(chat)
 app.command(cls=Command)(absorb)
 app.add_typer(docs, name="docs")
+app.add_typer(chats, name="chats")
+app.add_typer(templates, name="templates")
 app.add_typer(models, name="models")
 app.command(cls=Command)(export)
 app.command(cls=Command)(doctor)

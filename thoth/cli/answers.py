@@ -1,12 +1,13 @@
 """Answers and documents as text for stdout: JSON objects, lines with sources, a table of three ways to answer."""
 
 import json
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from thoth.cli import table
-from thoth.events import Answer, Passage
+from thoth.cli import console, table
+from thoth.events import Answer, Event, Passage, Progress, Token
 
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
@@ -37,6 +38,25 @@ def facts_of(answer: Answer, model: str) -> dict[str, Any]:
         "sources": [asdict(passage) for passage in answer.sources],
         "stats": asdict(answer.stats),
     }
+
+
+def listener(write: bool) -> Callable[[Event], None]:
+    """Return what shows how far an answer is, and prints its pieces at once if they are to be written."""
+
+    def listen(event: Event) -> None:
+        match event:
+            case Progress(stage="check"):
+                console.progress_line.show("answering; the answer is checked before it is shown:", event)
+            case Progress(stage="look"):
+                console.progress_line.show("nothing supports the answer; reading the best passage", event)
+            case Token() if write:
+                console.progress_line.clear()
+                sys.stdout.write(event.text)
+                sys.stdout.flush()
+            case _:
+                console.progress_line.clear()
+
+    return listen
 
 
 def sources(passages: Sequence[Passage]) -> str:

@@ -9,10 +9,11 @@ import typer
 
 from thoth import settings
 from thoth.actions.wording import count
-from thoth.cli import answers, console
+from thoth.cli import answers, console, options, piped
 from thoth.cli.answers import Source
+from thoth.cli.chat import not_saved, resumed
 from thoth.cli.start import started
-from thoth.errors import UsageError
+from thoth.errors import ThothError, UsageError
 from thoth.events import Answer, Event, Progress, Token
 from thoth.system import paths
 
@@ -21,6 +22,7 @@ UNSUPPORTED_EXIT = 7  # of --strict
 if TYPE_CHECKING:
     from thoth.actions import sources as places
     from thoth.actions.ask import Named, Way
+    from thoth.actions.chat import Chat
     from thoth.actions.workspace import Workspace
     from thoth.ingest import Document
     from thoth.ingest.chunks import Chunking
@@ -37,9 +39,16 @@ def ask(
             "--doc",
             metavar="FILE",
             help="Answer from this document only: a file, an address, or - for standard input. May be repeated."
-            " Without it: from the active documents.",
+            " Without it: from a pipe beside the question, else from the active documents.",
         ),
     ] = None,
+    go_on: options.GoOn = False,
+    chat: options.ChatName = None,
+    template: Annotated[
+        str | None,
+        typer.Option("--template", "-t", metavar="NAME", help="Put the question into a template of `thoth templates`."),
+    ] = None,
+    system: options.System = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
     in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,
@@ -48,35 +57,18 @@ def ask(
         bool, typer.Option("--strict", help="Exit with 7 if nothing in the documents supports the answer.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print what the answer stands on.")] = False,
-    route: Annotated[
-        str | None,
-        typer.Option("--route", metavar="auto|all|none", help="Chunks to attach: those that fit, all, none. [auto]"),
-    ] = None,
-    top_k: Annotated[
-        str | None, typer.Option("--top-k", metavar="N", help="Maximum number of chunks to attach. [4]")
-    ] = None,
-    with_text: Annotated[
-        str | None,
-        typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
-    ] = None,
-    fallback: Annotated[
-        str | None,
-        typer.Option(
-            "--fallback",
-            metavar="none|text",
-            help="If nothing supports the answer: leave it, or read the best passage and answer again."
-            " [text for models that recall under 80%, else none]",
-        ),
-    ] = None,
+    route: options.Route = None,
+    top_k: options.TopK = None,
+    with_text: options.WithText = None,
+    fallback: options.Fallback = None,
+    temp: options.Temp = None,
+    top_p: options.TopP = None,
+    seed: options.Seed = None,
     ocr: Annotated[bool | None, typer.Option("--ocr/--no-ocr", help=console.OCR_HELP)] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    model: Annotated[
-        str | None,
-        typer.Option("--model", metavar="NAME|PATH", help="The model pair; else THOTH_MODEL, or the best one here."),
-    ] = None,
-    max_tokens: Annotated[
-        str | None, typer.Option("--max-tokens", metavar="N", help="Maximum length of the answer, in tokens. [256]")
-    ] = None,
+    json: options.Json = False,
+    no_save: Annotated[bool, typer.Option("--no-save", help="Do not keep question and answer as a chat.")] = False,
+    model: options.Model = None,
+    max_tokens: options.MaxTokens = None,
 ) -> None:
     """Answer a question from the weights that documents became.
 
@@ -85,7 +77,9 @@ def ask(
     """
     from thoth import ingest
     from thoth.actions import ask as asking
-    from thoth.actions import requests
+    from thoth.actions import requests, templates
+    from thoth.actions.chat import Chat
+    from thoth.chats.sessions import Sessions
 
     if no_doc + in_context + compare > 1:
         raise UsageError("--no-doc, --in-context and --compare exclude each other; use one")
@@ -97,29 +91,44 @@ def ask(
         raise UsageError("--sources needs absorbed documents; use it without --no-doc and --in-context")
     if question in (None, "-") and doc and ingest.STANDARD_INPUT in doc:
         raise UsageError("standard input is the document; give the question as an argument")
-    chosen = settings.load(
-        paths.settings(),
-        model=model,
-        route=route,
-        top_k=top_k,
-        with_text=with_text,
-        fallback=fallback,
-        max_tokens=max_tokens,
-        ocr=console.switch(ocr),
-    )
-    messages = [{"role": "user", "content": _question(question)}]
+    if compare and (go_on or chat):
+        raise UsageError("--compare answers one question; use it without --continue and --chat")
+    form = templates.load(paths.templates(), template) if template else templates.Template("")
+    flags = {
+        "model": model,
+        "route": route,
+        "top_k": top_k,
+        "with_text": with_text,
+        "fallback": fallback,
+        "temp": temp,
+        "top_p": top_p,
+        "seed": seed,
+        "max_tokens": max_tokens,
+        "ocr": console.switch(ocr),
+    }
+    given = {name: value for name, value in flags.items() if value is not None}
+    chosen = settings.load(paths.settings(), **{**form.settings, **given})
+    sessions = Sessions(paths.home())
+    earlier = resumed(sessions, go_on, chat)
+    typed = "" if question is None and template and not form.needs_input else _question(question)
+    is_piped = not (doc or no_doc) and (question or not typed) and question != "-" and piped.is_document()
     # Files first, then the model: a misspelt name should not take seconds to find.
-    named = [] if no_doc else asking.read(_sources(doc or [], recognize=chosen.ocr == "on"))
-    if not (no_doc or named):
+    names = [ingest.STANDARD_INPUT] if is_piped else doc or []
+    named = [] if no_doc else asking.read(_sources(names, recognize=chosen.ocr == "on"))
+    if not (no_doc or named or earlier):
         _require_library()
 
     with started(chosen) as session:
+        stored = None if no_save or compare else sessions
+        talk = Chat(session, stored, not_saved, earlier, form.system if system is None else system)
 
         def answer(way: "Way", write: bool = False) -> Answer:
-            events = session.engine.ask(messages, way.documents, way.context, way.routing, chosen.max_tokens)
-            return requests.answer(events, _listener(write))
+            return talk.ask(form.fill(typed), way, answers.listener(write))
 
-        known, read = _documents(session, named, in_context or compare, not (no_doc or in_context), chosen.chunking)
+        before = None if named or earlier is None else asking.named_in(session.library, earlier.documents)
+        known, read = _documents(
+            session, named, before, in_context or compare, not (no_doc or in_context), chosen.chunking
+        )
         from_weights = asking.from_weights(known, chosen.routing())
         if compare:
             ways = {
@@ -127,14 +136,18 @@ def ask(
                 "without the document": asking.WITHOUT,
                 "document in context": asking.from_context(read),
             }
-            typer.echo(answers.compared({name: answer(way) for name, way in ways.items()}))
+            alone = {name: Chat(session, None, not_saved, system=talk.system) for name in ways}
+            asked = form.fill(typed)
+            typer.echo(answers.compared({name: alone[name].ask(asked, way) for name, way in ways.items()}))
             return
         way = asking.WITHOUT if no_doc else asking.from_context(read) if in_context else from_weights
         if json:
             found = answer(way)
-            based_on = _based_on(found, known, all_of_them=bool(named))
+            based_on = _based_on(found, [*known, *talk.remembered.documents], all_of_them=bool(named))
             based_on += [Source(session.engine.document_id(document), document.name, 0) for document in read]
-            typer.echo(answers.as_json(found, session.pair.name, based_on))
+            chat_id = talk.session.id if stored and talk.session else None
+            typer.echo(answers.as_json(found, session.pair.name, based_on, chat_id))
+            _remember(talk)
             _require_support(found, strict)
             return
         is_terminal = sys.stdout.isatty()
@@ -142,9 +155,20 @@ def ask(
         typer.echo("" if is_terminal else found.text)
         if sources:
             typer.echo(f"\n{answers.sources(found.sources)}")
-        elif way.knowledge == "weights" and not quiet:
+        elif way.knowledge == "weights" and not quiet and (known or talk.remembered.documents):
             console.label(asking.support(found), good=found.support == "supported")
+        _remember(talk)
         _require_support(found, strict)
+
+
+def _remember(talk: "Chat") -> None:
+    """Absorb turns that no longer fit in the window; what fails or is stopped is tried again with the next question."""
+    try:
+        talk.remember(console.progress("absorbing the oldest turns of this chat"))
+    except ThothError as error:
+        console.say(f"the oldest turns stay in the context: {error}")
+    finally:
+        console.progress_line.clear()
 
 
 def _require_support(answer: Answer, strict: bool) -> None:
@@ -190,9 +214,17 @@ def _require_library() -> None:
 
 
 def _documents(
-    session: "Workspace", named: "Sequence[Named]", in_context: bool, from_weights: bool, chunking: "Chunking"
+    session: "Workspace",
+    named: "Sequence[Named]",
+    before: "Sequence[StoredDocument] | None",
+    in_context: bool,
+    from_weights: bool,
+    chunking: "Chunking",
 ) -> "tuple[list[StoredDocument], list[Document]]":
-    """Return the documents to answer from weights, and those to read in the context."""
+    """Return the documents to answer from weights, and those to read in the context.
+
+    Those that are named now, else those that were named earlier in the chat (`before`), else the active ones.
+    """
     from thoth.actions import ask as asking
 
     if named:
@@ -203,8 +235,8 @@ def _documents(
         return known, [one.document for one in named] if in_context else []
     if not (in_context or from_weights):
         return [], []
-    active = session.library.documents(active=True)
-    ready, left_out = asking.ready(active, session.engine.bundle_id, partial=True)
+    active = session.library.documents(active=True) if before is None else [*before]
+    ready, left_out = asking.ready(active, session.engine.bundle_id, partial=True, inactive=before is not None)
     if left_out:
         console.say(
             f"{count(len(left_out), 'active document')} not ready for {session.pair.name}; run `thoth docs update`"
@@ -217,22 +249,3 @@ def _based_on(answer: Answer, known: "Sequence[StoredDocument]", all_of_them: bo
     """Return the documents that were named or, from the whole library, those with a chunk attached."""
     attached = {chunk.document for chunk in answer.stats.chunks}
     return [Source(one.id, one.name, one.chunks) for one in known if all_of_them or one.id in attached]
-
-
-def _listener(write: bool) -> Callable[[Event], None]:
-    """Return what shows how far an answer is, and prints its pieces at once if they are to be written."""
-
-    def listen(event: Event) -> None:
-        match event:
-            case Progress(stage="check"):
-                console.progress_line.show("answering; the answer is checked before it is shown:", event)
-            case Progress(stage="look"):
-                console.progress_line.show("nothing supports the answer; reading the best passage", event)
-            case Token() if write:
-                console.progress_line.clear()
-                sys.stdout.write(event.text)
-                sys.stdout.flush()
-            case _:
-                console.progress_line.clear()
-
-    return listen

@@ -12,7 +12,7 @@ from thoth.actions.wording import count
 from thoth.cli import answers, console, options
 from thoth.cli.start import started
 from thoth.errors import Stopped, ThothError, UsageError
-from thoth.events import Answer, Event, Token
+from thoth.events import Answer
 from thoth.system import paths
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def chat(
     route: options.Route = None,
     top_k: options.TopK = None,
     with_text: options.WithText = None,
+    fallback: options.Fallback = None,
     temp: options.Temp = None,
     top_p: options.TopP = None,
     seed: options.Seed = None,
@@ -41,7 +42,7 @@ def chat(
     model: options.Model = None,
     max_tokens: options.MaxTokens = None,
 ) -> None:
-    """Chat, line by line: each line is a question, answered from the active documents and from the chat.
+    """Chat line by line, from the active documents and the chat itself.
 
     Ctrl-C stops an answer; a second one leaves. On a pipe, each line is a question too.
     """
@@ -53,6 +54,7 @@ def chat(
         route=route,
         top_k=top_k,
         with_text=with_text,
+        fallback=fallback,
         temp=temp,
         top_p=top_p,
         seed=seed,
@@ -198,13 +200,8 @@ class _Loop:
         writes = sys.stdout.isatty() and not self._json
         way = asking.from_weights(ready, self._session.settings.routing())
 
-        def listen(event: Event) -> None:
-            if isinstance(event, Token) and writes:
-                sys.stdout.write(event.text)
-                sys.stdout.flush()
-
         try:
-            answer = self._chat.ask(question, way, listen)
+            answer = self._chat.ask(question, way, answers.listener(writes))
         finally:
             if writes:
                 typer.echo()

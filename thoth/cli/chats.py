@@ -84,7 +84,7 @@ def delete(
     json: Json = False,
 ) -> None:
     """Delete chats, and the weights that their turns became."""
-    from thoth.actions import memory
+    from thoth.actions import chats as documents
     from thoth.library.library import Library
 
     sessions, library = _sessions(), Library(paths.home())
@@ -95,7 +95,7 @@ def delete(
         titles = ", ".join(session.title for session in chosen)
         typer.confirm(f"Delete {count(len(chosen), 'chat')} ({table.cut(titles, 200)})?", abort=True, err=True)
     for session in chosen:
-        memory.delete(library, sessions, session)
+        documents.remove(library, sessions, session.id)
     if json:
         typer.echo(answers.dump({"deleted": [_facts(session, []) for session in chosen]}))
     else:

@@ -21,6 +21,15 @@ WithText = Annotated[
     str | None,
     typer.Option("--with-text", metavar="N", help="Put the N best passages into the context as well. [0]"),
 ]
+Fallback = Annotated[
+    str | None,
+    typer.Option(
+        "--fallback",
+        metavar="none|text",
+        help="If nothing supports the answer: leave it, or read the best passage and answer again."
+        " [text for models that recall under 80%, else none]",
+    ),
+]
 
 # The conversation
 GoOn = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last chat.")]

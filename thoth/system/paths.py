@@ -35,6 +35,11 @@ def models() -> Path:
     return home() / "models"
 
 
+def templates() -> Path:
+    """Return the folder of templates for questions."""
+    return home() / "templates"
+
+
 def settings() -> Path:
     """Return the settings file."""
     return home() / "settings.toml"
