@@ -178,12 +178,9 @@ def messages(
 
 def _told(turns: Sequence[Turn], question: str) -> list[Turn]:
     """Turns that share a name with a question, and say what no document says: only the chat knows it."""
-    asked = set(terms.names(question))
-    return [
-        turn
-        for turn in turns
-        if not turn.sources and asked.intersection(terms.names(f"{turn.question}\n{turn.answer}"))
-    ]
+    asked = set(terms.terms(" ".join(terms.names(question))))
+    said = [set(terms.terms(f"{turn.question}\n{turn.answer}")) for turn in turns]
+    return [turn for turn, words in zip(turns, said, strict=True) if not turn.sources and not asked.isdisjoint(words)]
 
 
 def meter(stats: Stats | None, window: int, remembered: Remembered) -> str:

@@ -1,7 +1,7 @@
 """`thoth ask`: answer a question from the documents that are named, or from the library's active ones."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from thoth.cli.answers import Source
 from thoth.cli.chat import not_saved, resumed
 from thoth.cli.start import started
 from thoth.errors import ThothError, UsageError
-from thoth.events import Answer, Event, Progress, Token
+from thoth.events import Answer
 from thoth.system import paths
 
 UNSUPPORTED_EXIT = 7  # of --strict
@@ -77,7 +77,7 @@ def ask(
     """
     from thoth import ingest
     from thoth.actions import ask as asking
-    from thoth.actions import requests, templates
+    from thoth.actions import templates
     from thoth.actions.chat import Chat
     from thoth.chats.sessions import Sessions
 
