@@ -12,9 +12,10 @@ from itertools import islice
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import ocr, pdf_forms, pdf_lines, tex_ligatures
+from thoth.ingest import ocr, pdf_forms, pdf_groups, pdf_lines, tex_ligatures
 from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore
-from thoth.ingest.pdf_lines import Group
+from thoth.ingest.pdf_chars import Chars
+from thoth.ingest.pdf_groups import Group
 
 log = logging.getLogger(__name__)
 
@@ -180,15 +181,15 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
                 text = ""
         lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation())
         lines = form.add_values(page, lines)
-        if not lines and (found := list(pdf_lines.plain(text.split("\n")))):
+        if not lines and (found := list(pdf_groups.plain(text.split("\n")))):
             return found
         if not lines and next(page.get_objects(max_depth=1), None) is not None:
             if recognize and (recognized := ocr.read(page)):
                 unread.recognized.append(number)
-                return list(pdf_lines.plain(recognized.split("\n")))
+                return list(pdf_groups.plain(recognized.split("\n")))
             if number not in unread.garbled:
                 unread.scans.append(number)
-        return list(pdf_lines.groups(lines))
+        return list(pdf_groups.groups(lines))
     finally:
         text_page.close()
         page.close()  # else all pages stay in memory until the document is closed
@@ -200,7 +201,7 @@ def _unknown_letters(text_page: Any, text: str) -> list[int]:
 
     total = text_page.count_chars() if text.strip() else 0
     looked = range(0, total, max(1, total // _LETTERS_LOOKED_AT))
-    unknown = [at for at in looked if pdfium.FPDFText_HasUnicodeMapError(text_page.raw, at) == 1]
+    unknown = Chars(text_page.raw).unmapped(looked)
     if len(unknown) <= _MAX_UNKNOWN_SHARE * len(looked):
         return []
     return sorted(pdfium.FPDFText_GetUnicode(text_page.raw, at) for at in unknown)
@@ -230,7 +231,7 @@ def _outline(document: Any) -> Iterator[_Bookmark]:
     for bookmark in islice(document.get_toc(), _MAX_BOOKMARKS):
         target = bookmark.get_dest()
         page = None if target is None else target.get_index()
-        title = " ".join(pdf_lines.clean(bookmark.get_title()).split())
+        title = " ".join(pdf_groups.clean(bookmark.get_title()).split())
         if page is not None and page >= 0 and title:
             yield _Bookmark(bookmark.level + 1, title, page)
 
@@ -261,7 +262,7 @@ def _read_pypdf(data: bytes, book: _Book) -> int | None:
             raise _Encrypted from error
         return None
     for number, text in enumerate(texts):
-        found = list(pdf_lines.plain(text.split("\n")))
+        found = list(pdf_groups.plain(text.split("\n")))
         if not found:
             book.unread.scans.append(number)
         book.add(found, len(texts))

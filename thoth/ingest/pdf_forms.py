@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from thoth.ingest.pdf_lines import Line
+from thoth.ingest.pdfium_calls import ADDRESS, INT, address, bound
 
 _MAX_LETTERS = 100_000  # of one value
 _MAX_FIELDS = 5000  # of one page
@@ -41,23 +42,27 @@ class Form:
 
     def add_values(self, page: Any, lines: Sequence[Line]) -> list[Line]:
         """Return the lines of a page with what was typed into it, each value beside its label."""
-        return _placed(lines, [*self._values(page)])
+        values = [*self._values(page)]
+        return _placed(lines, values) if values else [*lines]
 
     def _values(self, page: Any) -> Iterator[Line]:
         """Yield what was typed into a page as lines where it is seen."""
-        pdfium = self._pdfium
-        for number in range(min(pdfium.FPDFPage_GetAnnotCount(page.raw), _MAX_FIELDS)):
-            annotation = pdfium.FPDFPage_GetAnnot(page.raw, number)
+        pdfium, calls, handle = self._pdfium, _calls(), address(page.raw)
+        for number in range(min(calls.count(handle), _MAX_FIELDS)):
+            annotation = calls.open(handle, number)
             if not annotation:
                 continue
             try:
-                value, box = self._value(annotation), pdfium.FS_RECTF()
-                if value and pdfium.FPDFAnnot_GetRect(annotation, box):
+                if (kind := calls.kind(annotation)) not in (pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_WIDGET):
+                    continue  # links, mostly: a manual has thousands
+                typed = ctypes.cast(annotation, pdfium.FPDF_ANNOTATION)
+                value, box = self._value(typed, kind), pdfium.FS_RECTF()
+                if value and pdfium.FPDFAnnot_GetRect(typed, box):
                     size = min(max(box.top - box.bottom, 1.0), _LINE_HEIGHT)
                     baseline = (box.bottom + box.top - size) / 2 + _DESCENT * size
                     yield Line(value, box.left, box.right, baseline, size)
             finally:
-                pdfium.FPDFPage_CloseAnnot(annotation)
+                calls.close(annotation)
 
     def xfa_values(self) -> list[str]:
         """Return the data of an XFA form, `field: value` for each."""
@@ -68,12 +73,11 @@ class Form:
                 return _fields(self._packet(number))
         return []
 
-    def _value(self, annotation: Any) -> str:
+    def _value(self, annotation: Any, kind: int) -> str:
         pdfium = self._pdfium
-        kind = pdfium.FPDFAnnot_GetSubtype(annotation)
         if kind == pdfium.FPDF_ANNOT_FREETEXT:
             return self._string(pdfium.FPDFAnnot_GetStringValue, annotation, b"Contents")
-        if kind != pdfium.FPDF_ANNOT_WIDGET or self._document.formenv is None:
+        if self._document.formenv is None:
             return ""
         form = self._document.formenv.raw
         field = pdfium.FPDFAnnot_GetFormFieldType(form, annotation)
@@ -129,6 +133,25 @@ class Form:
         return not text or (len(text) < _MAX_PLACEHOLDER_LETTERS and any(mark in text for mark in _PLACEHOLDER))
 
 
+class _Calls(NamedTuple):
+    """The functions of PDFium for annotations."""
+
+    count: Callable[..., int]
+    open: Callable[..., int | None]
+    kind: Callable[..., int]
+    close: Callable[..., None]
+
+
+@cache
+def _calls() -> _Calls:
+    return _Calls(
+        bound("FPDFPage_GetAnnotCount", ADDRESS),
+        bound("FPDFPage_GetAnnot", ADDRESS, INT, returns=ADDRESS),
+        bound("FPDFAnnot_GetSubtype", ADDRESS),
+        bound("FPDFPage_CloseAnnot", ADDRESS, returns=None),
+    )
+
+
 def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
     """Put values behind the words to their left, before those to their right, or between two lines."""
     result, taken, alone = [*lines], set[int](), []
@@ -141,14 +164,14 @@ def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
         label = result[at]
         is_behind = label.left <= value.left
         text = f"{label.text} {value.text}" if is_behind else f"{value.text} {label.text}"
-        result[at] = replace(
-            label, text=text, left=min(label.left, value.left), right=max(label.right, value.right), ends=True
+        result[at] = label._replace(
+            text=text, left=min(label.left, value.left), right=max(label.right, value.right), ends=True
         )
         if is_behind:  # a box to tick may stand in front of the label of the next one
             taken.add(at)
     for value in alone:
         above = next((at for at, line in enumerate(result) if line.bottom < value.bottom), len(result))
-        result.insert(above, replace(value, ends=True))
+        result.insert(above, value._replace(ends=True))
     return result
 
 

@@ -17,6 +17,7 @@ _OT1 = {0x0B + place: ligature for place, ligature in enumerate("\ufb00\ufb01\uf
 
 _CODE = r"[\x0b\x0c\x0e\x0f\x1b-\x1f]|\r(?!\n)"
 _IS_CODE = re.compile(_CODE)
+_MAY_BE_CODE = re.compile(r"[\x0b\x0c\x0e\x0f\x1b-\x1f]")
 _WORD = re.compile(rf"(?:[^\W\d_]|{_CODE})+")
 # Fonts of formulas have Greek letters and signs at these codes, but write no words.
 _LEAST_WORD = 4
@@ -31,7 +32,7 @@ def restored(text_page: Any, text: str) -> str:
         text_page: PDFium's handle.
         text: of the page, as PDFium gives it.
     """
-    if not _IS_CODE.search(text):
+    if not _MAY_BE_CODE.search(text) and text.count("\r") == text.count("\r\n"):
         return text
     fonts = _Fonts(text_page)
     words = [(word, font) for word in _WORD.finditer(text) if (font := fonts.of_word(word)) is not None]

@@ -1,0 +1,202 @@
+"""The lines of a page of a PDF -> its text: prose joined, rows, lists and code kept line by line.
+
+A line belongs to the paragraph above it where the layout broke that one for want of room.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from thoth.ingest import pdf_columns
+from thoth.ingest.document import Kind
+from thoth.ingest.pdf_lines import BROKEN_WORD, Line, is_wide
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
+_LIGATURE = re.compile(r"[\ufb00-\ufb06]")
+_LIGATURES = str.maketrans(
+    {"\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl", "\ufb05": "st", "\ufb06": "st"}
+)
+_ITEM = re.compile(
+    r"(?:[-*\u2013\u2022\u2023\u25aa\u25cf\u25e6\u00b7\uf0b7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s+\S"
+)
+_LEADERS = re.compile(r"(?:\.\s?){4,}")
+_SENTENCE_END = ".!?:;\u2026\u3002\uff01\uff1f"
+_WIDE_SCRIPT = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]")
+
+# Measures in heights of a line ("em") or as shares; letters are about half an em wide.
+_PROSE_WIDTH = 11.0  # a narrow column of a newspaper; addresses and prices are narrower
+_SAME_SIZE = 0.12
+_RAGGED = 0.04  # of a column's width: few writers fill a line to the last point
+_NEXT_LINE = 1.9  # the distance of two lines of a paragraph, at most
+_PARAGRAPH = 1.35  # of the usual distance: more is an empty line
+
+
+class Group(NamedTuple):
+    """Lines of a page that belong together.
+
+    Attributes:
+        kind: what they are.
+        text: of them.
+        apart: whether there is room between them and what is above.
+    """
+
+    kind: Kind
+    text: str
+    apart: bool = True
+
+
+def groups(lines: Sequence[Line]) -> Iterator[Group]:
+    """Yield the paragraphs, lists, tables and pieces of code that lines form, in reading order."""
+    ordered = pdf_columns.in_order(lines)
+    pitch = _pitch(ordered)
+    whole = "\n".join(line.text for line in ordered)
+    for block in _blocks(ordered, pitch):
+        for at, group in enumerate(_written(block, whole)):
+            yield group._replace(apart=at == 0)
+
+
+def _pitch(lines: Sequence[Line]) -> float:
+    """Return the usual distance of two lines, as a multiple of their height."""
+    steps = [
+        (above.bottom - below.bottom) / above.size
+        for above, below in pairwise(lines)
+        if 0.5 < (above.bottom - below.bottom) / above.size < _NEXT_LINE
+    ]
+    return statistics.median(steps) if steps else 1.2
+
+
+def _blocks(lines: Sequence[Line], pitch: float) -> Iterator[list[Line]]:
+    """Yield lines that stand close below each other."""
+    most = max(_PARAGRAPH * pitch, 1.3)
+    block: list[Line] = []
+    for line in lines:
+        if block:
+            above = block[-1]
+            down = above.bottom - line.bottom
+            is_near = -0.6 < down / above.size <= most and above.mono == line.mono
+            # Lines of a paragraph have letters of one size; beside each other they may have others.
+            if not is_near or (abs(above.size - line.size) > _SAME_SIZE * above.size and down >= 0.5 * above.size):
+                yield block
+                block = []
+        block.append(line)
+    if block:
+        yield block
+
+
+def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
+    """Write one block of lines as groups of one kind each."""
+    if len(block) > 1 and all(line.mono for line in block):
+        yield Group("code", "\n".join(_indented(block)))
+        return
+    items = [_ITEM.match(line.text) is not None for line in block]
+    kinds: list[Kind] = [
+        "table" if _is_row(line) else "list" if is_item else "paragraph"
+        for line, is_item in zip(block, items, strict=True)
+    ]
+    kind, text = kinds[0], block[0].text
+    goes_on = _going_on(block, items) if len(block) > 1 else []
+    for above, line, (before, this), fits in zip(block, block[1:], pairwise(kinds), goes_on, strict=False):
+        if this != "table" and (word := _joined(text, line.text, whole)) is not None:
+            text = word
+        elif fits and "table" not in (before, this):
+            text += _between(text, line.text) + line.text
+        elif kind == this or (kind == "list" and this == "paragraph" and _hangs(above, line)):
+            text += "\n" + line.text
+        else:
+            yield Group(kind, clean(text))
+            kind, text = this, line.text
+    yield Group(kind, clean(text))
+
+
+def _is_row(line: Line) -> bool:
+    text = line.text
+    if line.gaps and is_wide(line.gaps, text, line.size):
+        return True
+    return (". ." in text or "...." in text) and _LEADERS.search(text) is not None
+
+
+def _going_on(block: Sequence[Line], items: Sequence[bool]) -> list[bool]:
+    """Tell of each line of a block but the first whether the sentence above goes on in it."""
+    edge = max(line.right for line in block)
+    width = edge - min(line.left for line in block)
+    full = [_is_full(above, below, edge) for above, below in pairwise(block)]
+    inner = [fills for fills, is_item in zip(full, items[1:], strict=True) if not is_item]
+    if width <= _PROSE_WIDTH * block[0].size or 2 * sum(inner) < len(inner):
+        return [False] * len(full)
+    enough = sum(full) >= 3
+    return [
+        fills and not below_is_item and _continues(above, below, above_is_item, enough)
+        for fills, (above, below), (above_is_item, below_is_item) in zip(
+            full, pairwise(block), pairwise(items), strict=True
+        )
+    ]
+
+
+def _hangs(above: Line, below: Line) -> bool:
+    """Tell whether a line stands further in than the item above it begins."""
+    return below.left > above.left - 0.5 * below.size
+
+
+def _is_full(above: Line, below: Line, edge: float) -> bool:
+    """Tell whether the next line's first word had no room in a line."""
+    text = below.text
+    word = 1 if _WIDE_SCRIPT.match(text) else len(text.split(maxsplit=1)[0])
+    letter = (below.right - below.left) / max(len(text), 1)
+    return above.right + (word + 1) * letter > edge - _RAGGED * (edge - above.left)
+
+
+def _continues(above: Line, below: Line, above_is_item: bool, enough: bool) -> bool:
+    """Tell whether a line goes on with the full line above it; `enough` are full to know how wide they get."""
+    if above.ends or below.ends or not 0.4 < (above.bottom - below.bottom) / above.size < _NEXT_LINE:
+        return False
+    if below.left - above.left > 3 * above.size and not above_is_item:
+        return False
+    if above.text[-1] in _SENTENCE_END:
+        return enough and below.left <= above.left + 0.5 * above.size
+    # One long line above another may be two rows; a small letter says that the sentence goes on.
+    return enough or (not below.text[0].isupper() and not below.text[0].isdigit())
+
+
+def _joined(text: str, following: str, whole: str) -> str | None:
+    """Put a word that is broken at the line's end together; None where none is."""
+    if not text.endswith(BROKEN_WORD):
+        return None
+    left, right = text[:-1], following
+    compound = f"{left.split()[-1] if left.split() else ''}-{right.split()[0] if right.split() else ''}".strip(",.;:")
+    keeps = bool(right) and (right[0].isupper() or right[0].isdigit() or compound in whole)
+    return left + ("-" if keeps else "") + right
+
+
+def _between(before: str, after: str) -> str:
+    if before.endswith("-") and not before.endswith(" -"):
+        return ""
+    # Chinese and Japanese have no spaces: a space would be read as one, a line's end is not.
+    return "\n" if _WIDE_SCRIPT.match(before[-1:]) and _WIDE_SCRIPT.match(after) else " "
+
+
+def _indented(block: Sequence[Line]) -> Iterator[str]:
+    """Yield lines of code with the indentation that they have on the page."""
+    margin = min(line.left for line in block)
+    letter = statistics.median((line.right - line.left) / len(line.text) for line in block)
+    for line in block:
+        yield " " * max(0, round((line.left - margin) / max(letter, 0.1))) + clean(line.text)
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters and lone surrogates, ligatures as letters."""
+    if not text.isascii():
+        text = text.encode(errors="ignore").decode()  # broken fonts yield lone surrogates
+        if _LIGATURE.search(text):
+            text = text.translate(_LIGATURES)
+    return _CONTROL.sub("", text)
+
+
+def plain(lines: Iterable[str]) -> Iterator[Group]:
+    """Yield lines whose places nobody knows as one paragraph."""
+    text = clean("\n".join(lines)).strip()
+    if text:
+        yield Group("paragraph", text)
