@@ -22,12 +22,12 @@ def bound(name: str, *arguments: Any, returns: Any = INT) -> Callable[..., Any]:
     """
     import pypdfium2.raw as pdfium
 
-    place = ctypes.cast(getattr(pdfium, name), ADDRESS).value
+    place = address(getattr(pdfium, name))
     # A call is too short to give up the interpreter's lock for it.
     function: Callable[..., Any] = ctypes.PYFUNCTYPE(returns, *arguments)(place)
     return function
 
 
 def address(handle: Any) -> int:
-    """Return the address behind a handle of the bindings."""
+    """Return the address behind a handle or a function of the bindings."""
     return ctypes.cast(handle, ADDRESS).value or 0
