@@ -105,6 +105,7 @@ def _convert(
     template: Template,
     force: bool,
 ) -> None:
+    from convert.base.options import BaseOptions
     from convert.base_facts import Template
     from convert.conversion import ConversionSettings, convert
     from convert.errors import UsageError
@@ -117,26 +118,18 @@ def _convert(
     if source.kind is Kind.GGUF:
         from convert.gguf.model import convert_gguf
 
-        keep = dtype is None and bits is None
         _say(f"converting the {source.kind} {source.path} to {dst}")
-        report = convert_gguf(
-            source.path,
-            dst,
-            dtype=(dtype or Dtype.float16).value,
-            keep=keep,
-            q_bits=bits,
-            down_proj_bits=down_proj_bits,
-            verify=verify,
-            force=force,
+        options = BaseOptions(
+            dtype=(dtype or Dtype.float16).value, q_bits=bits, down_proj_bits=down_proj_bits, verify=verify, force=force
         )
+        report = convert_gguf(source.path, dst, options, keep=dtype is None and bits is None)
     elif source.kind is Kind.BASE:
         from convert.base.model import convert_base
 
         chosen = (dtype or Dtype.bfloat16).value
         _say(f"converting the {source.kind} {source.path} to {dst} ({chosen})")
-        report = convert_base(
-            source.path, dst, dtype=chosen, q_bits=bits, down_proj_bits=down_proj_bits, verify=verify, force=force
-        )
+        options = BaseOptions(dtype=chosen, q_bits=bits, down_proj_bits=down_proj_bits, verify=verify, force=force)
+        report = convert_base(source.path, dst, options)
     else:
         if down_proj_bits is not None or bits == 6:
             raise UsageError("--down-proj-bits and --q-bits 6 are for base models: a hypernetwork takes 8 or 4 bits")

@@ -17,6 +17,7 @@ from mlx.utils import tree_flatten
 from convert.base.config import CONFIG_FILE, PublishedConfig, read_published_config
 from convert.base.fp8 import dequantise
 from convert.base.mlx_model import build_model, check_bits, check_weights, quantise
+from convert.base.options import BaseOptions
 from convert.base.parity import EXACT, BaseReport, Reference, compare, torch_logits
 from convert.base.shards import Shards, find_shards
 from convert.base.tokenizer import check_streaming, copy_tokenizer
@@ -33,43 +34,30 @@ _TEXT_PREFIXES = {"language_model.model.": "model.", "model.language_model.": "m
 _HEAD, _EMBEDDING = "lm_head.weight", "model.embed_tokens.weight"
 
 
-def convert_base(
-    source: Path,
-    destination: Path,
-    *,
-    dtype: str,
-    q_bits: int | None,
-    down_proj_bits: int | None,
-    verify: int,
-    force: bool,
-) -> BaseReport:
+def convert_base(source: Path, destination: Path, options: BaseOptions) -> BaseReport:
     """Turn a published base into a text-only MLX base.
 
     Args:
         source: folder of a `mistral3` wrapper, or of a model of `TEXT_MODELS`.
         destination: folder of the result; appears complete or not at all.
-        dtype: of the weights that are not quantised: `float32`, `bfloat16` or `float16`.
-        q_bits: bits of quantised weights (affine, groups of 64): 8, 6 or 4; None for no quantisation.
-        down_proj_bits: bits of the `down_proj` weights, where adapters sit: 8, or 16 for not quantised; None for
-            `q_bits`.
-        verify: number of seeded prompts on which transformers and MLX are compared; 0 for none.
-        force: whether to replace a base that is at `destination`.
+        options: how it is written.
 
     Raises:
         ConversionError: saying what to do; `destination` is then as it was before.
     """
-    check_bits(q_bits, down_proj_bits)
-    check_destination(source, destination, force, (CONFIG_FILE, REPORT_FILE))
+    dtype, q_bits = options.dtype, options.q_bits
+    check_bits(q_bits, options.down_proj_bits)
+    check_destination(source, destination, options.force, (CONFIG_FILE, REPORT_FILE))
     published = read_published_config(source)
     shards = find_shards(source)
-    tensors, config = _build(published, shards, dtype, q_bits, down_proj_bits)
+    tensors, config = _build(published, shards, options)
     with appearing(destination) as folder:
         layout = {name: (tuple(tensor.shape), tensor.dtype) for name, tensor in tensors.items()}
         write_weights(folder, layout, tensors.pop, dtype)  # forgotten as they are written
         write_config(folder, config)
         copy_tokenizer(source, folder)
         check_streaming(folder, config)
-        report = compare(folder, _reference(source, shards, published, dtype, q_bits), dtype, q_bits, verify)
+        report = compare(folder, _reference(source, shards, published, dtype, q_bits), dtype, q_bits, options.verify)
         if not report.passed:
             raise ConversionError(f"transformers and MLX disagree ({report.summary()}): nothing was written")
         write_record(folder, [source / CONFIG_FILE, *shards.files], report)
@@ -77,7 +65,7 @@ def convert_base(
 
 
 def _build(
-    published: PublishedConfig, shards: Shards, dtype: str, q_bits: int | None, down_proj_bits: int | None
+    published: PublishedConfig, shards: Shards, options: BaseOptions
 ) -> tuple[dict[str, mx.array], dict[str, Any]]:
     """Every tensor of the result, none of it computed yet, and its configuration."""
     names = _text_names(list(shards.tensors))
@@ -86,17 +74,17 @@ def _build(
     weights = {name: opened[stored] for name, stored in names.items()}
     if published.fp8:
         weights = dequantise(weights, infos, published.block_size)
-    config = published.text | {"dtype": dtype, "tie_word_embeddings": _tied(published, weights)}
+    config = published.text | {"dtype": options.dtype, "tie_word_embeddings": _tied(published, weights)}
     if config["tie_word_embeddings"]:
         weights.pop(_HEAD, None)
     model = build_model(config)
     if hasattr(model, "sanitize"):
         weights = model.sanitize(weights)
     check_weights(model, {name: tuple(weight.shape) for name, weight in weights.items()})
-    target = getattr(mx, dtype)
+    target = getattr(mx, options.dtype)
     model.load_weights([(name, weight.astype(target)) for name, weight in weights.items()])
-    if q_bits is not None:
-        model, config = quantise(model, config, q_bits, down_proj_bits)
+    if options.q_bits is not None:
+        model, config = quantise(model, config, options.q_bits, options.down_proj_bits)
     return dict(tree_flatten(model.parameters())), config
 
 

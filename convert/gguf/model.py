@@ -12,6 +12,7 @@ import numpy as np
 from convert.base.config import CONFIG_FILE
 from convert.base.mlx_model import check_bits
 from convert.base.model import REPORT_FILE, write_record
+from convert.base.options import BaseOptions
 from convert.base.parity import BaseReport, Reference, compare, torch_logits
 from convert.base.tokenizer import check_streaming
 from convert.base.writing import write_config, write_weights
@@ -27,34 +28,21 @@ from convert.gguf.tokenizer import write_tokenizer
 from mlx_hypernet.format.atomic import appearing
 
 
-def convert_gguf(
-    source: Path,
-    destination: Path,
-    *,
-    dtype: str,
-    keep: bool,
-    q_bits: int | None,
-    down_proj_bits: int | None,
-    verify: int,
-    force: bool,
-) -> BaseReport:
+def convert_gguf(source: Path, destination: Path, options: BaseOptions, *, keep: bool) -> BaseReport:
     """Turn a GGUF file into a text-only MLX base.
 
     Args:
         source: the file, of a `llama`, `qwen2`, `qwen3` or `mistral3` model.
         destination: folder of the result; appears complete or not at all.
-        dtype: of the weights that are not quantised, and of scales: `float32`, `bfloat16` or `float16`.
-        keep: whether blocks that MLX has too (`PACKINGS`) stay quantised as they are.
-        q_bits: bits of quantised weights (affine, groups of 64): 8, 6 or 4; None for no quantisation.
-        down_proj_bits: bits of the `down_proj` weights: 8, or 16 for not quantised; None for `q_bits`.
-        verify: number of seeded prompts on which transformers and MLX are compared; 0 for none.
-        force: whether to replace a base that is at `destination`.
+        options: how it is written.
+        keep: whether blocks that MLX has too (`PACKINGS`) keep their quantisation.
 
     Raises:
         ConversionError: saying what to do; `destination` is then as it was before.
     """
+    dtype, q_bits, down_proj_bits = options.dtype, options.q_bits, options.down_proj_bits
     check_bits(q_bits, down_proj_bits)
-    check_destination(source, destination, force, (CONFIG_FILE, REPORT_FILE))
+    check_destination(source, destination, options.force, (CONFIG_FILE, REPORT_FILE))
     file = read_header(source)
     weights, config = read_base(file)
     stored = Stored(weights, config, dtype, keep=keep, q_bits=q_bits, down_proj_bits=down_proj_bits)
@@ -63,7 +51,7 @@ def convert_gguf(
         write_config(folder, stored.config)
         write_tokenizer(Metadata(file), folder, config["vocab_size"], config["max_position_embeddings"])
         check_streaming(folder, config)
-        report = compare(folder, _reference(stored), dtype, q_bits, verify)
+        report = compare(folder, _reference(stored), dtype, q_bits, options.verify)
         if not report.passed:
             raise ConversionError(f"transformers and MLX disagree ({report.summary()}): nothing was written")
         write_record(folder, [source], report)

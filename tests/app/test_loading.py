@@ -7,6 +7,7 @@ from mlx import nn
 from mlx_lm.utils import load_model
 
 from convert.base.model import convert_base
+from convert.base.options import BaseOptions
 from thoth import nano
 from thoth.engine.loading import load_pair
 from thoth.models.registry import Pair
@@ -19,7 +20,7 @@ on_a_cpu = pytest.mark.skipif(mx.default_device() != mx.Device(mx.cpu), reason="
 def quantised(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Nano with a base of 4 bits."""
     base = tmp_path_factory.mktemp("quantised") / "base"
-    convert_base(nano.folder() / "base", base, dtype="bfloat16", q_bits=4, down_proj_bits=8, verify=0, force=False)
+    convert_base(nano.folder() / "base", base, BaseOptions(dtype="bfloat16", q_bits=4, down_proj_bits=8))
     return Pair("quantised", base, nano.folder() / "hypernet")
 
 

@@ -18,6 +18,7 @@ from mlx_lm import load, stream_generate
 from mlx_lm.utils import load_model
 
 from convert.base.model import convert_base
+from convert.base.options import BaseOptions
 from convert.base.parity import BaseReport
 from convert.errors import CheckpointError, ConversionError
 from mlx_hypernet.adapter import Adapter
@@ -38,8 +39,7 @@ def bf16(tmp_path_factory) -> Path:
 
 
 def convert(source: Path, destination: Path, **options) -> BaseReport:
-    settings = {"dtype": "float32", "q_bits": None, "down_proj_bits": None, "verify": 0, "force": False}
-    return convert_base(source, destination, **settings | options)
+    return convert_base(source, destination, BaseOptions(**{"dtype": "float32"} | options))
 
 
 def mlx_logits(folder: Path) -> np.ndarray:
@@ -275,8 +275,9 @@ def test_torch_is_only_needed_to_compare(tmp_path, bf16):
         "import sys; sys.modules['torch'] = None\n"
         "from pathlib import Path\n"
         "from convert.base.model import convert_base\n"
-        f"convert_base(Path({str(bf16)!r}), Path({str(tmp_path / 'base')!r}), dtype='bfloat16', q_bits=8,\n"
-        "             down_proj_bits=None, verify=0, force=False)\n"
+        "from convert.base.options import BaseOptions\n"
+        f"paths = Path({str(bf16)!r}), Path({str(tmp_path / 'base')!r})\n"
+        "convert_base(*paths, BaseOptions(dtype='bfloat16', q_bits=8))\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2], capture_output=True)
     assert (tmp_path / "base" / "model.safetensors").is_file()

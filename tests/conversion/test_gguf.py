@@ -17,6 +17,7 @@ from mlx_lm.utils import load_model
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from convert.base.options import BaseOptions
 from convert.base.parity import BaseReport
 from convert.errors import CheckpointError, ConversionError
 from convert.gguf.header import read_header
@@ -35,8 +36,8 @@ IDS = [(7 * i) % 250 for i in range(100)]
 
 
 def convert(source: Path, destination: Path, **options) -> BaseReport:
-    settings = {"dtype": "float32", "keep": False, "q_bits": None, "down_proj_bits": None, "verify": 0, "force": False}
-    return convert_gguf(source, destination, **settings | options)
+    keep = options.pop("keep", False)
+    return convert_gguf(source, destination, BaseOptions(**{"dtype": "float32"} | options), keep=keep)
 
 
 def mlx_logits(folder: Path) -> np.ndarray:

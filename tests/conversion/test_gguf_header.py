@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from convert.base.options import BaseOptions
 from convert.errors import CheckpointError, ConversionError
 from convert.gguf.header import read_header
 from convert.gguf.metadata import Metadata
@@ -220,14 +221,5 @@ def test_numbers_that_are_not_finite(tmp_path):
     data[place : place + 2] = b"\x00\x7c"  # infinity in fp16
     file.path.write_bytes(data)
     with pytest.raises(ConversionError, match=r"mlp.up_proj.scales holds numbers that are not finite"):
-        convert_gguf(
-            file.path,
-            tmp_path / "base",
-            dtype="float16",
-            keep=True,
-            q_bits=None,
-            down_proj_bits=None,
-            verify=0,
-            force=False,
-        )
+        convert_gguf(file.path, tmp_path / "base", BaseOptions(dtype="float16"), keep=True)
     assert not (tmp_path / "base").exists()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from thoth.errors import DocumentError, NoTextError
-from thoth.ingest import Document
+from thoth.ingest import Document, complete
 from thoth.ingest.reader_process import Limits, Payload, ReaderProcess
 
 CASES = Path(__file__).parents[1] / "fixtures" / "cases"
@@ -78,15 +78,10 @@ def repacked(chance: random.Random, data: bytes) -> bytes:
 
 
 def outcome(reader: ReaderProcess, data: bytes, name: str) -> Document | DocumentError | NoTextError:
-    pages = reader.read(Payload(data, name), {}, lambda: False)
-    while True:
-        try:
-            next(pages)
-        except StopIteration as end:
-            document: Document = end.value
-            return document
-        except (DocumentError, NoTextError) as error:
-            return error
+    try:
+        return complete(reader.read(Payload(data, name), {}, lambda: False))
+    except (DocumentError, NoTextError) as error:
+        return error
 
 
 def wrong(found: Document | DocumentError | NoTextError, name: str) -> str | None:

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3Config, Ministral3ForCausalLM
 
+from tests.training.tiny_run import SIZES
 from torch_train.nano import tokenizer
 from torch_train.training import curves
 
@@ -36,15 +37,7 @@ def model() -> Ministral3ForCausalLM:
     torch.manual_seed(0)
     config = Ministral3Config(
         vocab_size=tokenizer.VOCAB_SIZE,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        initializer_range=0.2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
+        **SIZES,
         rope_parameters={
             "rope_type": "default",
             "rope_theta": 10000.0,

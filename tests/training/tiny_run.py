@@ -20,6 +20,17 @@ from torch_train.teacher.teach import TeacherSettings, teach
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.packing import PackedBatch, Packer
 
+SIZES = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "initializer_range": 0.2,
+    "max_position_embeddings": 512,
+    "tie_word_embeddings": True,
+}
 CONFIG = """
 base: {{path: {base}, dtype: float32}}
 hypernet: {{rank: 3, latent_size: 16, num_latents: 4, num_blocks: 2, num_heads: 4, num_kv_heads: 2, head_dim: 8}}
@@ -40,19 +51,11 @@ def save_base(folder: Path, words_folder: Path, model_type: str = "ministral3", 
     config = AutoConfig.for_model(
         model_type,
         vocab_size=vocabulary or tokenizer.VOCAB_SIZE,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        initializer_range=0.2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
         rope_parameters=rope,
         bos_token_id=tokenizer.BOS,
         eos_token_id=tokenizer.EOS,
         pad_token_id=tokenizer.PAD,
+        **SIZES,
         **({"sliding_window": 16} if model_type in ("gemma2", "mistral") else {}),
     )
     model = AutoModelForCausalLM.from_config(config)

@@ -139,13 +139,7 @@ def read_address(bench: Bench, address: str) -> Document:
     """
     from thoth import ingest
 
-    pages = ingest.reading(address, bench.options(address), lambda: bench.stopper.stopped)
-    while True:
-        try:
-            next(pages)
-        except StopIteration as end:
-            document: Document = end.value
-            return document
+    return ingest.complete(ingest.reading(address, bench.options(address), lambda: bench.stopper.stopped))
 
 
 def forget(bench: Bench, arguments: Arguments) -> Result:

@@ -88,13 +88,7 @@ def read(
     """
     if isinstance(source, Document):
         return source
-    pages = ingest.reading(source, options, should_stop)
-    while True:
-        try:
-            on_page(*next(pages))
-        except StopIteration as end:
-            document: Document = end.value
-            return document
+    return ingest.complete(ingest.reading(source, options, should_stop), on_page)
 
 
 def origin(source: Document | Path | str) -> str | None:

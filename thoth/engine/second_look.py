@@ -37,13 +37,12 @@ def begin(ask: Begin, question: Question, task: Task, recall: float | None) -> N
     ask(question, _FirstLook(ask, question, task) if _wanted(question, recall) else task)
 
 
-class _FirstLook(Task):
-    """Holds an answer back until it is known what it stands on, and asks again where it stands on nothing."""
+class _Before(Task):
+    """Gets the events of a request before the task that they are for, and is stopped with it."""
 
-    def __init__(self, ask: Begin, question: Question, task: Task) -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__(task.tell)
-        self._ask, self._question, self._task = ask, question, task
-        self._held: list[Token] = []
+        self._task = task
 
     @property
     def stopped(self) -> bool:
@@ -51,6 +50,15 @@ class _FirstLook(Task):
 
     def stop(self) -> None:
         self._task.stop()
+
+
+class _FirstLook(_Before):
+    """Holds an answer back until it is known what it stands on, and asks again where it stands on nothing."""
+
+    def __init__(self, ask: Begin, question: Question, task: Task) -> None:
+        super().__init__(task)
+        self._ask, self._question = ask, question
+        self._held: list[Token] = []
 
     def tell(self, event: Event) -> None:
         match event:
@@ -72,19 +80,8 @@ class _FirstLook(Task):
                 self._task.tell(event)
 
 
-class _SecondLook(Task):
+class _SecondLook(_Before):
     """Says of an answer that it is a second one."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task.tell)
-        self._task = task
-
-    @property
-    def stopped(self) -> bool:
-        return self._task.stopped
-
-    def stop(self) -> None:
-        self._task.stop()
 
     def tell(self, event: Event) -> None:
         # A passage that does not fit into the model's context is not read.

@@ -7,7 +7,7 @@ In: what people name. Out: a `Document`, its text and the blocks it consists of.
 from collections.abc import Callable
 from pathlib import Path
 
-from thoth.ingest.document import Block, Document, Kind, Reading
+from thoth.ingest.document import Block, Document, Kind, Reading, complete
 from thoth.ingest.names import shown
 from thoth.ingest.options import DEFAULT, Options
 
@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "Options",
     "Reading",
+    "complete",
     "is_address",
     "read",
     "reading",
@@ -39,13 +40,7 @@ def read(source: Path | str, options: Options = DEFAULT) -> Document:
             not read (`UnknownFormatError`), or takes too much memory or time to read.
         NoTextError: It was read and holds no text.
     """
-    pages = reading(source, options)
-    while True:
-        try:
-            next(pages)
-        except StopIteration as end:
-            document: Document = end.value
-            return document
+    return complete(reading(source, options))
 
 
 def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callable[[], bool] = lambda: False) -> Reading:

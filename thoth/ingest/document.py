@@ -77,6 +77,21 @@ OnPage = Callable[[PageRead], None]
 Reading = Generator[tuple[int, int], None, Document]
 
 
+def complete(pages: Reading, on_page: Callable[[int, int], object] = lambda *_: None) -> Document:
+    """Run a reading to its end; errors are its own.
+
+    Args:
+        pages: the reading.
+        on_page: called with the number of pages that are read and of pages there are.
+    """
+    while True:
+        try:
+            on_page(*next(pages))
+        except StopIteration as end:
+            document: Document = end.value
+            return document
+
+
 def ignore(_: PageRead) -> None:
     """Take a page and do nothing."""
 

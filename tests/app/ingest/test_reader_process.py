@@ -18,7 +18,7 @@ from reportlab.pdfgen.canvas import Canvas
 from thoth import ingest
 from thoth.errors import DocumentError, NoTextError, Stopped, UnknownFormatError
 from thoth.ingest import formats, reader_process, wire
-from thoth.ingest.document import Block, Document
+from thoth.ingest.document import Block, Document, complete
 from thoth.ingest.reader_process import Limits, Payload, ReaderProcess
 
 MARKDOWN = "# Harpool\n\nThe mayor is Osra Kelland.\n\n- rope\n- lamp\n"
@@ -34,12 +34,9 @@ def reader() -> Iterator[ReaderProcess]:
 def read(
     reader: ReaderProcess, source: Path | Payload, should_stop: Callable[[], bool] = lambda: False
 ) -> tuple[Document, list[tuple[int, int]]]:
-    pages, progress = reader.read(source, {}, should_stop), []
-    while True:
-        try:
-            progress.append(next(pages))
-        except StopIteration as end:
-            return end.value, progress
+    progress: list[tuple[int, int]] = []
+    document = complete(reader.read(source, {}, should_stop), lambda *page: progress.append(page))
+    return document, progress
 
 
 def make_pdf(pages: int) -> bytes:
