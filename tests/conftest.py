@@ -12,12 +12,23 @@ from pathlib import Path  # noqa: E402
 import pytest  # noqa: E402
 
 BOS, EOS, INST, END_INST = 1, 2, 3, 4
+TOOL_TOKENS = "[AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] [ARGS] [TOOL_RESULTS] [/TOOL_RESULTS]".split()
 SPECIAL_TOKENS = ["<unk>", "<s>", "</s>", "[INST]", "[/INST]"]
 VOCABULARY = 320
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message.role == 'user' %}[INST]{{ message.content }}[/INST]"
     "{% elif message.role == 'assistant' %} {{ message.content }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+# As Ministral's: the tools before the first question, calls and results between control tokens.
+TOOL_TEMPLATE = (
+    "{{ bos_token }}{% if tools %}[AVAILABLE_TOOLS]{{ tools | tojson }}[/AVAILABLE_TOOLS]{% endif %}"
+    "{% for message in messages %}"
+    "{% if message.role == 'user' %}[INST]{{ message.content }}[/INST]"
+    "{% elif message.role == 'tool' %}[TOOL_RESULTS]{{ message.content }}[/TOOL_RESULTS]"
+    "{% elif message.role == 'assistant' %}{{ message.content }}{% for call in message.tool_calls or [] %}"
+    "[TOOL_CALLS]{{ call.function.name }}[ARGS]{{ call.function.arguments | tojson }}{% endfor %}"
+    "{{ eos_token }}{% endif %}{% endfor %}"
 )
 BASE_CONFIG = {
     "architectures": ["Ministral3ForCausalLM"],
@@ -72,6 +83,16 @@ def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tool_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `tiny_pair`, with a chat template that knows tools."""
+    folder = tmp_path_factory.mktemp("tool-pair")
+    make_base(folder / "base", seed=0, max_position_embeddings=8192)
+    make_tokenizer(folder / "base", [*SPECIAL_TOKENS, *TOOL_TOKENS], TOOL_TEMPLATE)
+    make_bundle(folder / "hypernet", folder / "base")
+    return folder
+
+
 @pytest.fixture(name="make_base")
 def make_base_fixture() -> Callable[..., None]:
     """`make_base` below, for tests that need a base of their own."""
@@ -93,7 +114,7 @@ def make_base(folder: Path, seed: int, **changes: object) -> None:
     make_tokenizer(folder)
 
 
-def make_tokenizer(folder: Path) -> None:
+def make_tokenizer(folder: Path, special_tokens: list[str] = SPECIAL_TOKENS, template: str = CHAT_TEMPLATE) -> None:
     """Write a byte-level BPE that can encode any text, with nano's special tokens and template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -102,7 +123,7 @@ def make_tokenizer(folder: Path) -> None:
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=SPECIAL_TOKENS,
+        special_tokens=special_tokens,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
@@ -116,7 +137,7 @@ def make_tokenizer(folder: Path) -> None:
         "clean_up_tokenization_spaces": False,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-    (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    (folder / "chat_template.jinja").write_text(template)
 
 
 def make_bundle(folder: Path, base: Path) -> None:

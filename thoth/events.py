@@ -221,6 +221,8 @@ class Answer:
         text: the text; what comes before the calls if there are any.
         stats: what it cost.
         sources: the passages.
+        finish: why it ended.
+        drawn: its tokens, where log-probabilities were asked for.
         calls: the tools that the model calls; empty for an answer to a person.
         fault: why the calls that the model wrote cannot be read; empty if they can.
     """
@@ -228,10 +230,10 @@ class Answer:
     text: str
     stats: Stats
     sources: tuple[Passage, ...] = ()
-    calls: tuple[Call, ...] = ()
-    fault: str = ""
     finish: Finish = "stop"
     drawn: tuple[Drawn, ...] = ()
+    calls: tuple[Call, ...] = ()
+    fault: str = ""
 
     @property
     def support(self) -> Support:

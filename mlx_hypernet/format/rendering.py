@@ -76,12 +76,13 @@ _RENDERER = _Renderer()
 atexit.register(_RENDERER.close)
 
 
-def render(tokenizer: Any, messages: Sequence[dict[str, str]]) -> str:
+def render(tokenizer: Any, messages: Sequence[dict[str, Any]], tools: Sequence[dict[str, Any]] = ()) -> str:
     """Render a tokenizer's chat template with the generation prompt.
 
     Args:
         tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.
-        messages: `role` and `content` of each.
+        messages: `role` and `content` of each; those of tools as transformers has them.
+        tools: schemas of the tools that the model may call.
 
     Raises:
         TemplateLimitError: The template does not end, or wants too much memory.
@@ -90,11 +91,13 @@ def render(tokenizer: Any, messages: Sequence[dict[str, str]]) -> str:
     """
     values: dict[str, Any] = {
         "messages": list(messages),
-        "tools": None,
+        "tools": list(tools) or None,
         "documents": None,
         "add_generation_prompt": True,
     }
     names = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     if thinking := getattr(tokenizer, "_thinking_kwarg", None):  # mlx-lm's wrapper says whether the base thinks
         values[thinking] = tokenizer.has_thinking
-    return _RENDERER.render(tokenizer.get_chat_template(), names | values)
+    # Some bases have a template of its own for tools.
+    template = tokenizer.get_chat_template(tools=values["tools"]) if tools else tokenizer.get_chat_template()
+    return _RENDERER.render(template, names | values)

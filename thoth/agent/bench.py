@@ -104,10 +104,10 @@ class Bench:
         with self.stopper.holding(request):
             return requests.document(request, self.progress)
 
-    def answered(self, request: Request) -> Answer:
+    def answered(self, request: Request, listener: requests.Listener = requests.ignore) -> Answer:
         """Wait for an answer; raises as `absorbed`."""
         with self.stopper.holding(request):
-            return requests.answer(request)
+            return requests.answer(request, listener)
 
     def cut(self, text: str, tokens: int | None = None) -> str:
         """Return the beginning of a text, by words, as long as a result in the context may be.

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from thoth.engine import prompt
 from thoth.engine.adapters import Adapters, Refs, sorted_refs
 from thoth.engine.caches import KeyValueCaches
+from thoth.engine.call_format import CallFormat, call_format
 from thoth.engine.decoding import Decoded, Decoder
+from thoth.engine.grammar import Choosing, Grammars, Mask
 from thoth.engine.loading import LoadedPair
+from thoth.engine.parsing import CallReader
 from thoth.engine.prompt import Message, Prompt
 from thoth.engine.request import Task, failure
 from thoth.engine.sampling import GREEDY, Ending, Processor, Sampling
-from thoth.errors import Stopped
+from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
 from thoth.ingest import Document
 from thoth.library.records import ChunkRef, StoredDocument
@@ -46,6 +49,8 @@ class Question:
     max_tokens: int = 256
     sampling: Sampling = GREEDY
     constrain: Callable[[Any], Processor] | None = None
+    tools: Sequence[Mapping[str, Any]] = ()
+    calls: Choosing = "auto"
     asked_at: float = field(default_factory=time.perf_counter)
 
 
@@ -57,6 +62,8 @@ class _Reply:
         asking: the prompt.
         adapter: what the answer comes from, None for the base alone.
         ending: finds the texts that end the answer.
+        reader: takes the tokens of tool calls, None without tools.
+        mask: constrains the calls, None where no grammar describes them.
         row: id in the decoder; None while the question waits for room there.
         told: how many of the drawn tokens the task has heard of.
     """
@@ -73,6 +80,8 @@ class _Reply:
     detokenizer: Any
     ending: Ending
     max_tokens: int
+    reader: CallReader | None = None
+    mask: Mask | None = None
     row: int | None = None
     cached_tokens: int = 0
     text: str = ""
@@ -98,12 +107,18 @@ class Answerer:
         self._caches = KeyValueCaches(kv_cache_bytes)
         self._adapters = Adapters(pair.model, library)
         self._decoder = Decoder(pair)
+        self._grammars: Grammars | None = None
         self._replies: list[_Reply] = []  # in flight, or waiting for room, in the order of the questions
 
     @property
     def busy(self) -> bool:
         """Whether a question waits for its next token."""
         return bool(self._replies)
+
+    @cached_property
+    def call_format(self) -> CallFormat | None:
+        """How the base writes tool calls; None if it writes none."""
+        return call_format(self._pair.tokenizer)
 
     def begin(self, question: Question, task: Task, absorb_seconds: float) -> None:
         """Choose what a question needs, and let it join those in flight. Its task hears of the rest.
@@ -117,7 +132,10 @@ class Answerer:
             ThothError: A document is missing or belongs to another bundle, or the prompt is too long.
         """
         started = time.perf_counter()
-        searched = router.conversation_query(question.messages)
+        form = self.call_format if question.tools else None
+        if question.tools and form is None:
+            raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
+        searched = router.conversation_query(_said(question.messages))
         choice = self._choose(question, searched)
         refs = sorted_refs(map(ref, choice.attached))
         adapter = self._adapters.of(refs)
@@ -138,6 +156,10 @@ class Answerer:
             Ending(question.sampling.stop),
             min(question.max_tokens, asking.room),
         )
+        if form is not None:
+            reply.reader = CallReader(self._pair.tokenizer, form, question.tools)
+            self._grammars = self._grammars or Grammars(self._pair.tokenizer, form)
+            reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls)
         self._replies.append(reply)
 
     def step(self) -> None:
@@ -173,6 +195,7 @@ class Answerer:
                 cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
                 reply.cached_tokens = len(ids) - len(unread)
                 constrain = reply.question.constrain
+                processors: list[Processor] = [] if constrain is None else [constrain(self._pair.tokenizer)]
                 reply.row = self._decoder.add(
                     ids,
                     unread,
@@ -180,14 +203,15 @@ class Answerer:
                     reply.adapter,
                     reply.max_tokens,
                     reply.question.sampling.sampler(),
-                    [] if constrain is None else [constrain(self._pair.tokenizer)],
+                    processors if reply.mask is None else [*processors, reply.mask],
                 )
 
     def _hear(self, reply: _Reply, decoded: Decoded) -> None:
         """Take the next token of an answer."""
         reply.first_token_at = reply.first_token_at or time.perf_counter()
         if decoded.finish != "stop":
-            reply.detokenizer.add_token(decoded.token)
+            if reply.reader is None or not reply.reader.take(decoded.token):
+                reply.detokenizer.add_token(decoded.token)
             reply.tokens += 1
             if reply.question.sampling.logprobs is not None:
                 reply.drawn.append(self._drawn(decoded, reply.question.sampling.logprobs))
@@ -255,7 +279,10 @@ class Answerer:
             passages=reply.asking.passages,
         )
         sources = self._sources(question, reply.searched, choice, text)
-        return Answer(text, stats, sources, finish=finish, drawn=tuple(reply.drawn))
+        calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
+        if reply.mask is not None and reply.mask.was_cut and not fault:
+            calls, fault = calls[:-1], f"a tool call was cut at the limit of {reply.max_tokens} tokens"
+        return Answer(text, stats, sources, finish, tuple(reply.drawn), calls, fault)
 
     def _choose(self, question: Question, searched: str) -> Choice:
         bundle = self._pair.bundle
@@ -287,10 +314,10 @@ class Answerer:
             refs = sorted(map(ref, choice.passages[:count]), key=lambda one: (places[one.document], one.number))
             texts = [self._library.chunk(one).text.strip() for one in refs]
             try:
-                return prompt.build(self._pair, question.messages, question.context, texts, room)
+                return prompt.build(self._pair, question.messages, question.context, texts, room, question.tools)
             except prompt.TooLongError:
                 continue
-        return prompt.build(self._pair, question.messages, question.context)
+        return prompt.build(self._pair, question.messages, question.context, tools=question.tools)
 
     def _sources(self, question: Question, searched: str, choice: Choice, answer: str) -> tuple[Passage, ...]:
         """Find the passages that support an answer: in what was attached or read, then in chunks with similar words."""
@@ -308,3 +335,9 @@ class Answerer:
         documents = {document.id: document for document in question.documents}
         passages = [(documents[one.document], self._library.chunk(one)) for one in refs]
         return provenance.support(searched, answer, passages, self._library.document)
+
+
+def _said(messages: Sequence[Message]) -> list[Message]:
+    """Return what people and the model said to each other, up to the last question: no calls, no results."""
+    last = max(place for place, message in enumerate(messages) if message["role"] == "user")
+    return [one for one in messages[: last + 1] if one["role"] != "tool" and one["content"]]

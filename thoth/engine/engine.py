@@ -14,16 +14,17 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from thoth import ingest
-from thoth.engine import absorbing, second_look
+from thoth.engine import absorbing, prompt, second_look
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
 from thoth.engine.answering import Answerer, Question
 from thoth.engine.background import BackgroundThread
+from thoth.engine.grammar import Choosing
 from thoth.engine.loading import LoadedPair, load_pair
 from thoth.engine.prompt import Message
 from thoth.engine.request import Listener, Request, Task, failure
@@ -136,6 +137,8 @@ class Engine:
         *,
         sampling: Sampling = GREEDY,
         constrain: Callable[[Any], Processor] | None = None,
+        tools: Sequence[Mapping[str, Any]] = (),
+        calls: Choosing = "auto",
         listener: Listener | None = None,
     ) -> Request:
         """Answer the last message. Ends with `Answer` or `Failed`.
@@ -149,10 +152,12 @@ class Engine:
             max_tokens: length limit of the answer.
             sampling: how the tokens are drawn, and what ends the answer.
             constrain: makes, from the pair's tokenizer, what changes the logits before each token is drawn.
+            tools: schemas of the tools that the model may call, as chat templates take them; the answer has the calls.
+            calls: whether it may call one, must, or must not.
             listener: called with each event.
         """
         request = self._request(listener)
-        question = Question(messages, documents, context, routing, max_tokens, sampling, constrain)
+        question = Question(messages, documents, context, routing, max_tokens, sampling, constrain, tools, calls)
         try:
             self._on_thread(self._ask, question, request.task)
         except Stopped as error:
@@ -162,6 +167,14 @@ class Engine:
     def document_id(self, document: Document, chunking: Chunking = "meaning") -> str:
         """Return the id the library has, or would have, for a document; a pair must be loaded."""
         return document_id(document.sha256, self._loaded().bundle.id, chunking)
+
+    def has_tools(self) -> bool:
+        """Tell whether the base can call tools; waits for the MLX thread."""
+        return self._on_thread(self._has_tools).result()
+
+    def reads_system(self) -> bool:
+        """Tell whether the base's chat template takes a system prompt; waits for the MLX thread."""
+        return self._on_thread(lambda: prompt.reads_system(self._loaded())).result()
 
     def count_tokens(self, text: str) -> int:
         """Return the length of a text in tokens of the base; waits for the MLX thread."""
@@ -319,6 +332,10 @@ class Engine:
                 self._on_thread(self._step)
             except Stopped as error:
                 self._answerer.fail(error)
+
+    def _has_tools(self) -> bool:
+        self._loaded()
+        return self._answerer is not None and self._answerer.call_format is not None
 
     def _encoded(self, text: str) -> list[int]:
         tokenizer = self._loaded().tokenizer

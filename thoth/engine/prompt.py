@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from thoth.engine.loading import LoadedPair
 from thoth.errors import ModelError, ThothError
 from thoth.ingest import Document
 
-Message = dict[str, str]
+Message = Mapping[str, Any]
 
 
 class TooLongError(ThothError):
@@ -39,23 +40,26 @@ def build(
     context: Sequence[Document] = (),
     passages: Sequence[str] = (),
     room: int = 1,
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> Prompt:
     """Apply the base's chat template.
 
     Args:
         pair: the pair with the template.
-        messages: the conversation; a system message may come first, the next and the last message are the user's.
+        messages: the conversation; a system message may come first, the next is the user's, the last the user's or the
+            result of a tool.
         context: documents; their texts go before the first message, because they are known from the beginning.
-        passages: texts before the last message, because they were looked up for it.
+        passages: texts before the user's last message, because they were looked up for it.
         room: number of tokens that must be left for the answer.
+        tools: schemas of the tools that the model may call.
 
     Raises:
         TooLongError: The prompt does not fit in the context of the base.
         ModelError: The base's chat template fails, or does not end.
     """
     texts = [document.text.strip() for document in context]
-    ids = _ids(pair, messages, texts, passages)
-    document_tokens = len(ids) - len(_ids(pair, messages)) if context or passages else 0
+    ids = _ids(pair, messages, texts, passages, tools)
+    document_tokens = len(ids) - len(_ids(pair, messages, tools=tools)) if context or passages else 0
     left = pair.context_length - len(ids)
     if left < room:
         remedy = "start a new conversation" if len(messages) > 1 else "shorten the question"
@@ -65,19 +69,36 @@ def build(
 
 
 def _ids(
-    pair: LoadedPair, messages: Sequence[Message], context: Sequence[str] = (), passages: Sequence[str] = ()
+    pair: LoadedPair,
+    messages: Sequence[Message],
+    context: Sequence[str] = (),
+    passages: Sequence[str] = (),
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> list[int]:
     from jinja2 import TemplateError
 
     from mlx_hypernet.format.template import template_ids
 
-    conversation = list(messages)
-    first = 1 if conversation[0]["role"] == "system" else 0
-    for at, texts in ((-1, passages), (first, context)):
-        message = conversation[at]
-        conversation[at] = message | {"content": "\n\n".join([*texts, message["content"]])}
+    conversation = [dict(message) for message in messages]
+    asked = [message for message in conversation if message["role"] == "user"]
+    for message, texts in ((asked[-1], passages), (asked[0], context)):
+        message["content"] = "\n\n".join([*texts, message["content"]])
     try:
-        return template_ids(pair.tokenizer, conversation)
+        return template_ids(pair.tokenizer, conversation, [dict(tool) for tool in tools])
     except (TemplateError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the base model cannot template a conversation ({reason}); use another model") from error
+
+
+def reads_system(pair: LoadedPair) -> bool:
+    """Tell whether the base's chat template takes a system prompt and puts it into the prompt."""
+    from jinja2 import TemplateError
+
+    from mlx_hypernet.format.rendering import render
+
+    probe = "Be brief and kind."
+    try:
+        text = render(pair.tokenizer, [{"role": "system", "content": probe}, {"role": "user", "content": "Hello"}])
+    except (TemplateError, ValueError):
+        return False
+    return probe in text

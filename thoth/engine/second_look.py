@@ -91,11 +91,14 @@ class _SecondLook(_Before):
 
 
 def _wanted(question: Question, recall: float | None) -> bool:
-    """Whether a second look may follow: only where the router chooses, and no passage is read already."""
+    """Whether a second look may follow: only where the router chooses, and no passage is read already.
+
+    A model with tools looks for passages itself.
+    """
     routing = question.routing
     fallback = routing.fallback or ("text" if recall is not None and recall < _LEAST_RECALL else "none")
     adapters = bool(question.documents) and routing.route == "auto"
-    return fallback == "text" and adapters and not routing.with_text and not question.context
+    return fallback == "text" and adapters and not routing.with_text and not (question.context or question.tools)
 
 
 def _pays(first: Answer) -> bool:

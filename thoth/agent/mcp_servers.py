@@ -1,0 +1,282 @@
+"""Tools of MCP servers: named in the settings, run on one thread, bounded in time and size.
+
+A server that hangs, dies or floods costs one line, and its tools are gone until the next start. What a server says of
+its tools and what they return is data.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from thoth.agent.tool import MCP, Arguments, Result, Tool
+from thoth.errors import Stopped, ThothError
+from thoth.ingest import is_address
+
+if TYPE_CHECKING:
+    from mcp import Client
+
+    from thoth.agent.bench import Bench
+
+START_SECONDS = 20.0
+CALL_SECONDS = 60.0
+_END_SECONDS = 5.0
+_MOST_TOOLS = 32  # of one server: their schemas stand in each prompt
+_LONGEST_SCHEMA = 4000  # letters
+_LONGEST_DESCRIPTION = 200
+_LONGEST_RESULT = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+Warn = Callable[[str], object]
+
+
+@dataclass
+class _Server:
+    """A server from its start to its end.
+
+    Attributes:
+        name: in the settings.
+        place: a command or an address.
+        calls: what it is asked, until None ends it.
+        listed: the tools it offers, or why there are none.
+        failed: why it is gone.
+    """
+
+    name: str
+    place: str
+    calls: asyncio.Queue[tuple[str, dict[str, Any], Future[str]] | None] = field(default_factory=asyncio.Queue)
+    listed: Future[list[Tool]] = field(default_factory=Future)
+    failed: str = ""
+
+
+class Servers:
+    """The MCP servers of the settings; started together when their tools are first asked for.
+
+    Args:
+        named: name -> a command, or an address (http, https).
+        warn: called with one line for each server or tool that cannot be used.
+    """
+
+    def __init__(self, named: Mapping[str, str], warn: Warn) -> None:
+        self._named, self._warn = dict(named), warn
+        self._servers: list[_Server] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._tasks: list[Future[None]] = []
+
+    def tools(self) -> list[Tool]:
+        """Return the tools of all servers that answer in time; starts them on the first call, and blocks."""
+        with self._lock:
+            if self._loop is None and self._named:
+                self._start()
+        found: list[Tool] = []
+        for server in self._servers:
+            if server.failed:
+                continue
+            try:
+                found += server.listed.result(START_SECONDS + _END_SECONDS)
+            except Exception as error:
+                self._fail(server, error)
+        return found
+
+    def close(self) -> None:
+        """End all servers; waits a few seconds at most."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None or self._thread is None:
+            return
+        for server in self._servers:
+            loop.call_soon_threadsafe(server.calls.put_nowait, None)
+        for task in self._tasks:
+            try:
+                task.result(_END_SECONDS)
+            except Exception:
+                task.cancel()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join(_END_SECONDS)
+
+    def _start(self) -> None:
+        self._loop = loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="mcp", daemon=True)
+        self._thread.start()
+        for name, place in self._named.items():
+            server = _Server(name, place)
+            self._servers.append(server)
+            if not _NAME.fullmatch(name):
+                self._fail(server, ThothError("its name may have letters, digits, - and _ only"))
+                continue
+            self._tasks.append(asyncio.run_coroutine_threadsafe(self._serve(server), loop))
+
+    def _fail(self, server: _Server, error: BaseException, fault: str = "") -> str:
+        """Give a server up, and say so once."""
+        reason = fault or _reason(error)
+        if not server.failed:
+            server.failed = reason
+            self._warn(f"MCP server {server.name}: {reason}; going on without it")
+        return reason
+
+    # On the servers' thread
+
+    async def _serve(self, server: _Server) -> None:
+        """Hold the connection to a server until it fails or is ended; its client begins and ends in this one task."""
+        transport: Any = None
+        try:
+            transport = _transport(server.place)
+            async with asyncio.timeout(START_SECONDS) as limit:
+                async with _client(transport) as client:
+                    server.listed.set_result(await self._list(server, client))
+                    limit.reschedule(None)
+                    while (call := await server.calls.get()) is not None:
+                        await self._answer(server, client, transport, *call)
+                        if server.failed:
+                            return
+        except BaseException as error:
+            reason = self._fail(server, error, getattr(transport, "fault", ""))
+            if not server.listed.done():
+                server.listed.set_result([])
+            while not server.calls.empty():
+                if (call := server.calls.get_nowait()) is not None:
+                    call[2].set_exception(ThothError(f"MCP server {server.name}: {reason}"))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+
+    async def _answer(
+        self, server: _Server, client: Client, transport: Any, tool: str, given: dict[str, Any], outcome: Future[str]
+    ) -> None:
+        if not outcome.set_running_or_notify_cancel():
+            return
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                result = await client.call_tool(tool, given)
+        except Exception as error:
+            from mcp import MCPError
+
+            reason = _reason(error)
+            if not isinstance(error, MCPError) or _is_closed(error):  # else it answered, with an error
+                reason = self._fail(server, error, getattr(transport, "fault", ""))
+            outcome.set_exception(ThothError(f"MCP server {server.name}: {reason}"))
+            return
+        text = _text(result.content)
+        if result.is_error:
+            outcome.set_exception(ThothError(f"{server.name}: {text[:500]}"))
+        else:
+            outcome.set_result(text)
+
+    async def _list(self, server: _Server, client: Client) -> list[Tool]:
+        offered = (await client.list_tools()).tools
+        if len(offered) > _MOST_TOOLS:
+            self._warn(f"MCP server {server.name} offers {len(offered)} tools; using the first {_MOST_TOOLS}")
+        tools: list[Tool] = []
+        for one in offered[:_MOST_TOOLS]:
+            schema = dict(one.input_schema)
+            name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{server.name}_{one.name}")[:64]
+            if fault := _fault(schema) or ("two tools have this name" if any(t.name == name for t in tools) else ""):
+                self._warn(f"MCP server {server.name}: left out the tool {name} ({fault})")
+                continue
+            description = " ".join((one.description or "").split())[:_LONGEST_DESCRIPTION]
+            tools.append(Tool(name, description, schema, self._runner(server, one.name), _needing(MCP + server.name)))
+        return tools
+
+    # On any thread
+
+    def _runner(self, server: _Server, tool: str) -> Callable[[Bench, Arguments], Result]:
+        def run(bench: Bench, given: Arguments) -> Result:
+            loop = self._loop
+            if server.failed or loop is None:
+                raise ThothError(f"MCP server {server.name} is gone ({server.failed or 'ended'})")
+            outcome: Future[str] = Future()
+            loop.call_soon_threadsafe(server.calls.put_nowait, (tool, dict(given), outcome))
+            with bench.stopper.holding(_Waiting(outcome)):
+                try:
+                    text = outcome.result(CALL_SECONDS + _END_SECONDS)
+                except TimeoutError as error:
+                    self._fail(server, error)
+                    raise ThothError(f"MCP server {server.name}: {_reason(error)}") from error
+            return Result(text)
+
+        return run
+
+
+@dataclass
+class _Waiting:
+    """A call that the agent waits for."""
+
+    outcome: Future[str]
+
+    def close(self) -> None:
+        """Wait no longer."""
+        if not self.outcome.done() and not self.outcome.cancel():
+            self.outcome.set_exception(Stopped("stopped"))
+
+
+def _needing(need: str) -> Callable[[Arguments], tuple[str, ...]]:
+    return lambda _: (need,)
+
+
+def _client(transport: Any) -> Client:
+    from mcp import Client, Implementation
+
+    from thoth.system.version import __version__
+
+    return Client(transport, client_info=Implementation(name="thoth", version=__version__))
+
+
+def _transport(place: str) -> Any:
+    """Return the way to a server.
+
+    Raises:
+        ThothError: The settings have no command.
+    """
+    from thoth.agent.mcp_transport import LimitedProcess, limited_http
+
+    if is_address(place):
+        return limited_http(place)
+    words = shlex.split(place)
+    settings: dict[str, str] = {}
+    while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0]):  # NAME=value before the command, as in a shell
+        name, _, value = words.pop(0).partition("=")
+        settings[name] = value
+    if not words:
+        raise ThothError("no command; write one, or an address")
+    return LimitedProcess(words, settings)
+
+
+def _fault(schema: Mapping[str, Any]) -> str:
+    """Why no call of a tool with this schema could be made; empty if one can."""
+    from llguidance import LLMatcher
+
+    text = json.dumps(schema)
+    if len(text) > _LONGEST_SCHEMA:
+        return f"its schema has {len(text)} letters"
+    grammar = LLMatcher.grammar_from_json_schema(text)
+    return "its schema cannot be followed" if LLMatcher.validate_grammar(grammar) else ""
+
+
+def _text(content: Any) -> str:
+    parts = [getattr(block, "text", None) or f"[{block.type}]" for block in content]
+    return "\n".join(parts)[:_LONGEST_RESULT]
+
+
+def _is_closed(error: Exception) -> bool:
+    return "closed" in str(error).lower()
+
+
+def _reason(error: BaseException) -> str:
+    """One line about what happened; a group of errors counts as its first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, TimeoutError):
+        return "it does not answer"
+    if "closed" in str(error).lower():
+        return "it ended"
+    if isinstance(error, FileNotFoundError):
+        return "its command is not installed"
+    return " ".join(str(error).split())[:200] or type(error).__name__
