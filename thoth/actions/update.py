@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from thoth import ingest
@@ -13,7 +14,7 @@ from thoth.actions.absorb import Absorption
 from thoth.actions.sources import Failure, Source, permitted
 from thoth.errors import DocumentError, NoTextError, exit_code
 from thoth.events import Progress
-from thoth.ingest import Document
+from thoth.ingest import Document, stamps
 from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
@@ -108,14 +109,36 @@ def find(
         DocumentError, NoTextError: The source has changed and cannot be read.
     """
     before = library.document(stored.id)
-    if stored.source is not None and (fetch if ingest.is_address(stored.source) else _touched(stored)):
-        source = permitted(Source(stored.source), ask, recognize=recognize)
-        now = ingest.read(source.place, source.options)
+    source = stored.source
+    if source is not None and (fetch if ingest.is_address(source) else _may_differ(library, stored, Path(source))):
+        chosen = permitted(Source(source), ask, recognize=recognize)
+        now = ingest.read(chosen.place, chosen.options)
         if now.sha256 != before.sha256:
             return Update(stored, now, "changed")
+        if now.stamp is not None:  # other bytes, the same text
+            library.set_source(stored.id, source, now.stamp)
     if not stored.is_of(bundle):
         return Update(stored, before, "stale")
     return None if stored.complete else Update(stored, before, "unfinished")
+
+
+def _may_differ(library: Library, stored: StoredDocument, path: Path) -> bool:
+    """Tell whether a file has other bytes than the document was read from, or nobody knows which those were.
+
+    A file that was touched, or renamed in its folder, is noted as what it is now. One that is gone has not changed:
+    what the library has of it stays.
+    """
+    known = library.stamp(stored.id)
+    if not os.path.lexists(path):
+        if known is not None and (place := stamps.elsewhere(path, known)):
+            library.set_source(stored.id, str(place), stamps.of(place))
+        return False
+    now = stamps.of(path, known)
+    if known is None or now is None or not now.is_of(known):
+        return True  # a file that cannot be read is read to say why
+    if now != known:
+        library.set_source(stored.id, str(path), now)
+    return False
 
 
 def update(
@@ -168,17 +191,3 @@ def _absorb(engine: Engine, library: Library, found: Update, listener: Listener)
         events, lambda event: listener(found.stored, event) if isinstance(event, Progress) else None
     )
     return task.finish(library, absorbed)
-
-
-def _touched(stored: StoredDocument) -> bool:
-    """Tell whether the file was written, or another one put in its place, after the document was read.
-
-    A file that is gone has not changed: what the library has of it stays.
-    """
-    assert stored.source is not None
-    try:
-        facts = os.stat(stored.source)
-    except OSError:
-        return False
-    # The inode's own time besides: a file that is copied or moved here may bring an old one along.
-    return max(facts.st_mtime, facts.st_ctime) >= stored.added.timestamp() - 1

@@ -7,13 +7,14 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thoth import ingest
 from thoth.engine.loading import LoadedPair
-from thoth.errors import NoTextError, Stopped
+from thoth.errors import NoTextError, Stopped, ThothError
 from thoth.events import Absorbed, Event, Progress
 from thoth.ingest import Document, Options, chunks
 from thoth.library.records import StoredDocument
@@ -123,6 +124,8 @@ def prepare(
         ThothError: The library cannot be written.
     """
     stored = library.find(document.sha256, cutter.bundle, chunking)
+    if stored is not None:
+        stored = _found_again(library, stored, document, source)
     if stored is not None and stored.complete:
         return Prepared(stored, [])
     if not document.text.strip():
@@ -130,6 +133,20 @@ def prepare(
     parts = chunks.split(document, cutter.tokenizer, cutter.max_tokens, cutter.prefix_ids, cutter.suffix_ids, chunking)
     stored = library.begin(document, cutter.bundle, chunking, parts, source, of_chat=of_chat)
     return Prepared(stored, [part.ids for part in parts])
+
+
+def _found_again(library: Library, stored: StoredDocument, document: Document, source: str | None) -> StoredDocument:
+    """Note where a known text comes from now, unless the file that it came from is still there."""
+    if source is None or document.stamp is None:
+        return stored
+    is_same = source == stored.source
+    if not is_same and stored.source is not None and os.path.lexists(stored.source):
+        return stored
+    if not (is_same and document.stamp == library.stamp(stored.id)):
+        with suppress(ThothError):  # a home that cannot be written still answers
+            library.set_source(stored.id, source, document.stamp)
+            return library.get(stored.id)
+    return stored
 
 
 class Absorber:

@@ -5,6 +5,7 @@ In: what people name. Out: a `Document`, its text and the blocks it consists of.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from thoth.ingest.document import Block, Document, Kind, Reading, complete
@@ -62,9 +63,10 @@ def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callabl
         Stopped: `should_stop` said so.
     """
     # Parsers and TLS: naming a document needs none of them.
-    from thoth.ingest import files, reader_process
+    from thoth.ingest import files, reader_process, stamps
 
     file: Path | reader_process.Payload
+    stamp = None
     if source == STANDARD_INPUT:
         file = reader_process.Payload(files.read_stdin(), "standard input")
     elif isinstance(source, str) and is_address(source):
@@ -75,9 +77,10 @@ def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callabl
     elif files.is_stream(path := Path(source)):
         file = reader_process.Payload(files.read_file(path), shown(path.name))
     else:
-        file = path
+        file, stamp = path, stamps.of(path)  # before it is read: what is written from now on is a change
     how = {"recognize": options.recognize}
-    return (yield from reader_process.shared().read(file, how, should_stop))
+    document = yield from reader_process.shared().read(file, how, should_stop)
+    return replace(document, stamp=stamp)
 
 
 def is_address(source: str) -> bool:

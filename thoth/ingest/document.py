@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from thoth.ingest.stamps import Stamp
 
 Kind = Literal["heading", "paragraph", "list", "table", "code"]
 
@@ -41,12 +44,14 @@ class Document:
         text: all of its text; never empty.
         pages: number of pages, or None for a format without pages.
         blocks: the parts of the text in order; empty where nothing is known about them.
+        stamp: the version of the file that it was read from; None for what comes from no file.
     """
 
     name: str
     text: str
     pages: int | None = None
     blocks: tuple[Block, ...] = ()
+    stamp: Stamp | None = field(default=None, compare=False)
 
     @property
     def sha256(self) -> str:

@@ -7,6 +7,7 @@ and several processes may use one library. They need no lock but SQLite's: whoev
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from thoth.errors import DocumentError, ResourceError, ThothError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
+from thoth.ingest.stamps import Stamp
 from thoth.library import bm25, queries, repair
 from thoth.library.adapters import AdapterFiles, DamagedError, Pairs, join, split
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_ids, known_as
@@ -291,7 +293,20 @@ class Library:
         with self._database.reading() as database:
             return queries.revision(database)
 
+    def stamp(self, id: str) -> Stamp | None:
+        """Return the version of the file that a document was read from, if it is known."""
+        with self._database.reading() as database:
+            return queries.stamp(database, id)
+
     # Changing
+
+    def set_source(self, id: str, source: str, stamp: Stamp | None) -> None:
+        """Say where the file of a document is now, and which version it is; a name that was the file's goes with it."""
+        with self._database.writing() as database:
+            before = queries.existing(database, id)
+            queries.set_source(database, id, source, stamp)
+            if before.source is not None and before.name == shown(os.path.basename(before.source)):
+                queries.update(database, [id], name=shown(os.path.basename(source)))
 
     def rename(self, id: str, name: str) -> StoredDocument:
         """Give a document another name; two may have the same.

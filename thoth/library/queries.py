@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from thoth.errors import DocumentError
 from thoth.ingest import Block, Document
 from thoth.ingest.names import shown
+from thoth.ingest.stamps import Stamp
 from thoth.library.adapters import Receipt
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
 from thoth.library.search_text import search_text
@@ -55,14 +56,12 @@ def existing(database: sqlite3.Connection, id: str) -> StoredDocument:
 
 def insert(database: sqlite3.Connection, stored: StoredDocument, document: Document, chunks: Sequence[Chunk]) -> None:
     """Add a document, its text and its chunks."""
-    # The name of a file may be no UTF-8, and must come back as it was.
-    source = None if stored.source is None else stored.source.encode(errors="surrogateescape")
     key = database.execute(
         f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.id,
             stored.name,
-            source,
+            None,
             stored.bundle,
             stored.chunking,
             stored.active,
@@ -75,6 +74,7 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
             stored.of_chat,
         ),
     ).lastrowid
+    set_source(database, stored.id, stored.source, document.stamp)
     database.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, _packed(document.blocks)))
     for number, chunk in enumerate(chunks):
         first, last = chunk.pages or (None, None)
@@ -84,6 +84,19 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
         ).lastrowid
         database.execute("INSERT INTO chunk_texts VALUES (?, ?)", (place, chunk.text))
         database.execute("INSERT INTO search_texts VALUES (?, ?)", (place, search_text(chunk.text)))
+
+
+def stamp(database: sqlite3.Connection, id: str) -> Stamp | None:
+    """Return the version of the file that a document was read from, if it is known."""
+    row = database.execute("SELECT stamp FROM documents WHERE id = ?", (id,)).fetchone()
+    return Stamp.from_json(row[0]) if row and row[0] else None
+
+
+def set_source(database: sqlite3.Connection, id: str, source: str | None, stamp: Stamp | None) -> None:
+    """Say where a document was read from, and which version of the file that was."""
+    # The name of a file may be no UTF-8, and must come back as it was.
+    place = None if source is None else source.encode(errors="surrogateescape")
+    update(database, [id], source=place, stamp=None if stamp is None else stamp.to_json())
 
 
 def delete(database: sqlite3.Connection, id: str) -> None:

@@ -101,7 +101,10 @@ _SECOND = (
 # Documents that were absorbed for a chat: results of tools, older turns.
 _THIRD = ("ALTER TABLE documents ADD COLUMN of_chat INTEGER NOT NULL DEFAULT 0",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+# The version of the file that a document was read from (`thoth.ingest.stamps`), as JSON.
+_FOURTH = ("ALTER TABLE documents ADD COLUMN stamp TEXT",)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 
 
 def _prepare(database: sqlite3.Connection) -> None:
