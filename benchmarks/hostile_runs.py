@@ -91,7 +91,7 @@ def preload(with_torch: bool) -> None:
         import convert.base.model
         import convert.cli
         import convert.conversion
-        import convert.gguf.model
+        import convert.gguf.model  # noqa: F401
         import torch_train.data.__main__  # noqa: F401
 
         torch.set_num_threads(1)
