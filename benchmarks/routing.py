@@ -5,11 +5,13 @@
 DATA holds squadshifts/, fairytaleqa/ and ropes/. Each set is a library of its own: the paragraphs, one chunk each, with
 adapters of no size; the questions are real and their paragraph is known. MIXED are folders of source files and texts in
 other languages, of which up to 1,000 join every library a second time. "FTS5" is SQLite's own ranking, "bm25s" the
-package of that name where it is installed.
+package of that name where it is installed. Questions are paired: "won, lost" are those that the router alone, or the
+other way alone, finds first, "p" how likely so uneven a split is by chance (McNemar, exact, two sides).
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import sqlite3
@@ -119,15 +121,45 @@ def bm25s(texts: Sequence[str]) -> Search | None:
     return search
 
 
-def measure(table: harness.Table, name: str, way: str, search: Search, questions: Sequence[tuple[str, int]]) -> None:
-    """Print recall at 1 and at `TOP`, and milliseconds a question."""
+def measure(
+    table: harness.Table,
+    name: str,
+    way: str,
+    search: Search,
+    questions: Sequence[tuple[str, int]],
+    router: Sequence[bool] | None = None,
+) -> list[bool]:
+    """Print recall at 1 and among at most `TOP`, chunks and milliseconds a question.
+
+    Args:
+        table: to print to.
+        name: of the set.
+        way: name of the search.
+        search: what is measured.
+        questions: with the places of their paragraphs.
+        router: which questions the router finds first, to be compared with.
+
+    Returns:
+        Which questions are found first.
+    """
     started = time.perf_counter()
     found = [search(question) for question, _ in questions]
     each = (time.perf_counter() - started) / len(questions) * 1000
-    first = sum(places[:1] == [right] for places, (_, right) in zip(found, questions, strict=True)) / len(questions)
+    first = [places[:1] == [right] for places, (_, right) in zip(found, questions, strict=True)]
     among = sum(right in places for places, (_, right) in zip(found, questions, strict=True)) / len(questions)
-    none = sum(not places for places in found) / len(questions)
-    table.row(name, way, len(questions), f"{first:.1%}", f"{among:.1%}", f"{none:.1%}", f"{each:.1f}")
+    chunks = sum(map(len, found)) / len(questions)
+    compared = ("", "") if router is None else paired(router, first)
+    share = sum(first) / len(questions)
+    table.row(name, way, len(questions), f"{share:.1%}", *compared, f"{among:.1%}", f"{chunks:.2f}", f"{each:.1f}")
+    return first
+
+
+def paired(router: Sequence[bool], other: Sequence[bool]) -> tuple[str, str]:
+    """Questions won and lost by the router, and McNemar's exact p."""
+    won = sum(mine and not its for mine, its in zip(router, other, strict=True))
+    lost = sum(its and not mine for mine, its in zip(router, other, strict=True))
+    tail = sum(math.comb(won + lost, k) for k in range(min(won, lost) + 1)) / 2 ** (won + lost)
+    return f"{won}, {lost}", f"{min(1.0, 2 * tail):.1g}"
 
 
 def foreign(folders: Sequence[Path]) -> list[str]:
@@ -150,20 +182,20 @@ def main() -> None:
     options = parser.parse_args()
     preload_blas()
     others = foreign(options.mixed)
-    table = harness.Table("set", "way", "questions", "recall@1", f"recall@{TOP}", "none", "ms")
+    table = harness.Table("set", "way", "questions", "recall@1", "won, lost", "p", f"recall@{TOP}", "chunks", "ms")
     for source in options.sets:
         made = trial(options.data, source, options.paragraphs, options.questions)
         with tempfile.TemporaryDirectory() as folder:
             library = Library(Path(folder))
             stored = fill(library, "paragraphs.txt", made.paragraphs)
-            measure(table, source, "router", routed(library, [stored], stored.id), made.questions)
-            measure(table, source, "FTS5", fts5(made.paragraphs), made.questions)
+            first = measure(table, source, "router", routed(library, [stored], stored.id), made.questions)
+            measure(table, source, "FTS5", fts5(made.paragraphs), made.questions, first)
             if packaged := bm25s(made.paragraphs):
-                measure(table, source, "bm25s", packaged, made.questions)
+                measure(table, source, "bm25s", packaged, made.questions, first)
             if others:
                 mixed = fill(library, "others.txt", others)
                 name = f"{source} + {len(others)} others"
-                measure(table, name, "router", routed(library, [stored, mixed], stored.id), made.questions)
+                measure(table, name, "router", routed(library, [stored, mixed], stored.id), made.questions, first)
             library.close()
 
 

@@ -165,6 +165,7 @@ def test_a_library_of_an_older_thoth_is_indexed_anew(library: Library, home: Pat
             "DROP TABLE word_places",
             "DROP TABLE chunk_words",
             "DROP TABLE search_texts",
+            "ALTER TABLE documents DROP COLUMN of_chat",
             *schema.MIGRATIONS[0][-5:],
             "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')",
             "PRAGMA user_version = 1",

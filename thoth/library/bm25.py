@@ -8,15 +8,12 @@ word that stands in half of the chunks, which within one short document is every
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Collection
-from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from thoth.library.records import ChunkRef
-from thoth.library.schema import TOKENIZER
 from thoth.library.scope import Scope
-from thoth.library.search_text import search_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,37 +27,23 @@ _K1, _B = 1.2, 0.75
 # as "the" in a large library, and weigh nothing.
 _MOST_PLACES = 100_000
 
-# A question is no longer than this; of a book that someone pastes, the begin will do.
-_MOST_LETTERS = 20_000
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        places: the chunks by their place in the scope, best first.
+        scores: their BM25 scores.
+        weights: how much each word that was looked for counts: its rarity, times how often the question has it.
+    """
+
+    places: list[int]
+    scores: list[float]
+    weights: dict[str, float]
 
 
-class Words:
-    """Cuts a question into the words of the index, by the index's own tokenizer; from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._database: sqlite3.Connection | None = None
-
-    def count(self, text: str) -> dict[str, int]:
-        """Return how often each word stands in a text; any text will do."""
-        with self._lock:
-            if self._database is None:
-                self._database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-                self._database.execute(
-                    f"CREATE VIRTUAL TABLE words USING fts5 (text, content='', tokenize='{TOKENIZER}')"
-                )
-                self._database.execute("CREATE VIRTUAL TABLE counts USING fts5vocab (words, row)")
-            safe = search_text(text[:_MOST_LETTERS].encode(errors="replace").decode())
-            self._database.execute("INSERT INTO words (rowid, text) VALUES (1, ?)", (safe,))
-            counts = dict(self._database.execute("SELECT term, cnt FROM counts").fetchall())
-            self._database.execute("INSERT INTO words (words) VALUES ('delete-all')")
-            return counts
-
-
-def search(
-    database: sqlite3.Connection, words: dict[str, int], scope: Scope, limit: int
-) -> list[tuple[ChunkRef, float]]:
-    """Return the chunks that share words with a question, best first, with their BM25 scores.
+def search(database: sqlite3.Connection, words: dict[str, int], scope: Scope, limit: int) -> Found:
+    """Find the chunks that share words with a question.
 
     Args:
         database: the library's.
@@ -72,14 +55,16 @@ def search(
 
     total = len(scope)
     scores = np.zeros(total)
+    weights: dict[str, float] = {}
     if total:
         length = 1 - _B + _B * scope.lengths / scope.lengths.mean()
         for word in _rarest(database, words):
             found, times = _occurrences(database, word, scope.keys)
-            rarity = np.log1p((total - len(found) + 0.5) / (len(found) + 0.5))
-            scores[found] += words[word] * rarity * times * (_K1 + 1) / (times + _K1 * length[found])
-    best = np.argsort(-scores, kind="stable")[:limit]
-    return [(scope[i], float(scores[i])) for i in best.tolist() if scores[i] > 0]
+            rarity = math.log1p((total - len(found) + 0.5) / (len(found) + 0.5))
+            weights[word] = words[word] * rarity
+            scores[found] += weights[word] * times * (_K1 + 1) / (times + _K1 * length[found])
+    best = [place for place in np.argsort(-scores, kind="stable")[:limit].tolist() if scores[place] > 0]
+    return Found(best, scores[best].tolist(), weights)
 
 
 def _rarest(database: sqlite3.Connection, words: Collection[str]) -> list[str]:

@@ -21,9 +21,11 @@ from thoth.ingest.names import shown
 from thoth.ingest.stamps import Stamp
 from thoth.library import bm25, queries, repair
 from thoth.library.adapters import AdapterFiles, DamagedError, Pairs, join, split
+from thoth.library.proximity import proximity
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument, document_ids, known_as
 from thoth.library.schema import SCHEMA
 from thoth.library.scope import Scope
+from thoth.library.words import Words
 from thoth.system import disk
 from thoth.system.sqlite import Database
 
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunk
 
 _PREFIX_LETTERS = 4
+# Chunks that are read for a question: what BM25 ranks lower is not the best either. With 64 one question in 2,000 is
+# found that is not with these.
+_READ = 32
 
 # Adapters kept in memory: about 100 chunks of a 3B model, all of nano's.
 _RECENT_BYTES = 512 << 20
@@ -57,7 +62,7 @@ class Library:
         self._home = home
         self._database = Database(home / "library.db", SCHEMA)
         self._files = AdapterFiles(home / "documents", recent_bytes)
-        self._words = bm25.Words()
+        self._words = Words()
         self._last: tuple[tuple[int, frozenset[str]], Scope] | None = None
 
     def close(self) -> None:
@@ -248,17 +253,31 @@ class Library:
             return DocumentError(f"{error}; it cannot be replaced: {obstacle}")
         return DocumentError(forgotten[0] if forgotten else f"{error}: ask again")
 
-    def search(self, query: str, documents: Collection[str], limit: int) -> list[tuple[ChunkRef, float]]:
-        """Return the absorbed chunks that share words with a query, best first, with their BM25 scores.
+    def search(
+        self, query: str, documents: Collection[str], limit: int, asked: str | None = None
+    ) -> list[tuple[ChunkRef, float]]:
+        """Return the absorbed chunks that share words with a query, best first, with their scores.
 
         Args:
             query: any text; a word that comes twice counts twice.
             documents: ids of those to search.
             limit: return so many at most.
+            asked: the question that the query was made of. If given, scores are the mean of BM25 and of how near to
+                each other its words stand; otherwise BM25 alone.
         """
         words = self._words.count(query)
         with self._database.reading() as database:
-            return bm25.search(database, words, self._scope(database, documents), limit)
+            scope = self._scope(database, documents)
+            found = bm25.search(database, words, scope, limit)
+            texts = queries.search_texts(database, scope.keys[found.places[:_READ]].tolist()) if asked else []
+        matches = [(scope[place], score) for place, score in zip(found.places, found.scores, strict=True)]
+        if not asked or not texts:
+            return matches
+        question, places = self._words.places(asked, texts)
+        near = [proximity(question, each, found.weights) for each in places]
+        near += [0.0] * (len(matches) - len(near))
+        scored = [(ref, (score + more) / 2) for (ref, score), more in zip(matches, near, strict=True)]
+        return sorted(scored, key=lambda one: -one[1])
 
     def absorbed(self, documents: Collection[str]) -> Sequence[ChunkRef]:
         """Return the absorbed chunks of the documents with these ids, in the order they came in."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added, of_chat"
 _PLACE = "number, first_page, last_page, headings, start, tokens"
+_MOST_LETTERS = 200_000  # of texts that are read for one question
 _KEY = "(SELECT key FROM documents WHERE id = ?)"
 
 
@@ -135,6 +136,19 @@ def chunks(database: sqlite3.Connection, id: str, number: int | None = None) -> 
         (id, *values),
     )
     return [_chunk(id, *row) for row in rows]
+
+
+def search_texts(database: sqlite3.Connection, keys: Iterable[int]) -> list[str]:
+    """Return texts of chunks as `search_text` spells them, in the order of their keys; no more than are soon read."""
+    texts: list[str] = []
+    letters = 0
+    for key in keys:
+        (text,) = database.execute("SELECT text FROM search_texts WHERE chunk = ?", (key,)).fetchone()
+        letters += len(text)
+        if texts and letters > _MOST_LETTERS:
+            break
+        texts.append(text)
+    return texts
 
 
 def missing(database: sqlite3.Connection, id: str) -> dict[int, int]:

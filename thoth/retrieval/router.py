@@ -1,10 +1,11 @@
 """Which chunks of the library are attached for a question.
 
 A question can point (`pointing.py`): at a document, a page, a chapter, or at whole texts, as a summary does. What else
-it says is matched by BM25 over the words of the chunks, which knows names, numbers and terms of art. What matches the
-question far worse than the best chunk is left out: each adapter that is attached costs the others some accuracy. The
-rest is ranked a second time, by the cosine between the question's features and a chunk's, and both rankings are joined
-by reciprocal rank (Cormack, Clarke and Buettcher, 2009), which needs no common scale.
+it says is matched by the words of the chunks: by BM25, which knows names, numbers and terms of art, and by how near to
+each other the question's words stand (`thoth/library/proximity.py`). What matches far worse than the best chunk is left
+out: each adapter that is attached costs the others some accuracy. The rest is ranked a second time, by the cosine
+between the question's features and a chunk's, and both rankings are joined by reciprocal rank (Cormack, Clarke and
+Buettcher, 2009), which needs no common scale.
 
 Nothing vetoes: a name that no chunk has lowers the confidence, and only where the rest matches too little for it does
 the question count as one about something else.
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 Embed: TypeAlias = "Callable[[str], NDArray[np.float32]]"
 
 # A name says what a question is about, its other words what is asked in one of many ways. On nano, 512 questions about
-# 128 notes, the right chunk is first for 85.2% when a name counts once, 98.6% when twice, 99.6% from three times on.
-# That holds for names of few chunks. In tales, where the hero is everywhere, three times takes recall@1 among 600
-# passages of FairytaleQA from 66.0% to 57.5%, so only a rare name counts more (benchmarks/routing.py).
-_NAME_COUNT = 3
+# 128 notes, BM25 has the right chunk first for 85.2% when a name counts once, 98.6% when twice, 99.6% from three times
+# on. With proximity, which gives more to wordings that notes share, it takes four times (150 of 150 of 64 notes; three
+# times: 149). That holds for names of few chunks. In tales, where the hero is everywhere, three times takes recall@1
+# among 600 passages of FairytaleQA from 66.0% to 57.5%, so only a rare name counts more (benchmarks/routing.py).
+_NAME_COUNT = 4
 _RARE = 2  # chunks
 # Reciprocal rank: 1 / (k + rank). With k = 60 and equal weights the cosine, right for 31% on nano, drags the 99.6%
 # down to 60%. With these it breaks the ties that BM25 leaves.
@@ -45,9 +47,9 @@ _K, _COSINE_WEIGHT = 1.0, 0.25
 _CUT = 0.7
 _CANDIDATES = 64
 # Least confidence: what the best chunk matches, as a share of that and of the names that no chunk has. "Who is the
-# mayor of Quelstead?" matches a note about another town's mayor with 0.1 among 64 notes, "Is John allowed to keep a
-# dog?" a lease with 0.3.
-_CONFIDENCE = 0.2
+# mayor of Quelstead?" matches a note about another town's mayor with 0.08 among 64 notes, "Is John allowed to keep a
+# dog?" a lease with 0.24.
+_CONFIDENCE = 0.16
 # Confidence from which a request such as "summarise the section on pets" is about what it says, not the whole text.
 _CLEAR = 0.5
 # How much more a match counts in a document whose name the question mentions.
@@ -125,17 +127,22 @@ def ranking(
     standing = {name: len(library.search(name, ids, _RARE + 1)) for name in named}  # in so many chunks, about
     rare = [name for name in named if 0 < standing[name] <= _RARE]
     searched = " ".join([*words * _OWN_COUNT, *rare * (_NAME_COUNT - 1) * _OWN_COUNT, *terms.content(carried)])
-    matches = _favoured(library.search(searched, ids, _CANDIDATES) if searched else [], asked)
+    matches = _favoured(library.search(searched, ids, _CANDIDATES, own) if searched else [], asked)
+
+    def confidence(missing: float) -> float:
+        by_words = _favoured(library.search(searched, ids, _CANDIDATES), asked) if missing else matches
+        return _confidence(by_words, missing, len(absorbed))
+
     if places := _places(library, ids, asked):
         return _within(places, matches, most)
     if asked.whole:
         telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
         missing = sum(not library.search(word, ids, 1) for word in telling)
-        if not telling or not matches or _confidence(matches, missing, len(absorbed)) < _CLEAR:
+        if not telling or not matches or confidence(missing) < _CLEAR:
             return _spread(_whole(library, documents, ids, asked), most)
     if matches and named:
         missing = sum(not found for found in standing.values()) * _NAME_COUNT
-        if _confidence(matches, missing, len(absorbed)) < _CONFIDENCE:
+        if confidence(missing) < _CONFIDENCE:
             return []
         most = 1 if missing else most
     if not matches and (named or asked.points):
@@ -175,8 +182,11 @@ def _favoured(matches: list[tuple[ChunkRef, float]], asked: Pointing) -> list[tu
     return sorted(weighed, key=lambda one: -one[1])
 
 
-def _confidence(matches: Sequence[tuple[ChunkRef, float]], missing: int, chunks: int) -> float:
-    """What the best chunk matches, as a share of that and of what `missing` words weigh that no chunk has: 0 to 1."""
+def _confidence(matches: Sequence[tuple[ChunkRef, float]], missing: float, chunks: int) -> float:
+    """What the best chunk matches by BM25, as a share of that and of what `missing` words weigh that no chunk has.
+
+    It is 0 to 1.
+    """
     rarest = math.log1p((chunks - 0.5) / 1.5)  # BM25's weight of a word that is in one chunk
     return matches[0][1] / (matches[0][1] + missing * _OWN_COUNT * rarest)
 
