@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.app import made_up
-from thoth.actions import chats
 from thoth.agent.bench import Bench
 from thoth.agent.loop import Agent
 from thoth.agent.permissions import Ask, Grants, Permissions, refuse
@@ -148,10 +147,7 @@ def stage(
     sessions = Sessions(folder)
     engine = ScriptedEngine(library, model)
 
-    def documents() -> list[StoredDocument]:
-        return [*library.documents(active=True), *chats.documents(library, sessions, "chat", engine.bundle_id)]
-
-    bench = Bench(engine, library, replace(Settings(), **settings), sessions, "chat", documents)  # type: ignore[arg-type]
+    bench = Bench(engine, library, replace(Settings(), **settings), sessions, "chat", library.documents(active=True))  # type: ignore[arg-type]
     permissions = Permissions(Grants(folder / "permissions.json"), ask, set(allowed))
     events: list[Event] = []
     agent = Agent(bench, tools, permissions, events.append)

@@ -178,7 +178,7 @@ def test_memory_is_listed_searched_read_and_forgotten(tmp_path: Path) -> None:
         ),
         allowed=["forget"],
     )
-    made_up.absorb(setting.library, LONG)
+    setting.agent.bench.given = [made_up.absorb(setting.library, LONG)]
     setting.ask("go")
     listed, found, read, beyond, forgotten, after = [step.result for step in setting.steps]
     assert "bridges.html (90 pages)" in listed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,14 @@ from thoth.actions.ask import Way, from_weights
 from thoth.actions.memory import NOTHING, Remembered
 from thoth.chats.sessions import Session, Sessions, Turn
 from thoth.errors import Stopped, ThothError
-from thoth.events import Answer, Event, Token
+from thoth.events import Answer, Event, Step, Token
 
 if TYPE_CHECKING:
     from thoth.actions.workspace import Workspace
+    from thoth.engine.prompt import Message
+
+# Answers a conversation in place of the model alone: an agent. Raises `Stopped` where it is stopped.
+Respond = Callable[["Sequence[Message]", Way, requests.Listener], Answer]
 
 # At most this much of an answer is lost in a crash.
 _SAVE_EVERY_S = 1.0
@@ -58,18 +62,25 @@ class Chat:
         space = self._workspace
         return memory.known(space.library, self._sessions, space.engine.bundle_id, self.session.id, self.turns)
 
-    def ask(self, question: str, way: Way, listener: requests.Listener = requests.ignore) -> Answer:
+    def ask(
+        self,
+        question: str,
+        way: Way,
+        listener: requests.Listener = requests.ignore,
+        respond: Respond | None = None,
+    ) -> Answer:
         """Answer a question.
 
         Args:
             question: as it was typed.
             way: how it is answered; what the chat remembers is added to an answer from the weights.
             listener: gets the events of the request.
+            respond: answers in place of the model alone.
 
         Raises:
             ThothError: It cannot be answered, or was stopped; what there is of an answer is stored.
         """
-        engine, settings = self._workspace.engine, self._workspace.settings
+        settings = self._workspace.settings
         remembered = self.remembered
         system = settings.system if self.system is None else self.system
         messages = memory.messages(self.turns, question, remembered, system, settings.history_turns)
@@ -85,9 +96,27 @@ class Chat:
                 if time.monotonic() - saved > _SAVE_EVERY_S:
                     saved = time.monotonic()
                     self._save()
+            elif isinstance(event, Step):
+                self.turns[-1] = self.turns[-1].with_step(event)
+                self._change(answer="")  # what was said before a call is in its step
+                self._save()
             listener(event)
 
-        request = engine.ask(
+        try:
+            answer = (respond or self._respond)(messages, way, listen)
+        except (Stopped, KeyboardInterrupt):
+            self._end(state="stopped")
+            raise
+        except ThothError as error:
+            self._end(state="failed", error=str(error))
+            raise
+        self._end(answer=answer.text, state="done", stats=answer.stats, sources=answer.sources)
+        return answer
+
+    def _respond(self, messages: Sequence[Message], way: Way, listener: requests.Listener) -> Answer:
+        """Let the model answer."""
+        settings = self._workspace.settings
+        request = self._workspace.engine.ask(
             messages,
             way.documents,
             way.context,
@@ -96,16 +125,10 @@ class Chat:
             sampling=settings.sampling(),
         )
         try:
-            answer = requests.answer(request, listen)
-        except (Stopped, KeyboardInterrupt):
+            return requests.answer(request, listener)
+        except KeyboardInterrupt:
             request.close()
-            self._end(state="stopped")
             raise
-        except ThothError as error:
-            self._end(state="failed", error=str(error))
-            raise
-        self._end(answer=answer.text, state="done", stats=answer.stats, sources=answer.sources)
-        return answer
 
     def remember(
         self, listener: requests.Listener = requests.ignore, stopped: Callable[[], bool] = lambda: False

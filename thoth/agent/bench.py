@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from thoth.actions import requests
+from thoth.actions import chats, requests
 from thoth.errors import Stopped
 from thoth.events import Answer, Event
 from thoth.ingest import Options
@@ -79,7 +79,8 @@ class Bench:
         settings: in force.
         sessions: the chats; None for a chat that is not stored.
         chat: id of the chat.
-        documents: returns the documents to answer from now: active ones and those of the chat.
+        given: documents that the question is answered from, beside those of the chat.
+        own: ids of documents that this turn absorbed for the chat.
         private: addresses of this machine or its own network that a person permitted.
         stopper: stops the tool.
         progress: called with the events of what a tool absorbs.
@@ -90,10 +91,17 @@ class Bench:
     settings: Settings
     sessions: Sessions | None
     chat: str
-    documents: Callable[[], Sequence[StoredDocument]]
+    given: Sequence[StoredDocument]
+    own: list[str] = field(default_factory=list)
     private: set[str] = field(default_factory=set)
     stopper: Stopper = field(default_factory=Stopper)
     progress: Callable[[Event], object] = requests.ignore
+
+    def documents(self) -> list[StoredDocument]:
+        """Return the documents to answer from now: those that are there, and those of the chat."""
+        chat = chats.documents(self.library, self.sessions, self.chat, self.engine.bundle_id) if self.sessions else []
+        found = [*self.library.known([document.id for document in self.given]), *chat, *self.library.known(self.own)]
+        return list({document.id: document for document in found}.values())
 
     def options(self, address: str = "") -> Options:
         """Return how a file or an address is read."""

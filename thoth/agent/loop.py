@@ -70,7 +70,7 @@ class Agent:
             ThothError: The model cannot answer.
         """
         settings, stopper = self.bench.settings, self.bench.stopper
-        self._typed = typed_addresses(messages)
+        self._typed |= typed_addresses(messages)
         said = self._with_rule(messages)
         left = settings.agent_tokens
         for round in itertools.count():
@@ -116,6 +116,12 @@ class Agent:
         return replace(answer, stats=stats, calls=(), fault="")
 
     # Calls
+
+    def do(self, call: Call) -> Step:
+        """Run one call that a person wrote, and return its step."""
+        step = Step(len(self._steps), call.tool, call.arguments)
+        self._steps.append(step)
+        return self._run(step)
 
     def _round(self, calls: Sequence[Call], text: str, round: int) -> list[Message]:
         """Run the calls of one message, and return that message and the results."""
@@ -232,6 +238,7 @@ class Agent:
             source=result.source,
         )
         stored = bench.absorbed(request)
+        bench.own.append(stored.id)
         return wrapping.receipt(stored, document), (stored.id,)
 
 

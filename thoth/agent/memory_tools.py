@@ -127,6 +127,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
     task = absorb.Absorption(document, bench.settings.chunking, origin)
     request = bench.engine.absorb(document, chunking=task.chunking, source_name=origin)
     stored = task.finish(bench.library, bench.absorbed(request))
+    bench.own.append(stored.id)
     return Result(wrapping.receipt(stored, document), absorbed=(stored.id,), is_data=False)
 
 

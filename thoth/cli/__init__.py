@@ -18,6 +18,7 @@ from thoth.cli.doctor import doctor
 from thoth.cli.edge import Command, Edge, explain
 from thoth.cli.export import export
 from thoth.cli.models import group as models
+from thoth.cli.permissions import permissions
 from thoth.cli.templates import templates
 from thoth.errors import UsageError
 from thoth.system import terminal
@@ -42,6 +43,7 @@ app.add_typer(docs, name="docs")
 app.add_typer(chats, name="chats")
 app.add_typer(templates, name="templates")
 app.add_typer(models, name="models")
+app.add_typer(permissions, name="permissions")
 app.command(cls=Command)(export)
 app.command(cls=Command)(doctor)
 

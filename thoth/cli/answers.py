@@ -22,11 +22,11 @@ class Source:
     chunks: int
 
 
-def as_json(answer: Answer, model: str, documents: Sequence[Source], chat: str | None) -> str:
-    """Return the object that `thoth ask --json` prints; `chat` is the id of the stored chat."""
+def as_json(answer: Answer, model: str, documents: Sequence[Source], chat: str | None, steps: Mapping[str, Any]) -> str:
+    """Return what `thoth ask --json` prints: `chat` is the id of the stored chat, `steps` an agent's steps."""
     known = facts_of(answer, model)
     head = {"answer": known.pop("answer"), "model": known.pop("model")}
-    return dump({**head, "documents": [asdict(document) for document in documents], **known, "chat": chat})
+    return dump({**head, "documents": [asdict(document) for document in documents], **known, **steps, "chat": chat})
 
 
 def facts_of(answer: Answer, model: str) -> dict[str, Any]:

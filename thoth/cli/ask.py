@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from thoth import settings
 from thoth.actions.wording import count
+from thoth.cli import agent as tools
 from thoth.cli import answers, console, options, piped
 from thoth.cli.answers import Source
 from thoth.cli.chat import not_saved, resumed
@@ -49,6 +52,17 @@ def ask(
         typer.Option("--template", "-t", metavar="NAME", help="Put the question into a template of `thoth templates`."),
     ] = None,
     system: options.System = None,
+    agent: Annotated[
+        bool, typer.Option("--agent", help="Let the model call tools: memory, files, the web, MCP servers.")
+    ] = False,
+    allow: Annotated[
+        str | None,
+        typer.Option(
+            "--allow",
+            metavar="NAME,...",
+            help="With --agent: permit tools to use files, write, forget, web, mcp. Others are refused.",
+        ),
+    ] = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
     in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,
@@ -93,6 +107,10 @@ def ask(
         raise UsageError("standard input is the document; give the question as an argument")
     if compare and (go_on or chat):
         raise UsageError("--compare answers one question; use it without --continue and --chat")
+    if agent and (compare or in_context):
+        raise UsageError("--agent answers from memory and tools; use it without --compare and --in-context")
+    if allow is not None and not agent:
+        raise UsageError("--allow is for tools; use it with --agent")
     form = templates.load(paths.templates(), template) if template else templates.Template("")
     flags = {
         "model": model,
@@ -108,6 +126,7 @@ def ask(
     }
     given = {name: value for name, value in flags.items() if value is not None}
     chosen = settings.load(paths.settings(), **{**form.settings, **given})
+    permitted = tools.allowed(allow, [*chosen.mcp])
     sessions = Sessions(paths.home())
     earlier = resumed(sessions, go_on, chat)
     typed = "" if question is None and template and not form.needs_input else _question(question)
@@ -115,15 +134,17 @@ def ask(
     # Files first, then the model: a misspelt name should not take seconds to find.
     names = [ingest.STANDARD_INPUT] if is_piped else doc or []
     named = [] if no_doc else asking.read(_sources(names, recognize=chosen.ocr == "on"))
-    if not (no_doc or named or earlier):
+    if not (no_doc or named or earlier or agent):
         _require_library()
 
-    with started(chosen) as session:
+    with started(chosen) as session, ExitStack() as ending:
         stored = None if no_save or compare else sessions
+        worker = ending.enter_context(tools.begun(session, stored, permitted, quiet=quiet)) if agent else None
         talk = Chat(session, stored, not_saved, earlier, form.system if system is None else system)
 
         def answer(way: "Way", write: bool = False) -> Answer:
-            return talk.ask(form.fill(typed), way, answers.listener(write))
+            respond = partial(worker.answer, talk) if worker else None
+            return talk.ask(form.fill(typed), way, answers.listener(write), respond)
 
         before = None if named or earlier is None else asking.named_in(session.library, earlier.documents)
         known, read = _documents(
@@ -146,7 +167,8 @@ def ask(
             based_on = _based_on(found, [*known, *talk.remembered.documents], all_of_them=bool(named))
             based_on += [Source(session.engine.document_id(document), document.name, 0) for document in read]
             chat_id = talk.session.id if stored and talk.session else None
-            typer.echo(answers.as_json(found, session.pair.name, based_on, chat_id))
+            steps = worker.facts() if worker else {}
+            typer.echo(answers.as_json(found, session.pair.name, based_on, chat_id, steps))
             _remember(talk)
             _require_support(found, strict)
             return

@@ -43,3 +43,8 @@ def templates() -> Path:
 def settings() -> Path:
     """Return the settings file."""
     return home() / "settings.toml"
+
+
+def permissions() -> Path:
+    """Return the file of the agent's permissions."""
+    return home() / "permissions.json"
