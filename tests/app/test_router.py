@@ -11,7 +11,7 @@ from thoth.ingest import Document
 from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
-from thoth.retrieval import router
+from thoth.retrieval import router, terms
 from thoth.retrieval.routing import Routing
 
 NOTES = (
@@ -176,6 +176,23 @@ def test_only_the_given_documents_are_searched(library: Library, put: Put) -> No
     other = put("Velmar is a town on the Saloon.", "Nothing else of interest was noted.")
     chosen = router.route(library, "Who founded Velmar?", [other], Routing(), 8, nowhere)
     assert [ChunkRef(one.document, one.number) for one in chosen] == [ChunkRef(other.id, 0)]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Who is the mayor?", ["mayor"]),
+        ("WHAT ARE THE QUIET HOURS?", ["QUIET", "HOURS"]),
+        ("押金什么时候退还", ["押金", "退还"]),
+        ("怎么坐高铁去古镇", ["坐高铁去古镇"]),
+        ("家賃はいくらですか。", ["家賃"]),
+        ("ごみは何時までに出しますか。", ["ごみ", "出"]),
+        ("予約できるのは何時間後までですか。", ["予約できる", "後"]),
+    ],
+)
+def test_words_that_say_how_something_is_asked_are_not_searched_for(question: str, words: list[str]) -> None:
+    assert terms.content(question) == words
+    assert terms.names(question) == []
 
 
 def conversation(*texts: str) -> list[dict[str, str]]:

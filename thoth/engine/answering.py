@@ -20,9 +20,9 @@ from thoth.engine.prompt import Message, Prompt
 from thoth.engine.request import Task, failure
 from thoth.engine.sampling import GREEDY, Ending, Processor, Sampling
 from thoth.errors import ModelError, Stopped
-from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
+from thoth.events import Answer, Drawn, Finish, Stats, Token
 from thoth.ingest import Document
-from thoth.library.records import ChunkRef, StoredDocument
+from thoth.library.records import StoredDocument
 from thoth.retrieval import choosing, provenance, router
 from thoth.retrieval.choosing import Choice, ref
 from thoth.retrieval.routing import Routing
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 
     from mlx_hypernet.live import Fitted
     from thoth.library.library import Library
-
-# Chunks searched for support of an answer.
-_MOST_SOURCES = 16
 
 
 @dataclass(frozen=True)
@@ -278,7 +275,8 @@ class Answerer:
             chunks=choice.attached,
             passages=reply.asking.passages,
         )
-        sources = self._sources(question, reply.searched, choice, text)
+        used = list(dict.fromkeys(map(ref, (*choice.attached, *choice.passages))))
+        sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
         if reply.mask is not None and reply.mask.was_cut and not fault:
             calls, fault = calls[:-1], f"a tool call was cut at the limit of {reply.max_tokens} tokens"
@@ -318,23 +316,6 @@ class Answerer:
             except prompt.TooLongError:
                 continue
         return prompt.build(self._pair, question.messages, question.context, tools=question.tools)
-
-    def _sources(self, question: Question, searched: str, choice: Choice, answer: str) -> tuple[Passage, ...]:
-        """Find the passages that support an answer: in what was attached or read, then in chunks with similar words."""
-        known = list(dict.fromkeys(map(ref, (*choice.attached, *choice.passages))))
-        if not known:
-            return ()
-        near = known if len(known) <= _MOST_SOURCES else []
-        if found := self._support(question, searched, answer, near):
-            return found
-        documents = [document.id for document in question.documents]
-        alike = self._library.search(f"{searched} {answer}", documents, _MOST_SOURCES)
-        return self._support(question, searched, answer, [one for one, _ in alike if one not in near])
-
-    def _support(self, question: Question, searched: str, answer: str, refs: Sequence[ChunkRef]) -> tuple[Passage, ...]:
-        documents = {document.id: document for document in question.documents}
-        passages = [(documents[one.document], self._library.chunk(one)) for one in refs]
-        return provenance.support(searched, answer, passages, self._library.document)
 
 
 def _said(messages: Sequence[Message]) -> list[Message]:

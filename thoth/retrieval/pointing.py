@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from thoth.library.search_text import fold
 from thoth.retrieval.terms import terms
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ _KINDS = {
     "source code": (".py", ".js", ".ts", ".c", ".h", ".cpp", ".rs", ".go", ".java", ".rb", ".swift"),
 }
 _KIND = re.compile(rf"\b{_DETERMINER}?\s*({'|'.join(map(re.escape, _KINDS))})s?\b", re.IGNORECASE)
+_PLURAL = re.compile(r"^(?:both|all|each|every|these|those)\b|s$", re.IGNORECASE)
 _GENERIC = re.compile(
-    rf"\b{_DETERMINER} (?:\w+ )?(?:(?:document|file|text|paper|article|book|note|attachment|upload)s?|library)\b",
+    rf"\b{_DETERMINER} (?:(?:whole|entire|full|first|second|third|current|new|old|same|attached|uploaded|given) )?"
+    r"(?:(?:document|file|text|paper|article|book|note|attachment|upload)s?|library)\b",
     re.IGNORECASE,
 )
 _PAGE = re.compile(
@@ -53,6 +56,9 @@ _WHOLE = re.compile(
     r"proofread|table of contents|abstract|list (?:all|every|everything|the)|everything (?:in|about)|"
     r"what(?:'s| is| are) [^.?!]{1,40}? about|what does it say)\b",
     re.IGNORECASE,
+)
+_WIDE_WHOLE = re.compile(
+    "总结|概括|概述|归纳|摘要|翻译|讲了什么|讲的是什么|主要内容|比较|要約|まとめ|概要|翻訳|要点|何が書いて|比較"
 )
 _INTO = re.compile(
     r"\b(?:in|into|to|from) (?:plain |simple )?(?:english|german|french|spanish|italian|dutch|portuguese|polish|"
@@ -73,6 +79,7 @@ class Pointing:
         part: what a heading must begin with, such as "chapter 3".
         whole: whole texts are asked for, as in a summary.
         points: some of this, or a word such as "the document", is in the question.
+        one: one of `documents` is meant, and nothing says which: "the PDF".
         rest: the question without the words that point.
     """
 
@@ -83,6 +90,7 @@ class Pointing:
     part: str | None
     whole: bool
     points: bool
+    one: bool
     rest: str
 
 
@@ -93,7 +101,7 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
         question: made by `router.conversation_query`.
         documents: those that may be meant.
     """
-    rest, meant, points = question, None, False
+    rest, meant, points, one = question, None, False, False
     for document in documents:  # a file's name
         if len(document.name) > 3 and document.name.casefold() in rest.casefold():
             at = rest.casefold().index(document.name.casefold())
@@ -104,6 +112,7 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
         rest = _LATEST.sub(" ", rest, count=1)
     for kind in _KIND.finditer(rest):
         of_kind = frozenset(one.id for one in documents if _suffix(one.name) in _KINDS[kind[1].casefold()])
+        one = meant is None and len(of_kind) > 1 and not _PLURAL.search(kind[0])
         meant = meant or of_kind or None
         points = True
     rest = _KIND.sub(" ", rest)
@@ -117,11 +126,11 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     if found := _PART.search(rest):
         part = f"{found[1]} {found[2]}".casefold()
         rest = _PART.sub(" ", rest)
-    whole = bool(_WHOLE.search(rest))
-    rest = _INTO.sub(" ", _WHOLE.sub(" ", rest) if whole else rest)
+    whole = bool(_WHOLE.search(rest) or _WIDE_WHOLE.search(rest))
+    rest = _INTO.sub(" ", _WIDE_WHOLE.sub(" ", _WHOLE.sub(" ", rest)) if whole else rest)
     points = points or whole or pages is not None or part is not None
     mentioned = frozenset().union(*mentions.values())
-    return Pointing(meant, frozenset(mentions), mentioned, pages, part, whole, points, rest)
+    return Pointing(meant, frozenset(mentions), mentioned, pages, part, whole, points, one, rest)
 
 
 def _suffix(name: str) -> str:
@@ -129,8 +138,17 @@ def _suffix(name: str) -> str:
 
 
 def _mentions(question: str, documents: Iterable[StoredDocument]) -> dict[str, frozenset[str]]:
-    """Documents whose name has words in the question, by id; words that all names share, and suffixes, say nothing."""
-    asked = frozenset(terms(question))
-    named = {one.id: frozenset(word for word in terms(PurePath(one.name).stem) if len(word) > 2) for one in documents}
+    """Documents whose name has words in the question, by id; words that all names share, and suffixes, say nothing.
+
+    Of "the washer manual" a document "coffee manual" is not meant: another one has all its words and more. A name in a
+    script without spaces counts as a whole.
+    """
+    asked, text = frozenset(terms(question)), fold(question)
+    named: dict[str, frozenset[str]] = {}
+    for one in documents:
+        stem = PurePath(one.name).stem
+        letters = frozenset(terms(stem)) if fold(stem) in text else frozenset[str]()
+        named[one.id] = letters | frozenset(word for word in terms(stem) if len(word) > 2)
     shared = frozenset.intersection(*named.values()) if len(named) > 1 else frozenset()
-    return {id: found for id, words in named.items() if (found := (words - shared) & asked)}
+    found = {id: those for id, words in named.items() if (those := (words - shared) & asked)}
+    return {id: those for id, those in found.items() if not any(those < others for others in found.values())}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,11 @@ from thoth.ingest import Document, sentences
 from thoth.retrieval.terms import Rarity, mass, names, terms
 
 if TYPE_CHECKING:
-    from thoth.library.records import StoredChunk, StoredDocument
+    from thoth.library.library import Library
+    from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
 
 _MOST = 3
+_MOST_CHUNKS = 16  # that are searched
 # Least score of a passage that is named. On nano's notes right answers score 0.57 and more in the passage they come
 # from; of answers that stand by chance in a chunk about something else, 5% reach 0.5.
 _LEAST = 0.5
@@ -42,6 +44,36 @@ class _Sentence:
     text: str
     terms: frozenset[str]
     around: frozenset[str]
+
+
+def sources(
+    library: Library, question: str, answer: str, documents: Sequence[StoredDocument], used: Sequence[ChunkRef]
+) -> tuple[Passage, ...]:
+    """Find the passages of a library that support an answer: in the chunks it came from, then in others like it.
+
+    Args:
+        library: holds the documents.
+        question: what was asked, as `router.conversation_query` gives it.
+        answer: what was answered.
+        documents: the active ones.
+        used: the chunks that were attached or read; without any, nothing is looked for.
+
+    Returns:
+        As `support`.
+    """
+    named = {document.id: document for document in documents}
+
+    def found(refs: Sequence[ChunkRef]) -> tuple[Passage, ...]:
+        passages = [(named[ref.document], library.chunk(ref)) for ref in refs]
+        return support(question, answer, passages, library.document)
+
+    if not used:
+        return ()
+    near = used if len(used) <= _MOST_CHUNKS else []
+    if passages := found(near):
+        return passages
+    alike = library.search(f"{question} {answer}", list(named), _MOST_CHUNKS)
+    return found([ref for ref, _ in alike if ref not in near])
 
 
 def support(

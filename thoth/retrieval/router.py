@@ -195,19 +195,24 @@ def _places(library: Library, ids: Sequence[str], asked: Pointing) -> list[Chunk
     """The absorbed chunks on the pages or below the heading that are asked for."""
     if asked.pages is None and asked.part is None:
         return []
-    return [ref for ref in library.absorbed(ids) if _is_there(library.chunk(ref), asked)]
+    chunks = [(ref, library.chunk(ref)) for ref in library.absorbed(ids)]
+    if asked.pages is not None and (found := [ref for ref, chunk in chunks if _is_on(chunk, asked.pages)]):
+        return found
+    part = asked.part or ""
+    # "Chapter 3" is a heading that begins so; where there is none, one that begins with the number alone.
+    for start in (part, part.rpartition(" ")[2]) if part else ():
+        if found := [ref for ref, chunk in chunks if any(_begins(heading, start) for heading in chunk.headings)]:
+            return found
+    return []
 
 
-def _is_there(chunk: StoredChunk, asked: Pointing) -> bool:
-    if asked.pages is not None and chunk.pages is not None:
-        return chunk.pages[0] <= asked.pages[1] and asked.pages[0] <= chunk.pages[1]
-    return asked.part is not None and any(_begins(heading, asked.part) for heading in chunk.headings)
+def _is_on(chunk: StoredChunk, pages: tuple[int, int]) -> bool:
+    return chunk.pages is not None and chunk.pages[0] <= pages[1] and pages[0] <= chunk.pages[1]
 
 
-def _begins(heading: str, part: str) -> bool:
-    """Whether a heading is that of "chapter 3": it begins so, or with the number alone."""
-    text, number = " ".join(heading.casefold().split()), part.rpartition(" ")[2]
-    return any(text == start or text.startswith((f"{start} ", f"{start}.", f"{start}:")) for start in (part, number))
+def _begins(heading: str, start: str) -> bool:
+    text = " ".join(heading.casefold().split())
+    return text == start or text.startswith((f"{start} ", f"{start}.", f"{start}:"))
 
 
 def _within(places: Sequence[ChunkRef], matches: Sequence[tuple[ChunkRef, float]], most: int) -> list[Ranked]:
@@ -220,10 +225,10 @@ def _whole(
     library: Library, documents: Sequence[StoredDocument], ids: Sequence[str], asked: Pointing
 ) -> Sequence[ChunkRef]:
     """The chunks of the documents that a request for whole texts means: those it points at, else the newest."""
-    if asked.documents or len(ids) == 1:
+    if (asked.documents and not asked.one) or len(ids) == 1:
         return library.absorbed(ids)
-    if asked.favoured:
-        return library.absorbed([id for id in ids if id in asked.favoured])
+    if favoured := [id for id in ids if id in asked.favoured]:
+        return library.absorbed(favoured)
     absorbed = [document for document in documents if document.id in ids and document.absorbed]
     return library.absorbed([max(absorbed, key=lambda document: document.added).id])
 

@@ -41,12 +41,25 @@ FUNCTION_WORDS = frozenset(
 )
 
 
+# The same in Chinese and Japanese, which have no spaces around them. Particles of one letter separate words.
+_WIDE_FUNCTION = re.compile(
+    # Chinese
+    "为什么|什么时候|什么|怎么样|怎么办|怎么|怎样|如何|哪里|哪儿|哪些|哪个|多少钱|多少|多久|是否|有没有|能不能|"
+    "几[点天个次年月]|可以|请问|一下|这个|那个|我们|你们|[谁吗呢吧请的了是我你]|"
+    # Japanese: interrogatives with their counters, polite endings
+    "何[時年月日分人回個円]+間?|何(?:キロ|グラム|メートル)|何|誰|いつ|どこ|なぜ|どれ|どの|どう|いくら|いくつ|"
+    "(?:して)?ください|すれば|(?:でき|され|[いしりれきえべて])?(?:ます|ました|ません)か?|でしょうか|でしたか|ですか|です|"
+    "とは|について|という|から|まで[にのも]?|より|では|ても"
+)
+_PARTICLES = re.compile("(?<=\\w)[はがをにでとのへもか]+(?![ぁ-ん])")  # at the end of a word of Japanese
+
 # Capitalised, these are a month, a name and two countries.
 _HOMOGRAPHS = frozenset(("May", "Will", "US", "UK"))
 
 
 def content(text: str) -> list[str]:
     """Return the words of a text that say what it is about, in their order; none where there are only others."""
+    text = _PARTICLES.sub(" ", _WIDE_FUNCTION.sub(" ", text))
     return [found[0] for found in _WORD.finditer(text) if not _is_function(found[0])]
 
 
@@ -74,6 +87,8 @@ def names(text: str) -> list[str]:
     """
     found: dict[str, None] = {}
     text = visible(text)
+    if text.isupper() and " " in text.strip():  # a whole question in capitals names nothing by them
+        text = text.lower()
     for word in _WORD.finditer(text):
         inner = any(letter.isupper() or letter.isdigit() for letter in word[0][1:])
         begins = _BEGIN.search(text, max(0, word.start() - _LOOK_BACK), word.start()) is not None

@@ -1,0 +1,220 @@
+"""Whether the label "supported" can be trusted: precision and recall on answers known to be right or wrong.
+
+    python -m benchmarks.support [--data DATA] [--questions 1000] [--answers FILE] [--sets nano squadshifts-wiki ...]
+
+nano: its own answers, right ones to questions about one of 64 documents, as the router attaches them; wrong ones from
+the same questions and from questions about one of eight documents with all of them attached, where it mixes them up.
+Refusals are left out: they claim nothing. FILE keeps nano's answers, so that they are not asked for again.
+
+The other sets need no model: DATA holds squadshifts/, fairytaleqa/ and ropes/. Right is the reference answer, as it
+stands or in one sentence with the words of the question; wrong is the answer to another question of the same kind
+(number, name, phrase), from the same passage where it has one. Chunks are those that the router attaches.
+
+Recall is the share of right answers that are called supported, precision that of right ones among as many right as
+wrong ones that are called so.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import harness
+from benchmarks.knowledge import Bench
+from benchmarks.knowledge_notes import Trial, several
+from benchmarks.routing import fill
+from mlx_hypernet.blas import preload_blas
+from thoth import nano
+from thoth.library.library import Library
+from thoth.library.records import ChunkRef
+from thoth.models.registry import Pair
+from thoth.retrieval import provenance, router
+from thoth.retrieval.routing import Routing
+from thoth.retrieval.terms import FUNCTION_WORDS, terms
+from torch_train.english.passages import Passage, passages
+from torch_train.nano.language import UNKNOWN
+
+SETS = ("nano", "squadshifts-wiki", "squadshifts-reddit", "squadshifts-amazon", "fairytaleqa", "ropes")
+ROUTED, MIXED = 64, 8  # documents of nano
+QUESTIONS = 1300  # asked in nano's two rows; at least 1,000 answers are right, and as many wrong
+PARAGRAPHS = 2000
+_WH = re.compile(r"^\W*(?:(?:in|on|at|to|for|from|by|of) )?(?:who(?:se|m)?|what|which|when|where|why|how)\b", re.I)
+_NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An answer with its label."""
+
+    right: bool
+    supported: bool
+    kind: str
+
+
+# nano
+
+
+def asked(pair: Pair, answers: Path | None) -> Iterator[tuple[list[Trial], list[dict[str, object]]]]:
+    """Questions and nano's answers, each with the places of the documents that were attached."""
+    kept = json.loads(answers.read_text()) if answers and answers.exists() else {}
+    with tempfile.TemporaryDirectory() as home, Bench(pair, Path(home)) as bench:
+        for count, routing in ((ROUTED, Routing()), (MIXED, Routing("all"))):
+            trials = several(count)(QUESTIONS)
+            rows = kept.setdefault(str(count), [])
+            for trial in trials[len(rows) :]:
+                stored = [bench.absorb(text) for text in trial.documents]
+                places = {one.id: place for place, one in enumerate(stored)}
+                answer = bench.answer([{"role": "user", "content": trial.question}], stored, routing)
+                rows.append({"answer": answer.text, "used": [places[one.document] for one in answer.stats.chunks]})
+                if answers and len(rows) % 50 == 0:
+                    answers.write_text(json.dumps(kept))
+                    print(f"\rnano, {count} documents: {len(rows)}", end=" ", file=sys.stderr)
+            if answers:
+                answers.write_text(json.dumps(kept))
+            yield trials, rows
+
+
+def nano_cases(pair: Pair, answers: Path | None) -> Iterator[Case]:
+    """Nano's answers, labelled; right ones to routed questions alone."""
+    for trials, rows in asked(pair, answers):
+        routed = len(trials[0].documents) == ROUTED
+        groups: dict[tuple[str, ...], list[tuple[Trial, dict[str, object]]]] = {}
+        for trial, row in zip(trials, rows, strict=True):
+            groups.setdefault(trial.documents, []).append((trial, row))
+        for texts, group in groups.items():
+            with tempfile.TemporaryDirectory() as folder:
+                library = Library(Path(folder))
+                documents = [fill(library, "note.txt", [text]) for text in texts]
+                for trial, row in group:
+                    text, used = str(row["answer"]), row["used"]
+                    right = text == trial.answer
+                    if text == UNKNOWN or (right and not routed):
+                        continue
+                    assert isinstance(used, list)
+                    refs = [ChunkRef(documents[place].id, 0) for place in used]
+                    found = provenance.sources(library, trial.question, text, documents, refs)
+                    yield Case(right, bool(found), "routed" if routed else "mixed up")
+                library.close()
+
+
+# Sets with reference answers
+
+
+def kind(answer: str) -> str:
+    """What an answer is, as far as its letters tell."""
+    if _NUMBER.search(answer):
+        return "number"
+    return "name" if any(word[0].isupper() for word in answer.split()[-2:]) else "phrase"
+
+
+def content(text: str) -> frozenset[str]:
+    """What a text says, in terms."""
+    return frozenset(terms(text)) - FUNCTION_WORDS
+
+
+def as_sentence(question: str, answer: str) -> str:
+    """The answer in one sentence with the words of the question, as models answer; their order counts for nothing."""
+    return f"{answer}{_WH.sub('', question).rstrip(' ?')}."
+
+
+def other(rows: Sequence[Passage], place: int, number: int, draw: random.Random) -> tuple[str, str] | None:
+    """A wrong answer of the same kind as the right one, and whether it is from the same passage."""
+    question = rows[place].questions[number]
+    right = content(" ".join((question.answer, *question.accepted)))
+
+    def fitting(passage: Passage) -> list[str]:
+        answers = [one.answer for one in passage.questions]
+        return [
+            one for one in answers if kind(one) == kind(question.answer) and content(one) and not content(one) & right
+        ]
+
+    if here := fitting(rows[place]):
+        return draw.choice(here), "same passage"
+    for _ in range(50):
+        if there := fitting(draw.choice(rows)):
+            return draw.choice(there), "another passage"
+    return None
+
+
+def set_cases(data: Path, source: str, questions: int) -> Iterator[Case]:
+    """Reference answers and wrong ones of a set, labelled: half of them as they stand, half in a sentence."""
+    every = passages(data, lambda text: len(text.split()), 10_000)
+    rows = [one for one in every if one.source == source][:PARAGRAPHS]
+    draw = random.Random(0)
+    places = [(place, number) for place, row in enumerate(rows) for number in range(len(row.questions))]
+    draw.shuffle(places)
+    with tempfile.TemporaryDirectory() as folder:
+        library = Library(Path(folder))
+        documents = [fill(library, "paragraphs.txt", [row.text for row in rows])]
+        done = 0
+        for place, number in places:
+            question, wrong = rows[place].questions[number], other(rows, place, number, draw)
+            if wrong is None or not content(question.answer):
+                continue
+            chosen = router.route(library, question.text, documents, Routing(), 8, lambda _: np.zeros(2, np.float32))
+            used = [ChunkRef(one.document, one.number) for one in chosen]
+            spoken = done % 2 == 1
+            for answer, right, about in ((question.answer, True, "right"), (wrong[0], False, wrong[1])):
+                said = as_sentence(question.text, answer) if spoken else answer
+                found = provenance.sources(library, question.text, said, documents, used)
+                yield Case(right, bool(found), f"{about}, {'sentence' if spoken else 'span'}")
+            done += 1
+            if done == questions:
+                break
+        library.close()
+
+
+# Tables
+
+
+def share(cases: Sequence[Case]) -> float:
+    """Share that is called supported."""
+    return sum(case.supported for case in cases) / len(cases) if cases else 0.0
+
+
+def print_rows(table: harness.Table, name: str, cases: Sequence[Case], most: int) -> None:
+    """Precision and recall, and the share that is called supported by kind."""
+    right = [case for case in cases if case.right][:most]
+    wrong = [case for case in cases if not case.right][:most]
+    recall, false = share(right), share(wrong)
+    precision = recall / (recall + false) if recall + false else 0.0
+    kinds = {case.kind: None for case in cases}
+    parts = []
+    for about in kinds:
+        for group in (right, wrong):
+            if some := [case for case in group if case.kind == about]:
+                parts.append(f"{'right' if group is right else 'wrong'} {about}: {share(some):.1%} of {len(some)}")
+    table.row(name, len(right), len(wrong), f"{precision:.1%}", f"{recall:.1%}", "; ".join(parts))
+
+
+def main() -> None:
+    """The command line."""
+    parser = harness.argument_parser(__doc__)
+    parser.add_argument("--data", type=Path, help="folder with squadshifts/, fairytaleqa/ and ropes/")
+    parser.add_argument("--questions", type=int, default=1000, help="right and wrong answers of each set (%(default)s)")
+    parser.add_argument("--answers", type=Path, help="keep nano's answers here, for the next time")
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
+    options = parser.parse_args()
+    preload_blas()
+    table = harness.Table("set", "right", "wrong", "precision", "recall", "called supported")
+    for source in options.sets:
+        if source == "nano":
+            pair = Pair("nano", nano.folder() / "base", nano.folder() / "hypernet")
+            cases = list(nano_cases(pair, options.answers))
+        elif options.data is None:
+            continue
+        else:
+            cases = list(set_cases(options.data, source, options.questions))
+        print_rows(table, source, cases, options.questions)
+
+
+if __name__ == "__main__":
+    main()
