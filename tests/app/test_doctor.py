@@ -1,6 +1,7 @@
 """`thoth doctor`: what is in order, what is slow, what is wrong, and what `--repair` mends."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,68 @@ def test_repair(thoth: Run, read: Read, note: Path, home: Path) -> None:
     assert read("doctor", "--repair")["repaired"] == []
     assert len(read("docs", "list")["documents"]) == 1
     settings.load(paths.settings())
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 4
+    path.write_bytes(data)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flipped": flip,
+    "missing": Path.unlink,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-7]),
+}
+
+
+def test_damaged_adapters_are_found_and_absorbed_again(thoth: Run, read: Read, note: Path, home: Path) -> None:
+    (stored,) = read("absorb", note)["documents"]
+    note.unlink()  # the library has the text
+    chunk = home / "documents" / stored["id"] / "00000.safetensors"
+    shared = next((home / "documents").glob("bias-*.safetensors"))
+    whole = {path: path.read_bytes() for path in (chunk, shared)}
+    for damage in DAMAGES.values():
+        for path in (chunk, shared):
+            damage(path)
+            result = thoth("doctor")
+            assert result.exit_code == 1
+            said = f"WRONG  adapters: {path} is damaged or missing; run `thoth doctor --repair`"
+            assert said in result.stdout.splitlines()
+            done = thoth("doctor", "--repair").stdout.splitlines()
+            assert done[0] == f"dropped {path}, which is damaged"
+            assert "note.txt: 1 chunk was absorbed again from its stored text" in done
+            assert "ok     adapters: each has the SHA-256 that it was written with" in done
+            assert {path: path.read_bytes() for path in (chunk, shared)} == whole
+
+
+def test_a_damaged_text_is_named_with_what_to_do(thoth: Run, read: Read, note: Path, home: Path) -> None:
+    read("absorb", note)
+    with sqlite3.connect(home / "library.db") as database:
+        (id,) = database.execute("SELECT id FROM documents").fetchone()
+        database.execute("UPDATE texts SET text = replace(text, 'Ana', 'Eva')")
+    database.close()
+    for chunk in (home / "documents" / id).iterdir():
+        flip(chunk)
+    for arguments in (["doctor"], ["doctor", "--repair"]):
+        result = thoth(*arguments)
+        assert result.exit_code == 1
+        remedy = f"run `thoth docs remove {id}`, then absorb {note} again"
+        assert f"WRONG  text: the stored text of note.txt is damaged or missing; {remedy}" in result.stdout
+        assert "absorbed again" not in result.stdout
+    with sqlite3.connect(home / "library.db") as database:
+        database.execute("DELETE FROM texts")
+    database.close()
+    assert "the stored text of note.txt is damaged or missing" in thoth("doctor").stdout
+    assert "is missing from the library: remove it" in thoth("docs", "show", "--text", "note.txt").stderr
+
+
+def test_what_another_model_absorbed_is_left_to_update(
+    thoth: Run, read: Read, note: Path, tiny_pair: Path, tmp_path: Path, home: Path
+) -> None:
+    read("absorb", "--model", other_pair(tiny_pair, tmp_path), note)
+    (document,) = read("docs", "list")["documents"]
+    flip(home / "documents" / document["id"] / "00000.safetensors")
+    done = thoth("doctor", "--repair").stdout
+    assert f"another model absorbed it, and 1 chunk was missing; `thoth docs update {document['id']}`" in done
+    assert "absorbed again from" not in done

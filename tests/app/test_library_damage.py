@@ -153,7 +153,7 @@ def test_repair_notices_a_flipped_bit(home: Path, library: Library, stored: Stor
     content[-5] ^= 1
     path.write_bytes(content)
     damaged, removed = library.repair()
-    assert f"docs update {stored.id}" in damaged
+    assert damaged == f"dropped {path}, which is damaged"
     assert "belongs to nothing" in removed
     assert library.missing(stored.id) == [2]
     assert library.repair() == []

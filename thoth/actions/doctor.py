@@ -5,8 +5,9 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -14,8 +15,11 @@ from typing import Literal
 from mlx_hypernet.format.published import is_fp8
 from thoth import settings
 from thoth.actions.wording import count
-from thoth.errors import ThothError
+from thoth.errors import DocumentError, ThothError
+from thoth.events import Progress
+from thoth.ingest.names import shown
 from thoth.library.library import Library
+from thoth.library.records import StoredDocument
 from thoth.models import plan, registry
 from thoth.models.registry import Pair
 from thoth.system import disk, machine, paths
@@ -56,13 +60,59 @@ def examine(home: Path) -> Iterator[Finding]:
     yield from _library(home)
 
 
-def repair(home: Path) -> list[str]:
-    """Repair the library and remove the leftovers of killed processes; returns a line for each change."""
-    done = Library(home).repair()
+def repair(home: Path, listener: Callable[[StoredDocument, Progress], object]) -> Iterator[str]:
+    """Repair the library, absorb again what was damaged, and remove the leftovers of killed processes.
+
+    Args:
+        home: with the library.
+        listener: gets each document that is absorbed again, with its progress.
+
+    Yields:
+        A line for each change, and for what could not be repaired.
+    """
+    library = Library(home)
+    yield from library.repair()
     for folder in _leftovers():
         shutil.rmtree(folder, ignore_errors=True)
-        done.append(f"removed {folder}, left by an interrupted pull")
-    return done
+        yield f"removed {folder}, left by an interrupted pull"
+    try:
+        yield from _absorb_again(library, listener)
+    except ThothError as error:  # no model, a full disk: the checks that follow are of use all the same
+        yield f"what is missing could not be absorbed again: {error}"
+
+
+def _absorb_again(library: Library, listener: Callable[[StoredDocument, Progress], object]) -> Iterator[str]:
+    """Absorb the missing chunks of documents from their stored texts."""
+    spoiled = {stored.id for stored in library.spoiled_texts()}
+    missing = [stored for stored in library.documents() if not stored.complete and stored.id not in spoiled]
+    if not missing:
+        return
+    from thoth.actions import update, workspace  # MLX
+
+    chosen = settings.load(paths.settings())
+    pair = registry.choose(chosen.model)
+    bundle = registry.bundle_id(pair)
+    for stored in missing:
+        if not stored.is_of(bundle):
+            lacks = f"{stored.name}: another model absorbed it, and {_chunks(stored)} missing"
+            yield f"{lacks}; `thoth docs update {stored.id}` absorbs it with {pair.name}"
+    ours = [stored for stored in missing if stored.is_of(bundle)]
+    if not ours:
+        return
+    with workspace.load(pair, chosen) as opened:
+        for stored in ours:
+            try:
+                update.complete(opened.engine, opened.library, stored, partial(listener, stored))
+            except DocumentError as error:
+                yield f"{stored.name}: {_chunks(stored)} missing and could not be absorbed again: {error}"
+            else:
+                yield f"{stored.name}: {_chunks(stored)} absorbed again from its stored text"
+
+
+def _chunks(stored: StoredDocument) -> str:
+    """Return how many chunks are not absorbed, with the verb: "1 chunk was", "3 chunks were"."""
+    number = stored.chunks - stored.absorbed
+    return f"{count(number, 'chunk')} {'was' if number == 1 else 'were'}"
 
 
 def _arithmetic() -> Iterator[Finding]:
@@ -181,6 +231,7 @@ def _library(home: Path) -> Iterator[Finding]:
     taken = size(sum(document.bytes for document in documents))
     active = sum(document.active for document in documents)
     yield Finding("library", "ok", f"{count(len(documents), 'document')}, {active} active, {taken}")
+    yield from _integrity(library)
     try:
         bundle = registry.bundle_id(registry.choose(settings.load(paths.settings()).model))
     except ThothError:
@@ -192,6 +243,19 @@ def _library(home: Path) -> Iterator[Finding]:
     if unfinished := states.count("absorbing"):
         text = f"{count(unfinished, 'active document')} not completely absorbed"
         yield Finding("library", "slow", text, "run `thoth docs update`")
+
+
+def _integrity(library: Library) -> Iterator[Finding]:
+    """Compare adapters and texts with their checksums."""
+    damaged, spoiled = library.damaged(), library.spoiled_texts()
+    for damage in damaged:
+        yield Finding("adapters", "wrong", f"{damage.path} is damaged or missing", "run `thoth doctor --repair`")
+    for stored in spoiled:
+        source = shown(stored.source) if stored.source else "its file"
+        remedy = f"run `thoth docs remove {stored.id}`, then absorb {source} again"
+        yield Finding("text", "wrong", f"the stored text of {stored.name} is damaged or missing", remedy)
+    if not damaged and not spoiled:
+        yield Finding("adapters", "ok", "each has the SHA-256 that it was written with")
 
 
 def _leftovers() -> list[Path]:

@@ -184,6 +184,24 @@ def update(
     return report
 
 
+def complete(
+    engine: Engine, library: Library, stored: StoredDocument, listener: Callable[[Progress], object]
+) -> StoredDocument:
+    """Absorb the chunks of a document that are missing, from its stored text.
+
+    Args:
+        engine: with the pair that absorbed the document loaded.
+        library: of the engine.
+        stored: the document.
+        listener: gets the progress.
+
+    Raises:
+        DocumentError: The text is missing from the library.
+    """
+    found = Update(stored, library.document(stored.id), "unfinished")
+    return _absorb(engine, library, found, lambda _, step: isinstance(step, Progress) and listener(step))
+
+
 def _absorb(engine: Engine, library: Library, found: Update, listener: Listener) -> StoredDocument:
     task = found.absorption
     events = engine.absorb(task.document, chunking=task.chunking, source_name=task.source_name)

@@ -1,18 +1,28 @@
 """`thoth doctor`: what is installed, what fits, what is slow or broken, and how to fix it."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth.cli import answers
+from thoth.cli import answers, console
 from thoth.system import paths
+
+if TYPE_CHECKING:
+    from thoth.events import Progress
+    from thoth.library.records import StoredDocument
 
 _MARKS = {"ok": "ok   ", "slow": "slow ", "wrong": "WRONG"}
 
 
+def _show(stored: "StoredDocument", progress: "Progress") -> None:
+    console.progress_line.show(f"absorbing {stored.name}", progress)
+
+
 def doctor(
-    repair: Annotated[bool, typer.Option("--repair", help="Repair the library first.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Repair the library first; absorb again what is damaged.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Check the installation, and say how to fix what is wrong.
@@ -22,10 +32,14 @@ def doctor(
     from thoth.actions import doctor as examination
 
     home = paths.home()
-    done = examination.repair(home) if repair else []
-    if not json:
-        for line in done or (["Nothing to repair"] if repair else []):
+    done = []
+    for line in examination.repair(home, _show) if repair else ():
+        console.progress_line.clear()
+        done.append(line)
+        if not json:
             typer.echo(line)
+    if repair and not done and not json:
+        typer.echo("Nothing to repair")
     findings = []
     for finding in examination.examine(home):
         findings.append(finding)

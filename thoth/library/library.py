@@ -248,10 +248,13 @@ class Library:
         try:
             with self._database.writing() as database:
                 documents = {queries.existing(database, ref.document).id for ref in refs}
-                forgotten = [*repair.forget_damaged(database, self._files, documents)]
+                forgotten = repair.forget_damaged(database, self._files, documents)
         except ThothError as obstacle:  # a read-only home, a full disk
             return DocumentError(f"{error}; it cannot be replaced: {obstacle}")
-        return DocumentError(forgotten[0] if forgotten else f"{error}: ask again")
+        if not forgotten:
+            return DocumentError(f"{error}: ask again")
+        remedy = f"`thoth docs update {forgotten[0].document}` absorbs it again"
+        return DocumentError(f"{forgotten[0].path} is damaged: {remedy}")
 
     def search(
         self, query: str, documents: Collection[str], limit: int, asked: str | None = None
@@ -390,6 +393,16 @@ class Library:
             if queries.found(database, id) is None:  # nobody has begun to absorb it again
                 self._files.remove(id)
         self._database.empty_log()
+
+    def damaged(self) -> list[repair.Damage]:
+        """Return the files that are missing or not what was written; every byte of the adapters is read."""
+        with self._database.reading() as database:
+            return [*repair.damaged(database, self._files, [one.id for one in queries.listed(database)])]
+
+    def spoiled_texts(self) -> list[StoredDocument]:
+        """Return the documents whose stored text is missing or damaged: they cannot be absorbed again from it."""
+        with self._database.reading() as database:
+            return [*repair.spoiled_texts(database)]
 
     def repair(self) -> list[str]:
         """Mend what crashes and broken disks leave behind; returns what was done, a line each."""

@@ -123,8 +123,12 @@ def update(database: sqlite3.Connection, ids: Collection[str], **changes: object
 def document(database: sqlite3.Connection, id: str) -> Document:
     """Return a document with its text."""
     stored = existing(database, id)
-    text, blocks = database.execute(f"SELECT text, blocks FROM texts WHERE document = {_KEY}", (id,)).fetchone()
-    return Document(stored.name, text, stored.pages, _unpacked(blocks))
+    row = database.execute(f"SELECT text, blocks FROM texts WHERE document = {_KEY}", (id,)).fetchone()
+    if row is None:
+        raise DocumentError(
+            f"the text of {stored.name} is missing from the library: remove it and absorb its file again"
+        )
+    return Document(stored.name, row[0], stored.pages, _unpacked(row[1]))
 
 
 def chunks(database: sqlite3.Connection, id: str, number: int | None = None) -> list[StoredChunk]:

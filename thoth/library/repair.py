@@ -6,11 +6,13 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from thoth.errors import DocumentError
 from thoth.library import adapters, queries
 from thoth.library.adapters import AdapterFiles, Receipt
-from thoth.library.records import ChunkRef
+from thoth.library.records import ChunkRef, StoredDocument, document_ids
 from thoth.system.sqlite import Database, unfinished
 
 _ADAPTERS = """SELECT id, number, adapters.bytes, sha256
@@ -29,7 +31,8 @@ def repair(database: Database, files: AdapterFiles) -> list[str]:
         return []
     with database.writing() as connection:
         ids = [document.id for document in queries.listed(connection)]
-        done = [*_word_index(connection), *forget_damaged(connection, files, ids)]
+        done = [*_word_index(connection)]
+        done += [f"dropped {damage.path}, which is damaged" for damage in forget_damaged(connection, files, ids)]
         done += [
             f"removed {path}, which belongs to nothing" for path in _orphans(connection, files, database.path.parent)
         ]
@@ -46,26 +49,67 @@ def _word_index(connection: sqlite3.Connection) -> Iterator[str]:
         yield "made the word index anew"
 
 
-def forget_damaged(connection: sqlite3.Connection, files: AdapterFiles, documents: Collection[str]) -> Iterator[str]:
-    """Forget the files of documents that are not what was written, so that their chunks are absorbed again.
+@dataclass(frozen=True)
+class Damage:
+    """A file of adapters that is missing or not what was written.
 
-    The caller holds the write lock. Yields a line for each.
+    Attributes:
+        path: the file.
+        document: id of a document that needs it.
+        number: of the chunk, or None for the pairs that all documents of a bundle share.
+        bundle: id of the bundle, for those; else empty.
     """
+
+    path: Path
+    document: str
+    number: int | None
+    bundle: str = ""
+
+
+def damaged(connection: sqlite3.Connection, files: AdapterFiles, documents: Collection[str]) -> Iterator[Damage]:
+    """Compare the files of documents, and those that they share, with their checksums; every byte is read."""
     ids = json.dumps([*documents])
-    biases = """SELECT DISTINCT documents.bundle, biases.bytes, sha256 FROM documents LEFT JOIN biases USING (bundle)
-        WHERE absorbed > 0 AND id IN (SELECT value FROM json_each(?))"""
-    for bundle, *expected in connection.execute(biases, (ids,)).fetchall():
-        path = files.bias_path(bundle)
-        if not _intact(path, Receipt(*expected)):
-            id = queries.forget_bias(connection, bundle)
-            yield f"{path} is damaged: `thoth docs update {id}` writes it anew"
+    biases = """SELECT documents.bundle, max(id), biases.bytes, sha256 FROM documents LEFT JOIN biases USING (bundle)
+        WHERE absorbed > 0 AND id IN (SELECT value FROM json_each(?)) GROUP BY documents.bundle"""
+    for bundle, id, *expected in connection.execute(biases, (ids,)).fetchall():
+        if not _intact(files.bias_path(bundle), Receipt(*expected)):
+            yield Damage(files.bias_path(bundle), id, None, bundle)
     for id, number, *expected in connection.execute(
         f"{_ADAPTERS} WHERE id IN (SELECT value FROM json_each(?))", (ids,)
     ).fetchall():
         path = files.path(ChunkRef(id, number))
         if not _intact(path, Receipt(*expected)):
-            queries.forget_adapter(connection, ChunkRef(id, number))
-            yield f"{path} is damaged: `thoth docs update {id}` absorbs its chunk again"
+            yield Damage(path, id, number)
+
+
+def forget_damaged(connection: sqlite3.Connection, files: AdapterFiles, documents: Collection[str]) -> list[Damage]:
+    """Forget the files of documents that are not what was written, so that their chunks are absorbed again.
+
+    The caller holds the write lock.
+
+    Returns:
+        The files; the document of one that all share is the one with a chunk to absorb again.
+    """
+    found = []
+    for damage in [*damaged(connection, files, documents)]:
+        if damage.number is None:
+            found.append(replace(damage, document=queries.forget_bias(connection, damage.bundle)))
+        else:
+            queries.forget_adapter(connection, ChunkRef(damage.document, damage.number))
+            found.append(damage)
+    return found
+
+
+def spoiled_texts(connection: sqlite3.Connection) -> Iterator[StoredDocument]:
+    """Return the documents whose stored text is missing or another one than their ids stand for."""
+    for stored in queries.listed(connection):
+        try:
+            text = queries.document(connection, stored.id)
+        except DocumentError:
+            yield stored
+            continue
+        if stored.id not in document_ids(text.sha256, stored.bundle, stored.chunking):
+            yield stored
 
 
 def _intact(path: Path, expected: Receipt) -> bool:
