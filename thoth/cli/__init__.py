@@ -19,6 +19,7 @@ from thoth.cli.edge import Command, Edge, explain
 from thoth.cli.export import export
 from thoth.cli.models import group as models
 from thoth.cli.permissions import permissions
+from thoth.cli.serve import serve
 from thoth.cli.templates import templates
 from thoth.errors import UsageError
 from thoth.system import terminal
@@ -45,6 +46,7 @@ app.add_typer(templates, name="templates")
 app.add_typer(models, name="models")
 app.add_typer(permissions, name="permissions")
 app.command(cls=Command)(export)
+app.command(cls=Command)(serve)
 app.command(cls=Command)(doctor)
 
 

@@ -4,13 +4,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 
+from thoth.actions.describe import facts
 from thoth.cli import console, table
 from thoth.events import Answer, Event, Passage, Progress, Token
 
-if TYPE_CHECKING:
-    from thoth.library.records import StoredDocument
+__all__ = ["Source", "as_json", "compared", "dump", "facts", "sources"]
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,6 @@ def compared(ways: Mapping[str, Answer]) -> str:
     ]
     tokens = "document tokens in context"
     return table.show(("", tokens, "answer"), rows, right=(tokens,))
-
-
-def facts(document: "StoredDocument", bundle: str | None = None) -> dict[str, Any]:
-    """Return what JSON says about a document of the library; its state is that for `bundle`."""
-    found = vars(document) | {"state": document.state(bundle), "added": document.added.isoformat(timespec="seconds")}
-    del found["complete"]
-    return found
 
 
 def dump(result: object) -> str:

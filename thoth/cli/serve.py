@@ -1,0 +1,57 @@
+"""`thoth serve`: what Thoth knows, for every program that speaks OpenAI's API."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thoth import settings
+from thoth.cli import console
+from thoth.cli.start import started
+from thoth.errors import DocumentError
+from thoth.system import paths
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 11435,
+    api_key: Annotated[
+        str | None,
+        typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY."),
+    ] = None,
+    allow_paths: Annotated[
+        list[str] | None,
+        typer.Option("--allow-paths", metavar="FOLDER", help="Clients may absorb files in it. May be repeated."),
+    ] = None,
+    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Clients may absorb web pages.")] = False,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option("--allow-origin", metavar="ORIGIN", help="Pages from there may call. May be repeated."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Another name of this machine. May be repeated."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
+) -> None:
+    """Serve the library to other programs, in OpenAI's dialect.
+
+    Models: `thoth` answers from the active documents, `thoth/NAME` from one document, `thoth/none` without documents.
+    """
+    from thoth.serve.server import Address, Server, rules
+    from thoth.serve.service import Limits, Service
+
+    folders = tuple(Path(folder).expanduser().resolve() for folder in allow_paths or ())
+    for folder in folders:
+        if not folder.is_dir():
+            raise DocumentError(f"--allow-paths: {folder} is not a folder")
+    chosen = settings.load(paths.settings(), model=model)
+    address = Address(host, port)
+    key = api_key or os.environ.get("THOTH_API_KEY", "").strip() or None
+    may = rules(address, key, tuple(allow_host or ()), tuple(allow_origin or ()))
+    with started(chosen) as session:
+        limits = Limits(paths=folders, addresses=allow_urls)
+        service = Service(session.engine, session.library, session.pair.name, chosen, limits)
+        server = Server(service, address, may)
+        server.run(lambda at: console.say(f"{session.pair.name} serves at {at.url}/v1 (stop with Ctrl-C)"))

@@ -1,0 +1,70 @@
+"""A JSON schema -> what lets an answer be nothing but JSON of that shape. llguidance keeps the state of the grammar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from thoth.serve.faults import Fault
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from thoth.engine.sampling import Processor
+
+
+def json_schema(schema: Mapping[str, Any]) -> Callable[[Any], Processor]:
+    """Return what `Engine.ask` takes as `constrain`.
+
+    Args:
+        schema: a JSON schema.
+
+    Raises:
+        Fault: It is none, or says what no grammar can.
+    """
+    from llguidance import LLMatcher
+
+    try:
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
+        problem = LLMatcher.validate_grammar(grammar)
+    except ValueError as error:
+        problem = str(error)
+    if problem:
+        raise Fault(400, f"the JSON schema cannot be followed ({' '.join(problem.split())[:200]})", "invalid_schema")
+
+    def constrain(tokenizer: Any) -> Processor:
+        return _processor(LLMatcher(_table(tokenizer), grammar, log_level=0))
+
+    return constrain
+
+
+@lru_cache(maxsize=2)
+def _table(tokenizer: Any) -> Any:
+    """The vocabulary as llguidance takes it; making it takes a second."""
+    from llguidance.hf import from_tokenizer
+
+    return from_tokenizer(tokenizer._tokenizer, eos_token=sorted(tokenizer.eos_token_ids))
+
+
+def _processor(matcher: Any) -> Processor:
+    read = -1  # tokens of prompt and answer seen so far; -1 before the first
+
+    def process(tokens: mx.array, logits: mx.array) -> mx.array:
+        import mlx.core as mx
+        import numpy as np
+
+        nonlocal read
+        if read < 0:
+            read = len(tokens)
+        for token in tokens[read:].tolist():  # type: ignore[union-attr]
+            if not matcher.is_stopped():
+                matcher.consume_token(token)
+        read = len(tokens)
+        allowed = np.frombuffer(matcher.compute_logit_bias(), np.uint8)[: logits.shape[-1]]
+        mask = np.full(logits.shape[-1], -np.inf, np.float32)
+        mask[np.flatnonzero(allowed)] = 0.0
+        return logits + mx.array(mask).astype(logits.dtype)
+
+    return process

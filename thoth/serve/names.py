@@ -1,0 +1,79 @@
+"""Model names of the API -> what an answer comes from.
+
+`thoth` is routed over the active documents, `thoth/<document>` answers from one, `thoth/none` from none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from thoth.actions import ask as asking
+from thoth.actions.ask import Way
+from thoth.errors import DocumentError
+from thoth.serve.faults import Fault
+
+if TYPE_CHECKING:
+    from thoth.library.library import Library
+    from thoth.retrieval.routing import Routing
+
+ALL, NONE, PREFIX = "thoth", "thoth/none", "thoth/"
+
+
+def way(name: str, documents: Sequence[str] | None, library: Library, bundle: str | None, routing: Routing) -> Way:
+    """Return what a model answers from.
+
+    Args:
+        name: the model of a request.
+        documents: ids or names that the request names beside it; None: as the model says.
+        library: the documents.
+        bundle: id of the bundle in use.
+        routing: which of their chunks are attached.
+
+    Raises:
+        Fault: There is no such model, or its document was absorbed by another one.
+        DocumentError: One of the documents is not there.
+    """
+    if documents is not None:
+        return asking.from_weights([_ready(library, one, bundle) for one in documents], routing)
+    if name == NONE:
+        return asking.WITHOUT
+    if name == ALL:
+        known, _ = asking.ready(library.documents(active=True), bundle, partial=True)
+        return asking.from_weights(known, routing) if known else asking.WITHOUT
+    if not name.startswith(PREFIX):
+        raise _unknown(name)
+    try:
+        return asking.from_weights([_ready(library, name.removeprefix(PREFIX), bundle)], routing)
+    except DocumentError as error:
+        raise _unknown(name) from error
+
+
+def listed(library: Library, bundle: str | None) -> list[dict[str, Any]]:
+    """Return all models as `/v1/models` lists them."""
+    documents = library.documents()
+    models = [model(ALL), model(NONE)]
+    ids = {document.name: [one.id for one in documents if one.name == document.name] for document in documents}
+    for document in documents:
+        if document.state(bundle) == "ready":
+            name = document.name if len(ids[document.name]) == 1 else document.id
+            models.append(model(PREFIX + name, int(document.added.timestamp()), document.id))
+    return models
+
+
+def model(name: str, created: int = 0, document: str | None = None) -> dict[str, Any]:
+    """Return one model."""
+    return {"id": name, "object": "model", "created": created, "owned_by": "thoth", "thoth": {"document": document}}
+
+
+def _ready(library: Library, name: str, bundle: str | None) -> Any:
+    document = library.get(name)
+    if document.state(bundle) == "stale":
+        raise Fault(409, f"another model absorbed {document.name}: update it, or absorb it again", "stale_document")
+    if not document.absorbed:
+        raise Fault(409, f"{document.name} is being absorbed: ask again in a moment", "not_ready")
+    return document
+
+
+def _unknown(name: str) -> Fault:
+    return Fault(404, f"there is no model {name}: see /v1/models", "model_not_found")
