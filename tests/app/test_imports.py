@@ -59,6 +59,7 @@ ORDER = (
     "__main__",
     "cli",
     "tui",
+    "serve",
     "agent",
     "actions",
     "engine",

@@ -39,6 +39,7 @@ def serve(
 
     Models: `thoth` answers from the active documents, `thoth/NAME` from one document, `thoth/none` without documents.
     """
+    from thoth.serve.app import application
     from thoth.serve.server import Address, Server, rules
     from thoth.serve.service import Limits, Service
 
@@ -53,5 +54,5 @@ def serve(
     with started(chosen) as session:
         limits = Limits(paths=folders, addresses=allow_urls)
         service = Service(session.engine, session.library, session.pair.name, chosen, limits)
-        server = Server(service, address, may)
+        server = Server(application(service, may), limits, address)
         server.run(lambda at: console.say(f"{session.pair.name} serves at {at.url}/v1 (stop with Ctrl-C)"))

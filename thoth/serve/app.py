@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,31 +16,9 @@ from thoth.serve import chat, documents, names, openapi, responses, shapes
 from thoth.serve.faults import Fault, fault
 from thoth.serve.guard import Guard, Rules
 from thoth.serve.jobs import Jobs
+from thoth.serve.openapi import Endpoint, Handler
 from thoth.serve.service import Service
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One route.
-
-    Attributes:
-        method: of HTTP.
-        path: with `{id}` where a document is named.
-        handler: answers it.
-        body: shape of its body, None without one.
-    """
-
-    method: str
-    path: str
-    handler: Handler
-    body: type[BaseModel] | None = None
-
-    @property
-    def summary(self) -> str:
-        """One line."""
-        return (self.handler.__doc__ or "").strip().splitlines()[0]
+from thoth.system import crash_log
 
 
 async def models(request: Request) -> Response:
@@ -108,7 +83,13 @@ def application(service: Service, rules: Rules) -> ASGIApp:
     """Return the server as an ASGI application, guarded."""
     app = Starlette(
         routes=[Route(one.path, _counted(one, service), methods=[one.method]) for one in ENDPOINTS],
-        exception_handlers={HTTPException: _not_found, Fault: _failed, ThothError: _failed, ValidationError: _failed},
+        exception_handlers={
+            HTTPException: _not_found,
+            Fault: _failed,
+            ThothError: _failed,
+            ValidationError: _failed,
+            Exception: _crashed,
+        },
     )
     app.state.service = service
     app.state.jobs = Jobs(service)
@@ -135,6 +116,10 @@ def _counted(endpoint: Endpoint, service: Service) -> Handler:
 
 async def _failed(_: Request, error: Exception) -> Response:
     return fault(error).response()
+
+
+async def _crashed(_: Request, error: Exception) -> Response:
+    return Fault(500, crash_log.keep(error)).response()
 
 
 async def _not_found(request: Request, error: Exception) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -11,8 +10,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from thoth.events import Answer, Call, Token
-from thoth.serve import answers
+from thoth.events import Answer, Token
+from thoth.serve import answers, calls, names
 from thoth.serve.constraint import json_schema
 from thoth.serve.faults import Fault
 from thoth.serve.http import finished, stream
@@ -30,13 +29,13 @@ async def completions(request: Request) -> Response:
     if len(stops) > _MOST_STOPS:
         raise Fault(400, f"stop has {len(stops)} texts: give {_MOST_STOPS} at most")
     logprobs = (asked.top_logprobs or 0) if asked.logprobs else None
-    way = await service.way(asked.model, asked.thoth)
+    way = await names.way(service, asked.model, asked.thoth)
     asking = service.asking(
         conversation(asked.messages),
         way,
         asked.max_completion_tokens or asked.max_tokens,
         sampling(asked, stops, logprobs),
-        **tools_of([tool.function.model_dump() for tool in asked.tools or []], asked.tool_choice or "auto"),
+        **calls.options([tool.function.model_dump() for tool in asked.tools or []], asked.tool_choice or "auto"),
         **_format(asked),
     )
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": asked.model}
@@ -61,7 +60,7 @@ async def completions(request: Request) -> Response:
                     answers.count(event, service.metrics)
                     if event.calls:
                         yield delta(
-                            {"tool_calls": [one | {"index": i} for i, one in enumerate(tool_calls(event.calls))]}
+                            {"tool_calls": [one | {"index": i} for i, one in enumerate(calls.listed(event.calls))]}
                         )
                     yield delta({}, _finish(event))
                     if asked.stream_options and asked.stream_options.include_usage:
@@ -74,7 +73,7 @@ async def completions(request: Request) -> Response:
     answers.count(answer, service.metrics)
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
     if answer.calls:
-        message["tool_calls"] = tool_calls(answer.calls)
+        message["tool_calls"] = calls.listed(answer.calls)
     elif not answer.text:
         message["content"] = ""
     told = {"content": answers.drawn(answer.drawn), "refusal": None} if logprobs is not None else None
@@ -100,45 +99,12 @@ def conversation(messages: Sequence[Message]) -> list[dict[str, Any]]:
         }
         if message.tool_calls:
             one["tool_calls"] = [
-                _call(call.id, call.function.name, call.function.arguments) for call in message.tool_calls
+                calls.read(call.id, call.function.name, call.function.arguments) for call in message.tool_calls
             ]
         if message.role == "tool":
             one |= {"tool_call_id": message.tool_call_id or "", "name": message.name or ""}
         found.append(one)
     return found
-
-
-def _call(id: str, name: str, arguments: str) -> dict[str, Any]:
-    try:
-        read = json.loads(arguments or "{}")
-    except ValueError as error:
-        raise Fault(400, f"the arguments of an earlier call of {name} are not JSON") from error
-    return {"id": id, "type": "function", "function": {"name": name, "arguments": read}}
-
-
-def tools_of(functions: Sequence[dict[str, Any]], choice: str | dict[str, Any]) -> dict[str, Any]:
-    """Return what `Engine.ask` must know about tools.
-
-    Args:
-        functions: name, description and parameters of each.
-        choice: "auto", "none", "required", or an object that names one.
-
-    Raises:
-        Fault: The choice names none of them.
-    """
-    if isinstance(choice, dict):
-        name = (choice.get("function") or choice).get("name")
-        functions = [function for function in functions if function["name"] == name]
-        if not functions:
-            raise Fault(400, f"tool_choice names {name}, which is not among the tools")
-    if not functions or choice == "none":
-        return {}
-    empty = {"type": "object", "properties": {}}
-    tools = [
-        {"type": "function", "function": function | {"parameters": function["parameters"] or empty}}
-        for function in functions
-    ]
-    return {"tools": tools, "must_call": choice != "auto"}
 
 
 def _format(asked: ChatRequest) -> dict[str, Any]:
@@ -152,18 +118,6 @@ def _format(asked: ChatRequest) -> dict[str, Any]:
                 raise Fault(400, "response_format.json_schema is missing")
             return {"constrain": json_schema(wanted.json_schema.schema_)}
     return {}
-
-
-def tool_calls(calls: Sequence[Call]) -> list[dict[str, Any]]:
-    """Return calls as a chat completion lists them."""
-    return [
-        {
-            "id": f"call_{uuid.uuid4().hex[:9]}",
-            "type": "function",
-            "function": {"name": call.tool, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)},
-        }
-        for call in calls
-    ]
 
 
 def _finish(answer: Answer) -> str:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from thoth.engine.sampling import Processor
 
 
+# Without room for whitespace, which a small model fills to the end.
+_JSON = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+
+
 def json_schema(schema: Mapping[str, Any]) -> Callable[[Any], Processor]:
     """Return what `Engine.ask` takes as `constrain`.
 
@@ -27,7 +31,7 @@ def json_schema(schema: Mapping[str, Any]) -> Callable[[Any], Processor]:
     from llguidance import LLMatcher
 
     try:
-        grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
+        grammar = LLMatcher.grammar_from_json_schema(json.dumps({**schema, "x-guidance": _JSON}))
         problem = LLMatcher.validate_grammar(grammar)
     except ValueError as error:
         problem = str(error)

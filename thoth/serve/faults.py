@@ -83,9 +83,9 @@ def _shape(error: ValidationError) -> str:
         case "json_invalid":
             return "the body is not JSON"
         case "greater_than_equal":
-            return f"{place} must be {context['ge']} or more"
+            return f"{place} must be {context['ge']:g} or more"
         case "less_than_equal":
-            return f"{place} must be {context['le']} or less"
+            return f"{place} must be {context['le']:g} or less"
         case "too_long":
             return f"{place} has more than {context['max_length']} parts"
         case "literal_error":

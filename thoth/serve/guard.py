@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,6 +20,7 @@ from thoth.serve.service import Limits
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _OPEN = ("/health",)
 _UPLOADS = ("/v1/files",)
+_MOST_HEADERS = 200
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Guard:
 
         try:
             await self._app(scope, body.receive, sending)
+        except ClientDisconnect:
+            pass  # there is nobody to answer
         except Fault as error:
             if started:
                 raise
@@ -89,6 +93,9 @@ class Guard:
 
     def _refuse(self, scope: Scope, headers: Headers) -> Fault | None:
         rules = self._rules
+        raw = scope["headers"]
+        if len(raw) > _MOST_HEADERS or sum(len(key) + len(value) for key, value in raw) > self._limits.header_bytes:
+            return Fault(431, "the headers are too long", headers={"Connection": "close"})
         if len(headers.getlist("host")) != 1 or _name(headers["host"]) not in rules.hosts:
             return Fault(421, "this host name is not served here; allow it with --allow-host", "wrong_host")
         origin = headers.get("origin")

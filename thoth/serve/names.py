@@ -6,8 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
+
+from thoth import settings
 from thoth.actions import ask as asking
 from thoth.actions.ask import Way
 from thoth.errors import DocumentError
@@ -15,25 +19,33 @@ from thoth.serve.faults import Fault
 
 if TYPE_CHECKING:
     from thoth.library.library import Library
+    from thoth.library.records import StoredDocument
     from thoth.retrieval.routing import Routing
+    from thoth.serve.service import Service
+    from thoth.serve.shapes import Own
 
 ALL, NONE, PREFIX = "thoth", "thoth/none", "thoth/"
 
 
-def way(name: str, documents: Sequence[str] | None, library: Library, bundle: str | None, routing: Routing) -> Way:
+async def way(service: Service, name: str, own: Own) -> Way:
     """Return what a model answers from.
 
     Args:
+        service: with the documents.
         name: the model of a request.
-        documents: ids or names that the request names beside it; None: as the model says.
-        library: the documents.
-        bundle: id of the bundle in use.
-        routing: which of their chunks are attached.
+        own: what the request says beside it.
 
     Raises:
         Fault: There is no such model, or its document was absorbed by another one.
-        DocumentError: One of the documents is not there.
+        DocumentError: A document that the request names is not there.
     """
+    limits = settings.checked(route=own.route, top_k=own.top_k, with_text=own.with_text)
+    routing = replace(service.settings, **limits).routing()  # type: ignore[arg-type]
+    bundle = service.engine.bundle_id
+    return await run_in_threadpool(_way, name, own.documents, service.library, bundle, routing)
+
+
+def _way(name: str, documents: Sequence[str] | None, library: Library, bundle: str | None, routing: Routing) -> Way:
     if documents is not None:
         return asking.from_weights([_ready(library, one, bundle) for one in documents], routing)
     if name == NONE:
@@ -66,7 +78,7 @@ def model(name: str, created: int = 0, document: str | None = None) -> dict[str,
     return {"id": name, "object": "model", "created": created, "owned_by": "thoth", "thoth": {"document": document}}
 
 
-def _ready(library: Library, name: str, bundle: str | None) -> Any:
+def _ready(library: Library, name: str, bundle: str | None) -> StoredDocument:
     document = library.get(name)
     if document.state(bundle) == "stale":
         raise Fault(409, f"another model absorbed {document.name}: update it, or absorb it again", "stale_document")

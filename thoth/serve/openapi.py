@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
 
 from thoth.system.version import __version__
 
-if TYPE_CHECKING:
-    from thoth.serve.app import Endpoint
+Handler = Callable[[Request], Awaitable[Response]]
 
 _ERROR = {
     "type": "object",
@@ -27,6 +31,28 @@ _ERROR = {
     },
     "required": ["error"],
 }
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One route.
+
+    Attributes:
+        method: of HTTP.
+        path: with `{id}` where a document is named.
+        handler: answers it.
+        body: shape of its body, None without one.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    body: type[BaseModel] | None = None
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        return (self.handler.__doc__ or "").strip().splitlines()[0]
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:

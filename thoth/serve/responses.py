@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -12,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from thoth.events import Answer, Token
-from thoth.serve import answers
-from thoth.serve.chat import tool_calls, tools_of
+from thoth.serve import answers, calls, names
 from thoth.serve.constraint import json_schema
 from thoth.serve.faults import Fault
 from thoth.serve.http import finished, stream
@@ -29,7 +27,7 @@ async def create(request: Request) -> Response:
         raise Fault(400, "no response is kept: send the whole conversation as input, without previous_response_id")
     asking = service.asking(
         conversation(asked),
-        await service.way(asked.model, asked.thoth),
+        await names.way(service, asked.model, asked.thoth),
         asked.max_output_tokens,
         sampling(asked, (), asked.top_logprobs),
         **_options(asked),
@@ -68,11 +66,7 @@ def conversation(asked: ResponsesRequest) -> list[dict[str, Any]]:
                 role = "system" if item.role == "developer" else item.role
                 found.append({"role": role, "content": answers.text(item.content)})
             case "function_call":
-                call = {
-                    "id": item.call_id,
-                    "type": "function",
-                    "function": {"name": item.name, "arguments": _read(item)},
-                }
+                call = calls.read(item.call_id, item.name, item.arguments)
                 if found and found[-1].get("tool_calls"):
                     found[-1]["tool_calls"].append(call)
                 else:
@@ -84,17 +78,11 @@ def conversation(asked: ResponsesRequest) -> list[dict[str, Any]]:
     return found
 
 
-def _read(item: Item) -> Any:
-    try:
-        return json.loads(item.arguments)
-    except ValueError as error:
-        raise Fault(400, f"the arguments of an earlier call of {item.name} are not JSON") from error
-
-
 def _options(asked: ResponsesRequest) -> dict[str, Any]:
     """Return what `Engine.ask` must know about tools and the format of the answer."""
-    functions = [tool for tool in asked.tools or [] if tool.type == "function"]
-    options = tools_of([tool.model_dump(include={"name", "description", "parameters"}) for tool in functions], "auto")
+    keys = {"name", "description", "parameters"}
+    functions = [tool.model_dump(include=keys) for tool in asked.tools or [] if tool.type == "function"]
+    options = calls.options(functions, "auto")
     match asked.text.format.type:
         case "json_object":
             options["constrain"] = json_schema({"type": "object"})
@@ -126,7 +114,7 @@ def _output(answer: Answer, id: str) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.text or not answer.calls:
         items.append(_message(id, answer.text, answer))
-    for call in tool_calls(answer.calls):
+    for call in calls.listed(answer.calls):
         function = {"name": call["function"]["name"], "arguments": call["function"]["arguments"]}
         items.append({"type": "function_call", "id": f"fc_{call['id']}", "call_id": call["id"], **function} | _DONE)
     return items

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -11,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from thoth.errors import ThothError, UsageError
-from thoth.serve.app import application
 from thoth.serve.faults import Fault
 from thoth.serve.guard import LOOPBACK, Rules
-from thoth.serve.service import Service
+from thoth.serve.service import Limits
 
 HOST, PORT = "127.0.0.1", 11435
 _DRAIN_SECONDS = 30
@@ -63,9 +64,9 @@ class Server:
     """Serves until it is told to stop.
 
     Args:
-        service: what it serves.
+        app: what it serves, as `app.application` makes it.
+        limits: on headers, and on the time that they take.
         address: where it listens; the socket is opened at once.
-        rules: who may come.
 
     Attributes:
         address: where it listens, with the real port.
@@ -74,13 +75,12 @@ class Server:
         ThothError: The address is taken, or not of this machine.
     """
 
-    def __init__(self, service: Service, address: Address, rules: Rules) -> None:
-        self._service = service
+    def __init__(self, app: ASGIApp, limits: Limits, address: Address) -> None:
         self._socket = _listen(address)
         self.address = replace(address, port=self._socket.getsockname()[1])
         self._config = uvicorn.Config(
-            application(service, rules),
-            http=_protocol(service),
+            app,
+            http=_protocol(limits),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -89,21 +89,20 @@ class Server:
             limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
-            h11_max_incomplete_event_size=service.limits.header_bytes,
+            h11_max_incomplete_event_size=limits.header_bytes,
         )
         self._server = _Uvicorn(self._config)
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # errors are answered, and in the crash log
         self._thread: threading.Thread | None = None
-
-    @property
-    def in_flight(self) -> int:
-        """Questions in flight or waiting."""
-        return self._service.in_flight
 
     def run(self, ready: Callable[[Address], object] = lambda _: None) -> None:
         """Serve on this thread until SIGTERM or Ctrl-C; questions in flight are answered first, for 30 s at most."""
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         self._server.ready = lambda: ready(self.address)
-        self._server.run(sockets=[self._socket])
+        before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn raises it again at its end
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
     def start(self) -> None:
         """Serve on a thread of its own; returns when clients can come."""
@@ -147,9 +146,8 @@ def _listen(address: Address) -> socket.socket:
     return opened
 
 
-def _protocol(service: Service) -> type[H11Protocol]:
+def _protocol(limits: Limits) -> type[H11Protocol]:
     """h11 as uvicorn drives it, with a time limit for headers, and errors in this server's form."""
-    limits = service.limits
 
     class Protocol(H11Protocol):
         def connection_made(self, transport: Any) -> None:

@@ -5,26 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
-
-from thoth import settings
-from thoth.actions.ask import Way
 from thoth.engine.sampling import Sampling
-from thoth.serve import bridge, names
+from thoth.serve import bridge
 from thoth.serve.bridge import Events
 from thoth.serve.faults import Fault
 from thoth.serve.metrics import Metrics
 from thoth.settings import Settings
 
 if TYPE_CHECKING:
+    from thoth.actions.ask import Way
     from thoth.engine.engine import Engine
     from thoth.engine.request import Listener, Request
     from thoth.library.library import Library
-    from thoth.serve.shapes import Drawing, Own
+    from thoth.serve.shapes import Drawing
 
 
 @dataclass(frozen=True)
@@ -72,15 +69,6 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
     in_flight: int = 0
-
-    async def way(self, model: str, own: Own) -> Way:
-        """Return what a question is answered from; raises as `names.way`."""
-        chosen = replace(
-            self.settings,
-            **settings.checked(route=own.route, top_k=own.top_k, with_text=own.with_text),  # type: ignore[arg-type]
-        )
-        bundle = self.engine.bundle_id
-        return await run_in_threadpool(names.way, model, own.documents, self.library, bundle, chosen.routing())
 
     @asynccontextmanager
     async def asking(
