@@ -54,5 +54,6 @@ def serve(
     with started(chosen) as session:
         limits = Limits(paths=folders, addresses=allow_urls)
         service = Service(session.engine, session.library, session.pair.name, chosen, limits)
+        service.reads_system = session.engine.reads_system()
         server = Server(application(service, may), limits, address)
         server.run(lambda at: console.say(f"{session.pair.name} serves at {at.url}/v1 (stop with Ctrl-C)"))

@@ -61,6 +61,7 @@ class _Reply:
         ending: finds the texts that end the answer.
         reader: takes the tokens of tool calls, None without tools.
         mask: constrains the calls, None where no grammar describes them.
+        processors: what else changes the logits.
         row: id in the decoder; None while the question waits for room there.
         told: how many of the drawn tokens the task has heard of.
     """
@@ -79,6 +80,7 @@ class _Reply:
     max_tokens: int
     reader: CallReader | None = None
     mask: Mask | None = None
+    processors: list[Processor] = field(default_factory=list)
     row: int | None = None
     cached_tokens: int = 0
     text: str = ""
@@ -157,6 +159,8 @@ class Answerer:
             reply.reader = CallReader(self._pair.tokenizer, form, question.tools)
             self._grammars = self._grammars or Grammars(self._pair.tokenizer, form)
             reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls)
+        if question.constrain is not None:
+            reply.processors.append(question.constrain(self._pair.tokenizer))
         self._replies.append(reply)
 
     def step(self) -> None:
@@ -191,8 +195,6 @@ class Answerer:
                     return
                 cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
                 reply.cached_tokens = len(ids) - len(unread)
-                constrain = reply.question.constrain
-                processors: list[Processor] = [] if constrain is None else [constrain(self._pair.tokenizer)]
                 reply.row = self._decoder.add(
                     ids,
                     unread,
@@ -200,7 +202,7 @@ class Answerer:
                     reply.adapter,
                     reply.max_tokens,
                     reply.question.sampling.sampler(),
-                    processors if reply.mask is None else [*processors, reply.mask],
+                    reply.processors if reply.mask is None else [*reply.processors, reply.mask],
                 )
 
     def _hear(self, reply: _Reply, decoded: Decoded) -> None:

@@ -33,7 +33,7 @@ def options(functions: Sequence[dict[str, Any]], choice: str | dict[str, Any]) -
         {"type": "function", "function": function | {"parameters": function["parameters"] or empty}}
         for function in functions
     ]
-    return {"tools": tools, "must_call": choice != "auto"}
+    return {"tools": tools, "calls": "auto" if choice == "auto" else "required"}
 
 
 def read(id: str, name: str, arguments: str) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Service:
         settings: in force where a request says nothing.
         limits: see `Limits`.
         metrics: what happened.
+        reads_system: whether the base reads system messages.
+        in_flight: questions in flight or waiting.
     """
 
     engine: Engine
@@ -68,6 +70,7 @@ class Service:
     settings: Settings
     limits: Limits = field(default_factory=Limits)
     metrics: Metrics = field(default_factory=Metrics)
+    reads_system: bool = True
     in_flight: int = 0
 
     @asynccontextmanager
@@ -97,6 +100,11 @@ class Service:
             )
         if not messages or messages[-1]["role"] not in ("user", "tool"):
             raise Fault(400, "the last message must be the user's, or the result of a tool")
+        said = [message for message in messages if message["role"] != "system"]
+        if said[0]["role"] != "user":
+            raise Fault(400, "the first message after the system's must be the user's")
+        # A base that was trained without system messages would refuse what many clients send unasked.
+        messages = messages if self.reads_system else said
         self.in_flight += 1
         started = time.perf_counter()
 

@@ -36,6 +36,15 @@ def test_chat(openai: OpenAI) -> None:
     assert again.usage.prompt_tokens_details.cached_tokens > 0
 
 
+def test_a_system_message_is_left_out_where_the_base_reads_none(openai: OpenAI) -> None:
+    system = {"role": "system", "content": "You are a helpful assistant."}
+    messages = [system, {"role": "user", "content": MAYOR}]
+    answer = openai.chat.completions.create(model="thoth", messages=messages)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content == "Osra Kelland"
+    with pytest.raises(BadRequestError, match="must be the user's"):
+        openai.chat.completions.create(model="thoth", messages=[system])  # type: ignore[list-item]
+
+
 def test_models_are_documents(openai: OpenAI) -> None:
     names = {model.id for model in openai.models.list()}
     assert names == {"thoth", "thoth/none", "thoth/harpool.txt", "thoth/velmar.txt", "thoth/tolquin.txt"}
