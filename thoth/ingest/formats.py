@@ -76,7 +76,7 @@ def read(
     try:
         if _is_pdf(data, name):
             document = _reader("pdf")(data, name, on_page, recognize=recognize)
-            remedy = f"it is probably a scan; {ocr.offer()}"
+            remedy = f"it is probably a scan; {ocr.remedy(recognize)}"
         elif data.startswith(_ZIP):
             document, what = _read_zip(data, name)
         elif data.startswith(_RTF) or data[:64].lstrip().startswith(_RTF):

@@ -49,20 +49,28 @@ class _Bookmark:
 class _Unread:
     """Pages (from 0) that could not be read, by the reason."""
 
+    remedy: str
     scans: list[int] = field(default_factory=list)
     garbled: list[int] = field(default_factory=list)
     recognized: list[int] = field(default_factory=list)
 
+    def note(self, page: int, *, is_recognized: bool) -> None:
+        """Note a page without text that shows something."""
+        if is_recognized:
+            self.recognized.append(page)
+        elif page not in self.garbled:
+            self.scans.append(page)
+
     def warn(self, name: str) -> None:
         """Say which pages are missing."""
         if self.scans:
-            log.warning("%s: no text on %s: %s", name, _listed(self.scans), ocr.offer())
-        if self.garbled:
+            log.warning("%s: no text on %s: %s", name, _listed(self.scans), self.remedy)
+        if garbled := [page for page in self.garbled if page not in self.recognized]:
             log.warning(
                 "%s: the letters on %s cannot be told, their fonts do not say what they mean: %s",
                 name,
-                _listed(self.garbled),
-                ocr.offer(),
+                _listed(garbled),
+                self.remedy,
             )
         if self.recognized:
             log.warning("%s: text recognition (OCR) read %s: check numbers and names", name, _listed(self.recognized))
@@ -86,7 +94,7 @@ def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = 
     """
     has_end = _END_MARK in data.rstrip(b"\0 \t\r\n")[-_END_MARK_WITHIN:]
     start = data[:_HEADER_WITHIN].find(_HEADER)
-    book = _Book(name, on_page)
+    book = _Book(name, on_page, ocr.remedy(recognize))
     try:
         pages = _read_pdfium(data, book, recognize)
         if pages is None and start > 0:  # places in the file are counted from the header, or from the begin
@@ -111,11 +119,11 @@ def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = 
 class _Book:
     """What is read so far: texts and blocks of the pages, handed on one by one."""
 
-    def __init__(self, name: str, on_page: OnPage) -> None:
+    def __init__(self, name: str, on_page: OnPage, remedy: str) -> None:
         self.name = name
         self.texts: list[str] = []
         self.blocks: list[Block] = []
-        self.unread = _Unread()
+        self.unread = _Unread(remedy)
         self._on_page = on_page
         self._headings = Headings()
         self._at = 0
@@ -184,11 +192,8 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
         if not lines and (found := list(pdf_groups.plain(text.split("\n")))):
             return found
         if not lines and next(page.get_objects(max_depth=1), None) is not None:
-            if recognize and (recognized := ocr.read(page)):
-                unread.recognized.append(number)
-                return list(pdf_groups.plain(recognized.split("\n")))
-            if number not in unread.garbled:
-                unread.scans.append(number)
+            lines = ocr.read(page) if recognize else []
+            unread.note(number, is_recognized=bool(lines))
         return list(pdf_groups.groups(lines))
     finally:
         text_page.close()

@@ -321,6 +321,22 @@ def pdf_scan() -> bytes:
     return pages(image)
 
 
+def scan_of(pdf: bytes, turn: int = 0) -> bytes:
+    """Return a PDF whose pages are pictures of those of another one, turned clockwise by some degrees."""
+    import pypdfium2
+
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, invariant=True)
+    for page in pypdfium2.PdfDocument(pdf):
+        picture = page.render(scale=200 / 72, grayscale=True, rotation=turn).to_pil()
+        size = picture.width * 72 / 200, picture.height * 72 / 200
+        canvas.setPageSize(size)
+        canvas.drawImage(ImageReader(picture), 0, 0, *size)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
 @sample
 def pdf_no_end_mark() -> bytes:
     return pages(lines(PROSE)).removesuffix(b"%%EOF\n")
