@@ -56,7 +56,7 @@ def parts(data: bytes, name: str, read_other: ReadOther | None = None) -> list[L
     """
     with Package(data, name) as package:
         main = _main(package)
-        body = child(package.xml(main), "body")
+        body = next(below(package.rescued(main), "body"), None)
         if body is None:
             raise package.damaged()
         try:

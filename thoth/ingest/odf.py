@@ -69,7 +69,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
             manifest = archive.optional("META-INF/manifest.xml")
             if next(below(manifest, "encryption-data"), None) is not None:
                 raise archive.encrypted()
-            return _document(name, archive.xml("content.xml"), archive.optional("styles.xml"), archive)
+            return _document(name, archive.rescued("content.xml"), archive.optional("styles.xml"), archive)
     except RecursionError as error:
         raise DocumentError(f"{name} is damaged and cannot be read: export it again") from error
 

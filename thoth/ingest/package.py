@@ -5,10 +5,12 @@ Members are only ever read by name into memory, so a name such as `../../x` can 
 
 from __future__ import annotations
 
+import codecs
 import io
 import logging
 import posixpath
 import re
+import struct
 import zlib
 from collections.abc import Iterator
 from typing import Self
@@ -17,7 +19,7 @@ from xml.etree import ElementTree
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from thoth.errors import DocumentError, UnknownFormatError
-from thoth.ingest import text
+from thoth.ingest import broken_xml, text
 from thoth.ingest.html import declared_charset
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,9 @@ MAX_UNPACKED_BYTES = 128 << 20
 MAX_ELEMENTS = 2_000_000
 
 _ENCRYPTED = 0x1
+_LOCAL_HEADER = struct.Struct("<26xHH")  # ends with the lengths of the name and the extra field behind it
+_UTF16_MARKS = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
+_SALVAGED_BYTES = 256  # what is lost before the first bad byte, at most
 _BARE_AMPERSAND = re.compile(r"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});)")
 _REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,7})|([0-9]{1,8}));")
 
@@ -40,6 +45,7 @@ class Package:
 
     def __init__(self, data: bytes, name: str) -> None:
         self.name = name
+        self._data = data
         self._left = MAX_UNPACKED_BYTES
         try:
             self._zip = ZipFile(io.BytesIO(data))
@@ -154,6 +160,46 @@ class Package:
             raise self.damaged()
         return root
 
+    def rescued(self, member: str) -> ElementTree.Element:
+        """Return the root element of the member that holds the text; of a damaged one what can be told, with a warning.
+
+        Raises:
+            DocumentError: As `xml`, but for damage.
+        """
+        try:
+            return self.xml(member)
+        except DocumentError:
+            if (found := self._members.get(member)) is None or found.flag_bits & _ENCRYPTED or self.is_spent:
+                raise
+            data = self._salvaged(member)
+            markup = data.decode("utf-16" if data.startswith(_UTF16_MARKS) else "utf-8", "replace")
+            root = broken_xml.recovered(markup) if is_harmless(markup) else None
+            if root is None:
+                raise
+        log.warning("%s is damaged: what can still be read was read, some of its text may be missing", self.name)
+        return root
+
+    def _salvaged(self, member: str) -> bytes:
+        """Return a member's bytes up to where they are damaged."""
+        found = self._members[member]
+        head = self._data[found.header_offset : found.header_offset + _LOCAL_HEADER.size]
+        if len(head) < _LOCAL_HEADER.size or found.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            return b""
+        start = found.header_offset + _LOCAL_HEADER.size + sum(_LOCAL_HEADER.unpack(head))
+        packed = self._data[start : start + found.compress_size]
+        if found.compress_type == ZIP_STORED:
+            return packed[: self._left]
+        unpacked, inflate = bytearray(), zlib.decompressobj(-zlib.MAX_WBITS)
+        for at in range(0, len(packed), _SALVAGED_BYTES):
+            try:
+                unpacked += inflate.decompress(packed[at : at + _SALVAGED_BYTES])
+            except zlib.error:
+                break
+            if len(unpacked) > self._left:
+                raise self._too_large()
+        self._left -= len(unpacked)
+        return bytes(unpacked)
+
     def optional(self, member: str) -> ElementTree.Element | None:
         """Return a member's root element; None, with a warning, where what it says must be done without.
 
@@ -187,8 +233,7 @@ class Package:
 
 def parse(markup: str) -> ElementTree.Element | None:
     """Return the root of an XML text, None where it is none, declares entities, or has too many elements."""
-    # Entities are what makes XML dangerous (files read, a billion laughs); no format here has use for them.
-    if "<!ENTITY" in markup or elements(markup) > MAX_ELEMENTS:
+    if not is_harmless(markup):
         return None
     for attempt in (lambda: markup, lambda: _mended(markup)):
         try:
@@ -196,6 +241,12 @@ def parse(markup: str) -> ElementTree.Element | None:
         except (ElementTree.ParseError, ValueError):
             continue
     return None
+
+
+def is_harmless(markup: str) -> bool:
+    """Tell whether an XML text may be parsed."""
+    # Entities are what makes XML dangerous (files read, a billion laughs); no format here has use for them.
+    return "<!ENTITY" not in markup and elements(markup) <= MAX_ELEMENTS
 
 
 def elements(markup: str) -> int:

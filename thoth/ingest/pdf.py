@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import ocr, pdf_forms, pdf_groups, pdf_lines, tex_ligatures
+from thoth.ingest import cyrillic_letters, ocr, pdf_forms, pdf_groups, pdf_lines, tex_ligatures
 from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore
 from thoth.ingest.pdf_chars import Chars
 from thoth.ingest.pdf_groups import Group
@@ -53,6 +53,7 @@ class _Unread:
     scans: list[int] = field(default_factory=list)
     garbled: list[int] = field(default_factory=list)
     recognized: list[int] = field(default_factory=list)
+    cyrillic: list[int] = field(default_factory=list)
 
     def note(self, page: int, *, is_recognized: bool) -> None:
         """Note a page without text that shows something."""
@@ -71,6 +72,11 @@ class _Unread:
                 name,
                 _listed(garbled),
                 self.remedy,
+            )
+        if self.cyrillic:
+            pages = _listed(self.cyrillic)
+            log.warning(
+                "%s: the letters on %s were read as Cyrillic; their fonts say otherwise, or nothing", name, pages
             )
         if self.recognized:
             log.warning("%s: text recognition (OCR) read %s: check numbers and names", name, _listed(self.recognized))
@@ -182,7 +188,11 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
         return []
     try:
         text = tex_ligatures.restored(text_page.raw, text_page.get_text_range())
-        if unknown := _unknown_letters(text_page, text):
+        unknown = _unknown_letters(text_page, text)
+        text, latin = cyrillic_letters.restored(text, bool(unknown)), text
+        if text != latin:
+            unread.cyrillic.append(number)
+        elif unknown:
             unread.garbled.append(number)
             # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
             if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED and not _reads_as_words(text):

@@ -60,7 +60,9 @@ def read(render: Callable[[int], Any], scale: float) -> list[list[Line]]:
         again = _words(turned, scale)
         if again is not None and (_is_upright(again) or _confidence(again) > _confidence(words)):
             words, height = again, turned_height
-    return [[*_lines(block, scale, height)] for _, block in groupby(_legible(words or ()), key=lambda word: word.block)]
+    return [
+        [*_lines([*block], scale, height)] for _, block in groupby(_legible(words or ()), key=lambda word: word.block)
+    ]
 
 
 def _picture(bitmap: Any) -> tuple[bytes, int]:

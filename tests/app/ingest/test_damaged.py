@@ -1,0 +1,89 @@
+"""Office files whose main part is damaged: what can still be read is read, with a warning."""
+
+import logging
+import zipfile
+from io import BytesIO
+
+import pytest
+
+from tests.app.ingest import packages
+from thoth.errors import DocumentError
+from thoth.ingest import broken_xml, formats
+
+PARAGRAPHS = [f"Sentence {number} of the report on the harbour of Harpool." for number in range(400)]
+BODY = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in PARAGRAPHS)
+
+
+def read(data: bytes, name: str, caplog: pytest.LogCaptureFixture) -> list[str]:
+    with caplog.at_level(logging.WARNING, logger="thoth"):
+        text = formats.read(data, name).text
+    assert caplog.messages == [f"{name} is damaged: what can still be read was read, some of its text may be missing"]
+    return text.split("\n\n")
+
+
+def place_of(data: bytes, member: str) -> tuple[int, int]:
+    """Return where a member's bytes begin and end in an archive."""
+    info = zipfile.ZipFile(BytesIO(data)).getinfo(member)
+    start = info.header_offset + 30 + len(member)
+    return start, start + info.compress_size
+
+
+def test_a_part_that_does_not_unpack_to_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    data = bytearray(packages.docx({"body": BODY}))
+    start, end = place_of(bytes(data), "word/document.xml")
+    middle = (start + end) // 2
+    data[middle : middle + 40] = b"\xff" * 40
+    found = read(bytes(data), "report.docx", caplog)
+    assert found[:100] == PARAGRAPHS[:100]
+
+
+def test_a_checksum_that_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
+    stored = BytesIO()
+    with zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", f"<w:document {packages.WORD}><w:body>{BODY}</w:body></w:document>")
+    data = stored.getvalue().replace(b"Sentence 7 of", b"Sentence 7 \xff\xff")
+    found = read(data, "report.docx", caplog)
+    assert found[8:] == PARAGRAPHS[8:]
+    assert found[7].startswith("Sentence 7 \ufffd\ufffd the report")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "<w:p><w:r><w:t>Before</w:t></w:r><w:p><w:r><w:t>After</w:t></w:r></w:p>",  # an end is missing
+        "<w:p><w:r><w:t>Before</w:t></w:r></w:p></w:tbl><w:p><w:r><w:t>After</w:t></w:r></w:p>",  # one too many
+        '<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p w:x="<"><w:r><w:t>After</w:t></w:r></w:p>',
+        "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><w:r w:<w:t>After</w:t></w:r></w:p>",  # a tag is cut
+        "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><x:r><w:t>After</w:t></x:r></w:p>",  # a name space nobody declares
+        "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><w:r><w:t>After",  # the end is missing
+    ],
+)
+def test_tags_that_do_not_match(broken: str, caplog: pytest.LogCaptureFixture) -> None:
+    text = "\n\n".join(read(packages.docx({"body": broken}), "report.docx", caplog))
+    assert "Before" in text
+    assert "After" in text
+
+
+def test_an_opendocument_text_that_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    content = f"<office:document-content {packages.ODF}><office:body><office:text><text:p>Before</text:p><text:p>Aft"
+    data = packages.odf("odt", {"body": "", "files": {"content.xml": content}})  # type: ignore[dict-item]
+    assert read(data, "report.odt", caplog) == ["Before", "Aft"]
+
+
+def test_entities_stay_refused() -> None:
+    markup = f'<!DOCTYPE x [<!ENTITY a "boo">]><w:document {packages.WORD}><w:body><w:p>&a;</w:body>'
+    with pytest.raises(DocumentError, match="is damaged"):
+        formats.read(packages.docx({"files": {"word/document.xml": markup}}), "report.docx")  # type: ignore[dict-item]
+
+
+def test_what_is_no_xml_has_no_root() -> None:
+    assert broken_xml.recovered("no tags at all") is None
+    assert broken_xml.recovered("< <<< >> </a> <!-- <a>") is None
+
+
+def test_depth_is_bounded() -> None:
+    root = broken_xml.recovered("<a>" * 100_000 + "text")
+    assert root is not None
+    assert sum(1 for _ in root.iter()) == 400
+    assert "".join(root.itertext()) == "text"
