@@ -23,23 +23,26 @@ _LETTER = "[\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u00ff\u00d7\u00f7]"
 _WORD = re.compile(rf"(?:[^\W\d_]|{_LETTER})+")
 _FOREIGN = re.compile(rf"{_LETTER}{{3,}}")
 _RUN = re.compile("(?<![A-Za-z])[\x80-\xff]+(?![A-Za-z])")
-_FEWEST_LETTERS = 20
-_LEAST_SHARE = 0.3  # of all letters of the page; accents of other languages stand between plain letters
-_VOWELS = 0.3, 0.55  # their share in Russian, Ukrainian and Bulgarian is about 0.42
+# Accents of other languages stand between plain letters. Behind a page that is Cyrillic, a few words are enough.
+_FEWEST_LETTERS, _FEWEST_BEHIND = 20, 6
+_LEAST_SHARE, _LEAST_BEHIND = 0.3, 0.02  # of all letters of the page
+_VOWELS = 0.25, 0.6  # their share in Russian, Ukrainian and Bulgarian is about 0.42
 
 
-def restored(text: str, is_unmapped: bool) -> str:
+def restored(text: str, *, is_unmapped: bool, is_likely: bool) -> str:
     """Return the text of a page with Cyrillic letters where Latin ones make no words; it keeps its length.
 
     Args:
         text: of the page.
         is_unmapped: whether its fonts do not say what their letters mean.
+        is_likely: whether an earlier page was Cyrillic.
     """
     if not _FOREIGN.search(text):
         return text
     words = _WORD.findall(text)
     foreign = "".join(word for word in words if _FOREIGN.fullmatch(word))
-    if len(foreign) < max(_FEWEST_LETTERS, _LEAST_SHARE * sum(map(len, words))):
+    fewest, share = (_FEWEST_BEHIND, _LEAST_BEHIND) if is_likely else (_FEWEST_LETTERS, _LEAST_SHARE)
+    if len(foreign) < max(fewest, share * sum(map(len, words))):
         return text
     table = _T2A if is_unmapped else _WINDOWS
     letters = foreign.translate(table).lower()

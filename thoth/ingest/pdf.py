@@ -189,7 +189,8 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
     try:
         text = tex_ligatures.restored(text_page.raw, text_page.get_text_range())
         unknown = _unknown_letters(text_page, text)
-        text, latin = cyrillic_letters.restored(text, bool(unknown)), text
+        latin = text
+        text = cyrillic_letters.restored(text, is_unmapped=bool(unknown), is_likely=bool(unread.cyrillic))
         if text != latin:
             unread.cyrillic.append(number)
         elif unknown:

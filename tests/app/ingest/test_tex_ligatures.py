@@ -109,3 +109,16 @@ def test_codes_of_a_formula_are_no_ligatures() -> None:
 def test_a_known_font_does_not_become_unknown_beside_one() -> None:
     pieces = (b"F1", b"the debdi\x1b"), (b"F2", b"con\x1cgure")
     assert text_of(*pieces) == "the debdiff\n\ncongure"
+
+
+def test_quotes_and_dashes_of_t1() -> None:
+    signs = b" \x10Yes,\x11 said \x12die Frau\x10 in 1914\x151918 \x16 \x13oui\x14"
+    assert text_of((b"F1", written(WORDS, T1) + signs)) == WORDS + " “Yes,” said „die Frau“ in 1914–1918 — «oui»"
+
+
+def test_quotes_need_no_ligature_beside_them() -> None:
+    assert text_of((b"F1", b"The \x10harbour\x11 of Harpool \x15 a town")) == "The “harbour” of Harpool – a town"
+
+
+def test_accents_of_ot1_are_no_quotes() -> None:
+    assert "“" not in text_of((b"F1", b"Caf\x13e caf\x13es a\x10eul na\x12vet\x13ement"))
