@@ -1,6 +1,6 @@
 """Bundles: a hypernetwork's weights and what it needs to know about its base, in one folder.
 
-`config.json` + `model.safetensors`. What is wrong with one is said in one line, before anything is computed.
+`config.json` + `model.safetensors`. Faults are reported in one line, before anything is computed.
 """
 
 from __future__ import annotations

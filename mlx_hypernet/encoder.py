@@ -75,8 +75,8 @@ def last_features(model: nn.Module, ids: mx.array) -> mx.array:
 def pooled(features: mx.array, spans: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     """The mean of each chunk's features over its own tokens: what the chunk is about, in one vector.
 
-    Pooled are the features of the last layer, behind the final norm, which are computed anyway. The template's tokens
-    stay out: they are the same in every chunk, and among them is the first, whose features dwarf all others in many
+    The features of the last layer after the final norm are pooled: they are computed anyway. The template's tokens
+    are left out: they are the same in every chunk, and among them is the first, whose features dwarf all others in many
     bases.
 
     Args:

@@ -114,7 +114,7 @@ def batched(rows: Sequence[Fitted | None]) -> Fitted | None:
 
 
 def put(model: nn.Module, fitted: Fitted | None) -> None:
-    """Make a fitted adapter the model's one active adapter, or take off whatever is attached.
+    """Make a fitted adapter the model's one active adapter, or take off the one that is attached.
 
     Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, is not changed inside.
     One that `batched` made is for inputs with that many rows.
@@ -138,8 +138,8 @@ def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
     Key/value caches made before belong to another adapter: drop them.
 
     Raises:
-        AdapterError: when layers or shapes do not fit; the model is then as it was.
-        UnsupportedBaseError: when the model has no such modules; the model is then as it was.
+        AdapterError: when layers or shapes do not fit; the model is then unchanged.
+        UnsupportedBaseError: when the model has no such modules; the model is then unchanged.
     """
     put(model, fit(model, adapter))
 

@@ -1,4 +1,4 @@
-"""Quantised hypernetworks: matrices at 8 or 4 bits, everything else as it was.
+"""Quantised hypernetworks: matrices at 8 or 4 bits, everything else unchanged.
 
 A file is then about half or a quarter as large as in bf16; what that costs in answers is measured in docs/LOG.md.
 """

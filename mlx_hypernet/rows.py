@@ -43,7 +43,7 @@ class Rows:
         return Rows([adapter for one in caches for adapter in one.adapters])
 
     def extend(self, other: Rows) -> None:
-        """Add the rows of another batch behind these."""
+        """Append the rows of another batch."""
         self._change([*self.adapters, *other.adapters])
 
     def filter(self, keep: Sequence[int]) -> None:
@@ -55,7 +55,7 @@ class Rows:
         return Rows([self.adapters[row]])
 
     def prepare(self, **_: Any) -> None:
-        """Padding is none of an adapter's business."""
+        """Do nothing: adapters do not depend on padding."""
 
     def finalize(self) -> None:
         """See `prepare`."""
@@ -81,7 +81,7 @@ class Rows:
 
 
 class RowModel:
-    """A base that runs each row of a batch with the adapter it finds behind the row's caches.
+    """A base that runs each row of a batch with the adapter it finds after the row's caches.
 
     Args:
         model: the base, as mlx-lm loads it.
@@ -92,7 +92,7 @@ class RowModel:
         self._put: tuple[Fitted | None] | None = None  # what is attached, None if that is not known
 
     def __call__(self, tokens: mx.array, cache: Sequence[Any]) -> mx.array:
-        """Token ids (rows, T) and the caches of the layers with `Rows` behind them -> logits (rows, T, vocabulary)."""
+        """Token ids (rows, T) and the caches of the layers followed by `Rows` -> logits (rows, T, vocabulary)."""
         *layers, rows = cache
         wanted = rows.batched
         if self._put is None or self._put[0] is not wanted:
@@ -102,5 +102,5 @@ class RowModel:
         return logits
 
     def forget(self) -> None:
-        """Something else was attached in the meantime."""
+        """Forget what is attached: something else was attached meanwhile."""
         self._put = None

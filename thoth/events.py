@@ -102,7 +102,7 @@ class Progress:
     """`done` of `total` steps of a stage are finished.
 
     The stages: "load", "read", "absorb"; of a question "check", while an answer is held back until it is known what it
-    stands on (its tokens so far, of the most it may have), and "look", when a passage is read for a second answer.
+    is based on (its tokens so far, of the most it may have), and "look", when a passage is read for a second answer.
 
     Attributes:
         stage: name of the stage.
@@ -237,12 +237,12 @@ class Answer:
 
     @property
     def support(self) -> Support:
-        """What the answer stands on; see `Support`."""
+        """What supports the answer; see `Support`."""
         return support(self.stats, self.sources)
 
 
 def support(stats: Stats, sources: Sequence[Passage]) -> Support:
-    """Return what an answer with these passages stands on."""
+    """Return what supports an answer with these passages."""
     if sources:
         return "supported"
     return "unsupported" if stats.chunks or stats.document_tokens_in_context else "none"

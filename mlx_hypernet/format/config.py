@@ -161,7 +161,7 @@ class BundleConfig:
         source: where the weights came from: repository or folder, revision, step.
         tool_version: version of the program that wrote the bundle.
         quantization: of the stored matrices; None where they are dense.
-        recall: share of facts, 0 to 1, recalled from adapters alone; None where nobody has measured it.
+        recall: share of facts, 0 to 1, recalled from adapters alone; None if it was never measured.
     """
 
     hypernet: HypernetConfig

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlx_hypernet.format.rendering import render
 
-# From Unicode's private use area; one that stands in a text is taken for a control token.
+# From Unicode's private use area; one in a text is taken for a control token.
 _MARK = "\ue000{}\ue001"
 _MARKS = re.compile(r"\ue000(\d+)\ue001")
 # Documents without a token in common at either end: what their templated ids share is the template.
@@ -28,7 +28,7 @@ def template_ids(tokenizer: Any, messages: Sequence[dict[str, Any]], tools: Sequ
     """Apply the chat template with the generation prompt.
 
     Without a system message some templates put in one of their own, which hypernetwork and adapter never saw: where
-    the messages begin with none, they stand below an empty one, as in training.
+    the messages begin with none, they follow an empty one, as in training.
 
     Args:
         tokenizer: a tokenizer of transformers, or mlx-lm's wrapper of one.

@@ -117,7 +117,7 @@ def test_a_damaged_word_index_is_made_anew(home: Path, stored: StoredDocument) -
     library = Library(home)
     with pytest.raises(ThothError, match="doctor --repair"):
         library.search("lamps", [stored.id], 5)
-    assert library.repair() == ["made the word index anew"]
+    assert library.repair() == ["rebuilt the word index"]
     assert [ref.number for ref, _ in library.search("lamps", [stored.id], 5)] == [1, 2]
     assert library.repair() == []
 

@@ -69,7 +69,7 @@ class Done:
 
 @dataclass
 class Report:
-    """What became of many sources.
+    """The result of absorbing many sources.
 
     Attributes:
         done: the documents, in the order of their sources.
@@ -117,7 +117,7 @@ def new(source: Source, chunking: Chunking) -> Absorption:
 def absorb(engine: Engine, library: Library, sources: Sources, chunking: Chunking, listener: Listener) -> Report:
     """Absorb documents one after the other; one that cannot be read does not stop the others.
 
-    Chunks that are absorbed stay in the library whatever happens: called again, it resumes there.
+    Chunks that are absorbed always stay in the library: called again, it resumes there.
 
     Args:
         engine: with a pair loaded.

@@ -157,7 +157,7 @@ NO_CHUNK = "No chunk fits the question: answered without your documents."
 
 
 def support(answer: Answer) -> str:
-    """Say in one sentence what an answer from the weights stands on."""
+    """Say in one sentence what supports an answer from the weights."""
     if answer.support == "none":
         return NO_CHUNK
     look = f" {looked.capitalize()}." if (looked := second_look(answer.stats)) else ""

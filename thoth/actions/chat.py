@@ -31,7 +31,7 @@ class Chat:
     Args:
         workspace: the loaded pair and the library.
         sessions: stores the chat; None: it is not stored, and remembers nothing beyond its window.
-        not_saved: called when storing fails; the chat goes on.
+        not_saved: called when storing fails; the chat continues.
         earlier: a stored chat that is resumed; None begins one.
         system: its system prompt from now on; None: the one it has, or that of the settings.
 
@@ -171,5 +171,5 @@ class Chat:
         try:
             self._sessions.put(self.session, self.turns[-1])
         except ThothError as error:
-            self._sessions = None  # said once; the chat goes on without the disk
+            self._sessions = None  # said once; the chat continues without the disk
             self._not_saved(error)

@@ -1,4 +1,4 @@
-"""Documents that belong to one chat: results of tools, older turns. They are absorbed as any other and go with it."""
+"""Documents of one chat: results of tools, older turns; absorbed like any other, and removed with the chat."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def document(turn: Turn) -> Document:
     """Return what is absorbed of a turn: what was said, with speakers and time in the record, not in the text.
 
     A hypernetwork reads facts best as they are: nano recalls 93% of single facts from their text alone, and fewer the
-    more stands around them (docs/measurements.md, "Conversation memory").
+    more text surrounds them (docs/measurements.md, "Conversation memory").
     """
     parts = [(YOU, turn.question.strip()), (THOTH, turn.answer.strip())]
     text, blocks = "", []

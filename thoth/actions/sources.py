@@ -46,7 +46,7 @@ class Source:
         return os.path.abspath(self.place) if self.is_local else self.place
 
     def skips(self, error: ThothError) -> bool:
-        """Tell whether an error is no failure: folders also hold pictures and programs."""
+        """Tell whether an error only skips a file: folders also hold pictures and programs."""
         return not self.named and isinstance(error, UnknownFormatError)
 
 
@@ -107,7 +107,7 @@ def expand(names: Iterable[str], *, stdin: bool = False) -> Sources:
 
 
 def present(sources: Sources) -> Sources:
-    """Move missing files to the failures: a misspelt name should not take as long to find as a model takes to load."""
+    """Move missing files to the failures, so that a misspelt name is reported before a model is loaded."""
     missing = [source for source in sources.documents if source.is_local and not os.path.lexists(source.place)]
     errors = [DocumentError(f"there is no file {shown(source.place)}: check the name") for source in missing]
     failures = [Failure(source.place, error) for source, error in zip(missing, errors, strict=True)]

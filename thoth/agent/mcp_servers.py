@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 START_SECONDS = 20.0
 CALL_SECONDS = 60.0
 _END_SECONDS = 5.0
-_MOST_TOOLS = 32  # of one server: their schemas stand in each prompt
+_MOST_TOOLS = 32  # of one server: their schemas are in each prompt
 _LONGEST_SCHEMA = 4000  # letters
 _LONGEST_DESCRIPTION = 200
 _LONGEST_RESULT = 1 << 20

@@ -40,7 +40,7 @@ def meaning(need: str) -> str:
 
 @dataclass(frozen=True)
 class Wish:
-    """A call that needs permissions nobody gave yet.
+    """A call that needs permissions not given yet.
 
     Attributes:
         tool: name of the tool.

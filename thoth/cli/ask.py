@@ -70,7 +70,7 @@ def ask(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 7 if nothing in the documents supports the answer.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print what the answer stands on.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Do not print what supports the answer.")] = False,
     route: options.Route = None,
     top_k: options.TopK = None,
     with_text: options.WithText = None,

@@ -29,7 +29,7 @@ def chat(
     name: options.ChatName = None,
     system: options.System = None,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Do not print what answers stand on, nor how full the context is.")
+        bool, typer.Option("--quiet", "-q", help="Do not print what supports answers, nor how full the context is.")
     ] = False,
     route: options.Route = None,
     top_k: options.TopK = None,
@@ -167,7 +167,7 @@ class _Loop:
         except UnicodeDecodeError as error:
             raise UsageError("standard input is not text; send it as UTF-8") from error
         except KeyboardInterrupt:
-            raise Stopped("left; `thoth chat --continue` goes on with this chat") from None
+            raise Stopped("left; `thoth chat --continue` resumes this chat") from None
 
     def _obey(self, line: str) -> bool:
         """Carry out a command; returns whether it leaves."""

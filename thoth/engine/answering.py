@@ -63,7 +63,7 @@ class _Reply:
         mask: constrains the calls, None where no grammar describes them.
         processors: what else changes the logits.
         row: id in the decoder; None while the question waits for room there.
-        told: how many of the drawn tokens the task has heard of.
+        told: how many of the drawn tokens were reported.
     """
 
     task: Task
@@ -174,7 +174,7 @@ class Answerer:
             reply = rows[decoded.row]
             try:
                 self._hear(reply, decoded)
-            except Exception as error:  # of one question: the others go on
+            except Exception as error:  # of one question: the others continue
                 self._end(reply, error)
 
     def fail(self, error: Exception) -> None:

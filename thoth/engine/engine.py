@@ -109,7 +109,7 @@ class Engine:
     ) -> Request:
         """Turn a document into adapters, or find it in the library. Ends with `Absorbed` or `Failed`.
 
-        Absorbed chunks stay in the library whatever happens: the next absorb of this document resumes after them.
+        Absorbed chunks always stay in the library: the next absorb of this document resumes after them.
 
         Args:
             source: a source as `ingest.read` takes it, or a document that has been read.
@@ -187,7 +187,7 @@ class Engine:
                 task.stop()
 
     def close(self) -> None:
-        """Stop everything, drop the model and end the threads; a file that is being read is not waited for."""
+        """Stop everything, drop the model and end the threads; it does not wait for a file that is being read."""
         self.stop()
         self._reader.close()
         with self._lock:
@@ -205,7 +205,7 @@ class Engine:
         return request
 
     def _queue(self, task: Task, turns: _Turns) -> None:
-        """Let a task take its next turn after whatever waits for the MLX thread already."""
+        """Queue a task's next turn after everything that already waits for the MLX thread."""
         try:
             self._on_thread(self._turn, task, turns)
         except Stopped as error:
@@ -320,7 +320,7 @@ class Engine:
         return self._answerer is not None and self._answerer.busy
 
     def _step(self) -> None:
-        """One token for each question in flight; then whatever waits for this thread, then the next."""
+        """One token for each question in flight; then everything that waits for this thread, then the next."""
         assert self._answerer is not None
         try:
             self._answerer.step()

@@ -115,7 +115,7 @@ class Grammars:
         return Mask(matcher, self._vocabulary, self._form.begin, stop, max_tokens, closing, choosing)
 
     def _longest(self, function: Mapping[str, Any]) -> int:
-        """A bound on the tokens of a call whose texts are empty: names of arguments stand in the schema."""
+        """A bound on the tokens of a call whose texts are empty: names of arguments are in the schema."""
         text = function["name"] + json.dumps(function["parameters"].get("properties", {}))
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 

@@ -30,7 +30,7 @@ class LoadedPair:
         tokenizer: the base's tokenizer in mlx-lm's wrapper.
         bundle: the hypernetwork and its description of the base.
         context_length: context length of the base, in tokens.
-        recall: share of facts recalled from adapters alone, None if nobody has measured it.
+        recall: share of facts recalled from adapters alone, None if it was never measured.
     """
 
     model: nn.Module

@@ -37,7 +37,7 @@ class Task:
 
     @property
     def stopped(self) -> bool:
-        """Whether somebody stopped the request."""
+        """Whether the request was stopped."""
         return self._stop.is_set()
 
     def stop(self) -> None:

@@ -21,7 +21,7 @@ class Sampling:
     Attributes:
         temperature: 0 takes the most likely token; 1 draws as the model says.
         top_p: only the most likely tokens that together have this probability are drawn from; 1 for all.
-        seed: the same seed draws the same answer, whatever else is answered meanwhile; None draws anew each time.
+        seed: the same seed draws the same answer, whatever else is answered meanwhile; None draws another each time.
         stop: texts that end the answer; they are not part of it.
         logprobs: how many of the most likely tokens are reported beside each token; None reports nothing.
     """

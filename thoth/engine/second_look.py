@@ -1,7 +1,7 @@
 """The second look: where nothing supports an answer from the weights, the best passage is read for another one.
 
 It costs an answer and the tokens of a passage, so it is for pairs whose adapters alone recall little. The first answer
-is held back until it is known what it stands on: an answer that people read is never taken back.
+is held back until its support is known: an answer that people read is never taken back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def begin(ask: Begin, question: Question, task: Task, recall: float | None) -> N
         ask: begins to answer a question; its task hears of the rest.
         question: its routing says whether a second look is wanted.
         task: of the request; gets the pieces of the answer that counts, and the progress of one that is held back.
-        recall: share of facts that the pair recalls from adapters alone, None if nobody has measured it.
+        recall: share of facts that the pair recalls from adapters alone, None if it was never measured.
     """
     ask(question, _FirstLook(ask, question, task) if _wanted(question, recall) else task)
 
@@ -53,7 +53,7 @@ class _Before(Task):
 
 
 class _FirstLook(_Before):
-    """Holds an answer back until it is known what it stands on, and asks again where it stands on nothing."""
+    """Holds an answer back until its support is known, and asks again if it has none."""
 
     def __init__(self, ask: Begin, question: Question, task: Task) -> None:
         super().__init__(task)
@@ -81,7 +81,7 @@ class _FirstLook(_Before):
 
 
 class _SecondLook(_Before):
-    """Says of an answer that it is a second one."""
+    """Marks an answer as a second one."""
 
     def tell(self, event: Event) -> None:
         # A passage that does not fit into the model's context is not read.

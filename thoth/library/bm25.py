@@ -1,8 +1,8 @@
 """Which chunks share words with a question: BM25 over the postings of SQLite's FTS5 index.
 
-FTS5 cuts text into words and keeps, for each word, the chunks it stands in. Its own ranking is not used: it takes the
+FTS5 cuts text into words and keeps, for each word, the chunks it is in. Its own ranking is not used: it takes the
 frequency of words from the whole library, where a question is about some documents, and gives nearly nothing to a
-word that stands in half of the chunks, which within one short document is every other word.
+word that is in half of the chunks, which within one short document is every other word.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _rarest(database: sqlite3.Connection, words: Collection[str]) -> list[str]:
 def _occurrences(
     database: sqlite3.Connection, word: str, keys: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which chunks of `keys` a word stands in, by their place there, and how often in each."""
+    """Return which chunks of `keys` a word is in, by their place there, and how often in each."""
     import numpy as np
 
     (places,) = database.execute(

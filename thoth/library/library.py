@@ -89,7 +89,7 @@ class Library:
         """Take in a document and its chunks, none of them absorbed yet; it is active unless it is a chat's.
 
         If it is there already, complete or not, it is returned as it is. An incomplete one that was cut in another way,
-        by an older Thoth, begins anew.
+        by an older Thoth, begins again.
 
         Raises:
             ResourceError: The disk is full; the library is as before.
@@ -390,7 +390,7 @@ class Library:
     def _remove_files(self, id: str) -> None:
         # Rows first: a crash in between leaves files nobody asks for, never a document without its files.
         with self._database.writing() as database:
-            if queries.found(database, id) is None:  # nobody has begun to absorb it again
+            if queries.found(database, id) is None:  # no process has begun to absorb it again
                 self._files.remove(id)
         self._database.empty_log()
 
@@ -405,5 +405,5 @@ class Library:
             return [*repair.spoiled_texts(database)]
 
     def repair(self) -> list[str]:
-        """Mend what crashes and broken disks leave behind; returns what was done, a line each."""
+        """Repair what crashes and broken disks leave; returns what was done, a line each."""
         return repair.repair(self._database, self._files)

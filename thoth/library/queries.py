@@ -203,7 +203,7 @@ def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: Ch
     ).fetchone()
     if row is None:
         stored = existing(database, ref.document)
-        remedy = f"`thoth docs update {stored.id}` goes on with it"
+        remedy = f"`thoth docs update {stored.id}` resumes it"
         raise DocumentError(f"chunk {ref.number} of {stored.name} is not absorbed: {remedy}")
     return row
 

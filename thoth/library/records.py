@@ -62,7 +62,7 @@ class StoredDocument:
     def state(self, bundle: str | None) -> State:
         """Return what a bundle can do with it; None stands for any bundle.
 
-        "ready": answer questions; "absorbing": go on with the chunks that are missing; "stale": nothing, another
+        "ready": answer questions; "absorbing": absorb the chunks that are missing; "stale": nothing, another
         bundle absorbed it, and it must be absorbed again.
         """
         if bundle is not None and not self.is_of(bundle):
@@ -72,7 +72,7 @@ class StoredDocument:
 
 @dataclass(frozen=True)
 class StoredChunk:
-    """A chunk's text and where it stands.
+    """A chunk's text and where it is.
 
     Attributes:
         ref: names it.

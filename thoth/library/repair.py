@@ -1,4 +1,4 @@
-"""Mending a library: what crashes and broken disks leave behind is removed, what is damaged is absorbed again."""
+"""Repairing a library: what crashes and broken disks leave is removed, what is damaged is absorbed again."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _word_index(connection: sqlite3.Connection) -> Iterator[str]:
         if error.sqlite_errorcode != sqlite3.SQLITE_CORRUPT_VTAB:
             raise
         connection.execute("INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')")
-        yield "made the word index anew"
+        yield "rebuilt the word index"
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _intact(path: Path, expected: Receipt) -> bool:
 
 
 def _orphans(connection: sqlite3.Connection, files: AdapterFiles, home: Path) -> Iterator[Path]:
-    """Remove the files that no row stands for, one after the other."""
+    """Remove the files that have no row, one after the other."""
     known = {files.path(ChunkRef(id, number)) for id, number, *_ in connection.execute(_ADAPTERS)}
     folders = {path.parent for path in known}
     for (bundle,) in connection.execute("SELECT bundle FROM biases").fetchall():

@@ -8,7 +8,7 @@ from thoth.library.search_text import search_text
 from thoth.system.sqlite import Schema
 
 # Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new step that
-# makes the index anew.
+# rebuilds the index.
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 _APPLICATION = int.from_bytes(b"THTH")  # tells a library from other people's databases

@@ -34,9 +34,9 @@ def add(
         file: of a llama, mistral, qwen2, qwen3 or ministral3 model.
         name: of the new pair.
         hypernet: a pair on this machine, or a bundle's folder; None: the first one here that fits.
-        bits: quantise the base anew to 8, 6 or 4; None: as the file has it.
+        bits: quantise the base again to 8, 6 or 4; None: as the file has it.
         force: whether to replace a pair of this name.
-        on_progress: is told `Progress("convert", done, 2)`.
+        on_progress: called with `Progress("convert", done, 2)`.
 
     Raises:
         UsageError: The name is taken.

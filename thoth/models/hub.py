@@ -1,7 +1,7 @@
 """What a repository on the hub holds, and its files into the hub's own cache, where every other tool finds them too.
 
 `python -m thoth.models.hub` is the downloading half: only a process can be stopped at any instant, whatever the hub's
-client waits for. It writes the bytes it has, one number a line; a download that was stopped goes on where it was.
+client waits for. It writes the bytes it has, one number a line; a stopped download resumes where it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What takes long while models are fetched and converted runs in a process of its own, which can be stopped."""
+"""Slow steps of fetching and converting models run in a separate process, which can be stopped."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(
         try:
             while True:
                 if should_stop():
-                    raise Stopped("stopped: pull again to go on")
+                    raise Stopped("stopped: pull again to resume")
                 if ready.select(_LOOK_SECONDS):
                     if not (line := process.stdout.readline()):
                         break

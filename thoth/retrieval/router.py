@@ -115,7 +115,7 @@ def ranking(
     """Rank the absorbed chunks of documents that fit a question, best first, at most `most`.
 
     Where a question asks for whole texts or only points at a document, its chunks are spread over that document. Where
-    no word of the question stands in any chunk and it points at nothing, features alone decide.
+    no word of the question is in any chunk and it points at nothing, features alone decide.
     """
     asked = pointing(question, documents)
     ids = [document.id for document in documents if asked.documents is None or document.id in asked.documents]

@@ -45,7 +45,7 @@ def is_read_only(folder: Path) -> bool:
 
 
 def is_on_read_only_disk(folder: Path) -> bool:
-    """Return whether nobody can write there, whatever the permissions say."""
+    """Return whether the file system is read-only, whatever the permissions say."""
     return bool(os.statvfs(existing(folder)).f_flag & os.ST_RDONLY)
 
 

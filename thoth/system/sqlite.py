@@ -1,7 +1,7 @@
 """A SQLite database that threads and processes share: opening, migrating, writing durably, explaining damage.
 
 Each user borrows a connection. A writer holds SQLite's one write lock from its first step to its last; readers see
-the state before and wait for nobody. What is deleted is overwritten, and only the user may read the file. A database
+the state before and never wait. What is deleted is overwritten, and only the user may read the file. A database
 can be read where nothing can be written, and written on a disk that is full as far as its log finds room.
 """
 
@@ -88,7 +88,7 @@ class Database:
         finalize(self, _close, self._idle)
 
     def close(self) -> None:
-        """Close the connections that nobody is using."""
+        """Close the unused connections."""
         _close(self._idle)
 
     @contextmanager

@@ -108,7 +108,7 @@ class Teller:
         self.begin()
 
     def begin(self) -> None:
-        """Begin the text anew: nobody has a role or an alias yet."""
+        """Begin another text: no role and no alias is used yet."""
         self._roles = self._draw.sample(_ROLES, len(_ROLES))
         self._aliases: dict[str, str] = {}
 

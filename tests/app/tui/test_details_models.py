@@ -53,7 +53,7 @@ class FakeHub:
         on_progress(Progress("download", 1_600_000_000, 6_400_000_000, seconds_left=200.0))
         while not self.finish.wait(0.01):
             if should_stop():
-                raise Stopped("stopped: pull again to go on")
+                raise Stopped("stopped: pull again to resume")
         return PAIR
 
 

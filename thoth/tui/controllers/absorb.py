@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
     from thoth.tui.engine_client import EngineClient
 
-# Folders with more files than this need a confirmation: somebody may have dropped their home.
+# Folders with more files than this need a confirmation: the user may have dropped their home folder.
 MANY_FILES = 50
 _SHOW_EVERY_S = 0.05
 

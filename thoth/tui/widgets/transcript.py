@@ -279,7 +279,7 @@ class Transcript(ScrollView, can_focus=True):
 
 
 def note(turn: Turn) -> str:
-    """Return the line below an answer: how it ended, what it stands on, its cost. What matters most comes first."""
+    """Return the line below an answer: how it ended, what supports it, its cost. What matters most comes first."""
     if turn.state == "failed":
         return turn.error or "failed"
     facts = ["stopped"] if turn.state == "stopped" else []
