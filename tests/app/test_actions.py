@@ -95,7 +95,7 @@ def test_folders_become_their_documents_in_the_order_of_what_was_named(papers: P
     assert str(failure.error) == f"there is no file {tmp_path / 'gone.txt'}: check the name"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything: run as another user")
 def test_a_folder_that_may_not_be_read_is_a_failure(papers: Path) -> None:
     (papers / "deep").chmod(0)
     try:

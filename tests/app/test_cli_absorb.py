@@ -146,7 +146,7 @@ def test_a_full_disk_ends_the_run(thoth: Run, note: Path, folder: Path, monkeypa
     assert "stopped there; 1 source not tried" in result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything: run as another user")
 def test_a_file_that_may_not_be_read(thoth: Run, folder: Path) -> None:
     (folder / "a.txt").chmod(0)
     result = thoth("absorb", folder)

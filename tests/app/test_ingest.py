@@ -145,7 +145,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         ingest.read(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything: run as another user")
 def test_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "secret.txt"
     path.write_text("secret")

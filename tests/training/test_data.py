@@ -71,7 +71,7 @@ def _prepare(*arguments: object) -> None:
     main(["prepare", *map(str, arguments)])
 
 
-@pytest.mark.skipif(not ROPES.exists(), reason="the real ROPES is not here")
+@pytest.mark.skipif(not ROPES.exists(), reason="needs ../shared: the published ROPES is not committed")
 def test_real_ropes(tmp_path: Path) -> None:
     train = read(f"ropes={ROPES / 'train-v1.0.json'}", "train")
     dev = read(f"ropes={ROPES / 'dev-v1.0.json'}", "dev")

@@ -22,10 +22,13 @@ from thoth import ingest
 from thoth.errors import DocumentError, NoTextError
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "cases"
+OTHERS = {"reader-process", "routing"}  # tried in tests/app/ingest/test_web.py and tests/app/test_router.py
 CASES: list[tuple[str, dict[str, Any]]] = [
-    (table.stem, case) for table in sorted(FOLDER.glob("*.yaml")) for case in yaml.safe_load(table.read_text("utf-8"))
+    (table.stem, case)
+    for table in sorted(FOLDER.glob("*.yaml"))
+    for case in yaml.safe_load(table.read_text("utf-8"))
+    if case.get("owner") not in OTHERS
 ]
-OTHERS = {"reader-process", "routing"}
 
 
 def ids(value: object) -> str:
@@ -34,8 +37,6 @@ def ids(value: object) -> str:
 
 @pytest.mark.parametrize(("table", "case"), CASES, ids=ids)
 def test_case(table: str, case: dict[str, Any], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    if case.get("owner") in OTHERS:
-        pytest.skip(case["owner"])
     path = FOLDER / case["file"]
     if (data := packages.build(case)) is not None:
         path = tmp_path / case["file"]

@@ -92,7 +92,7 @@ def test_archives_of_hostile_xml_end(name: str) -> None:
     ends(DEEP[name], name)
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared")
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared: files of known attacks, which are not committed")
 @pytest.mark.parametrize("path", sorted(SHARED.iterdir()) if SHARED.is_dir() else [], ids=lambda path: path.name)
 def test_known_attacks_end_and_the_next_file_is_read(path: Path, tmp_path: Path) -> None:
     (tmp_path / "next.txt").write_text("The next file.")
