@@ -1,7 +1,12 @@
 """Fixtures for every test: a home of its own, no network, and a tiny random model pair made without torch."""
 
+import os
+
 from mlx_hypernet.blas import preload_blas
 
+# The models are tiny: a second thread only waits, and waiting spins. One training took six times the processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 preload_blas()  # before anything imports MLX
 
 import json  # noqa: E402

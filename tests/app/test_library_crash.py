@@ -18,7 +18,6 @@ from tests.app import library_worker, made_up
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef
 
-KILLS = 50
 BIAS = f"bias-{made_up.BUNDLE}.safetensors"
 
 # What the library should hold: number of the note -> name, active, absorbed chunks.
@@ -87,9 +86,10 @@ def expected_files(state: State) -> set[str]:
     }
 
 
-def test_killed_at_any_instant(home: Path, tmp_path: Path, workers: "subprocess.Popen[str]") -> None:
+@pytest.mark.parametrize("kills", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_any_instant(home: Path, tmp_path: Path, workers: "subprocess.Popen[str]", kills: int) -> None:
     chance, state, done = random.Random(0), State(), 0
-    for kill in range(KILLS):
+    for kill in range(kills):
         journal = tmp_path / f"journal-{kill}"
         child = begin(workers, home, journal, kill)
         operations = chance.randint(1, 8)
@@ -123,7 +123,7 @@ def test_killed_at_any_instant(home: Path, tmp_path: Path, workers: "subprocess.
                 refs = [ChunkRef(library_worker.note_id(number), chunk) for chunk in sorted(chunks)]
                 assert library.adapters(refs).A["down_proj"][:, 0, 0, 0].tolist() == sorted(chunks)
         library.close()
-    assert done > KILLS  # it was at work, not still at the beginning
+    assert done > kills  # it was at work, not still at the beginning
 
 
 def test_two_processes_absorb_the_same(home: Path, tmp_path: Path) -> None:
