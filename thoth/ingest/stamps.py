@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from thoth.ingest import files
 
 _MOST_BYTES = 1 << 30  # no reader takes a file as large as this
 _MOST_NAMES = 20_000  # of a folder that is searched, or that is one document
@@ -57,7 +56,7 @@ def of(path: Path, known: Stamp | None = None) -> Stamp | None:
         facts = path.stat()
         if path.is_dir():
             return _of_folder(path)
-        if files.is_stream(path) or facts.st_size > _MOST_BYTES:
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MOST_BYTES:
             return None
         changed = f"{facts.st_mtime_ns} {facts.st_ctime_ns} {facts.st_dev}:{facts.st_ino}"
         if known is not None and (known.size, known.changed) == (facts.st_size, changed):
