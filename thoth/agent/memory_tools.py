@@ -83,19 +83,10 @@ def _line(document: StoredDocument) -> str:
 
 def read_pages(bench: Bench, arguments: Arguments) -> Result:
     """Return pages of a document, as far as they fit in a result; a format without pages has chunks."""
+    from thoth.actions import pages
+
     stored = bench.library.get(arguments["document"])
-    first, last = arguments["first"], arguments["last"]
-    if not 1 <= first <= last:
-        raise UsageError(f"pages {first} to {last} make no sense; the first page is 1")
-    document = bench.library.document(stored.id)
-    if document.pages:
-        blocks = [block for block in document.blocks if block.page is not None and first <= block.page <= last]
-        text = "\n".join(document.text[block.start : block.end] for block in blocks)
-    else:
-        text = "\n".join(chunk.text for chunk in bench.library.chunks(stored.id)[first - 1 : last])
-    if not text.strip():
-        there = document.pages or stored.chunks
-        raise DocumentError(f"no text on these pages; the document has {there}")
+    text = pages.text(bench.library, stored, arguments["first"], arguments["last"])
     shown = bench.cut(text)
     return Result(shown if len(shown) == len(text) else f"{shown} …\n(cut here; the rest is in memory)")
 

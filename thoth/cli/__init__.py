@@ -17,6 +17,7 @@ from thoth.cli.docs import docs
 from thoth.cli.doctor import doctor
 from thoth.cli.edge import Command, Edge, explain
 from thoth.cli.export import export
+from thoth.cli.mcp import mcp
 from thoth.cli.models import group as models
 from thoth.cli.permissions import permissions
 from thoth.cli.serve import serve
@@ -47,6 +48,7 @@ app.add_typer(models, name="models")
 app.add_typer(permissions, name="permissions")
 app.command(cls=Command)(export)
 app.command(cls=Command)(serve)
+app.add_typer(mcp, name="mcp")
 app.command(cls=Command)(doctor)
 
 

@@ -43,17 +43,31 @@ def serve(
     from thoth.serve.server import Address, Server, rules
     from thoth.serve.service import Limits, Service
 
-    folders = tuple(Path(folder).expanduser().resolve() for folder in allow_paths or ())
-    for folder in folders:
-        if not folder.is_dir():
-            raise DocumentError(f"--allow-paths: {folder} is not a folder")
+    readable = folders(allow_paths)
     chosen = settings.load(paths.settings(), model=model)
     address = Address(host, port)
-    key = api_key or os.environ.get("THOTH_API_KEY", "").strip() or None
-    may = rules(address, key, tuple(allow_host or ()), tuple(allow_origin or ()))
+    may = rules(address, key_of(api_key), tuple(allow_host or ()), tuple(allow_origin or ()))
     with started(chosen) as session:
-        limits = Limits(paths=folders, addresses=allow_urls)
+        limits = Limits(paths=readable, addresses=allow_urls)
         service = Service(session.engine, session.library, session.pair.name, chosen, limits)
         service.reads_system = session.engine.reads_system()
         server = Server(application(service, may), limits, address)
         server.run(lambda at: console.say(f"{session.pair.name} serves at {at.url}/v1 (stop with Ctrl-C)"))
+
+
+def folders(names: list[str] | None) -> tuple[Path, ...]:
+    """Return the folders that clients may absorb from.
+
+    Raises:
+        DocumentError: One of them is not there.
+    """
+    found = tuple(Path(name).expanduser().resolve() for name in names or ())
+    for folder in found:
+        if not folder.is_dir():
+            raise DocumentError(f"--allow-paths: {folder} is not a folder; name one that is there")
+    return found
+
+
+def key_of(flag: str | None) -> str | None:
+    """Return the key that clients must send, None for none."""
+    return flag or os.environ.get("THOTH_API_KEY", "").strip() or None

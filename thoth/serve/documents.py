@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from thoth.actions import update as updating
 from thoth.actions.absorb import Absorption
 from thoth.actions.describe import facts
 from thoth.library.records import StoredDocument
+from thoth.serve.allowed import allowed
 from thoth.serve.faults import Fault
 from thoth.serve.jobs import Jobs
 from thoth.serve.service import Service
@@ -47,7 +47,7 @@ async def add(request: Request) -> Response:
     if (wanted.path is None) == (wanted.url is None):
         raise Fault(400, "give one of path and url")
     if wanted.path is not None:
-        place: Path | str = _allowed(wanted.path, service.limits.paths)
+        place: Path | str = allowed(wanted.path, service.limits.paths)
     else:
         place = wanted.url or ""
         if not service.limits.addresses:
@@ -88,7 +88,7 @@ async def update(request: Request) -> Response:
             if not service.limits.addresses:
                 raise Fault(403, "addresses are not fetched by this server; start it with --allow-urls", "not_allowed")
         else:
-            _allowed(document.source, service.limits.paths)
+            allowed(document.source, service.limits.paths)
 
     def apply() -> StoredDocument:
         found = updating.find(service.library, document, service.engine.bundle_id or "")
@@ -198,17 +198,3 @@ async def _named(request: Request) -> StoredDocument:
     service: Service = request.app.state.service
     name = str(request.path_params["id"])
     return await run_in_threadpool(service.library.get, name.removeprefix(_FILE))
-
-
-def _allowed(path: str, folders: tuple[Path, ...]) -> Path:
-    """Return a path that lies in one of the folders that may be read, links resolved.
-
-    Raises:
-        Fault: It does not, or no folder was allowed.
-    """
-    if not folders:
-        raise Fault(403, "paths are not absorbed by this server; start it with --allow-paths FOLDER", "not_allowed")
-    real = Path(os.path.realpath(path))
-    if not Path(path).is_absolute() or not any(real.is_relative_to(os.path.realpath(folder)) for folder in folders):
-        raise Fault(403, "this path is outside of the folders that --allow-paths names", "not_allowed")
-    return real

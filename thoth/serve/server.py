@@ -82,7 +82,7 @@ class Server:
             app,
             http=_protocol(limits),
             ws="none",
-            lifespan="off",
+            lifespan="auto",
             log_config=None,
             access_log=False,
             server_header=False,

@@ -1,0 +1,83 @@
+"""`thoth mcp`: what Thoth knows, as tools for programs that speak the Model Context Protocol."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thoth import settings
+from thoth.cli import console
+from thoth.cli.edge import Command, Group
+from thoth.cli.serve import folders, key_of
+from thoth.cli.start import started
+from thoth.errors import UsageError
+from thoth.system import paths
+
+mcp = typer.Typer(cls=Group, help="Offer the library as tools to other programs (MCP).")
+
+AllowPaths = Annotated[
+    list[str] | None, typer.Option("--allow-paths", metavar="FOLDER", help="Clients may absorb files in it.")
+]
+AllowUrls = Annotated[bool, typer.Option("--allow-urls", help="Clients may absorb web pages.")]
+Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")]
+
+
+@mcp.callback(invoke_without_command=True)
+def run(
+    ctx: typer.Context,
+    http: Annotated[bool, typer.Option("--http", help="Listen on a port; else on standard input.")] = False,
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 11436,
+    api_key: Annotated[
+        str | None, typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY.")
+    ] = None,
+    allow_paths: AllowPaths = None,
+    allow_urls: AllowUrls = False,
+    model: Model = None,
+) -> None:
+    """Offer the library as tools to other programs (MCP), on standard input and output or over HTTP."""
+    if ctx.invoked_subcommand is not None:
+        return
+    import anyio
+
+    from thoth.serve import mcp_server
+    from thoth.serve.guard import Guard
+    from thoth.serve.server import Address, Server, rules
+    from thoth.serve.service import Limits, Service
+
+    chosen = settings.load(paths.settings(), model=model)
+    limits = Limits(paths=folders(allow_paths), addresses=allow_urls)
+    may = rules(Address(host, port), key_of(api_key)) if http else None
+    with started(chosen) as session:
+        service = Service(session.engine, session.library, session.pair.name, chosen, limits)
+        server = mcp_server.server(service)
+        if may is None:
+            anyio.run(server.run_stdio_async)
+            return
+        app = Guard(mcp_server.http(server), may, limits)
+        listening = Server(app, limits, Address(host, port))
+        listening.run(lambda at: console.say(f"{session.pair.name} serves MCP at {at.url}/mcp (stop with Ctrl-C)"))
+
+
+@mcp.command(cls=Command)
+def install(
+    client: Annotated[str, typer.Option("--client", metavar="NAME", help="claude, vscode, cursor or lmstudio.")],
+    write: Annotated[bool, typer.Option("--write", help="Put it into the client's file.")] = False,
+    allow_paths: AllowPaths = None,
+    allow_urls: AllowUrls = False,
+    model: Model = None,
+) -> None:
+    """Show, or write, the entry that lets a client start Thoth."""
+    from thoth.serve import mcp_clients
+
+    if client not in mcp_clients.CLIENTS:
+        raise UsageError(f"{client} is not known; choose one of {', '.join(mcp_clients.CLIENTS)}")
+    arguments = [part for folder in folders(allow_paths) for part in ("--allow-paths", str(folder))]
+    arguments += ["--allow-urls"] if allow_urls else []
+    arguments += ["--model", model] if model else []
+    if write:
+        place: Path = mcp_clients.write(client, arguments)
+        console.say(f"wrote {place}; start {client} again")
+    else:
+        typer.echo(mcp_clients.shown(client, arguments))
+        console.say(f"paste this into {mcp_clients.place(client).path}, or run this again with --write")

@@ -1,0 +1,22 @@
+"""Which files clients may let Thoth read: those inside folders that a person named, and none by default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from thoth.serve.faults import Fault
+
+
+def allowed(path: str, folders: tuple[Path, ...]) -> Path:
+    """Return a path that lies in one of the folders that may be read, links resolved.
+
+    Raises:
+        Fault: It does not, or no folder was allowed.
+    """
+    if not folders:
+        raise Fault(403, "paths are not absorbed by this server; start it with --allow-paths FOLDER", "not_allowed")
+    real = Path(os.path.realpath(path))
+    if not Path(path).is_absolute() or not any(real.is_relative_to(os.path.realpath(folder)) for folder in folders):
+        raise Fault(403, "this path is outside of the folders that --allow-paths names", "not_allowed")
+    return real
