@@ -98,7 +98,7 @@ class Settings:
         metadata=_about("Let the oldest turns of a long chat become weights.", choices=("on", "off")),
     )
     agent_window: int = field(
-        default=4096,
+        default=4000,
         metadata=_about("Tokens of a chat that stay in the context; older turns become weights.", minimum=1),
     )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))

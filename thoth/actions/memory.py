@@ -183,11 +183,17 @@ def _told(turns: Sequence[Turn], question: str) -> list[Turn]:
     return [turn for turn, words in zip(turns, said, strict=True) if not turn.sources and not asked.isdisjoint(words)]
 
 
-def meter(stats: Stats | None, window: int, remembered: Remembered) -> str:
-    """Say how full the context is, and how much is in the weights: "context 1.2k of 4k · absorbed 38k"."""
-    used = stats.prompt_tokens if stats else 0
+def meter(stats: Stats, window: int | None, remembered: Remembered) -> str:
+    """Say how full the context is, and how much is in the weights: "context 1.2k of 4k · absorbed 38k".
+
+    Args:
+        stats: of the last answer.
+        window: tokens of turns that stay in the context; None: all of them.
+        remembered: what has left it.
+    """
+    full = f" of {_short(window)}" if window is not None else ""
     absorbed = f" · absorbed {_short(remembered.tokens)}" if remembered.documents else ""
-    return f"context {_short(used)} of {_short(window)}{absorbed}"
+    return f"context {_short(stats.prompt_tokens)}{full}{absorbed}"
 
 
 def _short(tokens: int) -> str:

@@ -49,6 +49,7 @@ COMMANDS = (
     Command("details", "Answer details", "Show sources and cost of the last answer"),
     Command("route", "Route", "Choose which chunks to attach", "auto|all|none", True, ("auto", "all", "none")),
     Command("with-text", "With text", "Also put the N best passages into the context; 0 for none", "N", True),
+    Command("system", "System prompt", "Set this chat's system prompt; off for none, nothing to see it", "TEXT|off"),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
     Command("export", "Export chat", "Write this chat to a .md or .json file", "FILE", True),

@@ -1,4 +1,4 @@
-"""The current chat: its turns, the messages made of them for the engine, and their storage."""
+"""The current chat: its turns and their storage."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from thoth.events import Answer
 class Conversation:
     """The turns of one session; saved on a thread, in order, as they change.
 
+    Its system prompt, `system`, is saved with the next turn; None leaves it to the settings.
+
     Args:
         sessions: stores them.
         not_saved: called on the disk thread when saving fails, once until it succeeds again.
@@ -27,6 +29,7 @@ class Conversation:
         self._saves = True  # the last one succeeded; changed on the disk thread only
         self.session: Session | None = None
         self.turns: list[Turn] = []
+        self.system: str | None = None
 
     @property
     def last(self) -> Turn | None:
@@ -40,29 +43,33 @@ class Conversation:
 
     def begin(self) -> None:
         """Begin a new chat."""
-        self.session, self.turns = None, []
+        self.session, self.turns, self.system = None, [], None
 
     def resume(self, session: Session, turns: Sequence[Turn]) -> None:
         """Resume an earlier chat."""
-        self.session, self.turns = session, [*turns]
+        self.session, self.turns, self.system = session, [*turns], session.system
 
     def renamed(self, session: Session) -> None:
         """Adopt the new title if the session is this one."""
         if self.session is not None and self.session.id == session.id:
             self.session = replace(self.session, title=session.title)
 
-    def send(self, question: str, documents: Collection[str], *, instead: bool = False) -> Turn:
+    def send(
+        self, question: str, documents: Collection[str], *, model: str | None = None, instead: bool = False
+    ) -> Turn:
         """Add a question.
 
         Args:
             question: as it was typed.
             documents: ids of the active documents.
+            model: name of the pair that answers it.
             instead: replace the last turn.
         """
         if instead and self.turns:
             self.turns.pop()
-        self.session = replace(self.session or self._sessions.create(question), documents=tuple(documents))
-        self.turns.append(Turn(len(self.turns), question))
+        begun = self.session or self._sessions.create(question)
+        self.session = replace(begun, documents=tuple(documents), system=self.system)
+        self.turns.append(Turn(len(self.turns), question, model=model))
         self.save()
         return self.turns[-1]
 
@@ -84,15 +91,6 @@ class Conversation:
             turn = self._change(state="failed", error=str(error))
         self.save()
         return turn
-
-    def messages(self) -> list[dict[str, str]]:
-        """Return the messages for the engine, up to the last question; unanswered questions are left out."""
-        said: list[dict[str, str]] = []
-        for turn in self.turns[:-1]:
-            if turn.answer.strip():
-                said.append({"role": "user", "content": turn.question})
-                said.append({"role": "assistant", "content": turn.answer})
-        return [*said, {"role": "user", "content": self.turns[-1].question}]
 
     def save(self) -> None:
         """Save the last turn."""

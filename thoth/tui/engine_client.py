@@ -11,18 +11,19 @@ import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from textual.message import Message
 
 from thoth import ingest, settings
-from thoth.actions import absorb, update
-from thoth.errors import ModelError, ThothError
+from thoth.actions import absorb, memory, update
+from thoth.engine.sampling import GREEDY, Sampling
+from thoth.errors import ModelError, Stopped, ThothError
 from thoth.events import Absorbed, Answer, Event, Progress, Token, is_last
 from thoth.ingest import shown
 from thoth.models import registry
 from thoth.retrieval.routing import Routing
-from thoth.system import paths
+from thoth.system import crash_log, paths
 from thoth.tui.engine_request import EngineLike, Post, Request
 from thoth.tui.messages import (
     AbsorbDone,
@@ -33,6 +34,8 @@ from thoth.tui.messages import (
     AnswerFailed,
     AnswerProgress,
     AnswerToken,
+    ChatNotRemembered,
+    ChatRemembered,
     LibraryChanged,
     ModelFailed,
     ModelLoading,
@@ -42,6 +45,8 @@ from thoth.tui.messages import (
 if TYPE_CHECKING:
     from thoth.actions.absorb import Absorption
     from thoth.actions.sources import Source
+    from thoth.chats.sessions import Sessions, Turn
+    from thoth.engine.engine import Engine
     from thoth.ingest import Document
     from thoth.library.library import Library
     from thoth.library.records import StoredDocument
@@ -71,6 +76,7 @@ class EngineClient:
         self._loaded.set_exception(self._failure)
         self._loading_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="loading")
         self._absorbing_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="absorbing")
+        self._memory_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="memory")
         self._asked: dict[int, Request] = {}
         self._jobs: dict[int, Request] = {}
         self._counter = itertools.count(1)
@@ -140,6 +146,7 @@ class EngineClient:
         *,
         context: Sequence[Document] = (),
         max_tokens: int = 256,
+        sampling: Sampling = GREEDY,
         post: Post | None = None,
     ) -> None:
         """Answer the last message; ends with `AnswerDone` or `AnswerFailed`, each message with `turn` in it.
@@ -151,6 +158,7 @@ class EngineClient:
             routing: which of their chunks are attached.
             context: documents whose texts are read.
             max_tokens: length limit of the answer.
+            sampling: how its tokens are drawn.
             post: takes the messages in place of the app's own target.
         """
         request = Request(self._through(post) if post else self._post, lambda error: AnswerFailed(turn, error))
@@ -172,7 +180,9 @@ class EngineClient:
                 request.fail(error)
                 return
             request.send(
-                lambda listener: engine.ask(messages, documents, context, routing, max_tokens, listener=listener),
+                lambda listener: engine.ask(
+                    messages, documents, context, routing, max_tokens, sampling=sampling, listener=listener
+                ),
                 message,
             )
 
@@ -289,6 +299,33 @@ class EngineClient:
         request.wait()
         self._post(LibraryChanged())
 
+    # Chats
+
+    def remember(self, sessions: Sessions, chat: str, turns: Sequence[Turn], window: int) -> None:
+        """Absorb the turns of a chat that no longer fit; ends with `ChatRemembered` or `ChatNotRemembered`.
+
+        Args:
+            sessions: has the chat.
+            chat: its id.
+            turns: all of them.
+            window: tokens that turns may take in the context.
+        """
+        self._memory_thread.submit(self._remember, sessions, chat, turns, window)
+
+    def _remember(self, sessions: Sessions, chat: str, turns: Sequence[Turn], window: int) -> None:
+        try:
+            engine = cast("Engine", self._loaded.result())
+            self._post(ChatRemembered(chat, memory.known(self.library, sessions, self.bundle_id, chat, turns)))
+            closed = lambda: self._closed  # noqa: E731
+            remembered = memory.absorb(engine, self.library, sessions, chat, turns, window, stopped=closed)
+            self._post(ChatRemembered(chat, remembered))
+        except Stopped:
+            pass
+        # The edge of a thread: an error that escaped here would be lost.
+        except Exception as error:
+            known = error if isinstance(error, ThothError) else ThothError(crash_log.keep(error))
+            self._post(ChatNotRemembered(chat, known))
+
     # The end
 
     def close(self) -> None:
@@ -296,7 +333,8 @@ class EngineClient:
         self._closed = True
         for request in [*self._asked.values(), *self._jobs.values()]:
             request.abandon()
-        self._absorbing_thread.shutdown(wait=False, cancel_futures=True)
+        for thread in (self._absorbing_thread, self._memory_thread):
+            thread.shutdown(wait=False, cancel_futures=True)
         if self._engine is not None:
             self._engine.stop()
         self._loading_thread.submit(self._end)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from textual.message import Message
 
 from thoth import ingest
+from thoth.engine.sampling import GREEDY, Sampling
 from thoth.errors import InternalError, Stopped, ThothError
 from thoth.events import Event, Failed, is_last
 from thoth.retrieval.routing import Routing
@@ -50,9 +51,13 @@ class EngineLike(Protocol):
         chunking: Literal["meaning", "tokens"] = "meaning",
         source_name: str | None = None,
         options: ingest.Options = ingest.DEFAULT,
+        of_chat: bool = False,
         listener: Listener,
     ) -> RequestLike:
         """Absorb a document."""
+
+    def count_tokens(self, text: str) -> int:
+        """Return the length of a text in tokens."""
 
     def ask(
         self,
@@ -62,6 +67,7 @@ class EngineLike(Protocol):
         routing: Routing = _DEFAULT,
         max_tokens: int = 256,
         *,
+        sampling: Sampling = GREEDY,
         listener: Listener,
     ) -> RequestLike:
         """Answer the last message."""

@@ -11,6 +11,7 @@ from thoth.errors import ThothError
 from thoth.events import Answer, Progress
 
 if TYPE_CHECKING:
+    from thoth.actions.memory import Remembered
     from thoth.library.records import StoredDocument
 
 
@@ -98,6 +99,31 @@ class AnswerDone(AnswerMessage):
 @dataclass
 class AnswerFailed(AnswerMessage):
     """There is no answer, or only the pieces so far; the error is `Stopped` if the user stopped it."""
+
+    error: ThothError
+
+
+@dataclass
+class MemoryMessage(Message):
+    """News about what a chat has in the weights.
+
+    Attributes:
+        chat: id of the chat.
+    """
+
+    chat: str
+
+
+@dataclass
+class ChatRemembered(MemoryMessage):
+    """What has left the context of a chat for the weights."""
+
+    remembered: Remembered
+
+
+@dataclass
+class ChatNotRemembered(MemoryMessage):
+    """Turns of a chat cannot be absorbed; they stay in the context."""
 
     error: ThothError
 

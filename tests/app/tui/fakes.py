@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from thoth import ingest
+from thoth.engine.sampling import GREEDY, Sampling
 from thoth.errors import Stopped, ThothError
 from thoth.events import Absorbed, Answer, Event, Failed, Passage, Progress, Stats, Token
 from thoth.ingest import Document, chunks
 from thoth.library.library import Library
-from thoth.library.records import StoredDocument
+from thoth.library.records import StoredDocument, document_id
 from thoth.retrieval.routing import Routing
 
 BUNDLE = "bundle-of-the-fake"
@@ -49,6 +50,7 @@ class Asked:
     context: list[Document]
     routing: Routing
     max_tokens: int
+    sampling: Sampling = GREEDY
 
 
 @dataclass
@@ -122,9 +124,10 @@ class FakeEngine:
         routing: Routing = Routing(),  # noqa: B008
         max_tokens: int = 256,
         *,
+        sampling: Sampling = GREEDY,
         listener: Callable[[Event], object] | None = None,
     ) -> Stream:
-        asked = Asked([*messages], [*documents], [*context], routing, max_tokens)
+        asked = Asked([*messages], [*documents], [*context], routing, max_tokens, sampling)
         self.asked.append(asked)
         return self._start("mlx", lambda stream: self._ask(asked, stream), listener)
 
@@ -152,11 +155,18 @@ class FakeEngine:
         chunking: str = "meaning",
         source_name: str | None = None,
         options: ingest.Options = ingest.DEFAULT,
+        of_chat: bool = False,
         listener: Callable[[Event], object] | None = None,
     ) -> Stream:
         return self._start(
-            "reading", lambda stream: self._absorb(source, chunking, source_name, options, stream), listener
+            "reading", lambda stream: self._absorb(source, chunking, source_name, options, of_chat, stream), listener
         )
+
+    def count_tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def document_id(self, document: Document, chunking: str = "meaning") -> str:
+        return document_id(document.sha256, BUNDLE, chunking)
 
     def _absorb(
         self,
@@ -164,6 +174,7 @@ class FakeEngine:
         chunking: str,
         source_name: str | None,
         options: ingest.Options,
+        of_chat: bool,
         stream: Stream,
     ) -> Iterator[Event]:
         yield Progress("read", 0, 1)
@@ -174,7 +185,7 @@ class FakeEngine:
             return
         self.absorbed.append(document.name)
         parts = _parts(document, self.steps)
-        stored = self.library.begin(document, BUNDLE, chunking, parts, source_name)
+        stored = self.library.begin(document, BUNDLE, chunking, parts, source_name, of_chat=of_chat)
         yield Progress("absorb", 0, len(parts), pages=document.pages)
         missing = self.library.missing(stored.id)
         for done, number in enumerate(missing, len(parts) - len(missing) + 1):

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from thoth.actions import ask
+from thoth.actions import ask, chats, memory
 from thoth.errors import Stopped, ThothError
 from thoth.ingest import shown
-from thoth.retrieval import replay
 from thoth.settings import Settings
 from thoth.tui import clipboard, figures, markdown, notices
+from thoth.tui.controllers.memory import MemoryController
 from thoth.tui.conversation import Conversation
 from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerProgress, AnswerToken
 from thoth.tui.widgets.prompt import Prompt
@@ -53,6 +53,7 @@ class ChatController:
     Attributes:
         settings: in force for the next question.
         conversation: its turns and their storage.
+        memory: what of it has left the context.
         editing: whether the next question replaces the last one.
     """
 
@@ -74,6 +75,7 @@ class ChatController:
         self._activity = ""
         self.settings = Settings()
         self.conversation = Conversation(sessions, self._not_saved)
+        self.memory = MemoryController(client, sessions, self._meter, self._say)
         self.editing = False
 
     def begin(self) -> None:
@@ -118,7 +120,8 @@ class ChatController:
         """
         self.stop()
         active = [document.id for document in self._library.documents if document.active]
-        turn = self.conversation.send(question, active, instead=instead)
+        model = self._client.pair.name if self._client.pair else None
+        turn = self.conversation.send(question, active, model=model, instead=instead)
         self._request = next(self._requests)
         self._transcript.put(turn)
         match self._model.state:
@@ -140,19 +143,24 @@ class ChatController:
         self._client.ask(
             self._request,
             self._replayed(),
-            self.ready_documents,
+            [*self.ready_documents, *self.memory.remembered.documents],
             chosen.routing(),
             max_tokens=chosen.max_tokens,
+            sampling=chosen.sampling(),
         )
 
     def _replayed(self) -> list[dict[str, str]]:
         """The last question and the turns before it that it needs."""
-        return replay.needed(self.conversation.messages(), self.settings.history_turns)
+        chosen, system = self.settings, self.conversation.system
+        *before, last = self.conversation.turns
+        system = chosen.system if system is None else system
+        return memory.messages(before, last.question, self.memory.remembered, system, chosen.history_turns)
 
     def model_ready(self) -> None:
         """Send the question that waits for the model, if there is one."""
         if self._waiting:
             self._ask()
+        self._follow()
 
     def model_failed(self, error: ThothError) -> None:
         """End the question that waits for the model, if there is one."""
@@ -198,6 +206,8 @@ class ChatController:
             case AnswerDone():
                 self._end_turn(self.conversation.finish(message.answer))
                 self._screen.query_one(StatusLine).stats = message.answer.stats
+                self._meter()
+                self._follow()
             case AnswerFailed():
                 self._end_turn(self.conversation.fail(message.error))
 
@@ -205,6 +215,30 @@ class ChatController:
         self._waiting = False
         self.activity = ""
         self._transcript.put(turn)
+
+    # Memory
+
+    def _follow(self) -> None:
+        """Let the oldest turns become weights where the context is full."""
+        self.memory.follow(self.conversation.session, self.conversation.turns, self.settings)
+
+    def _meter(self) -> None:
+        """Show how full the context is."""
+        stats = [turn.stats for turn in self.conversation.turns if turn.stats]
+        window = self.settings.agent_window if self.settings.agent_memory == "on" else None
+        text = memory.meter(stats[-1], window, self.memory.remembered) if stats else ""
+        self._screen.query_one(StatusLine).context = text
+
+    def instruct(self, text: str) -> None:
+        """Set the system prompt of this chat, and show it.
+
+        Args:
+            text: the prompt; "off" for none; empty only shows the one in force.
+        """
+        if text:
+            self.conversation.system = "" if text == "off" else text
+        system = self.settings.system if self.conversation.system is None else self.conversation.system
+        self._say(f"System prompt of this chat: {shown(system)}" if system else "This chat has no system prompt")
 
     # Chats
 
@@ -219,6 +253,8 @@ class ChatController:
         self._transcript.show(self.conversation.turns)
         stats = [turn.stats for turn in self.conversation.turns if turn.stats]
         self._screen.query_one(StatusLine).stats = stats[-1] if stats else None
+        self._follow()
+        self._meter()
 
     def choose(self) -> None:
         """Let the user resume, rename or delete a chat."""
@@ -228,7 +264,7 @@ class ChatController:
         from thoth.tui.screens.sessions import SessionsScreen
 
         current = self.conversation.session
-        chosen = await self._screen.app.push_screen_wait(SessionsScreen(self._sessions, current))
+        chosen = await self._screen.app.push_screen_wait(SessionsScreen(self._sessions, current, delete=self._delete))
         try:
             if chosen is not None:
                 turns = await asyncio.to_thread(self._sessions.turns, chosen.id)
@@ -240,6 +276,10 @@ class ChatController:
                 self.conversation.renamed(await asyncio.to_thread(self._sessions.get, session.id))
         except ThothError as error:
             self._say(str(error), "error")
+
+    def _delete(self, chat: str) -> None:
+        """Delete a chat and what it has in the weights; on a thread."""
+        chats.remove(self._client.library, self._sessions, chat)
 
     def export(self, name: str) -> None:
         """Write the conversation to a file."""
@@ -268,10 +308,9 @@ class ChatController:
             self._say(_NO_QUESTION, "warning")
             return
         messages, chosen = self._replayed(), self.settings
+        documents = [*self.ready_documents, *self.memory.remembered.documents]
         routing = replace(chosen.routing(), fallback="none")  # from the weights alone, to compare with the others
-        self._screen.app.push_screen(
-            CompareScreen(self._client, messages, self.ready_documents, routing, chosen.max_tokens)
-        )
+        self._screen.app.push_screen(CompareScreen(self._client, messages, documents, routing, chosen.max_tokens))
 
     def details(self) -> None:
         """Show the sources of the last answer, and what it cost."""

@@ -73,6 +73,8 @@ class CommandController:
                 self._set(replace(self._chat.settings, route=cast(Route, argument)), f"Route: {argument}")
             case "with-text":
                 self._set_passages(argument)
+            case "system":
+                self._chat.instruct(argument)
             case "settings":
                 self._dialog(self._open_settings)
             case "models":

@@ -28,6 +28,7 @@ from thoth.tui.messages import (
     AbsorbMessage,
     AnswerMessage,
     LibraryChanged,
+    MemoryMessage,
     ModelFailed,
     ModelMessage,
     ModelReady,
@@ -145,6 +146,10 @@ class MainScreen(Screen[None]):
         self.absorbing.take(event)
         if isinstance(event, AbsorbDone):
             self.library.put(event.document)  # a question that comes next is answered from it
+
+    @on(MemoryMessage)
+    def _memory_news(self, event: MemoryMessage) -> None:
+        self.chat.memory.take(event)
 
     @on(AnswerMessage)
     def _answer_news(self, event: AnswerMessage) -> None:

@@ -32,6 +32,7 @@ class SessionsScreen(Dialog[Session | None]):
         sessions: stores the chats.
         current: the current chat; it is marked, and cannot be deleted here.
         clock: returns the time, in UTC.
+        delete: deletes the chat with an id and what belongs to it, on a thread; None: the chat alone.
     """
 
     CSS_PATH: ClassVar = ["dialog.tcss", "sessions.tcss"]
@@ -42,9 +43,16 @@ class SessionsScreen(Dialog[Session | None]):
         Binding("up", "move(-1)", "Previous", id="sessions.previous", show=False, tooltip="The chat above"),
     ]
 
-    def __init__(self, sessions: Sessions, current: Session | None = None, clock: Callable[[], datetime] = now) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        current: Session | None = None,
+        clock: Callable[[], datetime] = now,
+        delete: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__()
         self._sessions = sessions
+        self._delete = delete or sessions.remove
         self._current = current
         self._clock = clock
         self._found: list[Session] = []
@@ -133,7 +141,7 @@ class SessionsScreen(Dialog[Session | None]):
         question = f"Delete “{shown(session.title)}”?"
         kept = "Deletes its questions and answers. Documents stay in the library."
         if await self.app.push_screen_wait(Confirm(question, kept, "Delete")):
-            await self._change(lambda: self._sessions.remove(session.id))
+            await self._change(lambda: self._delete(session.id))
 
     async def _change(self, change: Callable[[], None]) -> None:
         try:

@@ -18,6 +18,7 @@ class StatusLine(Static):
         model: name of the pair, empty if none is loaded.
         active: number of documents used for answers.
         stats: cost of the last answer.
+        context: how full the context is.
     """
 
     DEFAULT_CSS = """
@@ -36,6 +37,8 @@ class StatusLine(Static):
     active: reactive[int] = reactive(0)
     stats: reactive[Stats | None] = reactive[Stats | None](None)
 
+    context: reactive[str] = reactive("")
+
     def render(self) -> Content:
         """Return as many facts as fit."""
         line = Content()
@@ -52,6 +55,7 @@ class StatusLine(Static):
         facts = [
             (self.state, "bold $text"),
             (figures.count(tokens, "document token"), "$text-success" if tokens == 0 else "$text-warning"),
+            (self.context, ""),
             (self.model, ""),
             (figures.count(self.active, "active document"), ""),
         ]
