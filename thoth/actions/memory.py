@@ -167,20 +167,18 @@ def messages(
         history_turns: most turns that are replayed.
     """
     held = in_context(turns, remembered)
-    needed = [*_told(held, question), *(held[-history_turns:] if replay.leans(question) else [])]
-    kept = sorted({turn.number for turn in needed})[-history_turns:] if history_turns else []
     said = [{"role": "system", "content": system.strip()}] if system and system.strip() else []
-    for turn in (turn for turn in held if turn.number in kept):
+    for turn in held:
         said.append({"role": "user", "content": turn.question})
         said.append({"role": "assistant", "content": turn.answer})
-    return [*said, {"role": "user", "content": question}]
+    return replay.needed([*said, {"role": "user", "content": question}], history_turns, _told(held, question))
 
 
-def _told(turns: Sequence[Turn], question: str) -> list[Turn]:
-    """Turns that share a name with a question, and say what no document says: only the chat knows it."""
+def _told(turns: Sequence[Turn], question: str) -> list[int]:
+    """Places of the turns that share a name with a question and say what no document says: only the chat knows it."""
     asked = set(terms.terms(" ".join(terms.names(question))))
     said = [set(terms.terms(f"{turn.question}\n{turn.answer}")) for turn in turns]
-    return [turn for turn, words in zip(turns, said, strict=True) if not turn.sources and not asked.isdisjoint(words)]
+    return [place for place, turn in enumerate(turns) if not turn.sources and not asked.isdisjoint(said[place])]
 
 
 def meter(stats: Stats, window: int | None, remembered: Remembered) -> str:

@@ -8,7 +8,7 @@ turns just before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from thoth.retrieval.terms import names
 
@@ -36,19 +36,23 @@ def leans(question: str) -> bool:
     return not names(question) or _REFERS.search(question) is not None
 
 
-def needed(messages: Sequence[dict[str, str]], history_turns: int = HISTORY_TURNS) -> list[dict[str, str]]:
+def needed(
+    messages: Sequence[dict[str, str]], history_turns: int = HISTORY_TURNS, also: Collection[int] = ()
+) -> list[dict[str, str]]:
     """Return the part of a conversation that is replayed for its last question.
 
     Args:
         messages: the conversation; its last message is the question. Messages before the first one of the user, such
             as a system message, always stay.
         history_turns: most turns before the question; 0 for none.
+        also: turns, counted from 0, that are needed whatever the question says.
 
     Returns:
         Those messages, the last turns (a message of the user and what follows it), the question.
     """
     starts = [place for place, message in enumerate(messages[:-1]) if message["role"] == "user"]
     head = messages[: starts[0]] if starts else messages[:-1]
-    turns = history_turns if leans(messages[-1]["content"]) else 0
-    kept = messages[starts[-turns:][0] : -1] if starts and turns else []
-    return [*head, *kept, messages[-1]]
+    last = range(len(starts))[-history_turns:] if history_turns and leans(messages[-1]["content"]) else ()
+    turns = sorted({*last, *also})[-history_turns:] if history_turns else []
+    ends = [*starts[1:], len(messages) - 1]
+    return [*head, *(message for turn in turns for message in messages[starts[turn] : ends[turn]]), messages[-1]]

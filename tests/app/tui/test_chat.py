@@ -273,7 +273,7 @@ async def test_a_question_that_comes_too_early_is_answered_without_the_document(
     note.write_text("The door of the mill is blue. It was painted by Ana. It opens to the river.")
     made = fake()
     made.engine.hold("absorb")
-    async with running(made) as chat:
+    async with running(made, size=(120, 30)) as chat:
         chat.main.absorbing.absorb([str(note)])
         await chat.until(lambda: bool(chat.app.library.documents()))
         chat.main.library.refresh()
