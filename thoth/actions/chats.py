@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
     from thoth.library.library import Library
 
-Kind = Literal["result", "turns"]
+Kind = Literal["result", "turns"]  # and "nothing", for a turn that is no document
 
 
 def begin_absorbing(

@@ -1,8 +1,8 @@
 """The memory of a chat: its oldest turns become weights and leave the context; the transcript keeps all of them.
 
-There is no record of what has left: a turn is out of the context if the library has it completely absorbed, as a
-document of the chat, by the model in use. So every turn is in the context or in the weights, whatever was killed in
-between, and another model begins with the whole conversation.
+A turn is out of the context if the library has what it tells completely absorbed, as a document of the chat, by the
+model in use. So every turn is in the context or in the weights, whatever was killed in between, and another model
+begins with the whole conversation. Only turns that tell nothing new (`turn_text.py`) are marked as having left.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thoth.actions import chats, requests
+from thoth.actions import chats, requests, turn_text
 from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import DocumentError
 from thoth.events import Stats
-from thoth.ingest import Block, Document
 from thoth.library.records import StoredDocument, document_ids
 from thoth.retrieval import replay, terms
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 # the key/value cache serves them.
 _KEPT = 0.5
 _CHUNKING: Chunking = "meaning"
-YOU, THOTH = "you", "Thoth"
 
 
 @dataclass(frozen=True)
@@ -52,21 +50,6 @@ class Remembered:
 NOTHING = Remembered()
 
 
-def document(turn: Turn) -> Document:
-    """Return what is absorbed of a turn: what was said, with speakers and time in the record, not in the text.
-
-    A hypernetwork reads facts best as they are: nano recalls 93% of single facts from their text alone, and fewer the
-    more text surrounds them (docs/measurements.md, "Conversation memory").
-    """
-    parts = [(YOU, turn.question.strip()), (THOTH, turn.answer.strip())]
-    text, blocks = "", []
-    for speaker, said in parts:
-        text += "\n\n" if text and said else ""
-        blocks.append(Block("paragraph", len(text), len(text) + len(said), (speaker,)))
-        text += said
-    return Document(f"this chat, {turn.asked.astimezone():%Y-%m-%d %H:%M}", text, None, tuple(blocks))
-
-
 def known(library: Library, sessions: Sessions, bundle: str | None, chat: str, turns: Sequence[Turn]) -> Remembered:
     """Return what a bundle has absorbed of a chat.
 
@@ -80,15 +63,23 @@ def known(library: Library, sessions: Sessions, bundle: str | None, chat: str, t
     if bundle is None:
         return NOTHING
     documents = chats.documents(library, sessions, chat, bundle)
-    ready = {one.id for one in documents if one.complete}
-    if not ready:
+    left = {one.id for one in documents if one.complete} | {*sessions.documents(chat, "nothing")}
+    if not left:
         return NOTHING
-    gone = [turn.number for turn in turns if not ready.isdisjoint(_ids(turn, bundle))]
+    gone = [turn.number for turn in turns if not left.isdisjoint([_mark(turn), *_ids(turn, bundle)])]
     return Remembered(frozenset(gone), tuple(documents))
 
 
 def _ids(turn: Turn, bundle: str) -> list[str]:
-    return document_ids(document(turn).sha256, bundle, _CHUNKING)
+    """The ids that a turn may have in the library."""
+    may = filter(None, turn_text.forms(turn))
+    return [id for document in may for id in document_ids(document.sha256, bundle, _CHUNKING)]
+
+
+def _mark(turn: Turn) -> str:
+    """What stands among a chat's documents for a turn that tells nothing new."""
+    whole, _ = turn_text.forms(turn)
+    return f"nothing-{turn.number}-{whole.sha256[:16]}"
 
 
 def in_context(turns: Sequence[Turn], remembered: Remembered) -> list[Turn]:
@@ -147,7 +138,11 @@ def absorb(
     for turn in leaving(turns, remembered, window, engine.count_tokens):
         if stopped() or not sessions.has(chat):
             break
-        chats.absorb(engine, sessions, chat, document(turn), "turns", chunking=_CHUNKING, progress=listener)
+        if (learnt := turn_text.learnt(turn, library, remembered.documents)) is None:
+            sessions.add_document(chat, _mark(turn), "nothing")
+        else:
+            chats.absorb(engine, sessions, chat, learnt, "turns", chunking=_CHUNKING, progress=listener)
+            remembered = known(library, sessions, engine.bundle_id, chat, turns)
         if not sessions.has(chat):  # deleted meanwhile: nothing of it may stay
             chats.remove(library, sessions, chat)
             raise DocumentError("this chat was deleted")

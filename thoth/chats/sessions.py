@@ -255,7 +255,8 @@ class Sessions:
         Args:
             session: id of the session, which may be stored later.
             document: id in the library.
-            kind: what it holds: "result" of a tool, or "turns" of the conversation.
+            kind: what it holds: "result" of a tool, "turns" of the conversation, or "nothing" for a turn that
+                left the context without becoming a document.
         """
         with self._database.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO chat_document VALUES (?, ?, ?)", (session, document, kind))

@@ -34,6 +34,11 @@ _BARE = frozenset(("yes", "no", "correct", "true", "false", "indeed"))
 _BREAK = re.compile(r"\n[ \t]*\n\s*|\n[ \t]*(?=(?:[-*+\u2022]|\d{1,9}[.)])[ \t])|(?<=[^\n])\n(?=[^\n]* \| )")
 
 
+def is_refusal(answer: str) -> bool:
+    """Tell whether an answer only says that there is none."""
+    return _REFUSAL.match(answer.strip().replace("\u2019", "'")) is not None
+
+
 @dataclass(frozen=True)
 class _Sentence:
     """A sentence of a chunk, and what it and the whole chunk speak of."""
@@ -100,7 +105,7 @@ def support(
         At most three passages, best first, each with a score of 0.5 to 1: at 1 all words of the answer are in one
         sentence, all those of the question in its chunk. None where nothing supports the answer, or it is a refusal.
     """
-    if _REFUSAL.match(answer.strip().replace("\u2019", "'")):
+    if is_refusal(answer):
         return ()
     stored = _Stored([sentence for document, chunk in passages for sentence in _sentences(document, chunk)], question)
     best: dict[int, float] = {}
