@@ -16,7 +16,9 @@ from mlx_hypernet.blas import preload_blas
 
 preload_blas()
 
-import mlx.core  # noqa: E402, F401 - once here, not in every child
+# Once here, not in every child; mlx-lm is not among them, it begins a thread that no child would have.
+import mlx.core  # noqa: E402, F401
+from transformers import AutoTokenizer, PreTrainedTokenizerFast  # noqa: E402, F401
 
 from thoth.actions import ask, workspace  # noqa: E402
 from thoth.actions.chat import Chat  # noqa: E402

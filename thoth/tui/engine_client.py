@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from thoth.actions.sources import Source
     from thoth.chats.sessions import Sessions, Turn
     from thoth.engine.engine import Engine
+    from thoth.engine.prompt import Message
     from thoth.ingest import Document
     from thoth.library.library import Library
     from thoth.library.records import StoredDocument
@@ -140,7 +141,7 @@ class EngineClient:
     def ask(
         self,
         turn: int,
-        messages: Sequence[dict[str, str]],
+        messages: Sequence[Message],
         documents: Sequence[StoredDocument] = (),
         routing: Routing = _DEFAULT,
         *,

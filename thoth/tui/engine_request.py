@@ -17,6 +17,7 @@ from thoth.retrieval.routing import Routing
 from thoth.system import crash_log
 
 if TYPE_CHECKING:
+    from thoth.engine.prompt import Message
     from thoth.ingest import Document
     from thoth.library.records import StoredDocument
     from thoth.models.registry import Pair
@@ -61,7 +62,7 @@ class EngineLike(Protocol):
 
     def ask(
         self,
-        messages: Sequence[dict[str, str]],
+        messages: Sequence[Message],
         documents: Sequence[StoredDocument] = (),
         context: Sequence[Document] = (),
         routing: Routing = _DEFAULT,
