@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thoth.actions import chats, requests, turn_text
-from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import DocumentError
 from thoth.events import Stats
 from thoth.library.records import StoredDocument, document_ids
 from thoth.retrieval import replay, terms
 
 if TYPE_CHECKING:
+    from thoth.chats.sessions import Sessions, Turn
     from thoth.engine.engine import Engine
     from thoth.ingest.chunks import Chunking
     from thoth.library.library import Library

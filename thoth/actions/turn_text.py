@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from thoth.chats.sessions import Turn
 from thoth.ingest import Block, Document, sentences
-from thoth.library.records import StoredDocument
-from thoth.retrieval import provenance
 
 if TYPE_CHECKING:
+    from thoth.chats.sessions import Turn
     from thoth.library.library import Library
+    from thoth.library.records import StoredDocument
 
 YOU, THOTH = "you", "Thoth"
 _QUESTION_MARKS = ("?", "\uff1f", "\u061f")
@@ -66,6 +65,8 @@ def _statements(text: str) -> list[str]:
 
 def _is_new(turn: Turn, library: Library, documents: Collection[StoredDocument]) -> bool:
     """Whether the answer is the model's own, and not known yet."""
+    from thoth.retrieval import provenance
+
     stats = turn.stats
     if turn.sources or provenance.is_refusal(turn.answer):
         return False
