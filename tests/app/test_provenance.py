@@ -84,6 +84,8 @@ def test_the_question_decides_between_equal_sentences_in_any_order(order: int) -
         "I do not know.",
         "I'm sorry, but I cannot say.",
         "Not mentioned in the document.",
+        "The document does not say.",
+        "This is not in the document.",
         "",
         " ?! ",
         "green",
@@ -96,6 +98,24 @@ def test_nothing_supports_a_refusal_or_what_is_not_there(answer: str) -> None:
 
 def test_a_value_of_something_else_is_no_support() -> None:
     assert quotes("What is the colour of the Quelzip?", "blue") == []
+
+
+@pytest.mark.parametrize("answer", ["Ana Falsen", "Ana Dor in 1731", "6078 crowns"])
+def test_a_name_or_a_number_that_is_not_there_is_no_support(answer: str) -> None:
+    assert quotes("Who founded Velmar, and what does the Norjo cost?", answer) == []
+
+
+def test_a_value_beside_the_sentence_that_answers_is_no_support() -> None:
+    passages = [source("a", "Galany lies 1570 metres above the sea. Galany is home to 1969 people. It rained.")]
+    assert quotes("How many metres above the sea does Galany lie?", "1570", passages)
+    assert not quotes("How many metres above the sea does Galany lie?", "1969", passages)
+
+
+def test_what_was_said_before_a_sentence_counts() -> None:
+    text = "Velmar is old. It was founded by Ana Dor. It rained a little. It makes lamps. Relwood makes ropes."
+    passages = [source("a", text)]
+    assert quotes("Who founded Velmar?", "Ana Dor", passages) == ["It was founded by Ana Dor."]
+    assert quotes("What does Velmar make?", "ropes", passages) == []
 
 
 def test_a_chunk_need_not_repeat_the_name_when_it_speaks_of_the_rest() -> None:
@@ -142,8 +162,8 @@ def test_what_stands_around_counts_as_context() -> None:
 
 def test_scores_are_shares() -> None:
     (whole,) = support("Who founded Velmar?", "Ana Dor", NOTES)
-    (part,) = support("Who founded Velmar?", "It was Ana Dor.", NOTES)
-    assert 0.5 <= part.score < whole.score <= 1.0
+    (part,) = support("Who founded Velmar?", "Ana Dor, the baker.", NOTES)
+    assert 0.6 <= part.score < whole.score <= 1.0
 
 
 def test_a_passage_says_where_it_is() -> None:
