@@ -258,3 +258,18 @@ def test_words_are_found_however_they_are_written(
     stored = [put(path.read_text("utf-8"), name=path.name) for path in sorted((CASES / folder).iterdir())]
     best, *_ = router.ranking(library, question, stored, 4, lambda _: np.ones(D, np.float32))
     assert {one.id: one.name for one in stored}[best.ref.document] == name
+
+
+def test_what_contractions_leave_is_not_looked_for() -> None:
+    assert terms.content("Why didn't Ana's dog bark, and what's it that I can\u2019t hear?") == [
+        "Ana",
+        "dog",
+        "bark",
+        "hear",
+    ]
+    assert terms.content("Is Don Mann in CA?") == ["Don", "Mann", "CA"]
+
+
+def test_who_wrote_a_text_counts_less_than_what_it_is_about(library: Library, put: Put) -> None:
+    stored = put("The author wants a lamp.", "We want a slumber party, and a cake too.", "A lamp.", "A boat.", "A hat.")
+    assert numbers(library, "What party does the author want?", stored)[0] == 1

@@ -126,7 +126,9 @@ def ranking(
     words, named = terms.content(own), terms.names(own)
     standing = {name: len(library.search(name, ids, _RARE + 1)) for name in named}  # in so many chunks, about
     rare = [name for name in named if 0 < standing[name] <= _RARE]
-    searched = " ".join([*words * _OWN_COUNT, *rare * (_NAME_COUNT - 1) * _OWN_COUNT, *terms.content(carried)])
+    about = [word for word in words if word.casefold() not in terms.ASKING_WORDS]
+    own_words = [*words, *about * (_OWN_COUNT - 1), *rare * (_NAME_COUNT - 1) * _OWN_COUNT]
+    searched = " ".join([*own_words, *terms.content(carried)])
     matches = _favoured(library.search(searched, ids, _CANDIDATES, own) if searched else [], asked)
 
     def confidence(missing: float) -> float:

@@ -53,13 +53,25 @@ _WIDE_FUNCTION = re.compile(
 )
 _PARTICLES = re.compile("(?<=\\w)[はがをにでとのへもか]+(?![ぁ-ん])")  # at the end of a word of Japanese
 
+# The end of "what's" and "didn't", all of "can't".
+_CONTRACTION = re.compile(
+    r"\b(?:ca|sha|wo)n['\u2019]t\b|(?<=\w)(?:n['\u2019]t|['\u2019](?:s|d|m|re|ve|ll))\b", re.IGNORECASE
+)
+
+# Words that say who wrote a text or what kind of thing is asked for, which a text seldom does itself: "What type of
+# party does the author want?" They count half.
+ASKING_WORDS = frozenset(
+    "author authors called commenter happen happened happens kind kinds many much name named names narrator "
+    "person poster reviewer sort sorts speaker type types writer".split()
+)
+
 # Capitalised, these are a month, a name and two countries.
 _HOMOGRAPHS = frozenset(("May", "Will", "US", "UK"))
 
 
 def content(text: str) -> list[str]:
     """Return the words of a text that say what it is about, in their order; none where there are only others."""
-    text = _PARTICLES.sub(" ", _WIDE_FUNCTION.sub(" ", text))
+    text = _CONTRACTION.sub("", _PARTICLES.sub(" ", _WIDE_FUNCTION.sub(" ", text)))
     return [found[0] for found in _WORD.finditer(text) if not _is_function(found[0])]
 
 
