@@ -85,6 +85,7 @@ def preload(with_torch: bool) -> None:
     from mlx_hypernet.blas import preload_blas
 
     preload_blas()
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # as the commands do before they import it
     if with_torch:
         import torch
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -69,6 +70,8 @@ def convert_weights(
     from mlx_hypernet.blas import preload_blas
 
     preload_blas()
+    # Before transformers is imported: it warns about keys that only mlx-lm reads.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from convert.errors import ConversionError
 
     try:

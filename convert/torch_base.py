@@ -31,7 +31,9 @@ def load_torch_base(folder: Path) -> Any:
         MODEL_FOR_CAUSAL_LM_MAPPING,
         MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
     )
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         text_only = type(config) in MODEL_FOR_CAUSAL_LM_MAPPING

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    # Before transformers is imported: it warns about keys that only mlx-lm reads.
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     try:
         options.run(options)
     except TrainingError as error:
