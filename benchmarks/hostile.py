@@ -27,7 +27,7 @@ from benchmarks.hostile_runs import Ended, convert_weights, thoth, training_data
 
 SHARED = hostile_runs.ROOT.parent / "shared" / "cases" / "hostile"
 KINDS = ("bundle", "base", "template", "code", "pickle", "gguf")
-FAULTS = ("code executed", "crash", "hang", "internal error", "not one line", "control characters", "over 4 GB")
+FAULTS = ("code executed", "crash", "hang", "internal error", "not one line", "over 4 GB")
 _MOST_BYTES = 4 << 30
 _QUESTION = "Who is the mayor of Harpool?"
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mlx_hypernet.format import terminal
+
 if TYPE_CHECKING:
     from convert.base_facts import Template
 
@@ -171,10 +173,11 @@ def _say(message: str) -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.echo(f"convert-weights: {message}", err=True)
+    typer.echo(f"convert-weights: {' '.join(message.splitlines())}", err=True)
     raise typer.Exit(code)
 
 
 def main() -> None:
     """Entry point of `convert-weights`."""
+    terminal.guard()  # messages quote what a model folder says
     app()

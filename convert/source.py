@@ -15,6 +15,7 @@ from typing import Any
 
 from convert.errors import CheckpointError, ResourceError, one_line
 from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED, hub_place
+from mlx_hypernet.format.vetting import VettingError, check_files
 
 GGUF_MAGIC = b"GGUF"
 
@@ -90,6 +91,10 @@ def _identify(path: Path, name: str) -> Source:
 
 
 def _in_folder(folder: Path) -> Source | None:
+    try:
+        check_files(folder)
+    except VettingError as error:
+        raise CheckpointError(f"{folder} is refused: {error}") from error
     config = _json(folder / "config.json")
     if "hypernet" in config:
         # A bundle says how its weights are stored, a checkpoint at which step they were.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,25 @@ def check_code(folder: Path) -> None:
     Raises:
         VettingError: The message names the file and the key.
     """
+    check_files(folder)
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             _check_names(name, _read(folder / name))
+
+
+def check_files(folder: Path) -> None:
+    """Refuse a folder with pipes or devices in it: a reader would wait for them, or never come to their end.
+
+    Raises:
+        VettingError: The message names the first.
+    """
+    for path in folder.iterdir():
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue  # a link that leads nowhere: a missing file
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise VettingError(f"{path.name} in it is a pipe or a device, no file")
 
 
 def _read(path: Path) -> dict[str, Any]:

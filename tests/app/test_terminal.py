@@ -150,3 +150,30 @@ async def test_warnings_are_notices_in_the_app(tmp_path: Path, capfd: pytest.Cap
         assert (notice.message, notice.severity) == ("no text on page 3", "warning")
     assert core.handlers is before
     assert "no text" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("program", ["convert-weights", "torch_train.data"])
+def test_the_other_programs(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model folder's own words are quoted in their messages."""
+    pytest.importorskip("torch")
+    screen = Screen()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, screen)
+    base = tmp_path / ODD_NAME
+    base.mkdir()
+    (base / "config.json").write_text(json.dumps({"model_type": "x\x1b[2J", "auto_map": "a\u202eb"}))
+    if program == "convert-weights":
+        from convert.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["convert-weights", str(base), "--inspect"])
+    else:
+        from functools import partial
+
+        from torch_train.data import __main__
+
+        main = partial(__main__.main, ["niah", str(tmp_path / "needles"), "--rows", "1", "--tokenizer", str(base)])
+    with pytest.raises(SystemExit):
+        main()
+    said = screen.getvalue()
+    assert "gpj.txt" in said
+    assert not COMMANDS.search(said)

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from mlx_hypernet.format import terminal
 from torch_train.data import generate, niah
 from torch_train.data.arguments import add_engine, engine, whole
 from torch_train.data.compact import check_split, compact, hold_out, leaking
@@ -24,6 +25,7 @@ NAMED = 5  # malformed rows that are named
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
+    terminal.guard()  # messages quote what a model folder says
     parser = _parser()
     options = parser.parse_args(arguments)
     # Before transformers is imported: it warns about keys that only mlx-lm reads.
@@ -31,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.run(options)
     except TrainingError as error:
-        parser.exit(1, f"{parser.prog}: {error}\n")
+        parser.exit(1, f"{parser.prog}: {' '.join(str(error).splitlines())}\n")
     except OSError as error:
         parser.exit(1, f"{parser.prog}: {error.filename or 'cannot write'}: {error.strerror or error}\n")
     except KeyboardInterrupt:
