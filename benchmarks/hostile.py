@@ -68,7 +68,7 @@ def main() -> None:
 
 def models(work: Path, shared: Path, only: str, kinds: Sequence[str]) -> None:
     """Run every command over every model, name each fault, and print a table of them by kind."""
-    cases = [case for case in _cases(work, shared) if case.kind in kinds and only in case.name]
+    cases = [case for case in _cases(work, shared, kinds) if case.kind in kinds and only in case.name]
     runs = Counter[str]()
     faults = Counter[tuple[str, str]]()
     for with_torch in (False, True):  # `thoth` runs without torch, where it is installed too
@@ -124,12 +124,12 @@ def _run(case: Case, work: Path, with_torch: bool) -> Iterator[str | None]:
         shutil.rmtree(work / "out-folder", ignore_errors=True)
 
 
-def _cases(work: Path, shared: Path) -> Iterator[Case]:
+def _cases(work: Path, shared: Path, kinds: Sequence[str]) -> Iterator[Case]:
     folder = work / "cases"
     folder.mkdir()
     yield from hostile_models.ours(folder)
     if (shared / "models").is_dir():
-        yield from hostile_models.foreign(work, shared / "models")
+        yield from hostile_models.foreign(work, shared / "models", kinds)
 
 
 def _commands(case: Case, work: Path) -> list[Command]:

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,14 +65,25 @@ def ours(folder: Path) -> Iterator[Case]:
     yield Case("pickle", "many members", path)
 
 
-def foreign(folder: Path, scripts: Path) -> Iterator[Case]:
+# Kinds of cases that the scripts of others make.
+_SCRIPTS = {
+    "make_code.py": {"code", "template"},
+    "make_pickles.py": {"pickle"},
+    "make_weights.py": {"bundle", "base"},
+}
+
+
+def foreign(folder: Path, scripts: Path, kinds: Collection[str]) -> Iterator[Case]:
     """Run the makers in a folder of scripts, and return what they made.
 
     Args:
         folder: they run here, and write to `work/` in it.
         scripts: `make_weights.py`, `make_code.py`, `make_pickles.py` and single pickles.
+        kinds: only scripts that make cases of these are run.
     """
     for script in sorted(scripts.glob("make_*.py")):
+        if _SCRIPTS.get(script.name, set()).isdisjoint(kinds):
+            continue
         # Of 200 members of 60 MB, 8 are enough: all of them take minutes to compress.
         program = script.read_text().replace("PROJECT", str(ROOT)).replace("in range(200)", "in range(8)")
         subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -82,7 +93,7 @@ def foreign(folder: Path, scripts: Path) -> Iterator[Case]:
         yield Case(kinds.get(path.name[0], "base" if of_base else "bundle"), path.name, path)
     for path in sorted((folder / "work" / "pairs").glob("*/")):
         yield Case("template" if path.name.startswith("jinja") else "code", path.name, path)
-    for path in [*sorted((folder / "work" / "pickles").iterdir()), *scripts.glob("*.bin")]:
+    for path in [*sorted((folder / "work" / "pickles").glob("*")), *scripts.glob("*.bin")]:
         yield Case("pickle", path.name, path)
 
 

@@ -1,6 +1,7 @@
 """Model folders and checkpoints that mean harm: each is refused in one line, with exit code 5, and runs nothing."""
 
 import json
+import os
 import pickle
 import resource
 import struct
@@ -12,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from convert import pickles
 from convert.errors import CheckpointError
 from convert.inspection import inspect
-from convert.source import Kind, Source
+from convert.source import Kind, Source, find
 from mlx_hypernet.format import rendering
 from mlx_hypernet.format.rendering import render
 from mlx_hypernet.format.vetting import VettingError, check_base
@@ -115,6 +116,18 @@ def test_code_is_refused_wherever_it_is_named(pair, file):
 def test_a_configuration_that_is_no_object_is_refused(pair, text):
     put(pair.base / "config.json", text)
     assert "config.json" in refusal(pair)
+
+
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "generation_config.json", "model.safetensors"])
+def test_a_pipe_or_a_device_is_no_file(pair, file):
+    """A reader would wait for the one, and never come to the end of the other."""
+    (pair.base / file).unlink()
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        make(pair.base / file)
+        assert f"{file} in it is a pipe or a device" in refusal(pair)
+        with pytest.raises(CheckpointError, match="is a pipe or a device"):
+            find(str(pair.base), print)
+        (pair.base / file).unlink()
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
