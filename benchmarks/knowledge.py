@@ -63,6 +63,7 @@ NONE, ALL, AUTO = (
     Way("all", Routing(route="all")),
     Way("auto", Routing(route="auto")),
 )
+LOOKS_TWICE = Way("auto, second look", Routing(route="auto", fallback="text"))
 WITH_TEXT = tuple(Way(f"auto, {n} in context", Routing(route="auto", with_text=n)) for n in (1, 3))
 BM25 = tuple(Way(f"BM25, {n} in context", Routing(route="none", with_text=n), "search") for n in (1, 3))
 READ = Way("documents in context", Routing(route="none"), "documents")
@@ -96,7 +97,7 @@ def rows() -> Iterator[Row]:
     """All rows."""
     for count in COUNTS:
         what = f"{count} document{'s' * (count > 1)} of {FACTS} facts"
-        extra = {1: (*WITH_TEXT[:1], READ), 16: (READ,), 64: (*WITH_TEXT, *BM25)}.get(count, ())
+        extra = {1: (*WITH_TEXT[:1], READ), 16: (READ,), 64: (LOOKS_TWICE, *WITH_TEXT, *BM25)}.get(count, ())
         for way in (NONE, ALL, AUTO, *extra):
             yield Row("documents", what, count, several(count), way)
     for tokens in LENGTHS:

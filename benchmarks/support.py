@@ -39,7 +39,7 @@ from thoth.models.registry import Pair
 from thoth.retrieval import provenance, router
 from thoth.retrieval.routing import Routing
 from thoth.retrieval.terms import FUNCTION_WORDS, terms
-from torch_train.english.passages import Passage, passages
+from torch_train.english.passages import SOURCES, Passage, passages
 from torch_train.nano.language import UNKNOWN
 
 SETS = ("nano", "squadshifts-wiki", "squadshifts-reddit", "squadshifts-amazon", "fairytaleqa", "ropes")
@@ -146,8 +146,8 @@ def other(rows: Sequence[Passage], place: int, number: int, draw: random.Random)
 
 def set_cases(data: Path, source: str, questions: int) -> Iterator[Case]:
     """Reference answers and wrong ones of a set, labelled: half of them as they stand, half in a sentence."""
-    every = passages(data, lambda text: len(text.split()), 10_000)
-    rows = [one for one in every if one.source == source][:PARAGRAPHS]
+    files = [one for one in SOURCES if one.name == source]
+    rows = list(passages(data, lambda text: len(text.split()), 10_000, files))[:PARAGRAPHS]
     draw = random.Random(0)
     places = [(place, number) for place, row in enumerate(rows) for number in range(len(row.questions))]
     draw.shuffle(places)

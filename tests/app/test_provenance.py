@@ -118,6 +118,16 @@ def test_what_was_said_before_a_sentence_counts() -> None:
     assert quotes("What does Velmar make?", "ropes", passages) == []
 
 
+def test_answers_without_spaces_are_found() -> None:
+    passages = [
+        source("a", "押金为9600元、合同期满后退还。租金每月4800元。"),
+        source("b", "家賃は月額7万2千円とする。"),
+    ]
+    assert quotes("押金是多少", "押金是9600元。", passages) == ["押金为9600元、合同期满后退还。"]
+    assert quotes("押金是多少", "押金是9700元。", passages) == []
+    assert quotes("家賃はいくらですか。", "月額7万2千円です。", passages) == ["家賃は月額7万2千円とする。"]
+
+
 def test_a_chunk_need_not_repeat_the_name_when_it_speaks_of_the_rest() -> None:
     passages = (*NOTES, source("d", "The revenue of the year was 3.2 million crowns."))
     assert quotes("What was the revenue of Quelzip in that year?", "3.2 million crowns", passages) == [
@@ -197,6 +207,7 @@ def test_names_are_capitalised_inside_a_sentence_or_hold_digits() -> None:
     assert names("Who founded Velmar in 1731? Nobody but Ana Dor.") == ["Velmar", "1731", "Ana", "Dor"]
     assert names("NASA has an iPhone; I do not") == ["NASA", "iPhone"]
     assert names("what is the price\nThe price of it") == []
+    assert names("E3是什么意思、WD40呢") == ["E3", "WD40"]
 
 
 def test_rare_terms_weigh_more() -> None:

@@ -11,9 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from thoth.library.search_text import fold, visible
 
 # A number with its separators, one letter of a script without spaces, or a word.
-_TERM = re.compile(r"\d+(?:[.,]\d+)+|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W_]+")
+_WIDE = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_TERM = re.compile(rf"\d+(?:[.,]\d+)+|[{_WIDE}]|(?:(?![{_WIDE}])[^\W_])+")
 _THOUSANDS = re.compile(r"[.,](?=\d{3}(?!\d))")
 _WORD = re.compile(r"[^\W_]+")
+_WIDE_RUN = re.compile(f"[{_WIDE}]+")
 # What a sentence begins with says nothing about names: many languages capitalise it.
 _BEGIN = re.compile(r"(?:\A|[.!?:\u2026\n])[\s\"'\u201c\u2018\u00ab\u00bf\u00a1(\[]*\Z")
 _LOOK_BACK = 8
@@ -98,9 +100,9 @@ def names(text: str) -> list[str]:
     They say what a question is about; its other words say what is asked, in one of many ways.
     """
     found: dict[str, None] = {}
-    text = visible(text)
-    if text.isupper() and " " in text.strip():  # a whole question in capitals names nothing by them
-        text = text.lower()
+    text = _WIDE_RUN.sub(" ", visible(text))  # of "E3是什么意思" the name is E3
+    if text.isupper() and sum(word.isalpha() for word in text.split()) > 2:
+        text = text.lower()  # a whole question in capitals names nothing by them
     for word in _WORD.finditer(text):
         inner = any(letter.isupper() or letter.isdigit() for letter in word[0][1:])
         begins = _BEGIN.search(text, max(0, word.start() - _LOOK_BACK), word.start()) is not None
