@@ -87,6 +87,8 @@ class ThothApp(App[None]):
     async def on_unmount(self) -> None:
         """Let the threads end; those of the engine may end after the screen is closed."""
         self._core.handlers = self._handlers
+        if self._main is not None:
+            await asyncio.to_thread(self._main.serving.close)
         self.client.close()
         if self._main is not None:
             await asyncio.to_thread(self._main.chat.conversation.close)

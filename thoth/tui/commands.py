@@ -52,6 +52,7 @@ COMMANDS = (
     Command("system", "System prompt", "Set this chat's system prompt; off for none, nothing to see it", "TEXT|off"),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
+    Command("serve", "Serve", "Serve other programs on this machine, or stop; see docs/serve.md", "[PORT]"),
     Command("export", "Export chat", "Write this chat to a .md or .json file", "FILE", True),
     Command("help", "Help", "Show keys and commands"),
     Command("quit", "Quit", "Quit Thoth"),

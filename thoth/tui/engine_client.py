@@ -93,6 +93,17 @@ class EngineClient:
         return self._engine.bundle_id if self._engine and self._pair else None
 
     @property
+    def engine(self) -> EngineLike:
+        """The engine, for others that use it beside this client.
+
+        Raises:
+            ThothError: No model is loaded.
+        """
+        if self._engine is None or self._pair is None:
+            raise self._failure
+        return self._engine
+
+    @property
     def failure(self) -> ThothError:
         """Why no model is loaded."""
         return self._failure

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from thoth.tui.controllers.absorb import AbsorbController
     from thoth.tui.controllers.chat import ChatController
     from thoth.tui.controllers.models import ModelController
+    from thoth.tui.controllers.serving import ServeController
 
 
 class CommandController:
@@ -30,6 +31,7 @@ class CommandController:
         absorbing: absorbs documents.
         models: loads models.
         chat: answers questions, by the settings in force.
+        serving: serves other programs.
         screen: shows dialogs and notices.
         toggle_library: shows or hides the library.
         loaded: called with the settings whenever they were read.
@@ -40,11 +42,12 @@ class CommandController:
         absorbing: AbsorbController,
         models: ModelController,
         chat: ChatController,
+        serving: ServeController,
         screen: Screen[None],
         toggle_library: Callable[[], None],
         loaded: Callable[[Settings], None],
     ) -> None:
-        self._absorbing, self._models, self._chat = absorbing, models, chat
+        self._absorbing, self._models, self._chat, self._serving = absorbing, models, chat, serving
         self._screen, self._toggle_library, self._loaded = screen, toggle_library, loaded
         self._say = notices.on(screen)
 
@@ -79,6 +82,8 @@ class CommandController:
                 self._dialog(self._open_settings)
             case "models":
                 self._models.choose()
+            case "serve":
+                self._serving.toggle(argument)
             case "export":
                 self._chat.export(argument)
             case "help":

@@ -23,6 +23,7 @@ from thoth.tui.controllers.chat import ChatController
 from thoth.tui.controllers.commands import CommandController
 from thoth.tui.controllers.library import LibraryController
 from thoth.tui.controllers.models import ModelController
+from thoth.tui.controllers.serving import ServeController
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbMessage,
@@ -116,8 +117,15 @@ class MainScreen(Screen[None]):
         self.library = LibraryController(client, self.absorbing, self, self._show_documents)
         self.models = ModelController(client, downloads, self, self._show_model)
         self.chat = ChatController(client, sessions, self.library, self.models, self, self._show_state)
+        self.serving = ServeController(client, self, lambda: self.chat.settings, self._show_served)
         self.commands = CommandController(
-            self.absorbing, self.models, self.chat, self, self.action_toggle_library, self._settings_loaded
+            self.absorbing,
+            self.models,
+            self.chat,
+            self.serving,
+            self,
+            self.action_toggle_library,
+            self._settings_loaded,
         )
 
     def compose(self) -> ComposeResult:
@@ -161,6 +169,7 @@ class MainScreen(Screen[None]):
         match event:
             case ModelReady():
                 self.bundle = event.bundle_id
+                self.serving.model_ready()
                 self.chat.model_ready()
             case ModelFailed():
                 self.chat.model_failed(event.error)
@@ -263,6 +272,9 @@ class MainScreen(Screen[None]):
     def _show_model(self, name: str) -> None:
         self.query_one(StatusLine).model = name
         self._show_state()
+
+    def _show_served(self, served: str) -> None:
+        self.query_one(StatusLine).served = served
 
     def _show_state(self) -> None:
         """Show the state of the answer, else of absorbing, else of the model."""

@@ -19,6 +19,7 @@ class StatusLine(Static):
         active: number of documents used for answers.
         stats: cost of the last answer.
         context: how full the context is.
+        served: where other programs are served, empty if they are not.
     """
 
     DEFAULT_CSS = """
@@ -38,6 +39,7 @@ class StatusLine(Static):
     stats: reactive[Stats | None] = reactive[Stats | None](None)
 
     context: reactive[str] = reactive("")
+    served: reactive[str] = reactive("")
 
     def render(self) -> Content:
         """Return as many facts as fit."""
@@ -56,6 +58,7 @@ class StatusLine(Static):
             (self.state, "bold $text"),
             (figures.count(tokens, "document token"), "$text-success" if tokens == 0 else "$text-warning"),
             (self.context, ""),
+            (self.served, ""),
             (self.model, ""),
             (figures.count(self.active, "active document"), ""),
         ]
