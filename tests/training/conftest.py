@@ -9,7 +9,9 @@ import torch
 from tokenizers import Tokenizer
 from transformers import Ministral3Config, Ministral3ForCausalLM
 
+from tests.training import tiny_run
 from tests.training.tiny_run import SIZES
+from torch_train.__main__ import main
 from torch_train.nano import tokenizer
 from torch_train.training import curves
 
@@ -46,3 +48,19 @@ def model() -> Ministral3ForCausalLM:
         },
     )
     return Ministral3ForCausalLM(config).eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def pair(words_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A base and its teacher data."""
+    folder = tmp_path_factory.mktemp("pair")
+    base = tiny_run.save_base(folder / "base", words_folder)
+    return base, tiny_run.save_teacher(folder / "teacher", base)
+
+
+@pytest.fixture(scope="session")
+def whole(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert main([str(tiny_run.config_file(folder, *pair))]) == 0
+    return folder / "run"

@@ -5,13 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import random
 import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -27,40 +21,7 @@ from torch_train.training.distillation import DistillationModel, Losses
 from torch_train.training.journal import read_log
 from torch_train.training.packing import PackedBatch
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = pytest.mark.usefixtures("no_curves")  # `whole` draws them, since it is made before
-
-
-@pytest.fixture(scope="module")
-def pair(words_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A base and its teacher data."""
-    folder = tmp_path_factory.mktemp("pair")
-    base = tiny_run.save_base(folder / "base", words_folder)
-    return base, tiny_run.save_teacher(folder / "teacher", base)
-
-
-@pytest.fixture(scope="module")
-def whole(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run."""
-    folder = tmp_path_factory.mktemp("whole")
-    assert main([str(tiny_run.config_file(folder, *pair))]) == 0
-    return folder / "run"
-
-
-def _weights(run: Path, step: int = 6) -> dict[str, torch.Tensor]:
-    return load_file(run / f"step-{step:08d}" / "model.safetensors")
-
-
-def _losses(run: Path) -> list[float]:
-    return [entry["loss"] for entry in read_log(run)]
-
-
-def _same_as(whole: Path, run: Path) -> None:
-    expected, found = _weights(whole), _weights(run)
-    for name, weight in expected.items():
-        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0, msg=lambda text, name=name: f"{name} {text}")
-    assert _losses(run) == pytest.approx(_losses(whole), abs=1e-6)
 
 
 def test_first_tokens_count_as_much_as_asked(whole: Path, pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -94,7 +55,7 @@ def test_checkpoints_are_those_that_convert_weights_reads(whole: Path) -> None:
     assert config.keys() == keys
     assert (config["prefix_ids"], config["suffix_ids"]) == ([1, 3], [4])
     assert config["max_chunk_tokens"] == 128
-    hypernet, weights = checkpoint.load_weights(whole / "step-00000006")
+    hypernet, weights = checkpoint.loadtiny_run.weights(whole / "step-00000006")
     assert hypernet.scale == pytest.approx(2 * 3**1.5)
     assert all(weight.dtype == torch.float32 for weight in weights.values())
 
@@ -105,10 +66,10 @@ def test_resumed_is_uninterrupted(pair: tuple[Path, Path], whole: Path, tmp_path
         shutil.rmtree(tmp_path / "run" / f"step-{step:08d}")
     config = tiny_run.config_file(tmp_path, *pair)
     assert main([str(config)]) == 0
-    _same_as(whole, tmp_path / "run")
+    tiny_run.assert_same(whole, tmp_path / "run")
     again = (tmp_path / "run" / "log.jsonl").stat().st_mtime_ns
     assert main([str(config)]) == 0  # nothing is left to do
-    assert _losses(tmp_path / "run") == pytest.approx(_losses(whole), abs=1e-6)
+    assert tiny_run.losses(tmp_path / "run") == pytest.approx(tiny_run.losses(whole), abs=1e-6)
     assert (tmp_path / "run" / "log.jsonl").stat().st_mtime_ns >= again
 
 
@@ -118,8 +79,8 @@ def test_muon_resumes_as_well(pair: tuple[Path, Path], whole: Path, tmp_path: Pa
     shutil.copytree(tmp_path / "a" / "run", tmp_path / "b" / "run")
     shutil.rmtree(tmp_path / "b" / "run" / "step-00000006")
     assert main([str(b), "optimizer.kind=muon"]) == 0
-    _same_as(tmp_path / "a" / "run", tmp_path / "b" / "run")
-    assert _losses(tmp_path / "a" / "run")[-1] != pytest.approx(_losses(whole)[-1])
+    tiny_run.assert_same(tmp_path / "a" / "run", tmp_path / "b" / "run")
+    assert tiny_run.losses(tmp_path / "a" / "run")[-1] != pytest.approx(tiny_run.losses(whole)[-1])
 
 
 def test_other_settings_are_refused(
@@ -134,113 +95,6 @@ def test_other_settings_are_refused(
     assert "run.batches per step 2 (now 1)" in told
     assert main([str(config), "hypernet.num_latents=5"]) == 1
     assert "another shape: num_latents 4 (here 5)" in capsys.readouterr().err
-
-
-# With OpenBLAS loaded first, as in the tests' own process: another BLAS rounds otherwise, and Adam makes that visible.
-_COMMAND = """
-import sys
-from mlx_hypernet.blas import preload_blas
-preload_blas()
-from torch_train.__main__ import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-def _start(config: Path, *overrides: str, environment: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", _COMMAND, str(config), *overrides]
-    pipe = subprocess.PIPE
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **(environment or {})}
-    )
-
-
-def _until(process: subprocess.Popen[str], step: int) -> None:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith(f"step {step} "):
-            return
-    raise AssertionError(process.communicate()[1])
-
-
-def test_killed_at_step_5(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:
-    config = tiny_run.config_file(tmp_path, *pair)
-    process = _start(config)
-    _until(process, 5)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    assert main([str(config)]) == 0
-    _same_as(whole, tmp_path / "run")
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    """Five kills anywhere after the first step, within a checkpoint being written too, then the rest of the run."""
-    longer = ("optimizer.steps=60", "run.save_every=2")
-    for name in ("whole", "killed"):
-        tiny_run.config_file(tmp_path / name, *pair)
-    whole = _start(tmp_path / "whole" / "config.yaml", *longer)
-    assert whole.wait() == 0
-    draw, config = random.Random(), tmp_path / "killed" / "config.yaml"
-    for _ in range(5):
-        process = _start(config, *longer)
-        assert process.stdout is not None
-        next(line for line in process.stdout if line.startswith("step "))
-        time.sleep(draw.random() * 0.5)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
-        print(f"killed; the last checkpoint is {checkpoint.checkpoints(tmp_path / 'killed' / 'run')[-1:]}")
-    last = _start(config, *longer)
-    assert last.wait() == 0
-    expected, found = (_weights(tmp_path / name / "run", 60) for name in ("whole", "killed"))
-    for name, weight in expected.items():
-        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0)
-
-
-def test_sigterm_saves_and_exits_0(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    config = tiny_run.config_file(tmp_path, *pair)
-    process = _start(config, "run.save_every=1000", "optimizer.steps=100000")
-    _until(process, 3)
-    process.terminate()
-    _, err = process.communicate()
-    assert process.returncode == 0, err
-    (saved,) = checkpoint.checkpoints(tmp_path / "run")
-    state = checkpoint.load_trainer(saved)
-    assert state.step >= 3
-    assert read_log(tmp_path / "run")[-1]["step"] == state.step
-
-
-@pytest.mark.slow
-def test_sigterm_to_one_of_two_processes(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    """Both save. The one that was not told fails, so that torchrun starts it anew, to wait for the other."""
-    config = tiny_run.config_file(tmp_path, *pair)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    both = [
-        _start(
-            config,
-            "optimizer.steps=100000",
-            "run.save_every=1000",
-            environment={
-                "RANK": str(rank),
-                "LOCAL_RANK": str(rank),
-                "WORLD_SIZE": "2",
-                "MASTER_ADDR": "localhost",
-                "MASTER_PORT": str(port),
-            },
-        )
-        for rank in range(2)
-    ]
-    _until(both[0], 3)
-    both[1].terminate()
-    told = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [1, 0], told
-    (saved,) = checkpoint.checkpoints(tmp_path / "run")
-    step = checkpoint.load_trainer(saved).step
-    assert (
-        told[0].splitlines()[-1]
-        == f"another process was stopped; step {step} is saved, and the same command resumes from it"
-    )
 
 
 def test_a_loss_that_is_not_a_number(
@@ -340,7 +194,7 @@ def test_damaged_checkpoints_are_told(whole: Path, tmp_path: Path) -> None:
         checkpoint.load_trainer(tmp_path / "step")
     (tmp_path / "step" / "config.json").unlink()
     with pytest.raises(TrainingError, match=r"config\.json cannot be read"):
-        checkpoint.load_weights(tmp_path / "step")
+        checkpoint.loadtiny_run.weights(tmp_path / "step")
 
 
 def test_stage_2_starts_from_stage_1(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:
@@ -348,7 +202,7 @@ def test_stage_2_starts_from_stage_1(pair: tuple[Path, Path], whole: Path, tmp_p
     start = f"hypernet.start={whole / 'step-00000006'}"
     chunked = ["packing.chunks=random", "packing.min_chunk_tokens=5", "packing.max_chunk_tokens=20"]
     assert main([str(config), start, *chunked, "optimizer.steps=1", "optimizer.learning_rate=1e-30"]) == 0
-    assert torch.equal(_weights(tmp_path / "run", 1)["head.weight"], _weights(whole)["head.weight"])
+    assert torch.equal(tiny_run.weights(tmp_path / "run", 1)["head.weight"], tiny_run.weights(whole)["head.weight"])
 
 
 def test_held_out_contexts_are_measured_and_kept_apart(
@@ -377,22 +231,6 @@ def test_dry_run_without_data(pair: tuple[Path, Path], tmp_path: Path, capsys: p
     ):
         assert part in told
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.slow
-def test_two_processes_are_one_with_double_accumulation(pair: tuple[Path, Path], tmp_path: Path) -> None:
-    one = tiny_run.config_file(tmp_path / "one", *pair)
-    two = tiny_run.config_file(tmp_path / "two", *pair)
-    run = ["-m", "torch_train"]
-    alone = [sys.executable, *run, str(one), "optimizer.steps=4"]
-    both = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *run, str(two)]
-    for command in (alone, [*both, "optimizer.steps=4", "optimizer.accumulation=1"]):
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-    losses = [_losses(tmp_path / name / "run") for name in ("one", "two")]
-    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
-    for name, weight in _weights(tmp_path / "one" / "run", 4).items():
-        torch.testing.assert_close(_weights(tmp_path / "two" / "run", 4)[name], weight, atol=1e-5, rtol=0)
 
 
 def test_settings_that_may_change(whole: Path) -> None:

@@ -22,7 +22,7 @@ FEW = LoopSettings(steps=2, batch=3, learning_rate=1e-3)
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A base of 32 columns, two steps a stage, notes of two facts."""
+    """A base of 32 columns, a small hypernetwork, two steps a stage, notes of two facts."""
     config = base.config()
     config.hidden_size, config.intermediate_size, config.num_hidden_layers = 32, 48, 2
     monkeypatch.setattr(base, "config", lambda: config)
@@ -31,13 +31,14 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(recipe, stage, FEW)
     monkeypatch.setattr(recipe, "FIRST", tuple(replace(lesson, shards=1) for lesson in recipe.FIRST))
     monkeypatch.setattr(recipe, "NOTES", replace(recipe.NOTES, shards=1, facts=2))
-    monkeypatch.setattr(recipe, "LAST", tuple(replace(lesson, shards=1, facts=2) for lesson in recipe.LAST))
+    monkeypatch.setattr(recipe, "LAST", tuple(replace(lesson, shards=1, facts=2) for lesson in recipe.LAST[-2:]))
     monkeypatch.setattr(run, "LOG_EVERY", 1)
     monkeypatch.setattr(pool, "MOST_FACTS", 2)
     monkeypatch.setattr(teacher, "BATCH", 2)
     for path in recipe.CONFIGS.glob("nano-*.yaml"):
         lesson = yaml.safe_load(path.read_text())
         lesson["optimizer"] |= {"steps": 2, "warmup": 1}
+        lesson["hypernet"] |= {"latent_size": 16, "num_latents": 4, "num_blocks": 1, "num_heads": 4, "head_dim": 8}
         lesson["packing"] |= {"context_tokens": 512, "input_tokens": 256}
         (tmp_path / path.name).write_text(yaml.safe_dump(lesson))
     monkeypatch.setattr(recipe, "CONFIGS", tmp_path)
@@ -51,7 +52,9 @@ def _trained(run: Path) -> tuple[Path, dict[str, torch.Tensor]]:
     return last, checkpoint.load_weights(last)[1]
 
 
-def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_nothing_to_a_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "nano"
     recipe.main([str(folder), "--device", "cpu"])
     few, last = _trained(folder / "few")[1], _trained(folder / "last")
@@ -65,6 +68,8 @@ def test_from_nothing_to_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "logits" in converts(last[0], tmp_path / "bundle").output
 
     alone = tmp_path / "alone"
+    monkeypatch.setattr(recipe, "FIRST", recipe.FIRST[:1])
+    monkeypatch.setattr(recipe, "LAST", recipe.LAST[-1:])
     recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base")])
     assert checkpoint.load_base_record(_trained(alone / "last")[0]).path == str(folder / "joint" / "base")
     with pytest.raises(SystemExit) as ended:  # other notes in the folder of these

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
 from mlx_hypernet.format.config import HypernetConfig
@@ -18,6 +20,7 @@ from torch_train.nano import tokenizer
 from torch_train.nano.language import Language
 from torch_train.teacher.teach import TeacherSettings, teach
 from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.journal import read_log
 from torch_train.training.packing import PackedBatch, Packer
 
 SIZES = {
@@ -144,3 +147,21 @@ def nano_hypernet(base: Ministral3ForCausalLM) -> HyperNetwork:
     return HyperNetwork(
         HypernetConfig(config.num_hidden_layers, config.hidden_size, modules, 8, 45.25, 64, 8, 2, 4, 2, 16)
     )
+
+
+def weights(run: Path, step: int = 6) -> dict[str, torch.Tensor]:
+    """The hypernetwork's weights at a step of a run."""
+    return load_file(run / f"step-{step:08d}" / "model.safetensors")
+
+
+def losses(run: Path) -> list[float]:
+    """The losses in a run's log."""
+    return [entry["loss"] for entry in read_log(run)]
+
+
+def assert_same(whole: Path, run: Path) -> None:
+    """Two runs end with the same weights and had the same losses."""
+    expected, found = weights(whole), weights(run)
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=1e-6, rtol=0, msg=lambda text, name=name: f"{name} {text}")
+    assert losses(run) == pytest.approx(losses(whole), abs=1e-6)
