@@ -19,7 +19,7 @@ _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 # Elements without text to read.
 _SKIPPED = set(
     """script style template noscript iframe audio video canvas nav menu search
-    select button textarea datalist noembed noframes rp""".split()
+    button datalist noembed noframes rp""".split()
 )
 # Text that no longer holds; where one of these is never closed, it is no more than a slip.
 _STRUCK = {"del", "s", "strike"}
@@ -28,7 +28,7 @@ _STRUCK = {"del", "s", "strike"}
 _CONTAINERS = set(
     "div section aside header footer ul ol span form table a b i em strong small font label dialog".split()
 )
-_UNCLOSED = {"p", "li", "tr", "dt", "dd"}
+_UNCLOSED = {"p", "li", "tr", "dt", "dd", "option"}
 _NAVIGATION = {"navigation", "search", "menu", "menubar", "toolbar"}
 _HIDDEN = ("display:none", "visibility:hidden", "line-through", "mso-hide:all")
 
@@ -177,14 +177,14 @@ class _Page:
                 self.tag(tag)
             else:
                 self._depth += -1 if tag.end else 1
-        elif self._skipped in _UNCLOSED and (name in ("table", "ul", "ol", "dl", "body", "div") and tag.end):
+        elif self._skipped in _UNCLOSED and (name in ("table", "ul", "ol", "dl", "body", "div", "select") and tag.end):
             self._depth = 0
             self.tag(tag)
 
     def _is_left_out(self, name: str, tag: Tag) -> bool:
         if name in _SKIPPED or name in self._struck:
             return True
-        if (name not in _CONTAINERS and name not in _UNCLOSED) or not tag.source:
+        if (name not in _CONTAINERS and name not in _UNCLOSED) or not (tag.source or name == "option"):
             return False
         attributes = tag.attributes()
         style = attributes.get("style", "").replace(" ", "").lower()
@@ -193,6 +193,7 @@ class _Page:
             or attributes.get("aria-hidden") == "true"
             or attributes.get("role") in _NAVIGATION
             or (name == "dialog" and "open" not in attributes)
+            or (name == "option" and "selected" not in attributes)
             or any(word in style for word in _HIDDEN)
             or (self._has_tex and attributes.get("class", "").startswith(("MathJax", "mjx-", "MJX")))
         )

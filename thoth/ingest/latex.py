@@ -1,10 +1,11 @@
 """LaTeX -> what its page says: headings, text, lists, tables, code; formulas stay the TeX they are.
 
-Nothing is executed: of the document's own commands, those without arguments are replaced by what they stand for.
+Nothing is executed; `latex_macros` replaces the document's own commands by what they stand for.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from collections.abc import Callable, Iterator
 from thoth.ingest import formulas, text
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
+from thoth.ingest.latex_macros import Macros, group
+
+log = logging.getLogger(__name__)
 
 _TOKEN = re.compile(
     r"\\(begin|end)[ \t]*\{([^{}\n]{1,40})\}|\\([a-zA-Z@]+)\*?[ \t]*|(\\\\(?:\[[^\]\n]{0,30}\])?\*?)|\\([^a-zA-Z])"
@@ -22,7 +26,9 @@ _VERBATIM = re.compile(
     r"\\begin\{(verbatim\*?|Verbatim|lstlisting|minted)\}(?:\[[^\]\n]{0,300}\])?(?:\{[^}\n]{0,100}\})?\n?"
 )
 _VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.{0,500}?)\1")
-_MACRO = re.compile(r"\\(?:re|provide)?newcommand\*?\s*\{?\\([a-zA-Z]+)\}?\s*\{([^{}]{0,200})\}")
+_OVERLAY = re.compile(r"<[\w+.,|:@-]{1,30}>")  # when a slide shows it
+_QUOTED = re.compile(r"(?<!`)`(?!`)([^`']{1,200})'(?!')")
+_INCLUDED = re.compile(r"\\(?:input|include|subfile|import)\s*(?:\{[^{}\n]{0,200}\}\s*)?\{([^{}\n]{1,200})\}")
 _HELD = re.compile("\ue000(\\d+)\ue001")
 
 _SECTIONS = {
@@ -33,6 +39,7 @@ _SECTIONS = {
     "subsubsection": 4,
     "paragraph": 5,
     "subparagraph": 6,
+    "frametitle": 3,
 }
 _MATH = re.compile(r"(?:equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat|dmath)\*?")
 _TABULAR = {"tabular", "tabular*", "tabularx", "longtable", "array", "tabulary", "tblr"}
@@ -87,9 +94,9 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     source = "".join(_without_code(source, hold))
     source = _VERB.sub(lambda found: hold(found[2]), source)
     source = _COMMENT.sub(r"\1", source)
-    macros = {found[1]: found[2] for found in _MACRO.finditer(source)}
-    preamble, begins, body = source.partition(r"\begin{document}")
-    body = body.partition(r"\end{document}")[0] if begins else source
+    macros = Macros(_without_false(source))
+    preamble, begins, body = macros.source.partition(r"\begin{document}")
+    body = body.partition(r"\end{document}")[0] if begins else macros.source
     writer = _Writer(held, macros)
     has_title = begins and r"\maketitle" in body
     for key in ("title", "author", "date") if has_title else ():
@@ -97,6 +104,8 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
         if found:
             writer.line(found, 1 if key == "title" else 0)
     writer.write(body, 0)
+    if others := list(dict.fromkeys(_INCLUDED.findall(body))):
+        log.warning("%s includes other files, which are read only where they are named too: %s", name, _few(others))
     return assemble(name, writer.close())
 
 
@@ -117,29 +126,28 @@ def _without_code(source: str, hold: Callable[[str], str]) -> Iterator[str]:
     yield source[at:]
 
 
+def _without_false(source: str) -> str:
+    r"""Return the source without what stands between `\iffalse` and `\fi`."""
+    kept, at = [], 0
+    while (begin := source.find("\\iffalse", at)) >= 0 and (end := source.find("\\fi", begin + 8)) >= 0:
+        kept.append(source[at:begin])
+        at = end + 3
+    return "".join([*kept, source[at:]])
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
 def _argument_of(source: str, command: str) -> str:
     found = re.search(rf"\\{command}[ \t]*(?:\[[^\]]*\])?[ \t]*(?=\{{)", source)
-    return _group(source, found.end())[0] if found else ""
-
-
-def _group(source: str, at: int) -> tuple[str, int]:
-    """Return what is in the braces that open at a place, and the place after them; one letter where none do."""
-    while source[at : at + 1].isspace():
-        at += 1
-    if source[at : at + 1] != "{":
-        return source[at : at + 1], at + 1
-    depth = 0
-    for found in re.compile(r"\\.|[{}]", re.DOTALL).finditer(source, at):
-        depth += (found[0] == "{") - (found[0] == "}")
-        if not depth:
-            return source[at + 1 : found.start()], found.end()
-    return source[at + 1 :], len(source)
+    return group(source, found.end())[0] if found else ""
 
 
 class _Writer:
     """Writes LaTeX into blocks."""
 
-    def __init__(self, held: list[str], macros: dict[str, str]) -> None:
+    def __init__(self, held: list[str], macros: Macros) -> None:
         self._held, self._macros = held, macros
         self._outer = Flow()
         self._tables: list[Table] = []
@@ -225,6 +233,7 @@ class _Writer:
                 else:
                     self._flow.text(code)
             elif piece:
+                piece = _QUOTED.sub("‘\\1’", piece)
                 piece = piece.replace("``", "“").replace("''", "”").replace("---", "—").replace("--", "–")
                 self._flow.text(piece)
 
@@ -238,24 +247,27 @@ class _Writer:
                 self._flow.text(formulas.tidy_tex(formula.replace("&", "")))
                 self._end_block()
             return end
-        while option := _OPTIONAL.match(source, at):
+        while option := _OPTIONAL.match(source, at) or _OVERLAY.match(source, at):
             at = option.end()
         if name in _TABULAR:
             self._end_block()
             for _ in range(2 if name in ("tabular*", "tabularx", "tabulary") else 1):
-                _, at = _group(source, at)
+                _, at = group(source, at)
             self._tables.append(Table(self._flow))
             self._tables[-1].row()
             self._tables[-1].cell()
         elif name in ("itemize", "enumerate", "description", "thebibliography"):
             if name == "thebibliography":
-                _, at = _group(source, at)
+                _, at = group(source, at)
             self._flow.enumeration(Enumeration(1 if name == "enumerate" else None))
         elif name in ("minipage", "multicols", "adjustwidth"):
-            _, at = _group(source, at)
+            _, at = group(source, at)
             self._end_block()
         else:
             self._end_block()
+            if name == "frame" and source[at : at + 1] == "{":
+                title, at = group(source, at)
+                self.line(title, _SECTIONS["frametitle"])
         return at
 
     def _end(self, name: str) -> None:
@@ -266,46 +278,50 @@ class _Writer:
         self._end_block()
 
     def _command(self, name: str, source: str, at: int, depth: int) -> int:
-        if name in _SECTIONS or name == "caption":
+        if name in self._macros:
+            expanded, at = self._macros.expanded(name, source, at)
+            self.write(expanded, depth + 8)
+        elif name in _SECTIONS or name == "caption":
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
-            title, at = _group(source, at)
+            title, at = group(source, at)
             self.line(title, _SECTIONS.get(name, 0), depth)
         elif name in ("item", "bibitem"):
+            at = overlay.end() if (overlay := _OVERLAY.match(source, at)) else at
             label = _OPTIONAL.match(source, at)
             at = label.end() if label else at
             if name == "bibitem":
-                key, at = _group(source, at)
+                key, at = group(source, at)
                 self._flow.item(f"[{key}] ")
             else:
                 self._flow.item(f"{self.plain(label[1], depth + 1)} " if label else None)
         elif name in ("footnote", "thanks", "footnotetext"):
-            note, at = _group(source, at)
+            note, at = group(source, at)
             self._noted += 1
             self._flow.text(f"[{self._noted}]")
             self._notes.append(f"[{self._noted}] {self.plain(note, depth + 1)}")
         elif re.fullmatch(r"[a-zA-Z]*cite[a-zA-Z]*|[a-zA-Z]*ref", name):
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
-            keys, at = _group(source, at)
+            keys, at = group(source, at)
             self._flow.text(f"[{keys}]")
         elif name in ("SI", "qty", "num", "si", "unit", "SIrange"):
             parts = []
             for _ in range({"num": 1, "si": 1, "unit": 1, "SIrange": 3}.get(name, 2)):
-                part, at = _group(source, at)
+                part, at = group(source, at)
                 parts.append(re.sub(r"\\(?=[a-zA-Z])", " ", _PREFIX.sub(r"\\\1", part)).strip())
             self._flow.text(" ".join(parts))
         elif name in ("url", "path", "nolinkurl"):
-            address, at = _group(source, at)
+            address, at = group(source, at)
             self._flow.text(address.replace("\\", ""))
         elif name in ("frac", "sqrt", "textsuperscript", "textsubscript") or name == "ensuremath":
-            first, at = _group(source, at)
+            first, at = group(source, at)
             if name.startswith("text"):
                 self._flow.text(self.plain(first, depth + 1), "sup" if name == "textsuperscript" else "sub")
             else:
                 self._flow.text(f"\\{name}{{{first}}}" if name != "ensuremath" else first)
         elif name in _ACCENTS:
-            letter, at = _group(source, at)
+            letter, at = group(source, at)
             self._accent(name, letter)
         elif name in _LETTERS:
             shown = _LETTERS[name]
@@ -314,18 +330,14 @@ class _Writer:
             else:
                 self._flow.text(shown) if shown != "\n" else self._flow.line_break()
             at = at + 2 if source.startswith("{}", at) else at
-        elif name in self._macros:
-            at = at + 2 if source.startswith("{}", at) else at
-            if f"\\{name}" not in self._macros[name]:
-                self.write(self._macros[name], depth + 8)
         elif name in _ARGUMENTS:
             for _ in range(_ARGUMENTS[name]):
                 while option := _OPTIONAL.match(source, at):
                     at = option.end()
-                _, at = _group(source, at) if source[at : at + 1] in ("{", "\\") else ("", at)
+                _, at = group(source, at) if source[at : at + 1] in ("{", "\\") else ("", at)
         else:  # how something looks: what is in its braces is text
-            option = _OPTIONAL.match(source, at)
-            at = option.end() if option else at
+            while option := _OPTIONAL.match(source, at) or _OVERLAY.match(source, at):
+                at = option.end()
             # The blank after a command without braces ends its name, and one after a word is a blank.
             if source[at : at + 1] not in ("{", "") and source[at - 1 : at].isspace() and self._flow.has_text:
                 self._flow.text(" ")
@@ -333,7 +345,7 @@ class _Writer:
 
     def _sign(self, sign: str, source: str, at: int) -> int:
         if sign in _ACCENTS:
-            letter, at = _group(source, at)
+            letter, at = group(source, at)
             self._accent(sign, letter)
         elif sign in "([":
             return self._formula(source, at, f"\\{sign}")

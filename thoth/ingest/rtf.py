@@ -39,6 +39,8 @@ _ESCAPED = {"~": "\u00a0", "_": "-", "-": "", "\\": "\\", "{": "{", "}": "}", "\
 _CHARSETS = {0: "cp1252", 77: "mac-roman", 128: "cp932", 129: "cp949", 134: "gb18030", 136: "big5", 161: "cp1253",
              162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
              238: "cp1250"}  # fmt: skip
+_OTHER_ALPHABETS = {"cp1251", "cp1253"}  # of these, a font of the character set 0 has the Latin letters
+_FOREIGN_WORD = re.compile(rb"[\xc0-\xff]{3}")
 _MULTIBYTE = {"cp932", "cp949", "gb18030", "big5"}
 _MAX_DEPTH = 2_000
 
@@ -274,7 +276,11 @@ class _Reader:
             self._font_in_table = number or 0
             self._fonts[self._font_in_table] = (self._codec, "")
         elif word == "fcharset" and self._font_in_table in self._fonts:
-            codec = _CHARSETS.get(number or 0, self._codec) if number else self._codec
+            codec = (
+                _CHARSETS.get(number, self._codec)
+                if number
+                else ("cp1252" if self._codec in _OTHER_ALPHABETS else self._codec)
+            )
             self._fonts[self._font_in_table] = (codec, self._fonts[self._font_in_table][1])
         elif word == "cpg" and self._font_in_table in self._fonts:
             self._fonts[self._font_in_table] = (_codec(number or 1252), self._fonts[self._font_in_table][1])
@@ -308,6 +314,10 @@ class _Reader:
         if self._pending:
             codec = self._fonts.get(self._state.font, (self._codec, ""))[0]
             data, self._pending = bytes(self._pending), bytearray()
+            if codec == "cp1252" and self._codec in _OTHER_ALPHABETS and _FOREIGN_WORD.search(data):
+                # Some programs give each font the character set 0; no Western word has so many accents in a row.
+                codec = self._codec
+                self._fonts[self._state.font] = (codec, self._fonts[self._state.font][1])
             self._letters(data.decode(codec, "replace"))
 
     def _unicode(self, number: int) -> None:
