@@ -30,6 +30,7 @@ _CANDIDATES = """
     cp1252 cp1250 cp1251 koi8_r koi8_u cp866 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 iso8859_2 iso8859_5
     gb18030 big5 cp932 euc_jp cp949 mac_roman mac_cyrillic cp850
 """.split()
+_JAPANESE = re.compile(rb"\x1b\$[@B][!-~]")
 _SAMPLE_BYTES = 1 << 16
 _FEWEST_HIGH_BYTES = 8
 
@@ -75,6 +76,11 @@ def utf16_without_mark(data: bytes) -> str | None:
     low, high, name = (even, odd, "utf-16-le") if odd > even else (odd, even, "utf-16-be")
     # A space or a line's end in twenty letters is enough; a zero in the wrong half says that it is no text.
     return name if high > 0.02 * length and high > 2 and low <= 0.02 * high else None
+
+
+def japanese_mail(data: bytes) -> str | None:
+    """Return a text in ISO-2022-JP, which is ASCII with escape codes that switch to Japanese; None: it is none."""
+    return _strict(data, "iso2022_jp") if _JAPANESE.search(data) else None
 
 
 def cjk_in_utf16(data: bytes) -> str | None:

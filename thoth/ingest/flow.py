@@ -17,11 +17,12 @@ _MAX_SPAN = 200
 
 @dataclass
 class Enumeration:
-    """A list that is open: its next number (None: it has bullets), the step to the one after, and how it counts."""
+    """A list that is open: its next number (None: it has bullets), how it counts, its step, its look."""
 
     number: int | None = None
     style: str = "decimal"
     step: int = 1
+    frame: str = "{}."
 
     def marker(self, value: int | None = None) -> str:
         """Return the next item's bullet or number, and count it; `value` is a number that the item names."""
@@ -29,7 +30,7 @@ class Enumeration:
             self.number = value
         if self.number is None or numerals.is_bullet(self.style):
             return "- "
-        text = f"{numerals.written(self.number, self.style)}. "
+        text = f"{self.frame.replace('{}', numerals.written(self.number, self.style))} "
         self.number += self.step
         return text
 

@@ -14,6 +14,7 @@ from thoth.ingest import formulas, text
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
 from thoth.ingest.latex_macros import Macros, group
+from thoth.ingest.latex_names import ACCENTS, ARGUMENTS, LETTERS, SECTIONS, STYLES, UNITS
 
 log = logging.getLogger(__name__)
 
@@ -28,57 +29,18 @@ _VERBATIM = re.compile(
 _VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.{0,500}?)\1")
 _OVERLAY = re.compile(r"<[\w+.,|:@-]{1,30}>")  # when a slide shows it
 _QUOTED = re.compile(r"(?<!`)`(?!`)([^`']{1,200})'(?!')")
+_LABEL = re.compile(r"label\*?\s*=\s*\{?([^\w\\{},]{0,3})\\(arabic|alph|Alph|roman|Roman)\*([^\w\\{},]{0,3})")
+_SHORT_LABEL = re.compile(r"([^\w\s=]{0,2})([1aAiI])([^\w\s=]{0,2})")
 _INCLUDED = re.compile(r"\\(?:input|include|subfile|import)\s*(?:\{[^{}\n]{0,200}\}\s*)?\{([^{}\n]{1,200})\}")
 _HELD = re.compile("\ue000(\\d+)\ue001")
 
-_SECTIONS = {
-    "part": 1,
-    "chapter": 1,
-    "section": 2,
-    "subsection": 3,
-    "subsubsection": 4,
-    "paragraph": 5,
-    "subparagraph": 6,
-    "frametitle": 3,
-}
 _MATH = re.compile(r"(?:equation|align|gather|multline|eqnarray|displaymath|math|flalign|alignat|dmath)\*?")
 _TABULAR = {"tabular", "tabular*", "tabularx", "longtable", "array", "tabulary", "tblr"}
 _DROPPED = {"comment", "tikzpicture", "filecontents", "pgfpicture", "CCSXML"}
-# Commands whose arguments are not text: name -> how many.
-_ARGUMENTS = {
-    "label": 1, "vspace": 1, "hspace": 1, "includegraphics": 1, "usepackage": 1, "documentclass": 1, "input": 1,
-    "include": 1,
-    "bibliographystyle": 1, "bibliography": 1, "pagestyle": 1, "thispagestyle": 1, "setlength": 2, "setcounter": 2,
-    "addtocounter": 2, "addtolength": 2, "hypersetup": 1, "color": 1, "textcolor": 1, "colorbox": 1, "cline": 1,
-    "cmidrule": 1, "index": 1, "phantom": 1, "hphantom": 1, "vphantom": 1, "newcommand": 2, "renewcommand": 2,
-    "providecommand": 2, "newenvironment": 3, "definecolor": 3, "graphicspath": 1, "geometry": 1, "fontsize": 2,
-    "selectlanguage": 1, "rule": 2, "pagenumbering": 1, "addcontentsline": 3, "multicolumn": 2, "multirow": 2,
-    "raisebox": 1,
-    "parbox": 1, "resizebox": 2, "scalebox": 1, "newtheorem": 2, "theoremstyle": 1, "bibinfo": 1, "hypertarget": 1,
-    "hyperlink": 1, "href": 1, "foreignlanguage": 1, "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1,
-}  # fmt: skip
+_DOTLESS = re.compile(r"\\([ij])(?![a-zA-Z])[ \t]*")
 _OPTIONAL = re.compile(r"[ \t]*\[([^\[\]]{0,300})\]")
-_LETTERS = {
-    "ss": "ß", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "o": "ø", "O": "Ø", "aa": "å", "AA": "Å", "l": "ł",
-    "L": "Ł",
-    "i": "ı", "j": "ȷ", "ldots": "…", "dots": "…", "textellipsis": "…", "LaTeX": "LaTeX", "TeX": "TeX", "S": "§",
-    "P": "¶",
-    "copyright": "©", "pounds": "£", "euro": "€", "EUR": "€", "texteuro": "€", "textdegree": "°", "degree": "°",
-    "dag": "†",
-    "textbackslash": "\\", "textasciitilde": "~", "textasciicircum": "^", "textbar": "|", "textless": "<",
-    "textgreater": ">", "textunderscore": "_", "textendash": "–", "textemdash": "—", "textquotesingle": "'",
-    "guillemotleft": "«", "guillemotright": "»", "quad": " ", "qquad": " ", "enspace": " ", "space": " ",
-    "textregistered": "®",
-    "texttrademark": "™", "textperiodcentered": "·", "textbullet": "•", "textmu": "µ", "checkmark": "✓",
-    "slash": "/",
-    "newline": "\n", "linebreak": "\n", "par": "\n\n", "newpage": "\n\n", "clearpage": "\n\n",
-}  # fmt: skip
-_ACCENTS = {"'": "\u0301", "`": "\u0300", "^": "\u0302", '"': "\u0308", "~": "\u0303", "=": "\u0304", ".": "\u0307",
-            "c": "\u0327", "v": "\u030c", "H": "\u030b", "r": "\u030a", "u": "\u0306", "k": "\u0328", "d": "\u0323",
-            "b": "\u0331"}  # fmt: skip
 _MAX_DEPTH = 40
 _LONGEST_FORMULA = 4_000
-_PREFIX = re.compile(r"\\(yocto|femto|pico|nano|micro|milli|centi|deci|hecto|kilo|mega|giga|tera)\s*\\")
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -133,6 +95,26 @@ def _without_false(source: str) -> str:
         kept.append(source[at:begin])
         at = end + 3
     return "".join([*kept, source[at:]])
+
+
+def _unit(source: str) -> str:
+    r"""Return a number or a unit of siunitx as its signs: `\kilo\metre\per\hour` -> `km/h`."""
+
+    def sign(found: re.Match[str]) -> str:
+        return UNITS.get(found[1], f" {found[1]}")
+
+    return re.sub(r"\\([a-zA-Z]+)[ \t]*", sign, source).strip()
+
+
+def _enumeration(options: str) -> Enumeration:
+    r"""Return a numbered list as `label=(\alph*)` of enumitem, or `(a)` of the package enumerate, has it."""
+    if found := _LABEL.search(options):
+        before, style, after = found.groups()
+        return Enumeration(1, STYLES[style], frame=f"{before}{{}}{after}")
+    if found := _SHORT_LABEL.fullmatch(options):
+        before, style, after = found.groups()
+        return Enumeration(1, STYLES[style], frame=f"{before}{{}}{after}")
+    return Enumeration(1)
 
 
 def _few(names: list[str]) -> str:
@@ -247,7 +229,9 @@ class _Writer:
                 self._flow.text(formulas.tidy_tex(formula.replace("&", "")))
                 self._end_block()
             return end
+        options = ""
         while option := _OPTIONAL.match(source, at) or _OVERLAY.match(source, at):
+            options += option[0].strip()[1:-1]
             at = option.end()
         if name in _TABULAR:
             self._end_block()
@@ -259,7 +243,7 @@ class _Writer:
         elif name in ("itemize", "enumerate", "description", "thebibliography"):
             if name == "thebibliography":
                 _, at = group(source, at)
-            self._flow.enumeration(Enumeration(1 if name == "enumerate" else None))
+            self._flow.enumeration(_enumeration(options) if name == "enumerate" else Enumeration(None))
         elif name in ("minipage", "multicols", "adjustwidth"):
             _, at = group(source, at)
             self._end_block()
@@ -267,7 +251,7 @@ class _Writer:
             self._end_block()
             if name == "frame" and source[at : at + 1] == "{":
                 title, at = group(source, at)
-                self.line(title, _SECTIONS["frametitle"])
+                self.line(title, SECTIONS["frametitle"])
         return at
 
     def _end(self, name: str) -> None:
@@ -281,11 +265,11 @@ class _Writer:
         if name in self._macros:
             expanded, at = self._macros.expanded(name, source, at)
             self.write(expanded, depth + 8)
-        elif name in _SECTIONS or name == "caption":
+        elif name in SECTIONS or name == "caption":
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
             title, at = group(source, at)
-            self.line(title, _SECTIONS.get(name, 0), depth)
+            self.line(title, SECTIONS.get(name, 0), depth)
         elif name in ("item", "bibitem"):
             at = overlay.end() if (overlay := _OVERLAY.match(source, at)) else at
             label = _OPTIONAL.match(source, at)
@@ -300,7 +284,7 @@ class _Writer:
             self._noted += 1
             self._flow.text(f"[{self._noted}]")
             self._notes.append(f"[{self._noted}] {self.plain(note, depth + 1)}")
-        elif re.fullmatch(r"[a-zA-Z]*cite[a-zA-Z]*|[a-zA-Z]*ref", name):
+        elif name != "href" and re.fullmatch(r"[a-zA-Z]*cite[a-zA-Z]*|[a-zA-Z]*ref", name):
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
             keys, at = group(source, at)
@@ -309,7 +293,7 @@ class _Writer:
             parts = []
             for _ in range({"num": 1, "si": 1, "unit": 1, "SIrange": 3}.get(name, 2)):
                 part, at = group(source, at)
-                parts.append(re.sub(r"\\(?=[a-zA-Z])", " ", _PREFIX.sub(r"\\\1", part)).strip())
+                parts.append(_unit(part))
             self._flow.text(" ".join(parts))
         elif name in ("url", "path", "nolinkurl"):
             address, at = group(source, at)
@@ -320,18 +304,17 @@ class _Writer:
                 self._flow.text(self.plain(first, depth + 1), "sup" if name == "textsuperscript" else "sub")
             else:
                 self._flow.text(f"\\{name}{{{first}}}" if name != "ensuremath" else first)
-        elif name in _ACCENTS:
-            letter, at = group(source, at)
-            self._accent(name, letter)
-        elif name in _LETTERS:
-            shown = _LETTERS[name]
+        elif name in ACCENTS:
+            at = self._accented(name, source, at)
+        elif name in LETTERS:
+            shown = LETTERS[name]
             if shown == "\n\n":
                 self._end_block()
             else:
                 self._flow.text(shown) if shown != "\n" else self._flow.line_break()
             at = at + 2 if source.startswith("{}", at) else at
-        elif name in _ARGUMENTS:
-            for _ in range(_ARGUMENTS[name]):
+        elif name in ARGUMENTS:
+            for _ in range(ARGUMENTS[name]):
                 while option := _OPTIONAL.match(source, at):
                     at = option.end()
                 _, at = group(source, at) if source[at : at + 1] in ("{", "\\") else ("", at)
@@ -344,10 +327,9 @@ class _Writer:
         return at
 
     def _sign(self, sign: str, source: str, at: int) -> int:
-        if sign in _ACCENTS:
-            letter, at = group(source, at)
-            self._accent(sign, letter)
-        elif sign in "([":
+        if sign in ACCENTS:
+            return self._accented(sign, source, at)
+        if sign in "([":
             return self._formula(source, at, f"\\{sign}")
         elif sign in " ,;:!\n":
             self._flow.text("" if sign == "!" else " ")
@@ -357,10 +339,16 @@ class _Writer:
             self._flow.text("")
         return at
 
+    def _accented(self, sign: str, source: str, at: int) -> int:
+        dotless = _DOTLESS.match(source, at)
+        letter, at = (dotless[1], dotless.end()) if dotless else group(source, at)
+        self._accent(sign, letter)
+        return at
+
     def _accent(self, sign: str, letter: str) -> None:
         letter = {"\\i": "i", "\\j": "j"}.get(letter.strip(), letter)
         letter = letter if letter[:1] != "\\" else ""
-        self._flow.text(unicodedata.normalize("NFC", letter[:1] + _ACCENTS[sign]) + letter[1:] if letter else "")
+        self._flow.text(unicodedata.normalize("NFC", letter[:1] + ACCENTS[sign]) + letter[1:] if letter else "")
 
     def _formula(self, source: str, at: int, opening: str) -> int:
         closing = {"\\(": "\\)", "\\[": "\\]"}.get(opening, opening)

@@ -55,6 +55,20 @@ class Formats:
         code = self._codes[style] if 0 <= style < len(self._codes) else "General"
         return shown(value, code, since_1904=self._since_1904)
 
+    def of_text(self, text: str, style: int) -> str:
+        """Return a text as a cell of a style shows it: `@" pieces"` adds a word."""
+        code = self._codes[style] if 0 <= style < len(self._codes) else "General"
+        section = _split(code)[-1] if '"' in code else ""
+        bare = _QUOTED.sub("", _BRACKETS.sub("", section)).strip()
+        if not text or bare != "@":
+            return text
+        before, _, behind = section.partition("@")
+        return (
+            "".join(m[1] or "" for m in _QUOTED.finditer(before))
+            + text
+            + "".join(m[1] or "" for m in _QUOTED.finditer(behind))
+        )
+
 
 def shown(value: str, code: str, *, since_1904: bool = False) -> str:
     """Return a number as a format shows it.

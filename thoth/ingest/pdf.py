@@ -54,6 +54,7 @@ class _Unread:
     garbled: list[int] = field(default_factory=list)
     recognized: list[int] = field(default_factory=list)
     cyrillic: list[int] = field(default_factory=list)
+    attached: list[str] = field(default_factory=list)
 
     def note(self, page: int, *, is_recognized: bool) -> None:
         """Note a page without text that shows something."""
@@ -78,6 +79,8 @@ class _Unread:
             log.warning(
                 "%s: the letters on %s were read as Cyrillic; their fonts say otherwise, or nothing", name, pages
             )
+        if self.attached:
+            log.warning("%s: the files attached to it were left out: %s", name, ", ".join(self.attached))
         if self.recognized:
             log.warning("%s: text recognition (OCR) read %s: check numbers and names", name, _listed(self.recognized))
 
@@ -169,6 +172,7 @@ def _read_pdfium(data: bytes, book: _Book, recognize: bool) -> int | None:
             bookmarks: dict[int, list[_Bookmark]] = {}
             for bookmark in _outline(document):
                 bookmarks.setdefault(bookmark.page, []).append(bookmark)
+            book.unread.attached = list(pdf_forms.attachments(document))
             for number in range(total):
                 groups = _read_page(document, number, form, book.unread, recognize)
                 book.add(groups, total, bookmarks.get(number, ()))

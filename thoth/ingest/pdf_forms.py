@@ -1,4 +1,4 @@
-"""What was filled into a PDF: values of form fields, text boxes typed onto a page, and the data of XFA forms."""
+"""What was added to a PDF: values of form fields, text boxes typed onto a page, data of XFA forms, attached files."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from thoth.ingest.pdfium_calls import ADDRESS, INT, address, bound
 
 _MAX_LETTERS = 100_000  # of one value
 _MAX_FIELDS = 5000  # of one page
+_MAX_ATTACHMENTS = 20
 _MAX_XFA_BYTES = 16 << 20
 _MAX_DEPTH = 100
 _PASSWORD = 1 << 13  # of a text field's flags: its value is not shown on the page either
@@ -131,6 +132,12 @@ class Form:
             text_page.close()
             page.close()
         return not text or (len(text) < _MAX_PLACEHOLDER_LETTERS and any(mark in text for mark in _PLACEHOLDER))
+
+
+def attachments(document: Any) -> Iterator[str]:
+    """Yield the names of the files that are attached to a document."""
+    for number in range(min(document.count_attachments(), _MAX_ATTACHMENTS)):
+        yield " ".join(document.get_attachment(number).get_name().split()) or "without a name"
 
 
 class _Calls(NamedTuple):

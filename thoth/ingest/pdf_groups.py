@@ -107,9 +107,9 @@ def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
         elif kind == this or (kind == "list" and this == "paragraph" and _hangs(above, line)):
             text += "\n" + line.text
         else:
-            yield Group(kind, clean(text))
+            yield Group(kind, clean(_hyphenated(text)))
             kind, text = this, line.text
-    yield Group(kind, clean(text))
+    yield Group(kind, clean(_hyphenated(text)))
 
 
 def _is_row(line: Line) -> bool:
@@ -169,6 +169,11 @@ def _joined(text: str, following: str, whole: str) -> str | None:
     compound = f"{left.split()[-1] if left.split() else ''}-{right.split()[0] if right.split() else ''}".strip(",.;:")
     keeps = bool(right) and (right[0].isupper() or right[0].isdigit() or compound in whole)
     return left + ("-" if keeps else "") + right
+
+
+def _hyphenated(text: str) -> str:
+    """Return a text with the hyphen of its last word where the rest of that stands on another page."""
+    return f"{text[:-1]}-" if text.endswith(BROKEN_WORD) else text
 
 
 def _between(before: str, after: str) -> str:

@@ -66,9 +66,13 @@ def parts(data: bytes, name: str) -> Iterator[LooseBlock]:
         DocumentError: As `read`.
     """
     reader = _Reader(name)
-    for token in _TOKEN.finditer(data):
+    at = 0
+    while token := _TOKEN.search(data, at):
+        at = token.end()
         word, number, hexadecimal, escaped, brace, letters = token.groups()
-        if word is not None:
+        if word == b"bin" and number:  # so many bytes of a picture, any of which may look like a brace
+            at += max(0, int(number))
+        elif word is not None:
             reader.word(word.decode("ascii"), None if number is None else int(number), token.end())
         elif hexadecimal is not None:
             reader.bytes(bytes([int(hexadecimal, 16)]))

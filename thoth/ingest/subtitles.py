@@ -13,6 +13,9 @@ _TIMES = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\
 _VOICE = re.compile(r"<v(?:\.[\w.-]*)?[ \t]+([^>]{1,80})>")
 _RUBY = re.compile(r"<rt>(.*?)</rt>", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[\d:.]{0,20}>|\{\\[^{}]{0,100}\}|\{[\d]{1,8}\}")
+_BLANK_BEHIND_TIMES = re.compile(
+    r"^([^\n]{0,60}-->[^\n]{0,200})\n[ \t]*\n(?!\s*(?:\d+[ \t]*\n)?[^\n]{0,60}-->)", re.MULTILINE
+)
 _PAUSE_SECONDS = 4.0
 _PARAGRAPH_LETTERS = 600
 
@@ -46,7 +49,9 @@ def _paragraph(speaker: str, said: list[str]) -> str:
 def _cues(content: str) -> Iterator[tuple[float, float, str, str]]:
     """Yield start, end, speaker and text of each cue; of text that scrolls up, every line once."""
     shown: list[str] = []
-    for cue in re.split(r"\n[ \t]*\n+", content.strip()):
+    # Some writers leave an empty line between the times and what is said.
+    content = _BLANK_BEHIND_TIMES.sub(r"\1\n", content.strip())
+    for cue in re.split(r"\n[ \t]*\n+", content):
         lines = cue.split("\n")
         at = next((i for i, line in enumerate(lines[:3]) if _TIMES.match(line)), None)
         if at is None:

@@ -88,6 +88,8 @@ def _decoded(data: bytes, label: str | None, is_markup: bool) -> tuple[str | Non
         if data.startswith(mark):
             marked = data[len(mark) :].decode(name, "replace")
             return (marked, _counted(marked.count(BAD))) if plausible(marked) else (None, "")
+    if b"\x1b" in data and data.isascii() and (text := charsets.japanese_mail(data)) is not None:
+        return text, ""
     wide = charsets.utf16_without_mark(data)
     if is_markup and label and label.startswith(("utf-16", "utf-32")):
         label = None  # it was read as ASCII, so it is not true

@@ -139,14 +139,15 @@ class _Book:
 
     def _value(self, cell: Element) -> str:
         kind = attribute(cell, "t") or "n"
+        style = number(attribute(cell, "s"), 0)
         if kind == "inlineStr":
             inline = child(cell, "is")
-            return _rich(inline) if inline is not None else ""
+            return self._formats.of_text(_rich(inline), style) if inline is not None else ""
         raw = child(cell, "v")
         text = "" if raw is None else raw.text or ""
         if kind == "s":
             at = number(text.strip(), -1)
-            return self._strings[at] if 0 <= at < len(self._strings) else ""
+            return self._formats.of_text(self._strings[at], style) if 0 <= at < len(self._strings) else ""
         if kind == "b":
             return {"1": "TRUE", "0": "FALSE"}.get(text.strip(), text)
         if kind == "d":
@@ -155,8 +156,8 @@ class _Book:
             formula = child(cell, "f")
             return f"={formula.text}" if formula is not None and formula.text else ""
         if kind in ("str", "e"):
-            return _unescaped(text)
-        return self._formats.shown(text.strip(), number(attribute(cell, "s"), 0))
+            return self._formats.of_text(_unescaped(text), style)
+        return self._formats.shown(text.strip(), style)
 
 
 def _elements(markup: str, package: Package) -> Iterator[Element]:

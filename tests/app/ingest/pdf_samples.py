@@ -230,6 +230,52 @@ def pdf_columns_under_a_headline() -> bytes:
 
 
 @sample
+def pdf_upside_down() -> bytes:
+    """A page that lies on its head and is turned back by its rotation, behind one that stands."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setPageRotation(180)
+        canvas.translate(595, 842)
+        canvas.rotate(180)
+        lines(OTHER)(canvas)
+
+    return pages(lines(PROSE), draw)
+
+
+@sample
+def pdf_word_across_pages() -> bytes:
+    """A word whose second half stands on the next page."""
+    return pages(
+        lines([*PROSE[:3], "a carpenter who knew the coast well and looked after the light-"]),
+        lines(["house.", *OTHER]),
+    )
+
+
+@sample
+def pdf_attached_file() -> bytes:
+    writer = rewritten(pages(lines(PROSE)))
+    writer.add_attachment("tides.csv", b"day,high\n1,4.2\n")
+    return written(writer)
+
+
+@sample
+def pdf_cyrillic_as_latin() -> bytes:
+    """Letters of Windows-1251 in a font that names them as Latin ones."""
+    text = [
+        "Библиотека открывается в девять часов утра и закрывается",
+        "в шесть часов вечера. Вход для всех жителей свободный.",
+    ]
+    return pages(lines([line.encode("cp1251").decode("latin-1") for line in text]))
+
+
+@sample
+def pdf_sidebar() -> bytes:
+    """A narrow box of notes beside prose, drawn after it."""
+    notes = ["Opening hours", "Mon 9-17", "Tue 9-12", "Wed closed"]
+    return pages(both(lines(PROSE), lines(notes, x=440)))
+
+
+@sample
 def pdf_form_fields() -> bytes:
     def draw(canvas: Canvas) -> None:
         form = canvas.acroForm
