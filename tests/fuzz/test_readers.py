@@ -12,7 +12,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.app.ingest import packages
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest import Document, complete
 from thoth.ingest.reader_process import Limits, Payload, ReaderProcess
@@ -35,9 +37,13 @@ TOKENS = [
 
 
 def samples() -> list[tuple[str, bytes]]:
-    return sorted(
-        (path.name, path.read_bytes()) for path in CASES.iterdir() if path.is_file() and path.suffix != ".yaml"
-    )
+    """Return the files of the cases, those that the tables bring along among them."""
+    files = {path.name: path.read_bytes() for path in CASES.iterdir() if path.is_file() and path.suffix != ".yaml"}
+    for table in CASES.glob("*.yaml"):
+        for case in yaml.safe_load(table.read_text("utf-8")):
+            if (data := packages.build(case)) is not None:
+                files[case["file"]] = data
+    return sorted(files.items())
 
 
 def mutated(chance: random.Random, data: bytes, most: int) -> bytes:
@@ -111,5 +117,6 @@ def test_damaged_files(tmp_path: Path) -> None:
             (tmp_path / f"{tried}-{name}").write_bytes(data)
             failed.setdefault(f"{name}: {why}"[:160], f"{tmp_path / f'{tried}-{name}'}")
     reader.close()
+    print(f"{tried} files of {len(seeds)} kinds were damaged and read")
     assert tried
     assert not failed, f"{len(failed)} of {tried}: {failed}"
