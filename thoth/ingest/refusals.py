@@ -97,6 +97,8 @@ _STREAMS = (
     ("HwpSummaryInformation", "a Hangul document (.hwp)", "save it as .docx or PDF"),
     ("Book", "an Excel spreadsheet of the old kind (.xls)", "save it as .xlsx"),
 )
+# What the instruction `<?mso-application progid="..."?>` names.
+_XML_OF_OFFICE = {b"Word.Document": ".docx", b"Excel.Sheet": ".xlsx", b"PowerPoint.Show": ".pptx"}
 _LINKS = {".gdoc": ("document", ".docx"), ".gsheet": ("spreadsheet", ".xlsx"), ".gslides": ("presentation", ".pptx")}
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
@@ -116,6 +118,10 @@ def by_bytes(data: bytes, name: str) -> DocumentError | None:
             return UnknownFormatError(f"{name} is {what}: {remedy}")
     if data.startswith(b"bplist00") and b"WebMainResource" in data:
         return DocumentError(f"{name} is a web archive of Safari: {_PDF}, or save the page as HTML")
+    for program, suffix in _XML_OF_OFFICE.items():
+        if b'progid="' + program in data[:1024]:
+            what = program.decode().partition(".")[0]
+            return DocumentError(f"{name} is {what} XML: open it in {what} and save it as {suffix}")
     return _link(data, name)
 
 
