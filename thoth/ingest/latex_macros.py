@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 _DEFINITION = re.compile(
     r"\\(?:newcommand|renewcommand|providecommand|DeclareRobustCommand|DeclareMathOperator|([gex]?def))(?![a-zA-Z])\*?\s*"
@@ -74,8 +75,8 @@ class Macros:
     def _taken(self, source: str) -> str:
         """Take the definitions out of a source and return the rest."""
         rest, begin = [], 0
-        for found in _DEFINITION.finditer(source):
-            if found.start() < begin or len(self._known) >= _MOST:
+        for found in islice(_DEFINITION.finditer(source), _MOST):
+            if found.start() < begin:
                 continue
             at, default, count = found.end(), None, 0
             if found[1]:
@@ -89,12 +90,13 @@ class Macros:
                 at += 1
             if source[at : at + 1] != "{":
                 continue
-            body, end = group(source, at)
-            if len(body) > _LONGEST:
+            window = source[at : at + _LONGEST]
+            body, length = group(window, 0)
+            if len(body) + 2 != length:  # no end in sight
                 continue
             self._known[found[2]] = Macro(count, default, body)
             rest.append(source[begin : found.start()])
-            begin = end
+            begin = at + length
         return "".join([*rest, source[begin:]])
 
 

@@ -37,6 +37,13 @@ REPEATED = {
     "osc.log": (b"", b"\x1b]"),
     "data.md": (b"", b"data:image/png;base64,"),
     "types.md": (b"", b"data:a/b;c=d"),
+    "doubling.tex": (
+        b"".join(b"\\newcommand{\\%c}{%s}" % (letter, b"\\%c" % (letter + 1) * 10) for letter in b"abcd"),
+        b"\\a ",
+    ),
+    "definitions.tex": (b"", b"\\def\\a{"),
+    "false.tex": (b"", b"\\iffalse "),
+    "options.html": (b"<select>", b"<option>x"),
     "rows.html": (b"", b"<math><mrow>"),
     "fractions.html": (b"<math>", b"<mfrac>"),
     "deleted.html": (b"", b"<del>"),
@@ -75,6 +82,7 @@ LISTS = "<text:list><text:list-item>" * 800 + "</text:list-item></text:list>" * 
 FRACTIONS = "<w:p><m:oMath>" + "<m:f><m:num>" * 300 + "</m:num></m:f>" * 300 + "</m:oMath></w:p>"
 ENTITY = '<!DOCTYPE x [<!ENTITY a "b">]><x>&a;</x>'
 DEEP = {
+    "broken.docx": packages.docx({"files": {"word/document.xml": "<w:p><w:r" * 100_000}}),  # type: ignore[dict-item]
     "runs.docx": packages.docx({"body": "<w:p>" + "<w:ins>" * 100_000 + "</w:ins>" * 100_000 + "</w:p>"}),
     "tables.docx": packages.docx({"body": "<w:tbl><w:tr><w:tc>" * 200 + INNER * 200 + "</w:tc></w:tr></w:tbl>" * 200}),
     "formulas.docx": packages.docx({"body": FRACTIONS}),
