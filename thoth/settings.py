@@ -102,6 +102,10 @@ class Settings:
         metadata=_about("Tokens of a chat that stay in the context; older turns become weights.", minimum=1),
     )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
+    agent: Literal["auto", "off"] = field(
+        default="auto",
+        metadata=_about("Let models that know tools call them in the terminal app.", choices=("auto", "off")),
+    )
     agent_steps: int = field(
         default=8, metadata=_about("Maximum number of tool calls for one question of the agent.", minimum=1)
     )

@@ -105,7 +105,7 @@ class Chat:
         try:
             answer = (respond or self._respond)(messages, way, listen)
         except (Stopped, KeyboardInterrupt):
-            self._end(state="stopped")
+            self._end(state="stopped", steps=self.turns[-1].steps_stopped())
             raise
         except ThothError as error:
             self._end(state="failed", error=str(error))

@@ -117,6 +117,10 @@ class Agent:
 
     # Calls
 
+    def permit_typed(self, text: str) -> None:
+        """Take a text for what a person typed: its addresses may be asked for, even private ones."""
+        self._typed |= typed_addresses([{"role": "user", "content": text}])
+
     def do(self, call: Call) -> Step:
         """Run one call that a person wrote, and return its step."""
         step = Step(len(self._steps), call.tool, call.arguments)

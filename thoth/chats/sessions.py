@@ -109,6 +109,10 @@ class Turn:
         """Return the turn with a step added, or in the place of the one with its number."""
         return replace(self, steps=(*self.steps[: step.number], step))
 
+    def steps_stopped(self) -> tuple[Step, ...]:
+        """Return the steps with those that had not ended as stopped."""
+        return tuple(step if step.ended else replace(step, state="stopped") for step in self.steps)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -329,8 +333,7 @@ def _turn(row: tuple[Any, ...]) -> Turn:
 
 def _ended(turn: Turn) -> Turn:
     """Return a turn that a killed process left, as stopped."""
-    steps = tuple(step if step.ended else replace(step, state="stopped") for step in turn.steps)
-    return replace(turn, state="stopped", steps=steps)
+    return replace(turn, state="stopped", steps=turn.steps_stopped())
 
 
 def _stats(values: dict[str, Any]) -> Stats:

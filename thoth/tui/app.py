@@ -92,6 +92,7 @@ class ThothApp(App[None]):
         self.client.close()
         if self._main is not None:
             await asyncio.to_thread(self._main.chat.conversation.close)
+            await asyncio.to_thread(self._main.chat.agent.close)
         await asyncio.to_thread(self.downloads.close)
 
     def on_main_screen_settings_loaded(self, event: MainScreen.SettingsLoaded) -> None:

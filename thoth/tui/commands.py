@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from thoth.agent.tools import BUILT_IN
 from thoth.errors import UsageError
 
 
@@ -37,6 +38,18 @@ class Command:
         return f"/{self.name} {self.argument}".rstrip()
 
 
+# Titles and arguments of the tools as commands, in the order of their table.
+_TOOL_TITLES = (
+    ("Search memory", "WORDS"),
+    ("Ask memory", "QUESTION"),
+    ("List documents", ""),
+    ("Read pages", "DOCUMENT PAGES"),
+    ("Remember", "TEXT|FILE|URL"),
+    ("Forget", "DOCUMENT"),
+    ("Web search", "WORDS"),
+    ("Web fetch", "URL"),
+)
+
 COMMANDS = (
     Command("absorb", "Absorb", "Absorb a file, folder or URL; without one, choose files", "PATH|URL"),
     Command("docs", "Library", "Show or hide the library"),
@@ -50,6 +63,11 @@ COMMANDS = (
     Command("route", "Route", "Choose which chunks to attach", "auto|all|none", True, ("auto", "all", "none")),
     Command("with-text", "With text", "Also put the N best passages into the context; 0 for none", "N", True),
     Command("system", "System prompt", "Set this chat's system prompt; off for none, nothing to see it", "TEXT|off"),
+    *(
+        Command(tool.name.replace("_", "-"), title, tool.description.removesuffix("."), argument, bool(argument))
+        for tool, (title, argument) in zip(BUILT_IN, _TOOL_TITLES, strict=True)
+    ),
+    Command("steps", "Tool steps", "Show or hide arguments and results of the last answer's tools"),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
     Command("serve", "Serve", "Serve other programs on this machine, or stop; see docs/serve.md", "[PORT]"),

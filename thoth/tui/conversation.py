@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from thoth.chats.sessions import Session, Sessions, Turn
 from thoth.errors import Stopped, ThothError
-from thoth.events import Answer
+from thoth.events import Answer, Step
 
 
 class Conversation:
@@ -77,6 +77,13 @@ class Conversation:
         """Append a piece to the answer."""
         return self._change(answer=self.turns[-1].answer + text)
 
+    def step(self, step: Step) -> Turn:
+        """Note a step; what was said before it is in it, and no part of the answer."""
+        self.turns[-1] = self.turns[-1].with_step(step)
+        turn = self._change(answer="")
+        self.save()
+        return turn
+
     def finish(self, answer: Answer) -> Turn:
         """End the answer."""
         turn = self._change(answer=answer.text, state="done", stats=answer.stats, sources=answer.sources)
@@ -86,9 +93,9 @@ class Conversation:
     def fail(self, error: ThothError) -> Turn:
         """End the answer with an error; the pieces so far stay."""
         if isinstance(error, Stopped):
-            turn = self._change(state="stopped")
+            turn = self._change(state="stopped", steps=self.turns[-1].steps_stopped())
         else:
-            turn = self._change(state="failed", error=str(error))
+            turn = self._change(state="failed", error=str(error), steps=self.turns[-1].steps_stopped())
         self.save()
         return turn
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.message import Message
 
@@ -19,12 +19,12 @@ from thoth import ingest, settings
 from thoth.actions import absorb, memory, update
 from thoth.engine.sampling import GREEDY, Sampling
 from thoth.errors import ModelError, Stopped, ThothError
-from thoth.events import Absorbed, Answer, Event, Progress, Token, is_last
+from thoth.events import Absorbed, Answer, Event, Progress, Step, Token, is_last
 from thoth.ingest import shown
 from thoth.models import registry
 from thoth.retrieval.routing import Routing
 from thoth.system import crash_log, paths
-from thoth.tui.engine_request import EngineLike, Post, Request
+from thoth.tui.engine_request import EngineLike, Listener, Post, Request, RequestLike
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbFailed,
@@ -33,6 +33,7 @@ from thoth.tui.messages import (
     AnswerDone,
     AnswerFailed,
     AnswerProgress,
+    AnswerStep,
     AnswerToken,
     ChatNotRemembered,
     ChatRemembered,
@@ -70,6 +71,7 @@ class EngineClient:
         self._make_engine = make_engine
         self._target = post
         self._closed = False
+        self.has_tools = False  # whether the loaded base can call tools
         self._engine: EngineLike | None = None
         self._pair: Pair | None = None
         self._failure: ThothError = ModelError("no model is loaded; choose one with /models")
@@ -143,9 +145,16 @@ class EngineClient:
         request.send(lambda listener: engine.load(pair, listener=listener), message)
         request.wait()
         if self._pair is pair:
+            self._look_at_tools(engine)
             loaded.set_result(engine)
         else:
             loaded.set_exception(self._failure)
+
+    def _look_at_tools(self, engine: EngineLike) -> None:
+        try:
+            self.has_tools = engine.has_tools()
+        except ThothError:
+            self.has_tools = False
 
     # Questions
 
@@ -160,6 +169,7 @@ class EngineClient:
         max_tokens: int = 256,
         sampling: Sampling = GREEDY,
         post: Post | None = None,
+        start: Callable[[EngineLike, Listener], RequestLike | None] | None = None,
     ) -> None:
         """Answer the last message; ends with `AnswerDone` or `AnswerFailed`, each message with `turn` in it.
 
@@ -172,6 +182,7 @@ class EngineClient:
             max_tokens: length limit of the answer.
             sampling: how its tokens are drawn.
             post: takes the messages in place of the app's own target.
+            start: begins another request in place of the question, an agent's; None: it begins none.
         """
         request = Request(self._through(post) if post else self._post, lambda error: AnswerFailed(turn, error))
 
@@ -181,6 +192,8 @@ class EngineClient:
                     return AnswerProgress(turn, event)
                 case Token():
                     return AnswerToken(turn, event.text)
+                case Step():
+                    return AnswerStep(turn, event)
                 case Answer():
                     return AnswerDone(turn, event)
             return None
@@ -191,12 +204,13 @@ class EngineClient:
             except ThothError as error:
                 request.fail(error)
                 return
-            request.send(
-                lambda listener: engine.ask(
+
+            def ask(engine: EngineLike, listener: Listener) -> RequestLike:
+                return engine.ask(
                     messages, documents, context, routing, max_tokens, sampling=sampling, listener=listener
-                ),
-                message,
-            )
+                )
+
+            request.send(lambda listener: (start and start(engine, listener)) or ask(engine, listener), message)
 
         self._asked = {known: other for known, other in self._asked.items() if not other.ended}
         self._asked[turn] = request

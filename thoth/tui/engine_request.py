@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from textual.message import Message
 
@@ -72,6 +72,9 @@ class EngineLike(Protocol):
         listener: Listener,
     ) -> RequestLike:
         """Answer the last message."""
+
+    def has_tools(self) -> bool:
+        """Tell whether the loaded base can call tools."""
 
     def stop(self) -> None:
         """Stop everything."""

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from thoth.errors import ThothError
-from thoth.events import Answer, Progress
+from thoth.events import Answer, Progress, Step
 
 if TYPE_CHECKING:
     from thoth.actions.memory import Remembered
     from thoth.library.records import StoredDocument
+    from thoth.tui.agent_runs import Question
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,27 @@ class AnswerToken(AnswerMessage):
     """The next piece of an answer."""
 
     text: str
+
+
+@dataclass
+class AnswerStep(AnswerMessage):
+    """A tool call began, changed or ended."""
+
+    step: Step
+
+
+@dataclass
+class AgentWarned(Message):
+    """Something about tools that is no part of an answer."""
+
+    text: str
+
+
+@dataclass
+class PermissionWanted(Message):
+    """A tool call waits for a person."""
+
+    question: Question
 
 
 @dataclass

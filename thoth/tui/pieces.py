@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Literal
 
+from thoth.agent.permissions import escaped
 from thoth.chats.sessions import Turn
+from thoth.events import Step
 from thoth.tui.markdown import Part, split
 
 # "turn" is a complete turn that has not been in view yet.
-Kind = Literal["turn", "question", "part", "note", "error"]
+Kind = Literal["turn", "question", "step", "part", "note", "error"]
 
 # The rest of a longer question is not shown: it is probably pasted text.
 _QUESTION_LENGTH = 4_000
+_ARGUMENTS_LENGTH = 60
 
 
 @dataclass(eq=False, slots=True)
@@ -30,6 +33,7 @@ class Piece:
         gap: empty lines above it.
         height: in lines, the gap included.
         exact: whether the height is known.
+        step: number of a "step".
     """
 
     turn: int
@@ -39,6 +43,7 @@ class Piece:
     gap: int = 0
     height: int = 1
     exact: bool = False
+    step: int = -1
 
     def estimate(self, width: int) -> None:
         """Guess the height at this width; a turn has a few empty lines."""
@@ -52,18 +57,24 @@ def unread(turn: Turn) -> Piece:
     return Piece(turn.number, "turn", f"{turn.question}\n{turn.answer}")
 
 
-def pieces_of(turn: Turn, note: str, parts: Sequence[Part] | None = None) -> list[Piece]:
+def pieces_of(
+    turn: Turn, note: str, parts: Sequence[Part] | None = None, unfolded: Collection[int] = ()
+) -> list[Piece]:
     """Return the pieces of a turn.
 
     Args:
         turn: a question and its answer so far; the question may be empty, and is not shown then.
         note: text below the answer; empty for none.
         parts: parts of the answer, if they are known.
+        unfolded: numbers of the steps that are shown whole.
     """
     asked = turn.question
     if len(asked) > _QUESTION_LENGTH:
         asked = f"{asked[:_QUESTION_LENGTH]}… ({len(asked):,} characters)"
     pieces = [Piece(turn.number, "question", asked, gap=1 if turn.number else 0)] if asked else []
+    for step in turn.steps:
+        gap = 1 if pieces and step.number == 0 else 0
+        pieces.append(Piece(turn.number, "step", step_text(step, step.number in unfolded), step=step.number, gap=gap))
     before: Part | None = None
     for part in split(turn.answer) if parts is None else parts:
         together = before is not None and before.kind == part.kind != "block"
@@ -72,6 +83,18 @@ def pieces_of(turn: Turn, note: str, parts: Sequence[Part] | None = None) -> lis
     if note:
         pieces.append(Piece(turn.number, "error" if turn.state == "failed" else "note", note, gap=1))
     return pieces
+
+
+def step_text(step: Step, unfolded: bool) -> str:
+    """Return a step as a line or, unfolded, with its arguments and its result."""
+    given = ", ".join(escaped(value) for value in step.arguments.values())
+    given = given if len(given) <= _ARGUMENTS_LENGTH else f"{given[: _ARGUMENTS_LENGTH - 1]}…"
+    state = f"{step.state}, {step.seconds:.1f} s" if step.ended else step.state
+    if not unfolded:
+        return f"▸ {step.tool}({given})  {state}"
+    lines = [f"▾ {step.tool}  {state}", *(f"    {name}: {escaped(value)}" for name, value in step.arguments.items())]
+    lines += [f"    {line}" for line in (*step.text.splitlines(), *step.result.splitlines())]
+    return "\n".join(lines)
 
 
 class Column:

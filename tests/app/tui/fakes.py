@@ -14,7 +14,7 @@ import numpy as np
 from thoth import ingest
 from thoth.engine.sampling import GREEDY, Sampling
 from thoth.errors import Stopped, ThothError
-from thoth.events import Absorbed, Answer, Event, Failed, Passage, Progress, Stats, Token
+from thoth.events import Absorbed, Answer, Call, Event, Failed, Passage, Progress, Stats, Token
 from thoth.ingest import Document, chunks
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument, document_id
@@ -64,17 +64,19 @@ class FakeEngine:
         load_error: a model that fails to load.
         answer_error: comes after the pieces of the answer.
         held: pieces are reported as progress and come together at the end, as before a second look.
+        tools: its base can call tools.
         steps: chunks of every document.
         gates: by stage ("load", "answer", "absorb"): where set, a step of that stage waits for its release.
         asked: what came in.
     """
 
     library: Library
-    answers: list[str | Callable[[Asked], str]] = field(default_factory=lambda: ["It is **blue**."])
+    answers: list[str | Callable[[Asked], str | list[Call]]] = field(default_factory=lambda: ["It is **blue**."])
     sources: tuple[Passage, ...] = ()
     load_error: ThothError | None = None
     answer_error: ThothError | None = None
     held: bool = False
+    tools: bool = False
     steps: int = 3
     gates: dict[str, threading.Semaphore] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
@@ -125,6 +127,8 @@ class FakeEngine:
         max_tokens: int = 256,
         *,
         sampling: Sampling = GREEDY,
+        tools: Sequence[dict[str, Any]] = (),
+        calls: str = "auto",
         listener: Callable[[Event], object] | None = None,
     ) -> Stream:
         asked = Asked([*messages], [*documents], [*context], routing, max_tokens, sampling)
@@ -134,6 +138,9 @@ class FakeEngine:
     def _ask(self, asked: Asked, stream: Stream) -> Iterator[Event]:
         script = self.answers[min(len(self.asked), len(self.answers)) - 1]
         text = script if isinstance(script, str) else script(asked)
+        if not isinstance(text, str):
+            yield Answer("", stats(), calls=tuple(text))
+            return
         for piece in text.splitlines(keepends=True) if len(text) > 2000 else _words(text):
             stream.wait("answer")
             yield Progress("check", 1, 100) if self.held else Token(piece)
@@ -161,6 +168,12 @@ class FakeEngine:
         return self._start(
             "reading", lambda stream: self._absorb(source, chunking, source_name, options, of_chat, stream), listener
         )
+
+    def reads_system(self) -> bool:
+        return False
+
+    def has_tools(self) -> bool:
+        return self.tools
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())

@@ -16,9 +16,10 @@ from thoth.errors import Stopped, ThothError
 from thoth.ingest import shown
 from thoth.settings import Settings
 from thoth.tui import clipboard, figures, markdown, notices
+from thoth.tui.controllers.agent import AgentController, Start, call
 from thoth.tui.controllers.memory import MemoryController
 from thoth.tui.conversation import Conversation
-from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerProgress, AnswerToken
+from thoth.tui.messages import AnswerDone, AnswerFailed, AnswerMessage, AnswerProgress, AnswerStep, AnswerToken
 from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
@@ -54,6 +55,7 @@ class ChatController:
         settings: in force for the next question.
         conversation: its turns and their storage.
         memory: what of it has left the context.
+        agent: answers with tools.
         editing: whether the next question replaces the last one.
     """
 
@@ -73,8 +75,10 @@ class ChatController:
         self._request = -1  # whose answer is awaited
         self._waiting = False  # for the model
         self._activity = ""
+        self._start: Start | None = None  # of a command that runs a tool
         self.settings = Settings()
         self.conversation = Conversation(sessions, self._not_saved)
+        self.agent = AgentController(client, sessions, screen)
         self.memory = MemoryController(client, sessions, self._meter, self._say)
         self.editing = False
 
@@ -139,15 +143,38 @@ class ChatController:
         if early := [one for one in self._library.documents if one.active and not one.complete]:
             what = shown(early[0].name) if len(early) == 1 else figures.count(len(early), "document")
             self._say(f"Still absorbing {what}; this answer does not use it", "warning")
-        chosen = self.settings
+        chosen, session = self.settings, self.conversation.session
+        documents = [*self.ready_documents, *self.memory.remembered.documents]
+        messages = self._replayed()
+        start, self._start = self._start, None
+        if start is None and session is not None:
+            start = self.agent.question(messages, documents, session.id, chosen)
         self._client.ask(
             self._request,
-            self._replayed(),
-            [*self.ready_documents, *self.memory.remembered.documents],
+            messages,
+            documents,
             chosen.routing(),
             max_tokens=chosen.max_tokens,
             sampling=chosen.sampling(),
+            start=start,
         )
+
+    def use_tool(self, tool: str, argument: str, typed: str) -> None:
+        """Run a tool for a person; the turn has its step.
+
+        Args:
+            tool: its name.
+            argument: what stood after the command.
+            typed: the whole command.
+
+        Raises:
+            UsageError: The argument does not fit.
+        """
+        wanted = call(tool, argument)
+        session = self.conversation.session or self._sessions.create(typed)
+        self.conversation.session = session
+        self._start = self.agent.command(wanted, typed, self.ready_documents, session.id, self.settings)
+        self.send(typed)
 
     def _replayed(self) -> list[dict[str, str]]:
         """The last question and the turns before it that it needs."""
@@ -203,6 +230,10 @@ class ChatController:
             case AnswerToken():
                 self.activity = "answering"
                 self._transcript.put(self.conversation.add(message.text))
+            case AnswerStep():
+                step = message.step
+                self.activity = f"{step.tool}: {'asks for permission' if step.state == 'asking' else step.state}"
+                self._transcript.put(self.conversation.step(step))
             case AnswerDone():
                 self._end_turn(self.conversation.finish(message.answer))
                 self._screen.query_one(StatusLine).stats = message.answer.stats
@@ -299,6 +330,10 @@ class ChatController:
             self._say(str(error), "error")
 
     # The last answer
+
+    def toggle_steps(self) -> None:
+        """Show or hide arguments and results of the last tools."""
+        self._transcript.toggle_steps()
 
     def compare(self) -> None:
         """Answer the last question three ways."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from thoth import settings
-from thoth.errors import ThothError
+from thoth.agent.tools import BUILT_IN
+from thoth.errors import ThothError, UsageError
 from thoth.retrieval.routing import Route
 from thoth.system import paths
 from thoth.tui import commands, figures, notices
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from thoth.tui.controllers.chat import ChatController
     from thoth.tui.controllers.models import ModelController
     from thoth.tui.controllers.serving import ServeController
+
+
+_TOOLS = {tool.name for tool in BUILT_IN}
 
 
 class CommandController:
@@ -78,6 +82,10 @@ class CommandController:
                 self._set_passages(argument)
             case "system":
                 self._chat.instruct(argument)
+            case "steps":
+                self._chat.toggle_steps()
+            case tool if (name := tool.replace("-", "_")) in _TOOLS:
+                self._use(name, argument, f"/{command.name} {argument}".strip())
             case "settings":
                 self._dialog(self._open_settings)
             case "models":
@@ -98,6 +106,12 @@ class CommandController:
         except ThothError as error:
             self._say(str(error), "error")
         self._loaded(self._chat.settings)
+
+    def _use(self, tool: str, argument: str, typed: str) -> None:
+        try:
+            self._chat.use_tool(tool, argument, typed)
+        except UsageError as error:
+            self._say(str(error), "warning")
 
     def _set_passages(self, argument: str) -> None:
         if argument.isdecimal():

@@ -27,12 +27,14 @@ from thoth.tui.controllers.serving import ServeController
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbMessage,
+    AgentWarned,
     AnswerMessage,
     LibraryChanged,
     MemoryMessage,
     ModelFailed,
     ModelMessage,
     ModelReady,
+    PermissionWanted,
 )
 from thoth.tui.widgets.absorb_queue import AbsorbQueue, JobState
 from thoth.tui.widgets.document_list import DocumentList
@@ -158,6 +160,14 @@ class MainScreen(Screen[None]):
     @on(MemoryMessage)
     def _memory_news(self, event: MemoryMessage) -> None:
         self.chat.memory.take(event)
+
+    @on(AgentWarned)
+    def _agent_warned(self, event: AgentWarned) -> None:
+        self._say(event.text, "warning")
+
+    @on(PermissionWanted)
+    def _permission_wanted(self, event: PermissionWanted) -> None:
+        self.run_worker(self.chat.agent.decide(event.question), group="permission")
 
     @on(AnswerMessage)
     def _answer_news(self, event: AnswerMessage) -> None:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Resize
+from textual.events import Click, Resize
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -74,6 +74,7 @@ class Transcript(ScrollView, can_focus=True):
         self._blank: Strip | None = None
         self._follows = True
         self._moving = False
+        self._unfolded: set[tuple[int, int]] = set()  # turn and step
         self._splitter = Splitter()
         self._timer: Timer | None = None
 
@@ -85,6 +86,7 @@ class Transcript(ScrollView, can_focus=True):
     def show(self, turns: Sequence[Turn]) -> None:
         """Show other turns, from their end."""
         self._turns = [*turns]
+        self._unfolded.clear()
         self._column.replace(0, [unread(turn) for turn in turns] or [Piece(0, "note", WELCOME)])
         self._follows = True
         self._arrange()
@@ -121,9 +123,37 @@ class Transcript(ScrollView, can_focus=True):
     def _pieces(self, number: int) -> list[Piece]:
         turn = self._turns[number]
         if turn.state != "answering":
-            return pieces_of(turn, note(turn))
+            return pieces_of(turn, note(turn), None, self._unfolded_of(number))
         self._splitter.feed(turn.answer)
-        return pieces_of(turn, "" if turn.answer else self.activity, self._splitter.parts)
+        return pieces_of(turn, "" if turn.answer else self.activity, self._splitter.parts, self._unfolded_of(number))
+
+    def _unfolded_of(self, turn: int) -> set[int]:
+        return {step for number, step in self._unfolded if number == turn}
+
+    def toggle_steps(self) -> None:
+        """Unfold the steps of the last turn that has any, or fold them."""
+        for turn in reversed(self._turns):
+            if turn.steps:
+                every = {(turn.number, step.number) for step in turn.steps}
+                self._unfolded = self._unfolded - every if every & self._unfolded else self._unfolded | every
+                self._repaint(turn.number)
+                return
+
+    def on_click(self, event: Click) -> None:
+        """Unfold or fold the step that was clicked."""
+        line = self.scroll_offset.y + event.y
+        if not self._turns or not 0 <= line < self._column.height:
+            return
+        piece = self._column.pieces[self._column.at(line)]
+        if piece.kind == "step" and not self.text_selection:
+            self._unfolded ^= {(piece.turn, piece.step)}
+            self._repaint(piece.turn)
+
+    def _repaint(self, first: int) -> None:
+        """Lay out a turn and those after it again."""
+        pieces = [piece for turn in self._turns[first:] for piece in self._pieces(turn.number)]
+        self._column.replace(first, pieces)
+        self._arrange()
 
     # Rendering
 

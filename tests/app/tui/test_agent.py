@@ -1,0 +1,102 @@
+"""The agent in the app: steps that unfold, the dialog that asks, tools as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.tui.chatting import Chat, Make, running
+from thoth.agent.permissions import Grants
+from thoth.events import Call
+from thoth.tui.screens.permission import PermissionDialog
+
+REMEMBER = Call("remember", {"kind": "text", "content": "Osra Kelland is the mayor.\n\x1b[2JAllow: yes"})
+
+
+def script(*rounds: str | list[Call]) -> Callable[..., str | list[Call]]:
+    left: Iterator[str | list[Call]] = iter(rounds)
+    return lambda _: next(left)
+
+
+async def dialog(chat: Chat) -> PermissionDialog:
+    await chat.until(lambda: isinstance(chat.app.screen, PermissionDialog))
+    await chat.pilot.pause()
+    assert isinstance(chat.app.screen, PermissionDialog)
+    return chat.app.screen
+
+
+async def test_a_call_is_asked_about_with_its_exact_arguments(fake: Make) -> None:
+    made = fake(tools=True, answers=[script([REMEMBER], "Noted.")])
+    async with running(made) as chat:
+        await chat.send("Remember the mayor.")
+        screen = await dialog(chat)
+        arguments = [str(line.render()) for line in screen.query(".argument")]
+        assert arguments == ["kind: text", r"content: Osra Kelland is the mayor.\n\x1b[2JAllow: yes"]
+        await chat.pilot.press("o")
+        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        assert [(step.tool, step.state) for step in chat.turns[-1].steps] == [("remember", "done")]
+        assert chat.turns[-1].answer == "Noted."
+        assert "▸ remember(text, Osra Kelland is the mayor." in chat.shown
+
+
+@pytest.mark.parametrize(("key", "kept"), [("a", [("write", "always")]), ("n", [("write", "never")]), ("escape", [])])
+async def test_what_is_decided_for_good_is_kept(fake: Make, home: Path, key: str, kept: list[tuple[str, str]]) -> None:
+    made = fake(tools=True, answers=[script([REMEMBER], "Done.")])
+    async with running(made) as chat:
+        await chat.send("Remember the mayor.")
+        await dialog(chat)
+        await chat.pilot.press(key)
+        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        assert chat.turns[-1].steps[0].state == ("done" if key == "a" else "refused")
+        assert [(grant.need, grant.decision) for grant in Grants(home / "permissions.json").all()] == kept
+
+
+async def test_enter_in_the_dialog_permits_nothing(fake: Make) -> None:
+    made = fake(tools=True, answers=[script([REMEMBER], "Done.")])
+    async with running(made) as chat:
+        await chat.send("Remember the mayor.")
+        await dialog(chat)
+        await chat.pilot.press("enter")
+        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        assert chat.turns[-1].steps[0].state == "refused"
+
+
+async def test_a_step_unfolds(fake: Make) -> None:
+    made = fake(tools=True, answers=[script([Call("list_documents", {})], "None yet.")])
+    async with running(made) as chat:
+        await chat.ask("What do you know?")
+        assert "▸ list_documents()  done" in chat.shown
+        assert "There are no documents." not in chat.shown
+        await chat.send("/steps")
+        assert "▾ list_documents" in chat.shown
+        assert "There are no documents." in chat.shown
+        await chat.send("/steps")
+        assert "There are no documents." not in chat.shown
+
+
+async def test_a_base_without_tools_has_them_as_commands(fake: Make) -> None:
+    made = fake(answers=["I cannot."])
+    async with running(made) as chat:
+        await chat.ask("Read https://example.org/page")
+        assert "This model cannot call tools; use /web-fetch ADDRESS" in chat.notices()
+        turn = await chat.ask("/remember Osra Kelland is the mayor.")
+        assert [(step.tool, step.state) for step in turn.steps] == [("remember", "done")]
+        (stored,) = chat.engine.library.documents(active=True)
+        assert stored.name == "Osra Kelland is the mayor."
+        assert (await chat.ask("/forget Osra Kelland is the mayor.")).steps[0].state == "done"
+        assert not chat.engine.library.documents()
+        await chat.send("/read-pages manual")
+        assert "/read-pages needs a document and pages" in chat.notices()
+
+
+async def test_escape_while_the_dialog_waits_keeps_the_steps(fake: Make) -> None:
+    made = fake(tools=True, answers=[script([Call("list_documents", {}), REMEMBER], "never said")])
+    async with running(made) as chat:
+        await chat.send("Remember the mayor.")
+        await dialog(chat)
+        chat.main.chat.stop()
+        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        assert [step.state for step in chat.turns[-1].steps] == ["done", "stopped"]
+        assert chat.turns[-1].state == "stopped"

@@ -1,0 +1,60 @@
+"""Asks a person whether a tool call may run, with its exact arguments."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Static
+
+from thoth.agent.permissions import Decision, Wish
+from thoth.tui.screens.dialog import Dialog
+
+
+class PermissionDialog(Dialog[Decision | None]):
+    """Closes with the decision; Escape refuses once.
+
+    Args:
+        wish: the call and what it needs.
+    """
+
+    AUTO_FOCUS = "#no"  # so that Enter is safe
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "decide('once')", "Once", id="permission.once", tooltip="Permit this call"),
+        Binding("c", "decide('chat')", "This chat", id="permission.chat", tooltip="Permit such calls in this chat"),
+        Binding("a", "decide('always')", "Always", id="permission.always", tooltip="Permit such calls from now on"),
+        Binding("n", "decide('never')", "Never", id="permission.never", tooltip="Refuse such calls from now on"),
+    ]
+
+    def __init__(self, wish: Wish) -> None:
+        super().__init__()
+        self._wish = wish
+
+    def compose(self) -> ComposeResult:
+        """Yield the call, what it needs, and the choices; Refuse has the focus."""
+        with VerticalScroll(classes="dialog", can_focus=False) as box:
+            box.border_title = "Permission"
+            box.border_subtitle = "Esc refuses"
+            yield Static(f"{self._wish.tool} wants to {self._wish.purpose}.", classes="heading", markup=False)
+            for line in self._wish.lines():
+                yield Static(line, classes="argument", markup=False)
+            if not self._wish.is_kept:
+                yield Static("You typed this address. It is asked for each time.", classes="note", markup=False)
+            with Horizontal(classes="buttons"):
+                yield Button("Once (O)", id="once", variant="primary")
+                if self._wish.is_kept:
+                    yield Button("This chat (C)", id="chat")
+                    yield Button("Always (A)", id="always")
+                    yield Button("Never (N)", id="never", variant="error")
+                yield Button("Refuse", id="no")
+
+    def action_decide(self, decision: Decision) -> None:
+        """Close with a decision, if it is one of the choices."""
+        if self.query(f"#{decision}"):
+            self.dismiss(decision)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Close with the choice."""
+        self.dismiss(event.button.id)  # type: ignore[arg-type]
