@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from thoth.agent.bench import Bench
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0  # `npx` may have to fetch a server first
 CALL_SECONDS = 60.0
 _END_SECONDS = 5.0
 _MOST_TOOLS = 32  # of one server: their schemas are in each prompt
@@ -102,6 +102,8 @@ class Servers:
                 task.cancel()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join(_END_SECONDS)
+        if not self._thread.is_alive():
+            loop.close()
 
     def _start(self) -> None:
         self._loop = loop = asyncio.new_event_loop()

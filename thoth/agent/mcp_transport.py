@@ -69,9 +69,11 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
                 await process.wait()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold the pipe open
 
     async def _read(self, to_us: Any) -> None:
         assert self._process is not None

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from thoth.actions.sources import Source
     from thoth.chats.sessions import Sessions, Turn
     from thoth.engine.engine import Engine
-    from thoth.engine.prompt import Message
     from thoth.ingest import Document
     from thoth.library.library import Library
     from thoth.library.records import StoredDocument
@@ -161,7 +160,7 @@ class EngineClient:
     def ask(
         self,
         turn: int,
-        messages: Sequence[Message],
+        messages: Sequence[Mapping[str, Any]],
         documents: Sequence[StoredDocument] = (),
         routing: Routing = _DEFAULT,
         *,

@@ -17,7 +17,6 @@ from thoth.retrieval.routing import Routing
 from thoth.system import crash_log
 
 if TYPE_CHECKING:
-    from thoth.engine.prompt import Message
     from thoth.ingest import Document
     from thoth.library.records import StoredDocument
     from thoth.models.registry import Pair
@@ -62,7 +61,7 @@ class EngineLike(Protocol):
 
     def ask(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Mapping[str, Any]],
         documents: Sequence[StoredDocument] = (),
         context: Sequence[Document] = (),
         routing: Routing = _DEFAULT,

@@ -1,0 +1,103 @@
+"""MCP servers: what they offer is used; one that hangs, dies or floods costs a line."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.app.agents import script, stage
+from thoth.agent import mcp_servers
+from thoth.agent.mcp_servers import Servers
+from thoth.errors import Stopped
+from thoth.events import Call
+
+SERVER = Path(__file__).with_name("mcp_server.py")
+
+
+def command(kind: str) -> str:
+    return shlex.join([sys.executable, str(SERVER), kind])
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def servers(lines: list[str]) -> Iterator[Servers]:
+    started = Servers({"good": command("serves")}, lines.append)
+    yield started
+    started.close()
+
+
+def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
+    servers: Servers, lines: list[str], tmp_path: Path
+) -> None:
+    tools = servers.tools()
+    assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_die", "good_flood", "good_fail"]
+    assert {tool.needs({}) for tool in tools} == {("mcp:good",)}
+    assert "\n" not in tools[0].description
+    calls = [Call("good_add", {"a": 2, "b": 3}), Call("good_fail", {"text": "bread"})]
+    setting = stage(tmp_path, script(calls, "done"), tools=tools, allowed=["mcp:good"])
+    setting.ask("go")
+    assert setting.steps[0].result == "<data>\n5\n</data>"
+    assert setting.steps[1].state == "failed"
+    assert "Error executing tool fail" in setting.steps[1].result
+    assert lines == []
+
+
+@pytest.mark.parametrize(("tool", "said"), [("die", "it ended"), ("flood", "it sends more than 16 MB at once")])
+def test_a_server_that_is_lost_costs_a_line_and_the_chat_goes_on(
+    servers: Servers, lines: list[str], tmp_path: Path, tool: str, said: str
+) -> None:
+    calls = [Call(f"good_{tool}", {"text": "x"}), Call("good_add", {"a": 2, "b": 3})]
+    setting = stage(tmp_path, script(calls, "done"), tools=servers.tools(), allowed=["mcp:good"])
+    assert setting.ask("go").text == "done"
+    assert [step.state for step in setting.steps] == ["failed", "failed"]
+    assert lines == [f"MCP server good: {said}; going on without it"]
+    assert servers.tools() == []
+
+
+def test_a_call_that_hangs_is_stopped_by_the_user(servers: Servers, tmp_path: Path) -> None:
+    setting = stage(tmp_path, script(Call("good_wait", {"text": "x"})), tools=servers.tools(), allowed=["mcp:good"])
+    threading.Timer(1.0, setting.agent.bench.stopper.stop).start()
+    with pytest.raises(Stopped):
+        setting.ask("go")
+    assert setting.steps[0].state == "stopped"
+
+
+def test_a_call_that_hangs_ends_in_time(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = servers.tools()
+    monkeypatch.setattr(mcp_servers, "CALL_SECONDS", 0.5)
+    setting = stage(tmp_path, script(Call("good_wait", {"text": "x"}), "done"), tools=tools, allowed=["mcp:good"])
+    assert setting.ask("go").text == "done"
+    assert "it does not answer" in setting.steps[0].result
+
+
+def test_servers_that_cannot_start_cost_a_line_each(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_servers, "START_SECONDS", 20.0)
+    named = {kind: command(kind) for kind in ("hangs", "dies", "floods", "chatters")}
+    named |= {
+        "missing": "thoth-no-such-program",
+        "empty": "A=1",
+        "bad name": "true",
+        "closed": "http://127.0.0.1:9/mcp",
+    }
+    started = Servers(named, lines.append)
+    try:
+        assert started.tools() == []
+    finally:
+        started.close()
+    said = dict(line.removeprefix("MCP server ").split(": ", 1) for line in lines)
+    assert {*said} == {*named}
+    assert len(lines) == len(named)
+    assert said["hangs"].startswith("it does not answer")
+    assert said["dies"].startswith("it ended")
+    assert said["floods"].startswith("it sends more than 16 MB at once")
+    assert said["missing"].startswith("its command is not installed")
+    assert said["bad name"].startswith("its name may have letters")
