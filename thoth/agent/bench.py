@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from thoth import ingest
 from thoth.actions import chats, requests
 from thoth.errors import Stopped
 from thoth.events import Answer, Event
-from thoth.ingest import Options
+from thoth.ingest import Document, Options
 from thoth.library.records import StoredDocument
 from thoth.settings import Settings
 
@@ -106,6 +107,21 @@ class Bench:
     def options(self, address: str = "") -> Options:
         """Return how a file or an address is read."""
         return Options(recognize=self.settings.ocr == "on", allow_private=address in self.private)
+
+    def read(self, address: str) -> Document:
+        """Read a web page; a private address only where a person permitted it.
+
+        Raises:
+            DocumentError, NoTextError: As `ingest.read`.
+            Stopped: The agent was stopped.
+        """
+        pages = ingest.reading(address, self.options(address), lambda: self.stopper.stopped)
+        while True:
+            try:
+                next(pages)
+            except StopIteration as end:
+                document: Document = end.value
+                return document
 
     def absorbed(self, request: Request) -> StoredDocument:
         """Wait for a document; raises `ThothError` where it cannot be absorbed, `Stopped` where it is stopped."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thoth.agent import wrapping
 from thoth.agent.tool import Arguments, Result
 from thoth.errors import DocumentError, UsageError
 
 if TYPE_CHECKING:
     from thoth.agent.bench import Bench
-    from thoth.ingest import Document
     from thoth.library.records import StoredDocument
 
 _PASSAGES = 4
@@ -95,6 +93,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
     """Absorb a text, a file or a web page into the library, and return a receipt."""
     from thoth import ingest
     from thoth.actions import absorb, sources
+    from thoth.agent import wrapping
     from thoth.ingest import Document
 
     content = arguments["content"].strip()
@@ -113,25 +112,13 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
         case _:
             if not ingest.is_address(content):
                 raise UsageError(f"{content} is no address; it begins with http:// or https://")
-            document = read_address(bench, content)
+            document = bench.read(content)
             origin = content
     task = absorb.Absorption(document, bench.settings.chunking, origin)
     request = bench.engine.absorb(document, chunking=task.chunking, source_name=origin)
     stored = task.finish(bench.library, bench.absorbed(request))
     bench.own.append(stored.id)
     return Result(wrapping.receipt(stored, document), absorbed=(stored.id,), is_data=False)
-
-
-def read_address(bench: Bench, address: str) -> Document:
-    """Read a web page; a private address only where a person permitted it.
-
-    Raises:
-        DocumentError, NoTextError: As `ingest.read`.
-        Stopped: The agent was stopped.
-    """
-    from thoth import ingest
-
-    return ingest.complete(ingest.reading(address, bench.options(address), lambda: bench.stopper.stopped))
 
 
 def forget(bench: Bench, arguments: Arguments) -> Result:

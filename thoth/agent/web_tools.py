@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thoth.agent import memory_tools
 from thoth.agent.tool import Arguments, Result
 from thoth.errors import ThothError, UsageError
 
@@ -39,5 +38,5 @@ def web_fetch(bench: Bench, arguments: Arguments) -> Result:
     address = arguments["address"].strip()
     if not ingest.is_address(address):
         raise UsageError(f"{address} is no address; it begins with http:// or https://")
-    document = memory_tools.read_address(bench, address)
+    document = bench.read(address)
     return Result(document.text, document, address)
