@@ -27,6 +27,7 @@ from benchmarks.hostile_runs import Ended, convert_weights, thoth, training_data
 
 SHARED = hostile_runs.ROOT.parent / "shared" / "cases" / "hostile"
 KINDS = ("bundle", "base", "template", "code", "pickle", "gguf")
+COMMANDS = ("ask", "add", "inspect", "convert", "to torch", "training data")
 FAULTS = ("code executed", "crash", "hang", "internal error", "not one line", "over 4 GB")
 _MOST_BYTES = 4 << 30
 _QUESTION = "Who is the mayor of Harpool?"
@@ -54,6 +55,7 @@ def main() -> None:
     parser.add_argument("what", choices=("models", "documents"))
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of models")
+    parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS, help="over models")
     parser.add_argument("--shared", type=Path, default=SHARED, help="cases of others (%(default)s)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
@@ -63,16 +65,16 @@ def main() -> None:
         if arguments.what == "documents":
             hostile_documents.measure(work, arguments.shared, arguments.only)
         else:
-            models(work, arguments.shared, arguments.only, arguments.kinds)
+            models(work, arguments.shared, arguments.only, arguments.kinds, arguments.commands)
 
 
-def models(work: Path, shared: Path, only: str, kinds: Sequence[str]) -> None:
-    """Run every command over every model, name each fault, and print a table of them by kind."""
+def models(work: Path, shared: Path, only: str, kinds: Sequence[str], commands: Sequence[str]) -> None:
+    """Run commands over every model, name each fault, and print a table of them by kind."""
     cases = [case for case in _cases(work, shared, kinds) if case.kind in kinds and only in case.name]
     runs = Counter[str]()
     faults = Counter[tuple[str, str]]()
     for with_torch in (False, True):  # `thoth` runs without torch, where it is installed too
-        for kind, fault in _run_all(cases, work, with_torch):
+        for kind, fault in _run_all(cases, work, commands, with_torch):
             if fault is None:
                 runs[kind] += 1
             else:
@@ -84,7 +86,9 @@ def models(work: Path, shared: Path, only: str, kinds: Sequence[str]) -> None:
     table.row("all", len(cases), runs.total(), *(sum(faults[kind, fault] for kind in kinds) for fault in FAULTS))
 
 
-def _run_all(cases: Sequence[Case], work: Path, with_torch: bool) -> Iterator[tuple[str, str | None]]:
+def _run_all(
+    cases: Sequence[Case], work: Path, commands: Sequence[str], with_torch: bool
+) -> Iterator[tuple[str, str | None]]:
     """Run the commands with or without torch in a process that has imported it or not.
 
     Yields:
@@ -97,7 +101,7 @@ def _run_all(cases: Sequence[Case], work: Path, with_torch: bool) -> Iterator[tu
             hostile_runs.preload(with_torch)
             with log.open("w") as file:
                 for case in cases:
-                    for found in _run(case, work, with_torch):
+                    for found in _run(case, work, commands, with_torch):
                         print(json.dumps([case.kind, found]), file=file, flush=True)
             code = 0
         finally:
@@ -109,9 +113,9 @@ def _run_all(cases: Sequence[Case], work: Path, with_torch: bool) -> Iterator[tu
         yield kind, found
 
 
-def _run(case: Case, work: Path, with_torch: bool) -> Iterator[str | None]:
+def _run(case: Case, work: Path, commands: Sequence[str], with_torch: bool) -> Iterator[str | None]:
     for command in _commands(case, work):
-        if command.with_torch != with_torch:
+        if command.with_torch != with_torch or command.name not in commands:
             continue
         ended = command.run()
         found = ended.faults() + (["over 4 GB"] if ended.peak_bytes > _MOST_BYTES else [])

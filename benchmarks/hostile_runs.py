@@ -6,7 +6,6 @@ takes minutes, not hours. Where the place that a process starts in matters (file
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import resource
@@ -158,7 +157,6 @@ def start(work: Path, arguments: Sequence[object], folder: Path) -> Ended:
             stderr=err,
             preexec_fn=lambda: _limit(CPU_SECONDS),
         )
-    (work / "usage").unlink(missing_ok=True)
     ended = _wait(work, process.pid)
     process.returncode = ended.code  # it was waited for above
     return ended
@@ -204,15 +202,12 @@ def _child(work: Path, command: Callable[[], object], cpu_seconds: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         _end_helpers()
-        used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        helper = {"cpu": used[1].ru_utime + used[1].ru_stime, "peak": harness.peak_memory_bytes(used[1])}
-        (work / "usage").write_text(json.dumps(helper))
     finally:
         os._exit(code)
 
 
 def _end_helpers() -> None:
-    """End the processes that read files and render templates, so that what they used is counted."""
+    """End the processes that read files and render templates: `os._exit` would leave them to find out."""
     from mlx_hypernet.format import rendering
     from thoth.ingest import reader_process
 
@@ -226,8 +221,8 @@ def _wait(work: Path, pid: int) -> Ended:
         ended, status, used = os.wait4(pid, os.WNOHANG)
         if ended:
             break
-        now = usage.of(pid).cpu_seconds
-        if now > cpu:
+        now = usage.of(pid).cpu_seconds + sum(usage.of(child).cpu_seconds for child in _children(pid))
+        if now != cpu:
             cpu, changed = now, time.monotonic()
         elif time.monotonic() > changed + _STILL_SECONDS and not hung:
             hung = True
@@ -247,10 +242,10 @@ def _wait(work: Path, pid: int) -> Ended:
     )
 
 
-def helper_usage(work: Path) -> tuple[float, int]:
-    """Return the processor seconds and peak bytes of the processes that the last forked command started."""
+def _children(pid: int) -> list[int]:
+    """The processes that a process has started."""
     try:
-        used = json.loads((work / "usage").read_text())
-    except (OSError, ValueError):
-        return 0.0, 0
-    return used["cpu"], used["peak"]
+        found = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for children in found for child in children]
