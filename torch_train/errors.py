@@ -9,3 +9,8 @@ class TrainingError(Exception):
 
 class DataError(TrainingError):
     """Data that cannot be used: missing, malformed, leaking, or made for another model."""
+
+
+def one_line(error: BaseException) -> str:
+    """The message of someone else's exception, fit for a message of ours."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

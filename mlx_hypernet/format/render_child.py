@@ -17,7 +17,8 @@ from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MEMORY_BYTES = 1 << 30
-LONGEST_TEXT = 64 << 20  # characters of a prompt
+# Characters that a template may put around what it is given, which it may also write out more widely.
+MOST_ADDED, MOST_WIDENED = 1 << 20, 4
 
 
 class _Generation(Extension):
@@ -58,7 +59,8 @@ def _render(environment: ImmutableSandboxedEnvironment, request: dict[str, Any])
         return {"limit": "wants too much memory"}
     except Exception as error:  # whatever the template's own expressions raise
         return {"refused": f"{type(error).__name__}: {error}"}
-    return {"text": text} if len(text) <= LONGEST_TEXT else {"limit": "makes an endless prompt"}
+    most = MOST_ADDED + MOST_WIDENED * len(json.dumps(request["values"]))
+    return {"text": text} if len(text) <= most else {"limit": "makes an endless prompt"}
 
 
 def main() -> None:

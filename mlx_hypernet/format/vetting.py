@@ -26,6 +26,7 @@ _SIZES = (
 )
 _NEEDED = ("max_position_embeddings", "vocab_size")
 _MOST_POSITIONS = 1 << 30
+_MOST_ENDS = 1000
 
 
 class VettingError(ValueError):
@@ -56,7 +57,9 @@ def check_code(folder: Path) -> None:
     check_files(folder)
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
-            _check_names(name, _read(folder / name))
+            data = _read(folder / name)
+            _check_names(name, data)
+            _check_ends(name, data)
 
 
 def check_files(folder: Path) -> None:
@@ -91,6 +94,16 @@ def _check_names(file: str, data: dict[str, Any]) -> None:
         value = data.get(key)
         if value is not None and not (isinstance(value, str) and value.replace("-", "_").isidentifier()):
             raise VettingError(f"{key} in {file} is not a name")
+
+
+def _check_ends(file: str, data: dict[str, Any]) -> None:
+    """Refuse ids that no token can have, before they are sorted and compared."""
+    text = data.get("text_config")
+    for section in (data, text if isinstance(text, dict) else {}):
+        ids = section.get("eos_token_id")
+        ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
+        if len(ids) > _MOST_ENDS or not all(type(id) is int and 0 <= id <= MOST for id in ids):
+            raise VettingError(f"eos_token_id in {file} must be an id or up to {_MOST_ENDS} of them")
 
 
 def _check_sizes(text: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ CONFIGS = {
     "layers": ({"num_hidden_layers": 10**9}, "num_hidden_layers in config.json must be"),
     "vocabulary": ({"vocab_size": "x"}, "vocab_size in config.json must be"),
     "NaN": ({"rms_norm_eps": float("nan")}, "rms_norm_eps in config.json must be"),
+    "ends": ({"eos_token_id": list(range(5000))}, "eos_token_id in config.json must be"),
+    "end": ({"eos_token_id": {"a": 1}}, "eos_token_id in config.json must be"),
     "text": ({"text_config": [1]}, "text_config in config.json is not an object"),
 }
 TEMPLATES = {
@@ -39,6 +41,7 @@ TEMPLATES = {
     "power": "{% set a = 9**(9**9) %}{{ a % 7 }}",
     "memory": "{% set a = 'x' * 10**11 %}",
     "doubling": "{% set n = namespace(a='xx') %}{% for i in range(60) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
+    "long": "{{ 'word ' * 5000000 }}",
     "no template": "{% for %}",
     "empty": "",
     "nothing": "{% set a = 1 %}",

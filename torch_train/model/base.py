@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mlx_hypernet.format.vetting import check_base, check_code
-from torch_train.errors import TrainingError
+from torch_train.errors import TrainingError, one_line
 from torch_train.model import attention
 from torch_train.model.attention import Padding
 
@@ -160,8 +160,8 @@ def base_config(folder: Path) -> Any:
         # The sizes last: another architecture names them otherwise.
         if config.model_type in SUPPORTED:
             check_base(folder)
-    except (OSError, ValueError) as error:
-        raise TrainingError(f"no base model in {folder}: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # the checks of transformers raise classes of their own
+        raise TrainingError(f"no base model in {folder}: {one_line(error)}") from error
     if config.model_type not in SUPPORTED:
         raise TrainingError(f"a base of type {config.model_type} is not supported: use one of {', '.join(SUPPORTED)}")
     return config

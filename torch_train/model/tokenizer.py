@@ -7,7 +7,7 @@ from typing import Any
 
 from mlx_hypernet.format.tokenizer import correct, tekken_pattern
 from mlx_hypernet.format.vetting import check_code
-from torch_train.errors import TrainingError
+from torch_train.errors import TrainingError, one_line
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -24,7 +24,7 @@ def load_tokenizer(folder: Path) -> Any:
         # Where mistral-common is installed (vLLM brings it), transformers would take its class, which has no template.
         mistral = {} if pattern is None else {"mistral_format": False, "fix_mistral_regex": False}
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **mistral)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TrainingError(f"{folder} has no usable tokenizer: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # tokenizers raises that class itself
+        raise TrainingError(f"{folder} has no usable tokenizer: {one_line(error)}") from error
     correct(tokenizer, pattern)
     return tokenizer
