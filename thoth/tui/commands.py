@@ -70,7 +70,7 @@ COMMANDS = (
     Command("steps", "Tool steps", "Show or hide arguments and results of the last answer's tools"),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
-    Command("serve", "Serve", "Serve other programs on this machine, or stop; see docs/serve.md", "[PORT]"),
+    Command("serve", "Serve", "Serve other programs on this machine, or stop", "[PORT]"),
     Command("export", "Export chat", "Write this chat to a .md or .json file", "FILE", True),
     Command("help", "Help", "Show keys and commands"),
     Command("quit", "Quit", "Quit Thoth"),
