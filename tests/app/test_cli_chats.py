@@ -210,3 +210,26 @@ def test_a_chat_that_cannot_be_stored_goes_on(thoth: Run, note: Path, monkeypatc
     assert result.exit_code == 0
     assert result.stderr == "thoth: this chat is not saved: the disk is full\n"
     assert thoth("ask", "--quiet", "--doc", note, "Q?").exit_code == 0
+
+
+def test_ctrl_c_stops_an_answer_and_a_second_one_leaves(
+    thoth: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = iter([True, False, True, True])
+
+    def listener(_: bool) -> Callable[[object], None]:
+        pressed = next(interrupted, False)
+
+        def listen(_: object) -> None:
+            if pressed:
+                raise KeyboardInterrupt  # as Python raises it where the command waits for the next piece
+
+        return listen
+
+    monkeypatch.setattr("thoth.cli.answers.listener", listener)
+    result = thoth("chat", "--quiet", stdin="\n".join([*FACTS, "Who?", "Never asked?"]))
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[:2] == ["thoth: stopped; press Ctrl-C again to leave"] * 2
+    turns = Sessions(home).turns(Sessions(home).find()[0].id)
+    assert [turn.state for turn in turns] == ["stopped", "done", "stopped", "stopped"]
+    assert thoth("chat", "-c", stdin="And now?").exit_code == 0  # nothing is broken
