@@ -43,7 +43,7 @@ def search(
 
 @chats.command(cls=Command)
 def show(name: Name, json: Json = False) -> None:
-    """Show a chat as it was held."""
+    """Print the questions, answers and sources of a chat."""
     from thoth.chats import chat_files
 
     sessions = _sessions()
