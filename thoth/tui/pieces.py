@@ -11,6 +11,7 @@ from typing import Literal
 from thoth.agent.permissions import escaped
 from thoth.chats.sessions import Turn
 from thoth.events import Step
+from thoth.system import terminal
 from thoth.tui.markdown import Part, split
 
 # "turn" is a complete turn that has not been in view yet.
@@ -93,8 +94,8 @@ def step_text(step: Step, unfolded: bool) -> str:
     if not unfolded:
         return f"▸ {step.tool}({given})  {state}"
     lines = [f"▾ {step.tool}  {state}", *(f"    {name}: {escaped(value)}" for name, value in step.arguments.items())]
-    lines += [f"    {line}" for line in (*step.text.splitlines(), *step.result.splitlines())]
-    return "\n".join(lines)
+    lines += [f"    {line}" for line in (*step.text.split("\n"), *step.result.split("\n")) if line]
+    return terminal.printable("\n".join(lines))
 
 
 class Column:

@@ -29,6 +29,7 @@ from thoth.tui.messages import (
     AbsorbMessage,
     AgentWarned,
     AnswerMessage,
+    AnswerStep,
     LibraryChanged,
     MemoryMessage,
     ModelFailed,
@@ -172,6 +173,8 @@ class MainScreen(Screen[None]):
     @on(AnswerMessage)
     def _answer_news(self, event: AnswerMessage) -> None:
         self.chat.take(event)
+        if isinstance(event, AnswerStep) and event.step.state == "done" and event.step.tool in ("remember", "forget"):
+            self.library.refresh()
 
     @on(ModelMessage)
     def _model_news(self, event: ModelMessage) -> None:

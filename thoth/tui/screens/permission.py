@@ -20,6 +20,7 @@ class PermissionDialog(Dialog[Decision | None]):
         wish: the call and what it needs.
     """
 
+    CSS_PATH: ClassVar = ["dialog.tcss", "permission.tcss"]
     AUTO_FOCUS = "#no"  # so that Enter is safe
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "decide('once')", "Once", id="permission.once", tooltip="Permit this call"),
