@@ -68,6 +68,7 @@ COMMANDS = (
         for tool, (title, argument) in zip(BUILT_IN, _TOOL_TITLES, strict=True)
     ),
     Command("steps", "Tool steps", "Show or hide arguments and results of the last answer's tools"),
+    Command("permissions", "Permissions", "List what tools always or never may do, or revoke one", "NAME"),
     Command("settings", "Settings", "Change the settings"),
     Command("models", "Models", "Choose or download a model"),
     Command("serve", "Serve", "Serve other programs on this machine, or stop", "[PORT]"),

@@ -106,6 +106,18 @@ async def test_escape_while_the_dialog_waits_keeps_the_steps(fake: Make) -> None
         assert chat.turns[-1].state == "stopped"
 
 
+async def test_permissions_are_listed_and_revoked(fake: Make, home: Path) -> None:
+    Grants(home / "permissions.json").put(("web",), "always")
+    async with running(fake()) as chat:
+        await chat.send("/permissions")
+        assert "web: always, to go to the web" in chat.notices()
+        await chat.send("/permissions web")
+        assert "Revoked web; tools ask again" in chat.notices()
+        await chat.send("/permissions")
+        assert "No permission is kept; tools ask" in chat.notices()
+    assert not Grants(home / "permissions.json").all()
+
+
 # From the first word to the answer
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from thoth import settings
+from thoth.agent.permissions import Grants, meaning
 from thoth.agent.tools import BUILT_IN
 from thoth.errors import ThothError, UsageError
 from thoth.retrieval.routing import Route
@@ -86,6 +87,8 @@ class CommandController:
                 self._chat.toggle_steps()
             case tool if (name := tool.replace("-", "_")) in _TOOLS:
                 self._use(name, argument, f"/{command.name} {argument}".strip())
+            case "permissions":
+                self._show_permissions(argument)
             case "settings":
                 self._dialog(self._open_settings)
             case "models":
@@ -112,6 +115,20 @@ class CommandController:
             self._chat.use_tool(tool, argument, typed)
         except UsageError as error:
             self._say(str(error), "warning")
+
+    def _show_permissions(self, revoked: str) -> None:
+        """Revoke a permission that is named, else list all of them."""
+        grants = Grants(paths.permissions())
+        try:
+            if revoked:
+                found = grants.revoke(revoked)
+                self._say(f"Revoked {revoked}; tools ask again" if found else f"No permission {revoked} is kept")
+                return
+            kept = [f"{grant.need}: {grant.decision}, to {meaning(grant.need)}" for grant in grants.all()]
+        except ThothError as error:
+            self._say(str(error), "error")
+            return
+        self._say("\n".join([*kept, "/permissions NAME revokes one"]) if kept else "No permission is kept; tools ask")
 
     def _set_passages(self, argument: str) -> None:
         if argument.isdecimal():
