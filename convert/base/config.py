@@ -111,9 +111,10 @@ def _resolve(folder: Path, published: dict[str, Any]) -> dict[str, Any]:
 
     try:
         config = CONFIG_MAPPING[published["model_type"]].from_dict(copy.deepcopy(published))
+        text: dict[str, Any] = json.loads(config.get_text_config().to_json_string())
     except (KeyError, TypeError, ValueError, AttributeError, StrictDataclassError) as error:
         raise CheckpointError(f"transformers cannot read {folder / CONFIG_FILE}: {one_line(error)}") from error
-    return json.loads(config.get_text_config().to_json_string())
+    return text
 
 
 def _for_mlx_lm(text: dict[str, Any], kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:

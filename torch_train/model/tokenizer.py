@@ -24,7 +24,7 @@ def load_tokenizer(folder: Path) -> Any:
         # Where mistral-common is installed (vLLM brings it), transformers would take its class, which has no template.
         mistral = {} if pattern is None else {"mistral_format": False, "fix_mistral_regex": False}
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **mistral)
+        correct(tokenizer, pattern)
     except Exception as error:  # tokenizers raises that class itself
         raise TrainingError(f"{folder} has no usable tokenizer: {one_line(error)}") from error
-    correct(tokenizer, pattern)
     return tokenizer
