@@ -226,6 +226,15 @@ class Bench:
         assert isinstance(event, Answer)
         return event
 
+    def answers(self, questions: Sequence[tuple[str, list[StoredDocument]]], routing: Routing) -> list[Answer]:
+        """The answers to questions about documents, all asked at once."""
+        requests = [
+            self._engine.ask([{"role": "user", "content": question}], stored, (), routing, max_tokens=32)
+            for question, stored in questions
+        ]
+        events = [last(request) for request in requests]
+        return [event for event in events if isinstance(event, Answer)]
+
     def _count(self, score: Score, trial: Trial, stored: list[StoredDocument], answer: Answer) -> None:
         right = answer.text == trial.answer
         score.asked += 1

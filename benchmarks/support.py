@@ -46,6 +46,7 @@ SETS = ("nano", "squadshifts-wiki", "squadshifts-reddit", "squadshifts-amazon", 
 ROUTED, MIXED = 64, 8  # documents of nano
 QUESTIONS = 1300  # asked in nano's two rows; at least 1,000 answers are right, and as many wrong
 PARAGRAPHS = 2000
+AT_ONCE = 32  # questions
 _WH = re.compile(r"^\W*(?:(?:in|on|at|to|for|from|by|of) )?(?:who(?:se|m)?|what|which|when|where|why|how)\b", re.I)
 _NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million)\b", re.I)
 
@@ -69,16 +70,16 @@ def asked(pair: Pair, answers: Path | None) -> Iterator[tuple[list[Trial], list[
         for count, routing in ((ROUTED, Routing()), (MIXED, Routing("all"))):
             trials = several(count)(QUESTIONS)
             rows = kept.setdefault(str(count), [])
-            for trial in trials[len(rows) :]:
-                stored = [bench.absorb(text) for text in trial.documents]
-                places = {one.id: place for place, one in enumerate(stored)}
-                answer = bench.answer([{"role": "user", "content": trial.question}], stored, routing)
-                rows.append({"answer": answer.text, "used": [places[one.document] for one in answer.stats.chunks]})
-                if answers and len(rows) % 50 == 0:
+            while batch := trials[len(rows) : len(rows) + AT_ONCE]:
+                stored = [[bench.absorb(text) for text in trial.documents] for trial in batch]
+                asked = [(trial.question, documents) for trial, documents in zip(batch, stored, strict=True)]
+                for documents, answer in zip(stored, bench.answers(asked, routing), strict=True):
+                    places = {one.id: place for place, one in enumerate(documents)}
+                    used = [places[one.document] for one in answer.stats.chunks]
+                    rows.append({"answer": answer.text, "used": used})
+                if answers:
                     answers.write_text(json.dumps(kept))
-                    print(f"\rnano, {count} documents: {len(rows)}", end=" ", file=sys.stderr)
-            if answers:
-                answers.write_text(json.dumps(kept))
+                print(f"\rnano, {count} documents: {len(rows)}", end=" ", file=sys.stderr)
             yield trials, rows
 
 

@@ -219,7 +219,7 @@ def test_a_second_look_reads_the_passage_that_fits(engine: Engine) -> None:
     assert (found.stats.second_look, found.stats.passages) == (True, 1)
     assert found.stats.document_tokens_in_context > 0
     assert "".join(event.text for event in events if isinstance(event, Token)).strip() == found.text
-    plain = answer(engine.ask(QUESTION, [document], routing=Routing(with_text=1), max_tokens=8))
+    plain = answer(engine.ask(QUESTION, [document], routing=Routing("none", with_text=1), max_tokens=8))
     assert plain.text == found.text
     assert not plain.stats.second_look
 

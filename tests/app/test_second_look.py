@@ -31,7 +31,7 @@ class Asked:
         read = question.routing.with_text
         for piece in ("read", " it") if read else ("made", " up"):
             task.tell(Token(piece))
-        cost = stats(chunks=(self.chunk,), document_tokens_in_context=214 * read, passages=read)
+        cost = stats(chunks=() if read else (self.chunk,), document_tokens_in_context=214 * read, passages=read)
         task.tell(Answer("read it" if read else "made up", cost, (PASSAGE,) if read else self.sources))
 
     def answer(self, question: Question = ASKED, recall: float | None = None) -> Answer:
@@ -50,7 +50,7 @@ def test_an_answer_without_support_is_never_shown_but_asked_again_with_a_passage
     found = ask.answer()
     assert (found.text, ask.shown) == ("read it", "read it")
     assert [question.routing.with_text for question in ask.questions] == [0, 1]
-    assert ask.questions[1].routing == replace(ASKED.routing, with_text=1)
+    assert ask.questions[1].routing == replace(ASKED.routing, route="none", with_text=1)
     assert found.stats.second_look
     stages = [event.stage for event in ask.events if isinstance(event, Progress)]
     assert stages == ["check", "check", "look"]
