@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test test-all lint format nano nano-hypernet smol bench evaluate setup clean
+.PHONY: demo test test-all lint format nano nano-hypernet nano-tools smol bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -64,6 +64,13 @@ nano-hypernet: setup
 	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
 	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/last/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
+
+# The shipped pair learns the agent's tools; beside it, not in its place. A day on two CPU cores, by docs/LOG.md.
+nano-tools: setup
+	$(BIN)/python -m torch_train.nano.tools thoth/nano runs/nano-tools
+	mkdir -p runs/nano-tools/pair && cp -r runs/nano-tools/base runs/nano-tools/pair
+	$(BIN)/convert-weights runs/nano-tools/hypernet runs/nano-tools/pair/hypernet --force
+	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-tools/pair
 
 # The hypernetwork of smol, the pair that reads English: resumes where it was stopped; days on two CPU cores, see runs/smol_gpu.sh.
 # SMOL_BASE is SmolLM2-135M-Instruct in transformers' layout, PASSAGES what `python -m torch_train.english passages` wrote.

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import harness
+from benchmarks.tool_dialogues import TOOL_ROWS, ToolRow
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from torch_train.nano.language import UNKNOWN, Language, Note
@@ -77,9 +78,13 @@ def main() -> None:
     model = Model(arguments.pair)
     results = []
     table = harness.Table("", "questions", "exact", "must reach")
-    for row in (row for row in ROWS if any(words in row.name for words in arguments.rows)):
+    rows: tuple[Row | ToolRow, ...] = (*ROWS, *(TOOL_ROWS if model.tokenizer.has_tool_calling else ()))
+    for row in (row for row in rows if any(words in row.name for words in arguments.rows)):
         started = time.perf_counter()
-        asked, right = model.score(row, arguments.questions)
+        scored = (
+            row.score(model, arguments.questions) if isinstance(row, ToolRow) else model.score(row, arguments.questions)
+        )
+        asked, right = scored
         share, target = right / asked, "" if row.target is None else f"{row.target:.0%}"
         table.row(row.name, asked, f"{share:.1%}", target)
         seconds = round(time.perf_counter() - started, 1)
@@ -134,17 +139,21 @@ class Model:
 
     def answer(self, question: str) -> str:
         """The greedy answer."""
+        messages = [{"role": "user", "content": question}]
+        prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        return self.tokenizer.decode(self.generate(prompt, 32)).strip()
+
+    def generate(self, prompt: list[int], max_tokens: int) -> list[int]:
+        """The greedy tokens after a prompt, without the one that ends them."""
         import mlx.core as mx
         from mlx_lm.generate import generate_step
 
-        messages = [{"role": "user", "content": question}]
-        prompt = mx.array(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True))
         tokens: list[int] = []
-        for token, _ in generate_step(prompt, self.base, max_tokens=32):
+        for token, _ in generate_step(mx.array(prompt), self.base, max_tokens=max_tokens):
             if token in self.tokenizer.eos_token_ids:
                 break
             tokens.append(int(token))
-        return self.tokenizer.decode(tokens).strip()
+        return tokens
 
 
 if __name__ == "__main__":

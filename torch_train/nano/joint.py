@@ -76,7 +76,7 @@ def train(
         run.record(step, **_progress(teacher, student), refusal=refusal.item())
     adapters.remove()
     base.save_pretrained(folder / "base")
-    _save(folder / "hypernet", hypernet, base, settings.steps)
+    save(folder / "hypernet", hypernet, base, settings.steps)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _recall_loss(base: Ministral3ForCausalLM, notes: TreeRows) -> torch.Tensor:
     return F.cross_entropy(answer_logits(base, notes), notes.targets)
 
 
-def _save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:
+def save(folder: Path, hypernet: HyperNetwork, base: Ministral3ForCausalLM, step: int) -> None:
     """Write a training checkpoint that `convert-weights` reads."""
     record = BaseRecord(
         path="../base",  # as the last stage leaves them

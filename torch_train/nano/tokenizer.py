@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -24,6 +25,17 @@ BOS, EOS, INST, END_INST, PAD = (
     5,
 )  # 1 to 4 as in Tekken, so that prefix and suffix ids are Ministral's
 
+# The base learns these by themselves (`tools.py`). They come after the vocabulary: no other text changes its tokens.
+TOOL_TOKENS = (
+    "[AVAILABLE_TOOLS]",
+    "[/AVAILABLE_TOOLS]",
+    "[TOOL_CALLS]",
+    "[ARGS]",
+    "[TOOL_RESULTS]",
+    "[/TOOL_RESULTS]",
+)
+AVAILABLE, END_AVAILABLE, CALLS, ARGS, RESULTS, END_RESULTS = range(VOCAB_SIZE, VOCAB_SIZE + len(TOOL_TOKENS))
+
 # Words with their leading space, digits in pairs, punctuation, line breaks one by one.
 _PIECES = r"""'(?:s|t|re|ve|m|ll|d)| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\n|[^\S\n]+(?!\S)|\s"""
 
@@ -33,6 +45,34 @@ CHAT_TEMPLATE = (
     "{%- for message in messages %}"
     "{%- if message.role == 'user' %}{{ '[INST]' + message.content + '[/INST]' }}"
     "{%- elif message.role == 'assistant' %}{{ ' ' + message.content + eos_token }}"
+    "{%- elif message.role == 'system' and message.content %}"
+    "{{ raise_exception('nano was trained without system messages') }}"
+    "{%- endif %}"
+    "{%- endfor %}"
+)
+
+# Mistral's format, but for three things. Nano knows its tools by their names, so nothing else of them is in its prompt.
+# It reads a text before the question about it, so results are followed by what the user has asked. And an argument that
+# is copied begins with a space, as answers do: its tokens are those of the request.
+TOOL_TEMPLATE = (
+    "{{ bos_token }}"
+    "{%- if tools %}{{ '[AVAILABLE_TOOLS]' }}"
+    "{%- for tool in tools if tool.function.name in KNOWN %}{{ ' ' + tool.function.name }}{%- endfor %}"
+    "{{ '[/AVAILABLE_TOOLS]' }}{%- endif %}"
+    "{%- set asked = namespace(text='') %}"
+    "{%- for message in messages %}"
+    "{%- if message.role == 'user' %}{%- set asked.text = message.content %}"
+    "{{ '[INST]' + message.content + '[/INST]' }}"
+    "{%- elif message.role == 'assistant' and message.tool_calls %}"
+    "{%- for call in message.tool_calls %}"
+    "{{ '[TOOL_CALLS]' + call.function.name + '[ARGS]' }}"
+    "{{ '{' }}{%- for key, value in call.function.arguments.items() %}{{ ', ' if not loop.first }}"
+    "{{ key | tojson + ': ' }}"
+    "{{ (' ' + value | trim) | tojson if value is string and key != 'kind' else value | tojson }}"
+    "{%- endfor %}{{ '}' }}{%- endfor %}{{ eos_token }}"
+    "{%- elif message.role == 'assistant' %}{{ ' ' + message.content + eos_token }}"
+    "{%- elif message.role == 'tool' %}{{ '[TOOL_RESULTS]' + message.content + '[/TOOL_RESULTS]' }}"
+    "{%- if loop.last or loop.nextitem.role != 'tool' %}{{ '[INST]' + asked.text + '[/INST]' }}{%- endif %}"
     "{%- elif message.role == 'system' and message.content %}"
     "{{ raise_exception('nano was trained without system messages') }}"
     "{%- endif %}"
@@ -85,6 +125,21 @@ def train(folder: Path, seed: int = 0, notes: int = 6000) -> None:
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n")
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+
+
+def add_tools(source: Path, folder: Path, names: Sequence[str]) -> None:
+    """Copy a trained tokenizer with the tokens of tools, and a template that writes them; all else stays as it is.
+
+    Args:
+        source: Folder of the tokenizer.
+        folder: Where the copy goes.
+        names: The tools that the base knows.
+    """
+    copy(source, folder)
+    words = load(source)
+    words.add_special_tokens(list(TOOL_TOKENS))
+    words.save(str(folder / "tokenizer.json"))
+    (folder / "chat_template.jinja").write_text(TOOL_TEMPLATE.replace("KNOWN", repr(list(names))))
 
 
 def copy(source: Path, folder: Path) -> None:
