@@ -65,7 +65,7 @@ nano-hypernet: setup
 	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/last/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
 
-# The shipped pair learns the agent's tools; beside it, not in its place. A day on two CPU cores, by docs/LOG.md.
+# The shipped pair learns the agent's tools; beside it, not in its place. Not trained far enough so far: docs/LOG.md.
 nano-tools: setup
 	$(BIN)/python -m torch_train.nano.tools thoth/nano runs/nano-tools
 	mkdir -p runs/nano-tools/pair && cp -r runs/nano-tools/base runs/nano-tools/pair
