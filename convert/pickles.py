@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import warnings
 import zipfile
 from itertools import product
 from pathlib import Path
@@ -99,7 +100,11 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is refused: it wants to run {', '.join(refused)}, which no checkpoint needs")
     records: list[Any] = [(type(name.rpartition(".")[2], (Inert,), {}), name) for name in INERT_CLASSES]
     try:
-        with torch.serialization.safe_globals([*records, (set, "__builtin__.set")]):
+        # torch warns about old formats and archives of TorchScript in lines of its own.
+        with (
+            warnings.catch_warnings(action="ignore"),
+            torch.serialization.safe_globals([*records, (set, "__builtin__.set")]),
+        ):
             # Only files of torch's zip format can be mapped.
             data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except DAMAGE as error:

@@ -197,6 +197,18 @@ def test_weights_whose_header_lies_are_refused(pair, kind):
     assert "damaged" in refusal(pair)
 
 
+def test_a_tokenizer_that_tokenizers_refuses_is_refused_by_the_trainer(pair):
+    """`tokenizers` raises bare Exceptions."""
+    from torch_train.errors import TrainingError
+    from torch_train.model.tokenizer import load_tokenizer
+
+    data = json.loads((pair.base / "tokenizer.json").read_text())
+    data["model"]["merges"].insert(0, ["nowhere", "at all"])
+    put(pair.base / "tokenizer.json", json.dumps(data))
+    with pytest.raises(TrainingError, match="has no usable tokenizer"):
+        load_tokenizer(pair.base)
+
+
 def test_affixes_longer_than_any_template_are_refused(pair, tmp_path):
     bundle = tmp_path / "hypernet"
     bundle.mkdir()
