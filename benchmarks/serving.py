@@ -54,6 +54,8 @@ def main() -> None:
     """Run what the arguments name."""
     parser = harness.argument_parser(__doc__)
     parser.add_argument("parts", nargs="*", default=["decoding", "servers", "latency"])
+    parser.add_argument("--pair", default="nano", help="pair that the servers load")
+    parser.add_argument("--base", type=Path, help="its base for mlx_lm.server; else nano's")
     parser.add_argument("--requests", type=int, default=64, help="requests to each server")
     arguments = parser.parse_args()
     if "decoding" in arguments.parts:
@@ -62,7 +64,7 @@ def main() -> None:
             table.row(name, *decoding(*base()))
         print()
     if "servers" in arguments.parts or "latency" in arguments.parts:
-        servers(arguments.requests, arguments.parts)
+        servers(arguments.requests, arguments.parts, arguments.pair, arguments.base or nano.folder() / "base")
 
 
 # 1. Decoding
@@ -156,9 +158,9 @@ def _smol() -> tuple[Any, int]:
 # 2. and 3. Servers
 
 
-def servers(requests: int, parts: Sequence[str]) -> None:
+def servers(requests: int, parts: Sequence[str], pair: str, base: Path) -> None:
     """Ask both servers the same questions from 8 clients, in turns."""
-    with tempfile.TemporaryDirectory() as folder, _thoth(Path(folder) / "home") as url:
+    with tempfile.TemporaryDirectory() as folder, _thoth(Path(folder) / "home", pair) as url:
         with httpx2.Client(timeout=120) as client:
             for town in TOWNS:
                 _absorb(client, url, town)
@@ -166,8 +168,8 @@ def servers(requests: int, parts: Sequence[str]) -> None:
             latency(url)
         if "servers" not in parts:
             return
-        adapters = [_export(Path(folder), town) for town in TOWNS]
-        with _mlx_lm(adapters[0]) as other:
+        adapters = [_export(Path(folder), town, pair) for town in TOWNS]
+        with _mlx_lm(base, adapters[0]) as other:
             table = harness.Table("clients ask", "thoth serve, requests/s", "mlx_lm.server", "ratio")
             for name, documents in {"8 clients, one document": 1, "8 clients, 8 documents": DOCUMENTS}.items():
                 ours, theirs = [], []
@@ -238,9 +240,9 @@ def _absorb(client: httpx2.Client, url: str, town: str) -> None:
 
 
 @contextmanager
-def _thoth(home: Path) -> Iterator[str]:
+def _thoth(home: Path, pair: str) -> Iterator[str]:
     os.environ["THOTH_HOME"] = str(home)
-    command = [sys.executable, "-m", "thoth", "serve", "--model", "nano", "--port", "0"]
+    command = [sys.executable, "-m", "thoth", "serve", "--model", pair, "--port", "0"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     try:
@@ -251,17 +253,17 @@ def _thoth(home: Path) -> Iterator[str]:
         process.communicate()
 
 
-def _export(folder: Path, town: str) -> Path:
+def _export(folder: Path, town: str, pair: str) -> Path:
     place = folder / f"adapter-{town}"
-    command = [sys.executable, "-m", "thoth", "export", f"{town}.txt", str(place), "--model", "nano"]
+    command = [sys.executable, "-m", "thoth", "export", f"{town}.txt", str(place), "--model", pair]
     subprocess.run(command, check=True, capture_output=True)
     return place
 
 
 @contextmanager
-def _mlx_lm(adapter: Path) -> Iterator[str]:
+def _mlx_lm(base: Path, adapter: Path) -> Iterator[str]:
     port = 18573
-    command = [sys.executable, "-m", "mlx_lm.server", "--model", str(nano.folder() / "base"), "--port", str(port)]
+    command = [sys.executable, "-m", "mlx_lm.server", "--model", str(base), "--port", str(port)]
     command += ["--adapter-path", str(adapter), "--decode-concurrency", "8", "--prompt-concurrency", "8"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stderr=log, stdout=log)

@@ -135,7 +135,7 @@ class _Uvicorn(uvicorn.Server):
 def _listen(address: Address) -> socket.socket:
     try:
         family = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        opened = socket.socket(family[0])
+        opened = socket.socket(*family[:3])  # with its protocol: asyncio sends pieces at once only where it knows TCP
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(family[4])
     except OSError as error:
