@@ -55,7 +55,7 @@ def test_checkpoints_are_those_that_convert_weights_reads(whole: Path) -> None:
     assert config.keys() == keys
     assert (config["prefix_ids"], config["suffix_ids"]) == ([1, 3], [4])
     assert config["max_chunk_tokens"] == 128
-    hypernet, weights = checkpoint.loadtiny_run.weights(whole / "step-00000006")
+    hypernet, weights = checkpoint.load_weights(whole / "step-00000006")
     assert hypernet.scale == pytest.approx(2 * 3**1.5)
     assert all(weight.dtype == torch.float32 for weight in weights.values())
 
@@ -194,7 +194,7 @@ def test_damaged_checkpoints_are_told(whole: Path, tmp_path: Path) -> None:
         checkpoint.load_trainer(tmp_path / "step")
     (tmp_path / "step" / "config.json").unlink()
     with pytest.raises(TrainingError, match=r"config\.json cannot be read"):
-        checkpoint.loadtiny_run.weights(tmp_path / "step")
+        checkpoint.load_weights(tmp_path / "step")
 
 
 def test_stage_2_starts_from_stage_1(pair: tuple[Path, Path], whole: Path, tmp_path: Path) -> None:

@@ -10,5 +10,5 @@ from thoth.library.records import StoredDocument
 def facts(document: StoredDocument, bundle: str | None = None) -> dict[str, Any]:
     """Return the facts about a document of the library; its state is that for `bundle`."""
     found = vars(document) | {"state": document.state(bundle), "added": document.added.isoformat(timespec="seconds")}
-    del found["complete"]
+    del found["complete"], found["of_chat"]  # those of chats are not listed
     return found

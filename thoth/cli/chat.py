@@ -42,7 +42,9 @@ def chat(
     model: options.Model = None,
     max_tokens: options.MaxTokens = None,
 ) -> None:
-    """Chat line by line, from the active documents and the chat itself.
+    """Chat line by line, from the active documents.
+
+    What the chat itself says is known as well.
 
     Ctrl-C stops an answer; a second one leaves. On a pipe, each line is a question too.
     """

@@ -15,7 +15,10 @@ permissions = typer.Typer(cls=Group, help="List and revoke permissions of the ag
 
 @permissions.command("list", cls=Command)
 def list_permissions(json: Json = False) -> None:
-    """List what is always or never permitted; everything else is asked for."""
+    """List what is always or never permitted.
+
+    Everything else is asked for.
+    """
     from thoth.agent.permissions import Grants, meaning
 
     grants = Grants(paths.permissions()).all()

@@ -35,7 +35,7 @@ def serve(
     ] = None,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
-    """Serve the library to other programs, in OpenAI's dialect.
+    """Serve the library to other programs (OpenAI's API).
 
     Models: `thoth` answers from the active documents, `thoth/NAME` from one document, `thoth/none` without documents.
     """

@@ -93,8 +93,7 @@ class EngineClient:
         """Id of the bundle of that pair."""
         return self._engine.bundle_id if self._engine and self._pair else None
 
-    @property
-    def engine(self) -> EngineLike:
+    def current_engine(self) -> EngineLike:
         """The engine, for others that use it beside this client.
 
         Raises:

@@ -75,7 +75,7 @@ class ServeController:
 
         address = Address(port=int(argument) if argument else PORT)
         try:
-            engine, pair = cast("Engine", self._client.engine), self._client.pair
+            engine, pair = cast("Engine", self._client.current_engine()), self._client.pair
             assert pair is not None
             service = Service(engine, self._client.library, pair.name, self._settings())
             service.reads_system = engine.reads_system()
