@@ -29,6 +29,7 @@ from typing import Any
 import httpx2
 
 from benchmarks import harness
+from mlx_hypernet.blas import preload_blas
 from thoth import nano
 
 DOCUMENTS = 8
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="its base for mlx_lm.server; else nano's")
     parser.add_argument("--requests", type=int, default=64, help="requests to each server")
     arguments = parser.parse_args()
+    preload_blas()
     if "decoding" in arguments.parts:
         table = harness.Table("base", "one by one, tokens/s", "together", "ratio", "logits apart by", "same text")
         for name, base in {"nano": _nano, "SmolLM2-135M's shape": _smol}.items():
@@ -105,7 +107,9 @@ def decoding(model: Any, rank: int) -> list[str]:
 
     expected, found = alone(), together()
     apart = max(
-        mx.abs(a - b).max().item() for row in expected for (_, a), (_, b) in zip(expected[row], found[row], strict=True)
+        float(mx.abs(a - b).max().item())
+        for row in expected
+        for (_, a), (_, b) in zip(expected[row], found[row], strict=True)
     )
     same = all([t for t, _ in expected[row]] == [t for t, _ in found[row]] for row in expected)
     tokens = DOCUMENTS * ANSWER_TOKENS

@@ -80,7 +80,7 @@ def test_a_call_that_hangs_ends_in_time(servers: Servers, tmp_path: Path, monkey
 
 
 def test_servers_that_cannot_start_cost_a_line_each(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_servers, "START_SECONDS", 20.0)
+    monkeypatch.setattr(mcp_servers, "START_SECONDS", 8.0)
     named = {kind: command(kind) for kind in ("hangs", "dies", "floods", "chatters")}
     named |= {
         "missing": "thoth-no-such-program",
