@@ -36,7 +36,7 @@ TURNS, FACTS, FIRST, WINDOW_TURNS = 60, 40, 20, 6
 
 @dataclass(frozen=True)
 class Fact:
-    """A fact as it is told, and a question about it."""
+    """A statement of one fact, and a question about it."""
 
     text: str
     question: str

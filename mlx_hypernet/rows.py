@@ -89,7 +89,7 @@ class RowModel:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
-        self._put: tuple[Fitted | None] | None = None  # what is attached, None if that is not known
+        self._put: tuple[Fitted | None] | None = None  # what is attached, None before the first call
 
     def __call__(self, tokens: mx.array, cache: Sequence[Any]) -> mx.array:
         """Token ids (rows, T) and the caches of the layers followed by `Rows` -> logits (rows, T, vocabulary)."""
@@ -100,7 +100,3 @@ class RowModel:
             self._put = (wanted,)
         logits: mx.array = self._model(tokens, cache=layers)
         return logits
-
-    def forget(self) -> None:
-        """Forget what is attached: something else was attached meanwhile."""
-        self._put = None

@@ -1,7 +1,7 @@
 r"""Text at the edge to a terminal, which obeys what it is sent: documents, names and answers must not command it.
 
 `ESC ]52` writes the clipboard, `ESC [2J` clears the screen, a bidi override shows `exe.gpj` for `jpg.exe`. So whatever
-goes to one passes `printable`; pipes and files get the text as it is.
+is sent to one passes through `printable`; pipes and files get the text unchanged.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ def obedient(messages: Sequence[Mapping[str, Any]], seen: str) -> str | Sequence
 
 
 def test_a_hundred_injections_execute_nothing(tmp_path: Path) -> None:
-    """Each asks for a tool that nobody permitted; the model tries to obey each."""
+    """Each injection asks for a tool without permission; the scripted model tries to call it."""
     executed: list[str] = []
     attempts = refused = 0
     injections = [(place, wording.format(ask)) for place in PLACES for wording in WORDINGS for ask in ASKS]

@@ -72,9 +72,7 @@ def fault(error: Exception) -> Fault:
 def _shape(error: ValidationError) -> str:
     """Say where a request has another shape than expected; pydantic's own sentences are for programmers."""
     first = error.errors()[0]
-    place = "".join(
-        f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"] if part != "function-"
-    )
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
     place = place.lstrip(".") or "the body"
     context = first.get("ctx", {})
     match first["type"]:

@@ -55,7 +55,7 @@ def test_a_checksum_that_is_wrong(caplog: pytest.LogCaptureFixture) -> None:
         "<w:p><w:r><w:t>Before</w:t></w:r></w:p></w:tbl><w:p><w:r><w:t>After</w:t></w:r></w:p>",  # one too many
         '<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p w:x="<"><w:r><w:t>After</w:t></w:r></w:p>',
         "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><w:r w:<w:t>After</w:t></w:r></w:p>",  # a tag is cut
-        "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><x:r><w:t>After</w:t></x:r></w:p>",  # a name space nobody declares
+        "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><x:r><w:t>After</w:t></x:r></w:p>",  # an undeclared namespace
         "<w:p><w:r><w:t>Before</w:t></w:r></w:p><w:p><w:r><w:t>After",  # the end is missing
     ],
 )
