@@ -57,13 +57,14 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["decoding", "servers", "latency"])
     parser.add_argument("--pair", default="nano", help="pair that the servers load")
     parser.add_argument("--base", type=Path, help="its base for mlx_lm.server; else nano's")
+    parser.add_argument("--bases", nargs="*", default=[*BASES], help="bases of part 1")
     parser.add_argument("--requests", type=int, default=64, help="requests to each server")
     arguments = parser.parse_args()
     preload_blas()
     if "decoding" in arguments.parts:
         table = harness.Table("base", "one by one, tokens/s", "together", "ratio", "logits apart by", "same text")
-        for name, base in {"nano": _nano, "SmolLM2-135M's shape": _smol}.items():
-            table.row(name, *decoding(*base()))
+        for name in arguments.bases:
+            table.row(name, *decoding(*BASES[name]()))
         print()
     if "servers" in arguments.parts or "latency" in arguments.parts:
         servers(arguments.requests, arguments.parts, arguments.pair, arguments.base or nano.folder() / "base")
@@ -157,6 +158,9 @@ def _smol() -> tuple[Any, int]:
     model = Model(ModelArgs.from_dict(SMOL))
     mx.eval(model.parameters())
     return model, SMOL_RANK
+
+
+BASES = {"nano": _nano, "smol": _smol}
 
 
 # 2. and 3. Servers

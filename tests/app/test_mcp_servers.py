@@ -69,6 +69,10 @@ def test_a_call_that_hangs_is_stopped_by_the_user(servers: Servers, tmp_path: Pa
     with pytest.raises(Stopped):
         setting.ask("go")
     assert setting.steps[0].state == "stopped"
+    following = script(Call("good_fail", {"text": "bread"}), "done")
+    setting = stage(tmp_path / "next", following, tools=servers.tools(), allowed=["mcp:good"])
+    setting.ask("go")
+    assert "Error executing tool fail" in setting.steps[0].result  # asked at once, though its last call never ends
 
 
 def test_a_call_that_hangs_ends_in_time(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,25 +83,34 @@ def test_a_call_that_hangs_ends_in_time(servers: Servers, tmp_path: Path, monkey
     assert "it does not answer" in setting.steps[0].result
 
 
-def test_servers_that_cannot_start_cost_a_line_each(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_servers, "START_SECONDS", 8.0)
-    named = {kind: command(kind) for kind in ("hangs", "dies", "floods", "chatters")}
+def test_a_server_that_hangs_as_it_starts_costs_a_line(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mcp_servers, "START_SECONDS", 0.5)
+    assert said_of({"hangs": command("hangs")}, lines) == {"hangs": "it does not answer; going on without it"}
+
+
+def test_servers_that_cannot_start_cost_a_line_each(lines: list[str]) -> None:
+    named = {kind: command(kind) for kind in ("dies", "floods", "chatters")}
     named |= {
         "missing": "thoth-no-such-program",
         "empty": "A=1",
         "bad name": "true",
         "closed": "http://127.0.0.1:9/mcp",
     }
+    said = said_of(named, lines)
+    assert {*said} == {*named}
+    assert said["dies"].startswith("it ended")
+    assert said["floods"].startswith("it sends more than 16 MB at once")
+    assert said["missing"].startswith("its command is not installed")
+    assert said["bad name"].startswith("its name may have letters")
+
+
+def said_of(named: dict[str, str], lines: list[str]) -> dict[str, str]:
+    """What is said of each server, once, when none of them starts."""
     started = Servers(named, lines.append)
     try:
         assert started.tools() == []
     finally:
         started.close()
     said = dict(line.removeprefix("MCP server ").split(": ", 1) for line in lines)
-    assert {*said} == {*named}
-    assert len(lines) == len(named)
-    assert said["hangs"].startswith("it does not answer")
-    assert said["dies"].startswith("it ended")
-    assert said["floods"].startswith("it sends more than 16 MB at once")
-    assert said["missing"].startswith("its command is not installed")
-    assert said["bad name"].startswith("its name may have letters")
+    assert len(said) == len(lines)
+    return said

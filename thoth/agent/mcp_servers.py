@@ -11,9 +11,10 @@ import json
 import re
 import shlex
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from thoth.agent.tool import MCP, Arguments, Result, Tool
@@ -44,14 +45,14 @@ class _Server:
     Attributes:
         name: in the settings.
         place: a command or an address.
-        calls: what it is asked, until None ends it.
+        over: set when its connection shall end.
         listed: the tools it offers, or why there are none.
         failed: why it is gone.
     """
 
     name: str
     place: str
-    calls: asyncio.Queue[tuple[str, dict[str, Any], Future[str]] | None] = field(default_factory=asyncio.Queue)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
     listed: Future[list[Tool]] = field(default_factory=Future)
     failed: str = ""
 
@@ -94,7 +95,7 @@ class Servers:
         if loop is None or self._thread is None:
             return
         for server in self._servers:
-            loop.call_soon_threadsafe(server.calls.put_nowait, None)
+            loop.call_soon_threadsafe(server.over.set)
         for task in self._tasks:
             try:
                 task.result(_END_SECONDS)
@@ -134,27 +135,18 @@ class Servers:
             transport = _transport(server.place)
             async with asyncio.timeout(START_SECONDS) as limit:
                 async with _client(transport) as client:
-                    server.listed.set_result(await self._list(server, client))
+                    server.listed.set_result(await self._list(server, client, transport))
                     limit.reschedule(None)
-                    while (call := await server.calls.get()) is not None:
-                        await self._answer(server, client, transport, *call)
-                        if server.failed:
-                            return
+                    await server.over.wait()
         except BaseException as error:
-            reason = self._fail(server, error, getattr(transport, "fault", ""))
+            self._fail(server, error, getattr(transport, "fault", ""))
             if not server.listed.done():
                 server.listed.set_result([])
-            while not server.calls.empty():
-                if (call := server.calls.get_nowait()) is not None:
-                    call[2].set_exception(ThothError(f"MCP server {server.name}: {reason}"))
             if isinstance(error, asyncio.CancelledError):
                 raise
 
-    async def _answer(
-        self, server: _Server, client: Client, transport: Any, tool: str, given: dict[str, Any], outcome: Future[str]
-    ) -> None:
-        if not outcome.set_running_or_notify_cancel():
-            return
+    async def _call(self, server: _Server, client: Client, transport: Any, tool: str, given: dict[str, Any]) -> str:
+        """Call a tool; cancelling this tells the server, which then may be asked something else."""
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 result = await client.call_tool(tool, given)
@@ -164,15 +156,14 @@ class Servers:
             reason = _reason(error)
             if not isinstance(error, MCPError) or _is_closed(error):  # else it answered, with an error
                 reason = self._fail(server, error, getattr(transport, "fault", ""))
-            outcome.set_exception(ThothError(f"MCP server {server.name}: {reason}"))
-            return
+                server.over.set()
+            raise ThothError(f"MCP server {server.name}: {reason}") from error
         text = _text(result.content)
         if result.is_error:
-            outcome.set_exception(ThothError(f"{server.name}: {text[:500]}"))
-        else:
-            outcome.set_result(text)
+            raise ThothError(f"{server.name}: {text[:500]}")
+        return text
 
-    async def _list(self, server: _Server, client: Client) -> list[Tool]:
+    async def _list(self, server: _Server, client: Client, transport: Any) -> list[Tool]:
         offered = (await client.list_tools()).tools
         if len(offered) > _MOST_TOOLS:
             self._warn(f"MCP server {server.name} offers {len(offered)} tools; using the first {_MOST_TOOLS}")
@@ -184,25 +175,28 @@ class Servers:
                 self._warn(f"MCP server {server.name}: left out the tool {name} ({fault})")
                 continue
             description = " ".join((one.description or "").split())[:_LONGEST_DESCRIPTION]
-            tools.append(Tool(name, description, schema, self._runner(server, one.name), _needing(MCP + server.name)))
+            call = partial(self._call, server, client, transport, one.name)
+            tools.append(Tool(name, description, schema, self._runner(server, call), _needing(MCP + server.name)))
         return tools
 
     # On any thread
 
-    def _runner(self, server: _Server, tool: str) -> Callable[[Bench, Arguments], Result]:
+    def _runner(
+        self, server: _Server, call: Callable[[dict[str, Any]], Coroutine[Any, Any, str]]
+    ) -> Callable[[Bench, Arguments], Result]:
         def run(bench: Bench, given: Arguments) -> Result:
             loop = self._loop
             if server.failed or loop is None:
                 raise ThothError(f"MCP server {server.name} is gone ({server.failed or 'ended'})")
-            outcome: Future[str] = Future()
-            loop.call_soon_threadsafe(server.calls.put_nowait, (tool, dict(given), outcome))
-            with bench.stopper.holding(_Waiting(outcome)):
+            running = asyncio.run_coroutine_threadsafe(call(dict(given)), loop)
+            with bench.stopper.holding(_Waiting(running)):
                 try:
-                    text = outcome.result(CALL_SECONDS + _END_SECONDS)
+                    return Result(running.result(CALL_SECONDS + _END_SECONDS))
+                except CancelledError:
+                    raise Stopped("stopped") from None
                 except TimeoutError as error:
                     self._fail(server, error)
                     raise ThothError(f"MCP server {server.name}: {_reason(error)}") from error
-            return Result(text)
 
         return run
 
@@ -211,12 +205,11 @@ class Servers:
 class _Waiting:
     """A call that the agent waits for."""
 
-    outcome: Future[str]
+    call: Future[str]
 
     def close(self) -> None:
         """Wait no longer."""
-        if not self.outcome.done() and not self.outcome.cancel():
-            self.outcome.set_exception(Stopped("stopped"))
+        self.call.cancel()
 
 
 def _needing(need: str) -> Callable[[Arguments], tuple[str, ...]]:

@@ -69,11 +69,12 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
                 await process.wait()
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        # A grandchild may hold the pipe open, or what was not read may fill it: `wait` would wait for its end.
+        process._transport.close()  # type: ignore[attr-defined]
         await process.wait()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold the pipe open
 
     async def _read(self, to_us: Any) -> None:
         assert self._process is not None
