@@ -69,12 +69,14 @@ class TrainerState:
         stream: Position in the order of batches.
         settings: Of the run, to refuse others.
         optimizer: `parameter:key` -> tensor of the optimiser's state.
+        progress: Share of the run that is done; a run by the clock resumes from it.
     """
 
     step: int
     stream: dict[str, int]
     settings: dict[str, Any]
     optimizer: Mapping[str, Tensor]
+    progress: float = 0.0
 
 
 def checkpoints(folder: Path) -> list[Path]:
@@ -107,7 +109,8 @@ def save(
         with appearing(place) as partial:
             write_model(partial, hypernet, weights, base, state.step)
             save_file(_plain(state.optimizer), partial / TRAINER_TENSORS)
-            write_json(partial / TRAINER, {"step": state.step, "stream": state.stream, "settings": state.settings})
+            parts = {"step": state.step, "stream": state.stream, "settings": state.settings}
+            write_json(partial / TRAINER, {**parts, "progress": state.progress})
     except (OSError, SafetensorError) as error:
         kept = checkpoints(folder)
         left = f"{kept[-1].name} is complete, and the run can resume from it" if kept else "there is no earlier one"
@@ -180,7 +183,8 @@ def load_trainer(folder: Path) -> TrainerState:
     data = _read_json(folder / TRAINER)
     try:
         tensors = load_file(folder / TRAINER_TENSORS)
-        return TrainerState(data["step"], data["stream"], data["settings"], tensors)
+        done = float(data.get("progress", 0.0))  # earlier versions did not write it
+        return TrainerState(data["step"], data["stream"], data["settings"], tensors, done)
     except (KeyError, OSError, SafetensorError) as error:
         raise TrainingError(
             f"{folder} cannot be resumed from: {error}; remove it to resume from the one before"

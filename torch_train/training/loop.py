@@ -30,6 +30,7 @@ from torch_train.training.distillation import DistillationModel
 from torch_train.training.journal import Journal, Recent
 from torch_train.training.optimizer import learning_rate
 from torch_train.training.packing import Packer
+from torch_train.training.progress import Progress
 from torch_train.training.settings import TrainingSettings
 from torch_train.training.stream import Stream, Ticket
 
@@ -69,6 +70,8 @@ class Loop:
         self._folder = Path(settings.run.folder)
         self._per_step = settings.optimizer.accumulation * accelerator.num_processes
         self.step = 0 if state is None else state.step
+        before = 0.0 if state is None else state.progress
+        self._progress = Progress(settings.optimizer.steps, settings.run.minutes, before)
         if state is not None:
             self._restore(state)
         self._terminated = False
@@ -88,13 +91,13 @@ class Loop:
             signal.signal(signal.SIGTERM, previous)
 
     def _train(self, journal: Journal | None) -> bool:
-        settings, run = self._settings.optimizer, self._settings.run
+        run = self._settings.run
         recent = Recent()
-        while self.step < settings.steps:
+        while not self._progress.over(self.step):
             values, tokens, stop = self._step()
             self.step += 1
             recent.add(values, tokens)
-            last = self.step == settings.steps
+            last = self._progress.over(self.step)
             if journal and (self.step % run.log_every == 0 or last):
                 journal.record(self.step, **recent.means())
             # Told to stop, there may be seconds left: they are for the checkpoint.
@@ -137,7 +140,7 @@ class Loop:
         settings, device = self._settings.optimizer, self._accelerator.device
         processes, rank = self._accelerator.num_processes, self._accelerator.process_index
         contexts = sum(len(ticket.units) for ticket in tickets)  # of all batches and all processes
-        rate = learning_rate(settings, self.step)
+        rate = learning_rate(settings, self.step, self._progress.scheduled(self.step))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
@@ -216,7 +219,8 @@ class Loop:
             }
             named = cast(dict[str, Tensor], weights)
             whole = {name.removeprefix(_PREFIX): tensor for name, tensor in named.items()}
-            state = TrainerState(self.step, position, self._resumable, tensors)
+            progress = self._progress.share(self.step)
+            state = TrainerState(self.step, position, self._resumable, tensors, progress)
             keep = self._settings.run.keep
             checkpoint.save(self._folder, self._hypernet_config, whole, self._base, state, keep)
         self._accelerator.wait_for_everyone()

@@ -46,10 +46,16 @@ def build_optimizer(parameters: Iterable[tuple[str, nn.Parameter]], settings: Op
     return torch.optim.AdamW(groups, lr=rate, betas=betas, fused=fused)
 
 
-def learning_rate(settings: OptimizerSettings, step: int) -> float:
-    """Linear warm-up, then a cosine down to the final rate; `step` counts from 0."""
+def learning_rate(settings: OptimizerSettings, step: int, done: float | None = None) -> float:
+    """Linear warm-up, then a cosine down to the final rate.
+
+    Args:
+        settings: Rates, warm-up and number of steps.
+        step: The step, from 0.
+        done: Share of the run that is done, for a run by the clock; None takes it from the step.
+    """
     if step < settings.warmup:
         return settings.learning_rate * (step + 1) / settings.warmup
-    share = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
+    share = (step - settings.warmup) / max(1, settings.steps - settings.warmup) if done is None else done
     low, high = settings.final_learning_rate, settings.learning_rate
     return low + (high - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))

@@ -135,6 +135,8 @@ class RunSettings:
         seed: Of weights, order, cuts and noise.
         device: `auto` is CUDA where there is some.
         sharding: `fsdp` spreads hypernetwork and optimiser over the GPUs; `none` gives each its own copy.
+        minutes: Time for what is left of the run, instead of `optimizer.steps`; the learning rate's schedule then goes by
+            the clock. One process alone. null for none.
         recompute: Gradient checkpointing: less memory, more time; benchmarks/train_step.py says how much.
         save_every, keep: Steps between checkpoints, and how many are kept.
         log_every: Steps that one line of the log is the mean of.
@@ -146,6 +148,7 @@ class RunSettings:
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     sharding: Literal["none", "fsdp"] = "none"
+    minutes: float | None = None
     recompute: bool = True
     save_every: int = 500
     keep: int = 3
@@ -333,6 +336,8 @@ def _impossible(settings: TrainingSettings) -> list[str]:
         problems.append(f"packing.compose is a probability below 1, not {packing.compose}")
     if optimizer.kind == "muon" and run.sharding == "fsdp":
         problems.append("optimizer.kind: muon needs whole matrices, which run.sharding: fsdp spreads: use one of them")
+    if run.minutes is not None and run.minutes <= 0:
+        problems.append(f"run.minutes must be above 0, not {run.minutes}")
     if not settings.data.teacher:
         problems.append("data.teacher names no folder: make teacher data with python -m torch_train.teacher")
     return problems

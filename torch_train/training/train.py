@@ -144,7 +144,10 @@ def make_accelerator(settings: TrainingSettings) -> Accelerator:
     if run.sharding == "fsdp" and cpu:
         raise TrainingError("run.sharding: fsdp needs GPUs: set it to none")
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2) if run.sharding == "fsdp" else None
-    return Accelerator(cpu=cpu, fsdp_plugin=plugin)
+    accelerator = Accelerator(cpu=cpu, fsdp_plugin=plugin)
+    if run.minutes is not None and accelerator.num_processes > 1:  # their clocks, hence their rates, would differ
+        raise TrainingError("run.minutes works with one process: set optimizer.steps instead")
+    return accelerator
 
 
 def make_chunking(packing: PackingSettings, tokenizer: Any) -> Chunking:
