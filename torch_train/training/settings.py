@@ -135,8 +135,8 @@ class RunSettings:
         seed: Of weights, order, cuts and noise.
         device: `auto` is CUDA where there is some.
         sharding: `fsdp` spreads hypernetwork and optimiser over the GPUs; `none` gives each its own copy.
-        minutes: Time for what is left of the run, instead of `optimizer.steps`; the learning rate's schedule then goes by
-            the clock. One process alone. null for none.
+        minutes: Time for what is left of the run, which the learning rate's schedule then follows; `optimizer.steps` is
+            still a bound. For one process alone; null for none.
         recompute: Gradient checkpointing: less memory, more time; benchmarks/train_step.py says how much.
         save_every, keep: Steps between checkpoints, and how many are kept.
         log_every: Steps that one line of the log is the mean of.
