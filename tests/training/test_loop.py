@@ -20,6 +20,7 @@ from torch_train.training import checkpoint, train
 from torch_train.training.distillation import DistillationModel, Losses
 from torch_train.training.journal import read_log
 from torch_train.training.packing import PackedBatch
+from torch_train.training.settings import default_values
 
 pytestmark = pytest.mark.usefixtures("no_curves")  # `whole` draws them, since it is made before
 
@@ -235,4 +236,13 @@ def test_dry_run_without_data(pair: tuple[Path, Path], tmp_path: Path, capsys: p
 
 def test_settings_that_may_change(whole: Path) -> None:
     settings = {"run": {"seed": 0}, "optimizer": {"betas": (0.9, 0.999)}}
-    checkpoint.refuse_other_settings(json.loads(json.dumps(settings)), settings)
+    checkpoint.refuse_other_settings(json.loads(json.dumps(settings)), settings, {})
+
+
+def test_settings_that_came_later_have_their_defaults() -> None:
+    """A run that an earlier version began resumes, and still refuses what it did not do."""
+    now = {"run": {"seed": 0}, "optimizer": {"l1": 0.1, "weight": "context"}}
+    checkpoint.refuse_other_settings({"run": {"seed": 0}, "optimizer": {"l1": 0.1}}, now, default_values())
+    now["optimizer"]["weight"] = "question"
+    with pytest.raises(TrainingError, match=r"optimizer.weight context \(now question\)"):
+        checkpoint.refuse_other_settings({"run": {"seed": 0}, "optimizer": {"l1": 0.1}}, now, default_values())

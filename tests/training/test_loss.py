@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 
 from torch_train.model.generation import top_log_probabilities
@@ -51,6 +52,11 @@ def test_top_log_probabilities_are_of_the_whole_vocabulary() -> None:
     assert (log_p.float().exp().sum(-1) < 1).all()  # not renormalised
 
 
-def test_magnitude_is_the_mean_of_both_sides() -> None:
-    pairs = {"down_proj": (torch.full((1, 2, 3, 4), -2.0), torch.full((1, 2, 3, 5), 0.5))}
-    assert magnitude(pairs).item() == 2.5
+def test_magnitude_is_the_mean_of_both_sides_of_the_padded_adapter() -> None:
+    chunks = {"down_proj": (torch.full((3, 2, 3, 4), -2.0), torch.full((3, 2, 3, 5), 0.5))}
+    bias = {"down_proj": (torch.full((2, 3, 4), 4.0), torch.zeros(2, 3, 5))}
+    # Two chunks and one: three parts of 3 ranks, of which the second group fills two.
+    groups = torch.tensor([0, 0, 1])
+    first, second = (2 + 2 + 4 + 0.5 + 0.5) / 3, (2 + 4 + 0.5) / 3
+    assert magnitude(chunks, bias, groups, torch.tensor([1.0, 1.0])).item() == pytest.approx(first + second)
+    assert magnitude(chunks, bias, groups, torch.tensor([1.0, 3.0, 0.0])).item() == pytest.approx(first + 3 * second)

@@ -76,8 +76,9 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
             if not hypernet.config.reads_template:
                 features = features[:, 2:-1]
             pairs.append(hypernet(features[None, list(hypernet.config.layers)]))
-            if batch.chunk_contexts[chunk] == context:
-                magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pairs[-1].values()) / len(bias)
+        most = batch.context_groups[batch.chunk_contexts].bincount().max() + 1  # padded to the longest, bias included
+        for pair in pairs:
+            magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pair.values()) / len(bias) / most
         for pair in pairs:
             for name, (a, b) in pair.items():
                 for layer, block in enumerate(merged.model.layers[hypernet.config.first_layer :]):

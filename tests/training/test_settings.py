@@ -12,7 +12,14 @@ from mlx_hypernet.format.config import HypernetConfig
 from torch_train.__main__ import main
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.optimizer import build_optimizer, is_decayed, is_matrix, learning_rate
-from torch_train.training.settings import HypernetSettings, OptimizerSettings, SettingsError, check_files, read_settings
+from torch_train.training.settings import (
+    HypernetSettings,
+    OptimizerSettings,
+    SettingsError,
+    TrainingSettings,
+    check_files,
+    read_settings,
+)
 from torch_train.training.shape import hypernet_config, meta_base, parameter_counts
 
 CONFIGS = sorted((Path(__file__).parents[2] / "torch_train" / "configs").glob("*.yaml"))
@@ -25,6 +32,7 @@ def test_all_configurations_are_there() -> None:
         "ministral-3-3b",
         "ministral-3-3b-chunked",
         "gemma-2-2b",
+        "gemma-2-2b-chunked",
         "niah",
         "nano",
         "nano-first",
@@ -43,9 +51,61 @@ def test_configurations_load(path: Path) -> None:
     assert settings.hypernet.modules == ("down_proj",)
 
 
+def _named(name: str) -> TrainingSettings:
+    return read_settings(next(path for path in CONFIGS if path.stem == name))
+
+
+@pytest.mark.parametrize(
+    ("stage", "packing", "optimizer"),
+    [
+        ("gemma-2-2b", (4096, 4096, "few", 4096, 2048), (80_000, 8, 4e-5, 100)),
+        ("gemma-2-2b-chunked", (2048, 1024, "random", 512, 512), (20_000, 16, 2e-5, 2000)),
+    ],
+)
+def test_the_papers_stages_are_those_of_its_scripts(
+    stage: str, packing: tuple[object, ...], optimizer: tuple[object, ...]
+) -> None:
+    """scripts/main_exp/1-train.sh and 2-train-chunk.sh of SakanaAI/doc-to-lora at baa85db."""
+    read = _named(stage)
+    p, o = read.packing, read.optimizer
+    assert (p.context_tokens, p.input_tokens, p.chunks, p.max_chunk_tokens, p.max_input_tokens) == packing
+    assert (o.steps, o.accumulation, o.learning_rate, o.warmup) == optimizer
+    assert (p.max_questions, p.min_chunk_tokens, read.data.floor) == (1, 25, 0.01)
+    assert (o.loss, o.weight, o.precision, o.l1, o.neftune) == ("distillation", "question", "autocast", 0.1, 5.0)
+    assert (o.betas, o.weight_decay, o.clip, o.final_learning_rate) == ((0.9, 0.999), 0.01, 1.0, 1e-7)
+    assert (read.base.encoder_bits, read.base.encoder_double) == (4, True)
+    assert read.data.teacher[0].endswith("fineweb")
+
+
+def test_needles_are_trained_as_published() -> None:
+    """scripts/niah/1-train.sh of SakanaAI/doc-to-lora at baa85db."""
+    read = _named("niah")
+    p, o = read.packing, read.optimizer
+    assert (p.context_tokens, p.input_tokens, p.chunks, p.max_chunk_tokens, p.max_questions) == (
+        4096,
+        4096,
+        "random",
+        512,
+        None,
+    )
+    assert (o.loss, o.weight, o.accumulation, o.l1, o.neftune) == ("cross_entropy", "context", 16, 1.5, 0.0)
+    assert (read.hypernet.num_latents, read.hypernet.num_blocks, read.base.encoder_bits) == (208, 8, None)
+
+
+@pytest.mark.parametrize("name", ["smol", *(path.stem for path in CONFIGS if path.stem.startswith("nano"))])
+def test_small_models_are_trained_as_before(name: str) -> None:
+    read = _named(name)
+    assert (read.optimizer.loss, read.optimizer.weight, read.optimizer.precision) == (
+        "distillation",
+        "context",
+        "inference",
+    )
+    assert (read.packing.max_questions, read.packing.max_input_tokens, read.data.floor) == (None, None, 0.0)
+    assert read.optimizer.l1 == 0.0
+
+
 def test_the_published_run_is_what_was_published() -> None:
-    (path,) = (path for path in CONFIGS if path.stem == "ministral-3-3b")
-    settings = read_settings(path)
+    settings = _named("ministral-3-3b")
     hypernet, packing, optimizer = settings.hypernet, settings.packing, settings.optimizer
     assert (hypernet.rank, hypernet.num_latents, hypernet.num_blocks, hypernet.latent_size) == (8, 8, 9, 512)
     assert (packing.context_tokens, packing.input_tokens, packing.chunks) == (2048, 2048, "few")

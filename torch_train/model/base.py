@@ -167,7 +167,9 @@ def base_config(folder: Path) -> Any:
     return config
 
 
-def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None = None) -> FrozenBase:
+def load_base(
+    folder: Path, dtype: str, device: torch.device, bits: int | None = None, double: bool = True
+) -> FrozenBase:
     """Load a base for training or evaluation, with flash-attention where it is installed beside CUDA.
 
     Args:
@@ -175,6 +177,7 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
         dtype: One of `DTYPES`, or `auto` for `fast_dtype`.
         device: Where it goes.
         bits: 4 for a quantised copy (bitsandbytes, CUDA alone), None for the weights as they are.
+        double: Quantise the scales of that copy as well, as the reference does.
 
     Raises:
         TrainingError: The base is missing or not supported, or 4 bits are asked for where they cannot be had.
@@ -189,18 +192,23 @@ def load_base(folder: Path, dtype: str, device: torch.device, bits: int | None =
     if device.type == "cuda" and dtype != "float32" and is_flash_attn_2_available():  # it has no kernels for fp32
         settings["attn_implementation"] = "flash_attention_2"
     if bits is not None:
-        settings |= {"quantization_config": _four_bits(device), "device_map": {"": device}}
+        settings |= {"quantization_config": _four_bits(device, double), "device_map": {"": device}}
     model = (AutoModelForImageTextToText if wrapped else AutoModelForCausalLM).from_pretrained(folder, **settings)
     if wrapped:
         model.model.vision_tower = model.model.multi_modal_projector = None
     return FrozenBase(model if bits is not None else model.to(device))
 
 
-def _four_bits(device: torch.device) -> Any:
+def _four_bits(device: torch.device, double: bool) -> Any:
     from importlib.util import find_spec
 
     if device.type != "cuda" or find_spec("bitsandbytes") is None:
         raise TrainingError("base.encoder_bits: 4 needs CUDA and bitsandbytes: install it, or remove the setting")
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_use_double_quant=double,
+    )

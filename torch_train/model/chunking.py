@@ -1,7 +1,8 @@
-"""From a templated document to the chunks the encoder reads: of equal length, or cut at random for stage 2."""
+"""From a templated document to the chunks the encoder reads: as few as there can be, or a random number in stage 2."""
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,9 @@ class Chunking:
         max_tokens: longest chunk, not counting the prefix and suffix that are put around it.
         prefix_ids: the template's ids in front, added to every chunk that does not begin with them.
         suffix_ids: the template's ids at the end, added to every chunk that does not end with them.
-        counts: number of chunks -> how often; None cuts into as few chunks of equal length as `max_tokens` allows,
-            which is how the app cuts.
-        min_tokens: shortest chunk where `counts` draws their number.
+        counts: number of chunks -> how often; None cuts into as few chunks as `max_tokens` allows, which is how the
+            app cuts. Either way they are of equal length.
+        min_tokens: about the shortest chunk where `counts` draws their number.
     """
 
     max_tokens: int
@@ -47,22 +48,18 @@ class Chunking:
         """
         if not ids:
             raise ValueError("cannot cut a document without tokens")
-        random_cuts = self.counts is not None
-        lengths = self._drawn(len(ids), draw) if random_cuts else equal_lengths(len(ids), self.max_tokens)
+        lengths = equal_lengths(len(ids), self.max_tokens if self.counts is None else self._drawn(len(ids), draw))
         return cut(ids, lengths, self.prefix_ids, self.suffix_ids)
 
-    def _drawn(self, tokens: int, draw: random.Random) -> list[int]:
-        """Lengths of chunks: their number is drawn from `counts` where possible, each length then evenly."""
-        shortest, longest = self.min_tokens, self.max_tokens
-        counts = (self.counts or {}).items()
-        possible = {n: weight for n, weight in counts if n * shortest <= tokens <= n * longest and weight > 0}
-        if not possible:  # shorter than a chunk, or longer than the largest number of them
-            return equal_lengths(tokens, longest)
-        count = draw.choices(list(possible), list(possible.values()))[0]
-        lengths = []
-        for others in reversed(range(count)):  # what is left must still fit the other chunks
-            length = draw.randint(max(shortest, tokens - others * longest), min(longest, tokens - others * shortest))
-            lengths.append(length)
-            tokens -= length
-        draw.shuffle(lengths)  # else the first chunks would tend to be the longer ones
-        return lengths
+    def _drawn(self, tokens: int, draw: random.Random) -> int:
+        """Length of the chunks of a document whose number is drawn from `counts`.
+
+        Source: `split_too_long_ctx` of SakanaAI/doc-to-lora at baa85db. No chunk is above `max_tokens`, and no
+        more of them than tokens / `min_tokens`, rounded up.
+        """
+        least, most = math.ceil(tokens / self.max_tokens), math.ceil(tokens / self.min_tokens)
+        possible = {n: weight for n, weight in (self.counts or {}).items() if least <= n <= most and weight > 0}
+        if not possible:  # longer than the largest number of chunks
+            return self.max_tokens
+        (count,) = draw.choices(list(possible), list(possible.values()))
+        return math.ceil(tokens / count)

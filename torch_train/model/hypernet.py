@@ -236,8 +236,8 @@ class HyperNetwork(nn.Module):
     @staticmethod
     def _autocast(x: Tensor) -> torch.autocast:
         # As the reference: the Perceiver in bf16 where there is CUDA, everything after it in fp32. A base in bf16 on a
-        # CPU says that its processor is fast in it.
-        enabled = x.is_cuda or x.dtype == torch.bfloat16
+        # CPU says that its processor is fast in it. Where training puts everything into bf16, it stays so.
+        enabled = x.is_cuda or x.dtype == torch.bfloat16 or torch.is_autocast_enabled(x.device.type)
         return torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def bias(self) -> dict[str, tuple[Tensor, Tensor]]:

@@ -1,4 +1,4 @@
-"""The distillation loss: the student without the document imitates the teacher that reads it."""
+"""The losses: the student without the document imitates the teacher that reads it, and adapters stay small."""
 
 from __future__ import annotations
 
@@ -42,6 +42,27 @@ def token_losses(logits: Tensor, teacher_ids: Tensor, teacher_log_probabilities:
     return -(teacher_log_probabilities.float().exp() * log_q).sum(-1)
 
 
+def cross_entropies(logits: Tensor, targets: Tensor) -> Tensor:
+    """-log q_student of the answers' own tokens: logits (N, vocabulary), targets (N,) -> (N,)."""
+    logits = logits.float()
+    return logits.logsumexp(-1) - logits.gather(-1, targets[:, None])[:, 0]
+
+
+def answer_losses(per_token: Tensor, answers: Tensor, count: int) -> Tensor:
+    """Mean over the tokens of each answer: every question weighs the same, whatever context it belongs to.
+
+    Args:
+        per_token: Losses of the answers' tokens, (N,).
+        answers: Answer that each token belongs to, (N,).
+        count: Number of answers.
+
+    Returns:
+        One loss for each answer that has tokens.
+    """
+    per_answer, answered = group_mean(per_token, answers, count)
+    return per_answer[answered]
+
+
 def context_losses(per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tensor:
     """Mean per answer, then mean per context: the averaging of the reference trainer.
 
@@ -75,7 +96,25 @@ def distillation_loss(
     return context_losses(per_token, answers, contexts).mean()
 
 
-def magnitude(adapters: Adapters) -> Tensor:
-    """Mean |A| plus mean |B| over modules: the L1 term of the reference trainer."""
-    terms = [pair[0].abs().mean() + pair[1].abs().mean() for pair in adapters.values()]
+def magnitude(chunks: Adapters, bias: Adapters, groups: Tensor, weights: Tensor) -> Tensor:
+    """Mean |A| plus mean |B| of each group's combined adapter, averaged over modules and summed over groups.
+
+    The combined adapter holds the group's chunks, the bias pair, and zeros up to the rank of the largest group: so does
+    the tensor whose mean the reference takes (`combine_lora` and `compute_loss` of SakanaAI/doc-to-lora at baa85db).
+
+    Args:
+        chunks: Module -> (A (S, L, r, d_in), B (S, L, r, d_out)), of every chunk.
+        bias: Module -> (A (L, r, d_in), B (L, r, d_out)).
+        groups: Group of each chunk, (S,).
+        weights: How often each group counts, 0 for numbers that no group has, (groups,).
+    """
+    sizes = weights.new_zeros(len(weights)).index_add(0, groups, torch.ones_like(groups, dtype=weights.dtype))
+    padded = sizes.max() + 1  # chunks and the bias pair
+
+    def side(generated: Tensor, learned: Tensor) -> Tensor:
+        total = (weights[groups] * generated.float().abs().sum((1, 2, 3))).sum()
+        total = total + weights.sum() * learned.float().abs().sum()
+        return total / (padded * learned.numel())
+
+    terms = [side(a, bias[name][0]) + side(b, bias[name][1]) for name, (a, b) in chunks.items()]
     return torch.stack(terms).mean()

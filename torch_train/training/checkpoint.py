@@ -191,13 +191,19 @@ def load_trainer(folder: Path) -> TrainerState:
         ) from error
 
 
-def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any]) -> None:
+def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Refuse settings other than those that a run was started with.
+
+    Args:
+        earlier: What the run's state says.
+        now: What the run was resumed with.
+        defaults: What settings were that did not exist when the run was started.
 
     Raises:
         TrainingError: Names those that differ.
     """
-    flat_earlier, flat_now = _flat(earlier), _flat(now)
+    flat_now, missing = _flat(now), _flat(defaults)
+    flat_earlier = {key: missing[key] for key in flat_now if key in missing} | _flat(earlier)
     keys = sorted(flat_earlier.keys() | flat_now.keys())
     differing = [f"{key} {flat_earlier.get(key)} (now {flat_now.get(key)})" for key in keys
                  if flat_earlier.get(key) != flat_now.get(key)]  # fmt: skip

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from contextlib import nullcontext
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,20 +13,30 @@ from torch_train.model.base import FrozenBase
 from torch_train.model.encoder import own_tokens, packed_features
 from torch_train.model.hypernet import HyperNetwork, recomputed
 from torch_train.model.lora import Adapters, Groups, Injected, by_layer
-from torch_train.model.loss import context_losses, first_tokens, magnitude, token_losses
+from torch_train.model.loss import (
+    answer_losses,
+    context_losses,
+    cross_entropies,
+    first_tokens,
+    magnitude,
+    token_losses,
+)
 from torch_train.training.packing import PackedBatch
 
 
 class Losses(NamedTuple):
-    """Of one packed batch, as sums: the caller divides them by the contexts of all batches of a step.
+    """Of one packed batch, as sums: the caller divides them by what counts once, of all batches of a step.
+
+    What counts once is a context, or with `weight="question"` a question; then the means over answers fall away.
 
     A tuple, since sharding looks for tensors in what a module returns, and sees into no dataclass.
 
     Attributes:
-        distillation: Sum over contexts of the mean over their answers of the mean over tokens.
+        distillation: Sum over contexts of the mean over their answers of the mean over tokens; of cross-entropies where
+            the answers themselves are learnt.
         decision: Sum over contexts of the mean over their answers of the first token: the one that decides what the
             answer is, and of a long refusal the only one to learn.
-        magnitude: Sum over generated adapters of mean |A| + mean |B|.
+        magnitude: Sum over contexts of mean |A| + mean |B| of the combined adapter that their questions see.
     """
 
     distillation: Tensor
@@ -46,6 +57,9 @@ class DistillationModel(nn.Module):
         recompute: Gradient checkpointing of the base's blocks, the projection and the Perceiver.
         affixes: Number of the chat template's tokens before and after every chunk.
         neftune: Strength of the noise on the student's embeddings (arXiv 2310.05914); 0 for none.
+        loss: Imitate the teacher's distribution, or learn the answers' own tokens.
+        weight: What counts once: a context with all its questions, or each question.
+        precision: As the app computes, or all in bf16 autocast as the reference trains.
     """
 
     def __init__(
@@ -57,6 +71,9 @@ class DistillationModel(nn.Module):
         recompute: bool,
         affixes: tuple[int, int] = (0, 0),
         neftune: float = 0.0,
+        loss: Literal["distillation", "cross_entropy"] = "distillation",
+        weight: Literal["context", "question"] = "context",
+        precision: Literal["inference", "autocast"] = "inference",
     ) -> None:
         super().__init__()
         self.hypernet = hypernet
@@ -65,6 +82,7 @@ class DistillationModel(nn.Module):
         config = hypernet.config
         self._injected = Injected(base.layers, tuple(config.modules), config.scale, config.first_layer)
         self.recompute, self._affixes, self._neftune = recompute, affixes, neftune
+        self._loss, self._weight, self._precision = loss, weight, precision
 
     def forward(self, batch: PackedBatch, noise: torch.Generator | None = None, *, swapped: bool = False) -> Losses:
         """The losses of one batch.
@@ -75,16 +93,37 @@ class DistillationModel(nn.Module):
             swapped: Every chunk's adapter is replaced by that of the chunk before. What the losses rise by is what
                 flows from the documents through the adapters.
         """
-        chunks = self.read(batch)
-        if swapped:
-            chunks = {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()}
-        hidden = self._student(batch, chunks, noise)
-        logits = self._frozen[0].logits(hidden[0, batch.predicts])
-        per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
-        per_context = context_losses(per_token, batch.answers, batch.input_contexts)
+        device = batch.input_ids.device.type
+        with torch.autocast(device, dtype=torch.bfloat16) if self._precision == "autocast" else nullcontext():
+            chunks = self.read(batch)
+            if swapped:
+                chunks = {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()}
+            hidden = self._student(batch, chunks, noise)
+            logits = self._frozen[0].logits(hidden[0, batch.predicts])
+        if self._loss == "distillation":
+            per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
+        else:
+            per_token = cross_entropies(logits, batch.targets)
         first = first_tokens(batch.answers)
-        decisions = context_losses(per_token[first], batch.answers[first], batch.input_contexts)
-        return Losses(per_context.sum(), decisions.sum(), magnitude(chunks) * len(batch.chunk_contexts))
+        return Losses(
+            self._sum(per_token, batch.answers, batch.input_contexts),
+            self._sum(per_token[first], batch.answers[first], batch.input_contexts),
+            self._magnitude(batch, chunks),
+        )
+
+    def _sum(self, per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tensor:
+        if self._weight == "question":
+            return answer_losses(per_token, answers, len(contexts)).sum()
+        return context_losses(per_token, answers, contexts).sum()
+
+    def _magnitude(self, batch: PackedBatch, chunks: Adapters) -> Tensor:
+        groups = batch.context_groups
+        per_context = torch.ones_like(groups, dtype=torch.float32)
+        if self._weight == "question":
+            asked = torch.ones_like(batch.input_contexts, dtype=torch.float32)
+            per_context = torch.zeros_like(per_context).index_add(0, batch.input_contexts, asked)
+        weights = per_context.new_zeros(len(groups) + 1).index_add(0, groups, per_context)  # they begin at 0 or 1
+        return magnitude(chunks, self.hypernet.bias(), groups[batch.chunk_contexts], weights)
 
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""

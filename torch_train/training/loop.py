@@ -31,7 +31,7 @@ from torch_train.training.journal import Journal, Recent
 from torch_train.training.optimizer import learning_rate
 from torch_train.training.packing import Packer
 from torch_train.training.progress import Progress
-from torch_train.training.settings import TrainingSettings
+from torch_train.training.settings import TrainingSettings, default_values
 from torch_train.training.stream import Stream, Ticket
 
 _PREFIX = "hypernet."  # of the hypernetwork inside `DistillationModel`
@@ -139,7 +139,7 @@ class Loop:
         """One update from the batches of all processes."""
         settings, device = self._settings.optimizer, self._accelerator.device
         processes, rank = self._accelerator.num_processes, self._accelerator.process_index
-        contexts = sum(len(ticket.units) for ticket in tickets)  # of all batches and all processes
+        count = sum(ticket.weight(settings.weight) for ticket in tickets)  # of all batches and all processes
         rate = learning_rate(settings, self.step, self._progress.scheduled(self.step))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -152,12 +152,12 @@ class Loop:
             with nullcontext() if ticket is own[-1] else self._accelerator.no_sync(self._model):
                 losses = self._model(batch, noise)
                 total = self._total(*losses)
-                # Gradients are averaged over processes, the denominator counts the contexts of all: hence the factor.
-                self._accelerator.backward(total / contexts * processes)
+                # Gradients are averaged over processes, the denominator counts what all have: hence the factor.
+                self._accelerator.backward(total / count * processes)
             sums.append(torch.stack(losses).detach())
         told = torch.tensor([float(self._terminated)], device=device)
         *parts, stop = self._accelerator.reduce(torch.cat([torch.stack(sums).sum(0), told])).tolist()
-        distillation, decision, magnitude = (part / contexts for part in parts)
+        distillation, decision, magnitude = (part / count for part in parts)
         norm = self._accelerator.clip_grad_norm_(self._model.parameters(), settings.clip)
         norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # sharded: a part on every GPU
         values = {
@@ -192,11 +192,12 @@ class Loop:
         )
 
     def _measure(self, packer: Packer) -> dict[str, float]:
-        """Mean distillation loss over the contexts of some batches that are never trained on.
+        """Mean distillation loss over the contexts, or questions, of some batches that are never trained on.
 
         With each context's own adapter, and with another one's: the gap says whether content flows.
         """
-        own, another, contexts = 0.0, 0.0, 0
+        own, another, count = 0.0, 0.0, 0
+        weight = self._settings.optimizer.weight
         for number, batch in enumerate(packer.batches(0)):
             if number == self._settings.run.measure_batches:
                 break
@@ -204,8 +205,8 @@ class Loop:
             with torch.no_grad():
                 own += self._model(batch).distillation.item()
                 another += self._model(batch, swapped=True).distillation.item()
-            contexts += int(batch.chunk_contexts[-1]) + 1
-        return {"dev loss": own / contexts, "dev loss, another's adapter": another / contexts}
+            count += len(batch.context_groups if weight == "context" else batch.input_contexts)
+        return {"dev loss": own / count, "dev loss, another's adapter": another / count}
 
     def _save(self, position: dict[str, int]) -> None:
         # Gathered from all processes, and whole in the first one alone.
@@ -226,7 +227,7 @@ class Loop:
         self._accelerator.wait_for_everyone()
 
     def _restore(self, state: TrainerState) -> None:
-        checkpoint.refuse_other_settings(state.settings, self._resumable)
+        checkpoint.refuse_other_settings(state.settings, self._resumable, default_values())
         if not state.optimizer:  # of a run whose first step failed
             return
         restored: dict[str, dict[str, Tensor]] = {}

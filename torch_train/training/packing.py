@@ -17,6 +17,7 @@ from torch import Tensor
 from torch_train.errors import DataError
 from torch_train.model.chunking import Chunking
 from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.weighting import repeated
 
 WINDOW = 4096  # units that are packed among themselves: enough to fill batches, few enough to stay shuffled
 
@@ -114,6 +115,10 @@ class Packer:
         seed: Of order, cuts and packing.
         compose: Probability that a context is absorbed together with the one before it in its batch, as a library of
             several documents is.
+        max_questions: Inputs that are packed with a context at most; a context with more is packed several times.
+        max_input_tokens: Longest input, None for the whole budget; longer ones are dropped, and counted.
+        sizes: Number of rows of each data set, as they lie one after the other in `rows`.
+        floor: Least share of a data set in an epoch; see `weighting.repeated`.
     """
 
     def __init__(
@@ -124,9 +129,16 @@ class Packer:
         chunking: Chunking,
         seed: int,
         compose: float = 0.0,
+        max_questions: int | None = None,
+        max_input_tokens: int | None = None,
+        sizes: Sequence[int] = (),
+        floor: float = 0.0,
     ) -> None:
         self._rows, self._chunking, self._seed, self._compose = rows, chunking, seed, compose
         self._budget = (context_tokens, input_tokens)
+        self._most = max_questions
+        self._longest = min(input_tokens, max_input_tokens or input_tokens)
+        self._sizes, self._floor = sizes or (len(rows),), floor
 
     def plan(self, epoch: int) -> PackingPlan:
         """All batches of one epoch.
@@ -151,6 +163,8 @@ class Packer:
             long_inputs += dropped
         if not units:
             raise DataError(f"nothing fits {self._budget[0]} context and {self._budget[1]} input tokens: raise them")
+        if self._floor:
+            units = repeated(units, self._sizes, self._floor, self._draw("repeated", epoch))
         draw = self._draw("order", epoch)
         draw.shuffle(units)
         batches: list[list[Unit]] = []
@@ -216,14 +230,15 @@ class Packer:
 
     def _share_out(self, lengths: list[int], draw: random.Random) -> tuple[list[tuple[int, ...]], int]:
         """Inputs of one context in groups that fit the budget, as few as easily found; and how many fit none."""
-        fitting = [i for i, length in enumerate(lengths) if length <= self._budget[1]]
-        if sum(lengths[i] for i in fitting) <= self._budget[1]:
+        fitting = [i for i, length in enumerate(lengths) if length <= self._longest]
+        most = self._most or len(lengths)
+        if sum(lengths[i] for i in fitting) <= self._budget[1] and len(fitting) <= most:
             return [tuple(fitting)] if fitting else [], len(lengths) - len(fitting)
         draw.shuffle(fitting)  # other companions in every epoch
         groups: list[list[int]] = [[]]
         room = self._budget[1]
         for i in fitting:
-            if lengths[i] > room:
+            if lengths[i] > room or len(groups[-1]) == most:
                 groups.append([])
                 room = self._budget[1]
             groups[-1].append(i)

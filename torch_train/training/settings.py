@@ -26,11 +26,13 @@ class BaseSettings:
         path: Folder, or name on the hub.
         dtype: Of its weights and activations; `auto` is bf16 where the GPU or the processor multiplies in it.
         encoder_bits: 4 lets a quantised copy read the contexts (CUDA alone); null the base itself.
+        encoder_double: Quantise the scales of that copy as well.
     """
 
     path: str
     dtype: Literal["bfloat16", "float32", "auto"] = "bfloat16"
     encoder_bits: Literal[4] | None = None
+    encoder_double: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,17 @@ class HypernetSettings:
 
 @dataclass(frozen=True)
 class DataSettings:
-    """Folders of teacher shards, as `python -m torch_train.teacher` writes them: to learn from, and to measure on."""
+    """Folders of teacher shards, as `python -m torch_train.teacher` writes them.
+
+    Attributes:
+        teacher: Folders to learn from.
+        dev: Folders to measure on.
+        floor: Least share of an epoch for each folder of `teacher`; the rows of smaller ones are repeated.
+    """
 
     teacher: tuple[str, ...]
     dev: tuple[str, ...] = ()
+    floor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,13 @@ class PackingSettings:
         context_tokens: Budget of a batch for contexts.
         input_tokens: Budget of a batch for questions with their answers.
         max_chunk_tokens: Longest chunk, which the finished bundle remembers.
-        chunks: `few` cuts as the app does, into as few chunks as there can be; `random` is stage 2's table.
-        min_chunk_tokens: Shortest random chunk.
+        chunks: `few` cuts as the app does, into as few chunks as there can be; `random` draws their number from stage
+            2's table. They are of equal length either way.
+        min_chunk_tokens: About the shortest chunk where their number is random.
         compose: Probability that a context is absorbed together with another one, as a library is.
+        max_questions: Questions of a context in a batch at most, null for as many as fit. 1 is the reference's
+            `max_qas_per_sample`: it reads a context again for every question.
+        max_input_tokens: Longest question with its answer, null for `input_tokens`; longer ones are dropped.
     """
 
     context_tokens: int = 4096
@@ -91,6 +104,8 @@ class PackingSettings:
     chunks: Literal["few", "random"] = "few"
     min_chunk_tokens: int = 25
     compose: float = 0.0
+    max_questions: int | None = None
+    max_input_tokens: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +123,12 @@ class OptimizerSettings:
         betas: Of AdamW.
         clip: Largest norm of the gradient.
         decision: Coefficient of the loss of the answers' first tokens alone, which the published runs have not.
-        l1: Coefficient of the mean magnitude of generated adapters.
+        l1: Coefficient of the mean magnitude of combined adapters.
         neftune: Strength of the noise on the student's embeddings.
+        loss: `distillation` imitates the teacher's distribution; `cross_entropy` learns the answers' own tokens.
+        weight: What counts once in the loss: a `context` with all its questions, or each `question`.
+        precision: `inference` computes as the app does: on CUDA, or with a base in bf16, the Perceiver in bf16, what
+            follows it in fp32. `autocast` puts all of it into bf16, and fp32 products into TF32, as the reference does.
     """
 
     steps: int
@@ -124,6 +143,9 @@ class OptimizerSettings:
     decision: float = 0.0
     l1: float = 0.1
     neftune: float = 5.0
+    loss: Literal["distillation", "cross_entropy"] = "distillation"
+    weight: Literal["context", "question"] = "context"
+    precision: Literal["inference", "autocast"] = "inference"
 
 
 @dataclass(frozen=True)
@@ -172,6 +194,15 @@ class TrainingSettings:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for checkpoints and the model card."""
         return asdict(self)
+
+
+def default_values() -> dict[str, dict[str, Any]]:
+    """The defaults of every section, of the settings that have one."""
+    hints = typing.get_type_hints(TrainingSettings)
+    return {
+        section: {field.name: field.default for field in fields(cls) if field.default is not MISSING}
+        for section, cls in hints.items()
+    }
 
 
 def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings:
@@ -326,10 +357,17 @@ def _impossible(settings: TrainingSettings) -> list[str]:
         "run.measure_every": run.measure_every,
         "run.measure_batches": run.measure_batches,
     }
+    positive |= {
+        f"packing.{name}": value
+        for name in ("max_questions", "max_input_tokens")
+        if (value := getattr(packing, name)) is not None
+    }
     problems = [f"{name} must be above 0, not {value}" for name, value in positive.items() if value <= 0]
     not_negative = {"warmup": optimizer.warmup, "weight_decay": optimizer.weight_decay}
     not_negative |= {"decision": optimizer.decision, "l1": optimizer.l1, "neftune": optimizer.neftune}
     problems += [f"optimizer.{name} must not be negative" for name, value in not_negative.items() if value < 0]
+    if not 0 <= settings.data.floor * len(settings.data.teacher) <= 1:
+        problems.append(f"data.floor is a share that every folder can have, not {settings.data.floor}")
     if packing.chunks == "random" and packing.max_chunk_tokens < packing.min_chunk_tokens:
         problems.append("packing.max_chunk_tokens must not be below packing.min_chunk_tokens")
     if not 0 <= packing.compose < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -17,6 +18,10 @@ class Ticket:
     epoch: int
     index: int
     units: Sequence[Unit]
+
+    def weight(self, by: Literal["context", "question"]) -> int:
+        """What the sums of its losses are divided by: its contexts, or its questions."""
+        return len(self.units) if by == "context" else sum(len(unit.inputs) for unit in self.units)
 
     def __str__(self) -> str:
         return f"batch {self.index} of epoch {self.epoch}"

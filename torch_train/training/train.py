@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,18 +80,28 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     chunking = make_chunking(settings.packing, tokenizer)
     read = _Reader(folder, tokenizer)
     rows = read.rows(settings.data.teacher) if rows is None else rows
-    packing = settings.packing
-    seed, compose = settings.run.seed, packing.compose
-    packer = Packer(rows, packing.context_tokens, packing.input_tokens, chunking, seed, compose)
+    packing, optimiser = settings.packing, settings.optimizer
+    packed = partial(
+        Packer,
+        context_tokens=packing.context_tokens,
+        input_tokens=packing.input_tokens,
+        chunking=chunking,
+        seed=settings.run.seed,
+        max_questions=packing.max_questions,
+        max_input_tokens=packing.max_input_tokens,
+    )
+    sizes = rows.sizes if isinstance(rows, _Joined) else ()
+    packer = packed(rows, compose=packing.compose, sizes=sizes, floor=settings.data.floor)
     dev = None
     if settings.data.dev:
         dev_rows = read.rows(settings.data.dev)
         refuse_leaks(rows, dev_rows)
-        dev = Packer(dev_rows, packing.context_tokens, packing.input_tokens, chunking, seed)
+        dev = packed(dev_rows)
 
     base = load_base(folder, settings.base.dtype, accelerator.device)
     bits = settings.base.encoder_bits
-    encoder = base if bits is None else load_base(folder, settings.base.dtype, accelerator.device, bits)
+    double = settings.base.encoder_double
+    encoder = base if bits is None else load_base(folder, settings.base.dtype, accelerator.device, bits, double)
     torch.manual_seed(settings.run.seed)
     hypernet = HyperNetwork(hypernet_config(settings.hypernet, base.layers[0], base.config))
     for scaler in hypernet.scaler_B.values():
@@ -106,11 +117,14 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
         encoder,
         recompute=settings.run.recompute,
         affixes=(len(chunking.prefix_ids), len(chunking.suffix_ids)),
-        neftune=settings.optimizer.neftune,
+        neftune=optimiser.neftune,
+        loss=optimiser.loss,
+        weight=optimiser.weight,
+        precision=optimiser.precision,
     )
     if start is None and hypernet.config.feature_norm:
         standardise(model, packer)
-    optimizer = build_optimizer(model.named_parameters(), settings.optimizer)
+    optimizer = build_optimizer(model.named_parameters(), optimiser)
     stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
     record = base_record(settings.base.path, base, chunking)
     return Prepared(Loop(settings, accelerator, model, optimizer, stream, dev, record, state), accelerator, stream)
@@ -143,6 +157,8 @@ def make_accelerator(settings: TrainingSettings) -> Accelerator:
     cpu = run.device == "cpu" or not torch.cuda.is_available()
     if run.sharding == "fsdp" and cpu:
         raise TrainingError("run.sharding: fsdp needs GPUs: set it to none")
+    if settings.optimizer.precision == "autocast":
+        torch.set_float32_matmul_precision("high")  # TF32, on CUDA
     plugin = FullyShardedDataParallelPlugin(fsdp_version=2) if run.sharding == "fsdp" else None
     accelerator = Accelerator(cpu=cpu, fsdp_plugin=plugin)
     if run.minutes is not None and accelerator.num_processes > 1:  # their clocks, hence their rates, would differ
@@ -206,6 +222,7 @@ class _Joined(Sequence[TeacherRow]):
     """Several folders as one."""
 
     def __init__(self, parts: Sequence[TeacherData]) -> None:
+        self.sizes = tuple(map(len, parts))
         self._places = [(part, index) for part in parts for index in range(len(part))]
 
     def __len__(self) -> int:
