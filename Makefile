@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo test test-all lint format nano nano-hypernet nano-tools smol bench evaluate setup clean
+.PHONY: demo docs test test-all lint format nano nano-hypernet nano-tools smol bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -17,7 +17,7 @@ $(BIN)/thoth: pyproject.toml
 # Tests and training also need PyTorch, which the app does without.
 $(BIN)/pytest: $(BIN)/thoth
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[train,dev]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[train,dev,docs]"
 	@touch $@
 
 # MLX's Linux wheel brings a reference BLAS; OpenBLAS makes it fifty times faster. Everything works without it.
@@ -34,6 +34,14 @@ setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
 	@$(BIN)/python -m examples.demo
+
+$(BIN)/zensical: $(BIN)/thoth
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
+
+# The documentation's site, in build/site; every warning is an error. build/site/index.html opens without a server.
+docs: $(BIN)/zensical
+	$(BIN)/python -m docs.site
 
 # The fast tier. Files are kept together (loadfile): their tests share models.
 test: setup

@@ -15,7 +15,13 @@ from mlx_hypernet.format import terminal
 if TYPE_CHECKING:
     from convert.base_facts import Template
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+# Without rich: plain text in a pipe, as `thoth` prints it.
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 class Dtype(StrEnum):
@@ -43,19 +49,37 @@ def _ids(text: str) -> tuple[int, ...]:
 
 @app.command()
 def convert_weights(
-    src: Annotated[str, typer.Argument(help="Checkpoint or base: folder, pytorch_model.bin, GGUF file, owner/name.")],
-    dst: Annotated[Path | None, typer.Argument(help="Folder to write; not with --inspect.")] = None,
-    base: Annotated[str | None, typer.Option(help="The checkpoint's base, folder or owner/name: logits too.")] = None,
-    dtype: Annotated[
-        Dtype | None, typer.Option(help="Of the weights. [float32; base: bfloat16; GGUF: its own]")
+    src: Annotated[
+        str, typer.Argument(metavar="SRC", help="Checkpoint or base: folder, pytorch_model.bin, GGUF file, owner/name.")
+    ],
+    dst: Annotated[Path | None, typer.Argument(metavar="DST", help="Folder to write; not with --inspect.")] = None,
+    base: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="The checkpoint's base, folder or owner/name: logits too.")
     ] = None,
-    q_bits: Annotated[Bits | None, typer.Option(help="Quantise; 6 for a base only.")] = None,
-    down_proj_bits: Annotated[int | None, typer.Option(help="Of a quantised base's down_proj: 8, or 16 (not).")] = None,
-    verify: Annotated[int, typer.Option(min=0, help="Seeded inputs on which torch and MLX are compared.")] = 1,
-    prefix_ids: Annotated[str | None, typer.Option(help="Token ids in front of every chunk, like 1,3.")] = None,
-    suffix_ids: Annotated[str | None, typer.Option(help="Token ids after every chunk.")] = None,
-    max_chunk_tokens: Annotated[int | None, typer.Option(min=1, help="Longest chunk of a document.")] = None,
-    push: Annotated[str | None, typer.Option(help="Upload to this repository on the hub (new ones: private).")] = None,
+    dtype: Annotated[
+        Dtype | None,
+        typer.Option(
+            metavar="DTYPE",
+            help="Of the weights: float32, bfloat16 or float16. [float32; base: bfloat16; GGUF: its own]",
+        ),
+    ] = None,
+    q_bits: Annotated[Bits | None, typer.Option(metavar="8|6|4", help="Quantise; 6 for a base only.")] = None,
+    down_proj_bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Of a quantised base's down_proj: 8, or 16 (not).")
+    ] = None,
+    verify: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Seeded inputs on which torch and MLX are compared.")
+    ] = 1,
+    prefix_ids: Annotated[
+        str | None, typer.Option(metavar="IDS", help="Token ids in front of every chunk, like 1,3.")
+    ] = None,
+    suffix_ids: Annotated[str | None, typer.Option(metavar="IDS", help="Token ids after every chunk.")] = None,
+    max_chunk_tokens: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Longest chunk of a document.")
+    ] = None,
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload to this repository on the hub (new ones: private).")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace what this command wrote at DST.")] = False,
     inspect: Annotated[bool, typer.Option("--inspect", help="Say what SRC holds, and convert nothing.")] = False,
     to_torch: Annotated[bool, typer.Option("--to-torch", help="Turn a bundle back into a checkpoint.")] = False,
