@@ -67,6 +67,7 @@ def fetch(address: str, *, allow_private: bool = False) -> Page:
     name = shown(address)
     url = _checked(address)
     clock = network.Clock(name)
+    target: str | None = None  # where the last answer led
     try:
         with httpx2.Client(
             transport=_Transport(clock, _place(url) if allow_private else None),
@@ -79,6 +80,10 @@ def fetch(address: str, *, allow_private: bool = False) -> Page:
                 if target is None:
                     return page
                 url = _followed(url, target)
+    except DocumentError as error:
+        if target is None or name in str(error):
+            raise
+        raise DocumentError(f"{name} leads elsewhere: {error}") from error
     except (
         httpx2.TransportError,
         httpcore2.NetworkError,

@@ -323,6 +323,22 @@ def test_a_redirection_leads_to_no_other_private_server(site: Callable[[str], st
         ingest.read(site(f"/to/{other}"), ALLOWED)
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        ("http:~~127.0.0.1:9~secret", "127.0.0.1 is a private address"),
+        ("ftp:~~example.org~a", "ftp://example.org/a is not on the web"),
+    ],
+)
+def test_a_refused_redirection_names_the_address_that_was_asked_for(
+    site: Callable[[str], str], target: str, said: str
+) -> None:
+    asked = site(f"/to/{target}")
+    with pytest.raises(DocumentError) as raised:
+        ingest.read(asked, ALLOWED)
+    assert str(raised.value).startswith(f"{asked} leads elsewhere: {said}")
+
+
 def test_the_address_that_was_checked_is_the_one_that_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["93.184.216.34", "127.0.0.1"])  # a name server that changes its mind
     connected: list[str] = []
