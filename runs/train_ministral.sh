@@ -5,29 +5,40 @@
 #   runs/train_ministral.sh [OUT]
 #
 # Wants `pip install -e ".[train]"` with a CUDA build of PyTorch, and vLLM for a teacher that is ten times faster.
+# FINEWEB=0 leaves FineWeb-Edu out. IRRELEVANT=0.1 adds one question in ten about another context; the reference has none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-runs/ministral}
 base=${BASE:-mistralai/Ministral-3-3B-Instruct-2512-BF16}
+asker=${ASKER:-google/gemma-3-12b-it}
+fineweb=${FINEWEB:-200000} irrelevant=${IRRELEVANT:-0}
 gpus=${GPUS:-$(nvidia-smi --list-gpus | wc -l)}
 PATH="$PWD/.venv/bin:$PATH"
 
-echo "== 1. rows: four compact sets, each by itself; contexts of any dev set stay out of train"
+echo "== 1. rows: compact sets, each by itself; contexts of any dev set stay out of train"
 held=()
 for source in squad drop ropes; do
   python -m torch_train.data prepare "$out/dev/$source" --dev "$source"
   held+=("own=$out/dev/$source/dev.parquet")
 done
-for source in squad drop ropes pwc; do
+sources=(squad drop ropes pwc)
+for source in "${sources[@]}"; do
   python -m torch_train.data prepare "$out/rows/$source" --train "$source" --dev "${held[@]}" --drop-leaks
 done
+if [ "$fineweb" != 0 ]; then # the largest part of the reference's data: up to 2,000 characters, two times 5 questions
+  python -m torch_train.data prepare "$out/documents" --train fineweb --limit "$fineweb" --max-characters 2000
+  python -m torch_train.data questions "$out/documents/train.parquet" "$out/questions" --model "$asker" \
+    --prompts questions reasoning --count 5 --temperature 0
+  python -m torch_train.data prepare "$out/rows/fineweb" --train "own=$out/questions" --dev "${held[@]}" --drop-leaks
+  sources=(fineweb "${sources[@]}")
+fi
 
-echo "== 2. teacher: greedy answers with the 16 most probable tokens; one question in ten belongs to another context"
-for source in squad drop ropes pwc; do
-  python -m torch_train.teacher "$out/rows/$source/train.parquet" "$out/teacher/$source" \
-    --base "$base" --irrelevant-prob 0.1
+echo "== 2. teacher: greedy answers with the 16 most probable tokens, told to ignore what is not relevant"
+teach() { python -m torch_train.teacher "$@" --base "$base" --prompt instructed --unfinished drop; }
+for source in "${sources[@]}"; do
+  teach "$out/rows/$source/train.parquet" "$out/teacher/$source" --irrelevant-prob "$irrelevant"
 done
-python -m torch_train.teacher "$out/dev/squad/dev.parquet" "$out/teacher/dev" --base "$base" --limit 512
+teach "$out/dev/squad/dev.parquet" "$out/teacher/dev" --limit 512
 
 stoppable() { # a command that SIGTERM and Ctrl-C reach as SIGTERM, with time to save
   "$@" &
@@ -35,7 +46,7 @@ stoppable() { # a command that SIGTERM and Ctrl-C reach as SIGTERM, with time to
   wait $!
   trap - TERM INT
 }
-teacher="[$out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]"
+teacher=$(printf ", $out/teacher/%s" "${sources[@]}") && teacher="[${teacher:2}]"
 train() { # configuration, folder, more settings
   stoppable torchrun --standalone --nproc-per-node "$gpus" --shutdown-timeout 300 --signals-to-handle SIGTERM \
     -m torch_train "torch_train/configs/$1.yaml" \
@@ -45,7 +56,7 @@ train() { # configuration, folder, more settings
 echo "== 3. stage 1: one chunk for each context"
 train ministral-3-3b "$out/stage-1"
 
-echo "== 4. stage 2: one to eight random chunks"
+echo "== 4. stage 2: one to eight equal chunks"
 train ministral-3-3b-chunked "$out/stage-2" "hypernet.start=$(ls -d "$out"/stage-1/step-* | tail -1)"
 
 echo "== 5. evaluate, needles far beyond the trained lengths included"

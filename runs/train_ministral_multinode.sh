@@ -20,7 +20,7 @@ PATH="$PWD/.venv/bin:$PATH"
 torchrun --nnodes "$nodes" --nproc-per-node "$gpus" --max-restarts 3 --shutdown-timeout 300 --signals-to-handle SIGTERM \
   --rdzv-backend c10d --rdzv-endpoint "$master:29500" --rdzv-id "thoth-${out//\//-}" \
   -m torch_train torch_train/configs/ministral-3-3b.yaml \
-  "data.teacher=[$out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]" \
+  "data.teacher=[$out/teacher/fineweb, $out/teacher/squad, $out/teacher/drop, $out/teacher/ropes, $out/teacher/pwc]" \
   "data.dev=[$out/teacher/dev]" "run.folder=$out/stage-1" "optimizer.accumulation=$accumulation" "$@" &
 trap "kill -TERM $!; wait $! || :; exit 143" TERM INT
 wait $!

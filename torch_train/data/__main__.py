@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -48,7 +49,10 @@ def prepare(options: argparse.Namespace) -> None:
         for argument in getattr(options, split):
             reading = read(argument, split, options.limit)
             _report(argument, split, reading)
-            rows += reading.rows
+            short = [row for row in reading.rows if len(row.context) <= (options.max_characters or math.inf)]
+            if long := len(reading.rows) - len(short):
+                print(f"  left out {long:,} contexts above {options.max_characters:,} characters")
+            rows += short
         splits[split] = compact(rows)
     if options.dev_share:
         splits["train"], held = hold_out(splits["train"], options.dev_share)
@@ -127,6 +131,7 @@ def _parser() -> argparse.ArgumentParser:
             help=f"{', '.join(READERS)}; from the hub, or from FILE: published JSON, JSONL, parquet, folder of parquet",
         )
     command.add_argument("--limit", type=whole(1), help="read no more records than this from each source")
+    command.add_argument("--max-characters", type=whole(1), help="leave longer contexts out")
     command.add_argument("--dev-share", type=float, default=0.0, help="move this share of the contexts of train to dev")
     command.add_argument("--drop-leaks", action="store_true", help="leave contexts of dev and test out of train")
 

@@ -20,7 +20,7 @@ from torch_train.data.storage import locked
 from torch_train.errors import DataError
 from torch_train.model.fingerprint import base_fingerprint
 from torch_train.model.generation import GenerationEngine
-from torch_train.model.prompt import question_ids
+from torch_train.model.prompt import filled, question_ids
 
 PROMPTS = ("questions", "reasoning")
 _LONGEST = 400  # characters; what is longer is no question
@@ -59,21 +59,27 @@ class QuestionSettings:
             raise DataError("count, max_tokens and rows_per_shard must be at least 1, temperature at least 0")
 
 
-def prompt_text(name: str) -> str:
+def prompt_text(name: str, known: Sequence[str] = PROMPTS, places: Sequence[str] = ("document",)) -> str:
     """A prompt of the package by name, or of one's own by path.
 
+    Args:
+        name: The name, or the path of a text file.
+        known: Names that the package has for this purpose.
+        places: What the text must have a place for, in braces.
+
     Raises:
-        DataError: There is none, or it has no place for the document.
+        DataError: There is none, or it has no such place.
     """
     try:
-        if name in PROMPTS:
+        if name in known:
             text = (files("torch_train.data") / "prompts" / f"{name}.txt").read_text(encoding="utf-8")
         else:
             text = Path(name).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise DataError(f"no prompt {name!r}: give {' or '.join(PROMPTS)}, or the path of a text file") from error
-    if "{document}" not in text:
-        raise DataError(f"the prompt {name} has no {{document}} in it: write where the document goes")
+        raise DataError(f"no prompt {name!r}: give {' or '.join(known)}, or the path of a text file") from error
+    for place in places:
+        if f"{{{place}}}" not in text:
+            raise DataError(f"the prompt {name} has no {{{place}}} in it: write where the {place} goes")
     return text
 
 
@@ -152,9 +158,7 @@ def _asked(
     owners: list[int] = []
     for index, row in enumerate(rows):
         for template in templates:
-            # Not str.format: documents and prompts may have braces of their own.
-            text = template.replace("{count}", str(settings.count)).replace("{document}", row.context)
-            ids = question_ids(tokenizer, text)
+            ids = question_ids(tokenizer, filled(template, count=str(settings.count), document=row.context))
             if len(ids) + settings.max_tokens <= engine.context_length:
                 prompts.append(ids)
                 owners.append(index)

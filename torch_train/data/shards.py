@@ -31,19 +31,22 @@ class Shards:
         self.count: int = manifest["shards"]
 
     @classmethod
-    def open(cls, folder: Path, manifest: dict[str, Any], about: dict[str, Any]) -> Shards:
+    def open(
+        cls, folder: Path, manifest: dict[str, Any], about: dict[str, Any], defaults: dict[str, Any] | None = None
+    ) -> Shards:
         """Begin a folder of shards, or resume one that was made from the same inputs.
 
         Args:
             folder: Where they are, or will be.
             manifest: Everything that the shards depend on.
             about: What a person may want to know besides; kept in the manifest, and never compared.
+            defaults: What settings were that did not exist when a folder was begun.
 
         Raises:
             DataError: The folder was begun from something else.
         """
         if (folder / MANIFEST).exists():
-            refuse_other(folder, manifest)
+            refuse_other(folder, manifest, defaults or {})
         else:
             write_json(folder / MANIFEST, manifest | {"about": about})
         return cls(folder, manifest)
@@ -96,14 +99,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path} is missing or damaged: {folder} is not a folder of shards") from error
 
 
-def refuse_other(folder: Path, expected: dict[str, Any]) -> None:
-    """Compare a folder's manifest with what is expected of it.
+def refuse_other(folder: Path, expected: dict[str, Any], defaults: dict[str, Any] | None = None) -> None:
+    """Compare a folder's manifest with what is expected of it; what it lacks is taken from `defaults`.
 
     Raises:
         DataError: They differ; says in what, fingerprints shortened.
     """
     found = read_manifest(folder)
-    there, here = _flat(found), _flat(json.loads(json.dumps(expected)))
+    there, here = (defaults or {}) | _flat(found), _flat(json.loads(json.dumps(expected)))
     differences = [
         f"{key} is {_short(there.get(key))} there, {_short(value)} here"
         for key, value in here.items()

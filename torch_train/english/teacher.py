@@ -20,7 +20,7 @@ from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprin
 from torch_train.model.generation import TOP
 from torch_train.model.prompt import question_ids
 from torch_train.model.tokenizer import load_tokenizer
-from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
+from torch_train.teacher.teacher_rows import TeacherRow, certain, teacher_table
 
 SHARD = 2048  # contexts
 
@@ -76,10 +76,7 @@ def row(tokenizer: Any, asked: Asked) -> TeacherRow:
         [*tokenizer.encode(answer, add_special_tokens=False), tokenizer.eos_token_id]
         for _, answer, _ in asked.questions
     ]
-    ids = np.zeros((sum(map(len, answers)), TOP), np.int32)
-    ids[:, 0] = [token for answer in answers for token in answer]
-    log_probabilities = np.full(ids.shape, -np.inf, np.float16)
-    log_probabilities[:, 0] = 0.0
+    ids, log_probabilities = certain(answers)
     return TeacherRow(
         id=context_id(asked.text),
         source=asked.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import random
@@ -17,16 +18,21 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from mlx_hypernet.format.template import document_ids
+from torch_train.data.generate import prompt_text
 from torch_train.data.row import ContextRow, fingerprint
 from torch_train.data.shards import Shards
 from torch_train.data.storage import locked
 from torch_train.errors import DataError
+from torch_train.model import prompt
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import TOP, Generated, GenerationEngine
 from torch_train.model.prompt import question_ids
-from torch_train.teacher.teacher_rows import TeacherRow, teacher_table
+from torch_train.teacher.teacher_rows import TeacherRow, certain, teacher_table
 
 REFUSAL, CLOSED_BOOK = "refusal", "closed-book"
+KEEP, DROP = "keep", "drop"
+GENERATED, KNOWN = "generated", "known"
+PLAIN, INSTRUCTED = "plain", "instructed"  # prompts
 NAMED = 3  # how many of the rows that had to be left out a message names
 
 
@@ -42,6 +48,11 @@ class TeacherSettings:
             context in its window, or `closed-book`, what it says without any.
         rows_per_shard: contexts in a shard.
         seed: of the choice of these questions.
+        prompt: what the teacher is told: `plain`, document and question; `instructed`, besides, to ignore the document
+            where it is not relevant, as the reference's teacher is; or the path of a text with `{document}` and
+            `{question}` in it.
+        unfinished: whether answers that reach `max_answer_tokens` are kept, or dropped as the reference does.
+        answers: `generated` by the base, or the `known` ones of the rows, each token certain: for cross-entropy.
     """
 
     max_answer_tokens: int = 256
@@ -50,6 +61,9 @@ class TeacherSettings:
     irrelevant_target: str = REFUSAL
     rows_per_shard: int = 256
     seed: int = 0
+    prompt: str = PLAIN
+    unfinished: str = KEEP
+    answers: str = GENERATED
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
@@ -57,17 +71,22 @@ class TeacherSettings:
             raise DataError(f"irrelevant_prob must be a probability, not {self.irrelevant_prob}")
         if self.irrelevant_target not in (REFUSAL, CLOSED_BOOK):
             raise DataError(f"irrelevant_target must be {REFUSAL} or {CLOSED_BOOK}, not {self.irrelevant_target!r}")
+        if self.unfinished not in (KEEP, DROP) or self.answers not in (GENERATED, KNOWN):
+            raise DataError(f"unfinished is {KEEP} or {DROP}, answers {GENERATED} or {KNOWN}")
+        if self.answers == KNOWN and self.irrelevant_prob:
+            raise DataError("questions of another context have no known answer here: pass --irrelevant-prob 0")
         if min(self.max_answer_tokens, self.max_context_tokens, self.rows_per_shard) < 1:
             raise DataError("max_answer_tokens, max_context_tokens and rows_per_shard must be at least 1")
 
 
 @dataclass(frozen=True)
 class TeacherQuestion:
-    """A question to the teacher: its text, the teacher's prompt, and whether it is about the context."""
+    """A question to the teacher: its text, the teacher's prompt, whether it is about the context, a known answer."""
 
     text: str
     prompt: list[int]
     relevant: bool
+    known: str | None = None
 
 
 def teach(
@@ -109,9 +128,14 @@ def teach(
         "rows": fingerprint(rows),
         "engine": engine_name,
         "settings": asdict(settings),
+        "prompt text": hashlib.sha256(template_of(settings).encode()).hexdigest(),
     }
-    shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP})
-    start = cache(start_engine)
+    defaults = {"prompt": PLAIN, "unfinished": KEEP, "answers": GENERATED}
+    defaults["prompt text"] = hashlib.sha256(prompt.PLAIN.encode()).hexdigest()
+    shards = Shards.open(folder, manifest, {"base": base.name, "contexts": len(rows), "top": TOP}, defaults)
+    start: Callable[[], GenerationEngine | None] = (
+        cache(start_engine) if settings.answers == GENERATED else lambda: None
+    )
     with locked(folder):
         for index, some in shards.remaining(rows, settings.rows_per_shard):
             taught, counts, named = answer(some, rows, start(), tokenizer, settings)
@@ -140,7 +164,11 @@ def questions(
     row: ContextRow, others: Sequence[ContextRow], tokenizer: Any, settings: TeacherSettings
 ) -> list[TeacherQuestion]:
     """The questions of one row: its own, then some that belong to others, the same in every run."""
-    own = [TeacherQuestion(text, question_ids(tokenizer, text, row.context), relevant=True) for text in row.questions]
+    template = template_of(settings)
+    own = [
+        TeacherQuestion(text, question_ids(tokenizer, text, row.context, template), True, known[0] if known else None)
+        for text, known in zip(row.questions, row.answers, strict=True)
+    ]
     draw = random.Random(f"{settings.seed}-{row.id}")
     context = row.context if settings.irrelevant_target == REFUSAL else None
     foreign = []
@@ -148,14 +176,14 @@ def questions(
         other = others[draw.randrange(len(others))]
         text = draw.choice(other.questions)
         if draw.random() < settings.irrelevant_prob and other.id != row.id and text not in row.questions:
-            foreign.append(TeacherQuestion(text, question_ids(tokenizer, text, context), relevant=False))
+            foreign.append(TeacherQuestion(text, question_ids(tokenizer, text, context, template), False))
     return own + foreign
 
 
 def answer(
     rows: Sequence[ContextRow],
     others: Sequence[ContextRow],
-    engine: GenerationEngine,
+    engine: GenerationEngine | None,
     tokenizer: Any,
     settings: TeacherSettings,
 ) -> tuple[list[TeacherRow], Counter[str], list[str]]:
@@ -164,7 +192,7 @@ def answer(
     Args:
         rows: What is answered.
         others: All rows, where foreign questions are taken from.
-        engine: What runs the base.
+        engine: What runs the base; None where the answers are known.
         tokenizer: The base's.
         settings: What the answers depend on.
 
@@ -179,7 +207,7 @@ def answer(
         left_out.setdefault(what, []).append(f"{what}: {row.source} {row.id[:12]}, {detail}")
 
     asked: list[tuple[ContextRow, list[int], list[TeacherQuestion]]] = []
-    room = engine.context_length - settings.max_answer_tokens
+    room = math.inf if engine is None else engine.context_length - settings.max_answer_tokens
     for row in rows:
         context = document_ids(tokenizer, row.context)
         if len(context) > settings.max_context_tokens:
@@ -192,18 +220,23 @@ def answer(
             else:
                 fitting.append(question)
         asked.append((row, context, fitting))
-    prompts = [question.prompt for _, _, some in asked for question in some]
-    answers = iter(engine.generate(prompts, settings.max_answer_tokens))
+    every = [question for _, _, some in asked for question in some]
+    if engine is None:
+        answers = iter([_known(question.known or "", tokenizer) for question in every])
+    else:
+        answers = iter(engine.generate([question.prompt for question in every], settings.max_answer_tokens))
     taught = []
     for row, context, some in asked:
         pairs: list[tuple[TeacherQuestion, Generated]] = []
         for question in some:
             said = next(answers)
             text = tokenizer.decode(said.ids.tolist(), skip_special_tokens=True)
-            if text.strip():
-                pairs.append((question, said))
-            else:
+            if not text.strip():
                 leave_out("answers empty", row, question.text)
+            elif not said.finished and settings.unfinished == DROP:
+                leave_out("answers unfinished", row, question.text)
+            else:
+                pairs.append((question, said))
         if pairs:
             taught.append(_taught(row, context, pairs, tokenizer))
             counts["answers cut"] += sum(not said.finished for _, said in pairs)
@@ -212,6 +245,25 @@ def answer(
             counts["answer tokens"] += sum(len(said.ids) for _, said in pairs)
     counts["contexts"] = len(taught)
     return taught, counts, [line for lines in left_out.values() for line in lines[:NAMED]]
+
+
+@cache
+def template_of(settings: TeacherSettings) -> str:
+    """What the teacher's message says, with places for document and question.
+
+    Raises:
+        DataError: There is no such prompt, or a place is missing in it.
+    """
+    if settings.prompt == PLAIN:
+        return prompt.PLAIN
+    return prompt_text(settings.prompt, (PLAIN, INSTRUCTED), ("document", "question"))
+
+
+def _known(answer: str, tokenizer: Any) -> Generated:
+    """A known answer as if the base had been certain of it; nothing where there is none."""
+    ids = tokenizer.encode(answer, add_special_tokens=False)
+    ids = [*ids, tokenizer.eos_token_id] if ids else []
+    return Generated(np.array(ids, dtype=np.int32), *certain([ids]), finished=True)
 
 
 def _taught(

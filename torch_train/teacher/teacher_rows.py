@@ -53,6 +53,15 @@ class TeacherRow:
     top_log_probabilities: np.ndarray
 
 
+def certain(answers: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Answers that are known, as a teacher that is sure of each of their tokens: top ids and log-probabilities."""
+    ids = np.zeros((sum(map(len, answers)), TOP), np.int32)
+    ids[:, 0] = [token for answer in answers for token in answer]
+    log_probabilities = np.full(ids.shape, -np.inf, np.float16)
+    log_probabilities[:, 0] = 0.0
+    return ids, log_probabilities
+
+
 def teacher_table(rows: Sequence[TeacherRow]) -> pa.Table:
     """Rows as an Arrow table of `SCHEMA`."""
     columns = [pa.array([_flat(getattr(row, field.name)) for row in rows], type=field.type) for field in SCHEMA]
