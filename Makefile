@@ -1,4 +1,4 @@
-# make demo: absorb a document and ask about it. make test: run the fast tests, make test-all: all of them.
+# make demo: absorb documents and ask about them. make test: run the fast tests, make test-all: all of them.
 # Each installs what is missing.
 PYTHON ?= python3
 VENV   ?= .venv
@@ -33,7 +33,7 @@ openblas:
 setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
-	@$(BIN)/python -m examples.demo
+	@$(BIN)/thoth try --pull
 
 $(BIN)/zensical: $(BIN)/thoth
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"

@@ -147,6 +147,6 @@ def _load_base(path: Path) -> nn.Module:
 
 def _tool_version() -> str:
     try:
-        return version("thoth")
+        return version("thoth-lora")
     except PackageNotFoundError:
         return "unknown"

@@ -17,6 +17,7 @@ from mlx.utils import tree_flatten
 from convert.checkpoint import Checkpoint
 from convert.errors import ConversionError
 from convert.probe import features_probe, text_probe
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.memory import total_memory
 
@@ -166,7 +167,8 @@ def compare(
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise ConversionError("comparing needs torch: pip install torch, or pass --verify 0") from error
+        remedy = installing.command(installing.TORCH)
+        raise ConversionError(f"comparing needs torch: pass --verify 0, or {remedy}") from error
     from convert import mlx_side, torch_side
 
     hypernet = checkpoint.config.hypernet

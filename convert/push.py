@@ -8,6 +8,7 @@ from typing import Any
 
 from convert.conversion import REPORT_FILE
 from convert.errors import ConversionError, one_line
+from mlx_hypernet.format import installing
 
 CARD_FILE = "README.md"
 
@@ -30,9 +31,10 @@ def push(folder: Path, repository: str) -> str:
         url = api.create_repo(repository, private=True, exist_ok=True)
         api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Upload with convert-weights")
     except (HFValidationError, OSError) as error:  # the hub's and the network's errors are OSErrors
+        login, upload = installing.hub("auth", "login"), installing.hub("upload", repository, str(folder))
         raise ConversionError(
             f"{folder} is complete, but could not be pushed to {repository} ({one_line(error)}): "
-            f"run `hf auth login`, then `hf upload {repository} {folder}`"
+            f"run `{login}`, then `{upload}`"
         ) from error
     return str(url)
 

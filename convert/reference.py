@@ -20,6 +20,7 @@ from convert.errors import CheckpointError
 from convert.pickles import Inert, load
 from convert.reference_keys import to_ours
 from convert.source import Source
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.config import BaseInfo, BundleConfig, HypernetConfig
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def read_reference(path: Path) -> Reference:
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise CheckpointError(f"reading {path.name} needs torch: pip install torch") from error
+        raise CheckpointError(f"reading {path.name} needs torch: {installing.command(installing.TORCH)}") from error
     data = load(path)
     try:
         base, encoder = str(data["base_model_name_or_path"]), data["ctx_encoder_args"]

@@ -14,10 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from convert.errors import CheckpointError, ResourceError, one_line
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.published import PICKLE_FILE, UNWANTED, WANTED, hub_place
 from mlx_hypernet.format.vetting import VettingError, check_files
 
 GGUF_MAGIC = b"GGUF"
+_LOGIN = installing.hub("auth", "login")
 
 
 class Kind(StrEnum):
@@ -140,11 +142,11 @@ def _download(name: str, repository: str, revision: str | None, folder: str, say
         return Path(snapshot_download(**arguments, allow_patterns=wanted, local_files_only=is_offline_mode()))
     except GatedRepoError as error:
         raise CheckpointError(
-            f"{repository} is gated: accept its terms on the hub, then run `hf auth login`"
+            f"{repository} is gated: accept its terms on the hub, then run `{_LOGIN}`"
         ) from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(
-            f"{name} is neither a path here nor a repository on the hub (a private one needs `hf auth login`)"
+            f"{name} is neither a path here nor a repository on the hub (a private one needs `{_LOGIN}`)"
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(f"{repository} has no revision {revision}") from error

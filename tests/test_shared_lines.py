@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "docs" / "shared-lines.md"
-FOLDERS = ("thoth", "mlx_hypernet", "torch_train", "convert", "tests", "benchmarks", "examples", "runs", "packaging")
+FOLDERS = ("thoth", "mlx_hypernet", "torch_train", "convert", "tests", "benchmarks", "runs", "packaging")
 SUFFIXES = {".py", ".sh", ".tcss"}
 SHARED = 6
 

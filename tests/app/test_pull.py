@@ -259,7 +259,7 @@ def hub_error(kind: type[Exception]) -> Exception:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (RepositoryNotFoundError, "a/b is not on the hub, or private: run `hf auth login`"),
+        (RepositoryNotFoundError, "a/b is not on the hub, or private: run `.*hf auth login`"),
         (GatedRepoError, "accept its terms"),
         (ConnectionError("no route\nto host"), r"cannot be reached \(no route to host\): check the connection"),
         (LocalEntryNotFoundError("gone"), "Thoth is offline: check the connection"),

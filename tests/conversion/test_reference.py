@@ -234,7 +234,7 @@ def test_without_torch_the_remedy_is_named(tmp_path, monkeypatch):
 
     save(tmp_path / "pytorch_model.bin")
     monkeypatch.setitem(sys.modules, "torch", None)
-    fails(5, "pip install torch", tmp_path / "pytorch_model.bin", tmp_path / "bundle")
+    fails(5, "pip install torch==2.13.0", tmp_path / "pytorch_model.bin", tmp_path / "bundle")
 
 
 def test_a_config_without_what_is_needed(tmp_path):

@@ -22,6 +22,7 @@ from thoth.cli.models import group as models
 from thoth.cli.permissions import permissions
 from thoth.cli.serve import serve
 from thoth.cli.templates import templates
+from thoth.cli.tryout import tryout
 from thoth.errors import UsageError
 from thoth.system import terminal
 from thoth.system.version import __version__
@@ -38,6 +39,7 @@ app = typer.Typer(
     # "color": a pipe gets the text unchanged, with its escape codes; `terminal.guard` protects terminals.
     context_settings={"help_option_names": ["-h", "--help"], "color": True},
 )
+app.command("try", cls=Command)(tryout)
 app.command(cls=Command)(ask)
 app.command(cls=Command)(chat)
 app.command(cls=Command)(absorb)
@@ -80,7 +82,7 @@ def _welcome(
 
         run(model)
     else:
-        typer.echo("Welcome. Begin with: thoth ask --doc FILE QUESTION\n")
+        typer.echo("Welcome. Begin with: thoth try\n")
         typer.echo(ctx.get_help())
 
 

@@ -16,7 +16,7 @@ from thoth.system.machine import size
 if TYPE_CHECKING:
     from thoth.actions.sources import Source
 
-OCR_HELP = "Recognize text on scanned pages (OCR): thoth[ocr] on macOS, tesseract on Linux. [off]"
+OCR_HELP = "Recognize text on scanned pages (OCR): the extra `ocr` on macOS, tesseract on Linux. [off]"
 
 _ERASE_LINE = "\r\x1b[K"
 

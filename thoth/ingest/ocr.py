@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from mlx_hypernet.format import installing
 from thoth.ingest import tesseract
 from thoth.ingest.pdf_lines import BROKEN_WORD, Line
 
@@ -38,7 +39,7 @@ def remedy(recognized: bool) -> str:
             return "text recognition (OCR) found none either; scan again at 300 dpi or with more contrast"
         return "`--ocr`, or the setting `ocr`, reads them by text recognition"
     if sys.platform == "darwin":
-        return "to have them read, install thoth[ocr] and use `--ocr` or the setting `ocr`"
+        return f"to have them read, run `{installing.command('ocrmac>=1')}`, then use `--ocr` or the setting `ocr`"
     return "to have them read, install tesseract and use `--ocr` or the setting `ocr`"
 
 

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mlx_hypernet.format import installing
 from thoth.errors import ModelError, ResourceError, ThothError
 
 _REPORT_SECONDS = 0.2
+_LOGIN = installing.hub("auth", "login")
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,10 @@ def _explained(repository: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         raise ModelError(
-            f"{repository} is gated: accept its terms on huggingface.co/{repository}, then run `hf auth login`"
+            f"{repository} is gated: accept its terms on huggingface.co/{repository}, then run `{_LOGIN}`"
         ) from error
     except Missing as error:
-        raise ModelError(f"{repository} is not on the hub, or private: run `hf auth login`") from error
+        raise ModelError(f"{repository} is not on the hub, or private: run `{_LOGIN}`") from error
     except (HFValidationError, OSError) as error:  # the network's errors are OSErrors too
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise ResourceError(f"the disk of {cache()} is full: free some space, or set HF_HOME") from error

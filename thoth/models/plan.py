@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.published import BASE_BITS, PICKLE_FILE, is_wanted
 from thoth.errors import ModelError, ResourceError, UsageError
 from thoth.models import hub, registry, wheel
@@ -167,8 +168,8 @@ def check(plan: PullPlan) -> None:
         )
     if plan.hypernet and plan.hypernet.is_pickled and not has_torch():
         raise ModelError(
-            f"converting {plan.hypernet.repository} needs PyTorch: run `{Path(sys.executable).name} -m pip install "
-            "torch==2.13.0`, then pull again"
+            f"converting {plan.hypernet.repository} needs PyTorch: run `{installing.command(installing.TORCH)}`, "
+            "then pull again"
         )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlx_hypernet.format import atomic
+from mlx_hypernet.format import atomic, installing
 from thoth import nano, smol
 from thoth.errors import ModelError
 from thoth.models.wheel import Wheel
@@ -266,5 +266,6 @@ def _base_of(bundle: Path) -> Path:
     # Its errors are many (not cached, not a valid repository id, a damaged cache); the remedy is one.
     except Exception as error:
         raise ModelError(
-            f"{repository}, the base of {bundle}, is not on this machine: run `hf download {repository}`"
+            f"{repository}, the base of {bundle}, is not on this machine: run "
+            f"`{installing.hub('download', repository)}`"
         ) from error

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mlx_hypernet.format import installing
 from torch_train.errors import TrainingError
 from torch_train.model.base import load_base
 
@@ -74,7 +75,8 @@ def choose_engine(name: str, device: str) -> str:
     """
     installed = importlib.util.find_spec("vllm") is not None
     if name == "vllm" and not installed:
-        raise TrainingError("vLLM is not installed: pip install vllm, or choose --engine transformers")
+        remedy = installing.command("vllm")
+        raise TrainingError(f"vLLM is not installed: choose --engine transformers, or {remedy}")
     if name == "vllm" and device != "cuda":
         raise TrainingError("vLLM runs on --device cuda; CUDA_VISIBLE_DEVICES says on which one")
     return "vllm" if name != "transformers" and installed and device == "cuda" else "transformers"

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.atomic import replacing
 from torch_train.errors import TrainingError
 
@@ -97,5 +98,6 @@ def _wandb_run(project: str, name: str, settings: dict[str, Any]) -> Any:
     try:
         import wandb
     except ImportError as error:
-        raise TrainingError("run.wandb needs Weights & Biases: pip install wandb, or remove the setting") from error
+        remedy = installing.command("wandb")
+        raise TrainingError(f"run.wandb needs Weights & Biases: remove the setting, or {remedy}") from error
     return wandb.init(project=project, name=name, config=settings, resume="allow")
