@@ -1,4 +1,4 @@
-"""What a release needs beside the build: the tag is checked, its notes come from CHANGELOG.md, the formula is filled in.
+"""What a release needs beside the build: its tag is checked, its notes are taken from CHANGELOG.md, the formula filled.
 
 python packaging/release.py check v0.2.0
 python packaging/release.py notes v0.2.0
@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-_HEADING = re.compile(r"^## (?P<title>.+)$", re.MULTILINE)
+_HEADING = re.compile(r"^## (.+)$", re.MULTILINE)
+_DATED = re.compile(r"(?P<version>\S+) \(\d{4}-\d\d-\d\d\)")
 
 
 class ReleaseError(Exception):
@@ -29,13 +30,9 @@ def version() -> str:
 
 
 def sections(changelog: str) -> dict[str, str]:
-    """Return what CHANGELOG.md says under each heading, by its first word: `Unreleased`, `0.2.0`."""
-    headings = [*_HEADING.finditer(changelog)]
-    ends = [*(heading.start() for heading in headings[1:]), len(changelog)]
-    return {
-        heading["title"].split()[0]: changelog[heading.end() : end].strip()
-        for heading, end in zip(headings, ends, strict=True)
-    }
+    """Return what CHANGELOG.md says under each heading, in its order."""
+    _, *parts = _HEADING.split(changelog)
+    return {title: text.strip() for title, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def notes(tag: str, changelog: str, current: str) -> str:
@@ -52,11 +49,10 @@ def notes(tag: str, changelog: str, current: str) -> str:
     if tag != f"v{current}":
         raise ReleaseError(f"the tag is {tag} and the version of the tree {current}: change thoth/system/version.py")
     found = sections(changelog)
-    if not found.get(current):
-        raise ReleaseError(f"CHANGELOG.md has no section {current}: rename Unreleased")
-    if found.get("Unreleased"):
-        raise ReleaseError(f"CHANGELOG.md has entries under Unreleased: move them to {current}")
-    return found[current]
+    title, text = next(iter(found.items()), ("nothing", ""))
+    if (dated := _DATED.fullmatch(title)) is None or dated["version"] != current or not text:
+        raise ReleaseError(f"CHANGELOG.md begins with '{title}': make its first section `{current} (YYYY-MM-DD)`")
+    return text
 
 
 def formula(template: str, repository: str, tag: str, sdist: Path) -> str:

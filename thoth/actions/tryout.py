@@ -1,6 +1,6 @@
 """`thoth try`: example documents become weights, and each question about them is answered three ways.
 
-What nano is asked is tested to succeed (tests/app/test_try.py). Every other pair reads English and gets English documents.
+What nano is asked is tested to succeed (tests/app/test_try.py). Every other pair gets English documents.
 """
 
 from __future__ import annotations
