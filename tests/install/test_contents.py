@@ -1,4 +1,4 @@
-"""What the wheel holds: everything that `make demo` needs, and nothing of tests and tools; versions and extras agree."""
+"""What the wheel holds: everything that `make demo` needs, and nothing of tests and tools; one version, one torch."""
 
 from __future__ import annotations
 
