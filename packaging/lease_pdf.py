@@ -1,6 +1,6 @@
 """Writes lease.pdf, a tenancy agreement of two pages (needs reportlab).
 
-python examples/make_lease.py
+python packaging/lease_pdf.py
 """
 
 from pathlib import Path
@@ -107,6 +107,6 @@ if __name__ == "__main__":
         for heading, paragraphs in sections:
             flow.append(Paragraph(heading, styles["Heading2"]))
             flow += [Paragraph(text, styles["BodyText"]) for text in paragraphs]
-    path = Path(__file__).parent / "lease.pdf"
+    path = Path(__file__).parents[1] / "thoth" / "examples" / "lease.pdf"
     margins = {f"{side}Margin": 2.5 * cm for side in ("left", "right", "top", "bottom")}
     SimpleDocTemplate(str(path), pagesize=A4, invariant=1, title=TITLE, **margins).build(flow)

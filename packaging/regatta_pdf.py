@@ -1,6 +1,6 @@
 """Writes regatta.pdf, the PDF among the examples (needs reportlab).
 
-python examples/make_pdf.py
+python packaging/regatta_pdf.py
 """
 
 from pathlib import Path
@@ -15,5 +15,5 @@ TEXT = (
 )
 
 if __name__ == "__main__":
-    path = Path(__file__).parent / "regatta.pdf"
+    path = Path(__file__).parents[1] / "thoth" / "examples" / "regatta.pdf"
     SimpleDocTemplate(str(path), pagesize=A5, invariant=1).build([Paragraph(TEXT, getSampleStyleSheet()["BodyText"])])

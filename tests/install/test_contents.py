@@ -29,6 +29,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         distribution.parse_config_files()
         command: Any = distribution.get_command_obj("build_py")
         command.build_lib = str(tmp_path_factory.mktemp("build"))
+        distribution.get_command_obj("egg_info").egg_base = str(tmp_path_factory.mktemp("egg"))
         command.editable_mode = False
         command.ensure_finalized()
         modules = {Path(*package.split("."), f"{module}.py") for package, module, _ in command.find_all_modules()}

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from thoth import examples
-from thoth.actions.ask import Knowledge
-from thoth.actions.workspace import Workspace
-from thoth.events import Answer, Progress
-from thoth.library.records import StoredDocument
 from thoth.models import plan, pull, registry
+
+if TYPE_CHECKING:
+    from thoth.actions.ask import Knowledge
+    from thoth.actions.workspace import Workspace
+    from thoth.events import Answer, Progress
+    from thoth.library.records import StoredDocument
 
 WAYS: tuple[Knowledge, ...] = ("weights", "none", "context")
 _MOST_TOKENS = 32
