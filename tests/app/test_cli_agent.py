@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from tests.app import printed
 from tests.app.agents import STATS
 from thoth.agent.loop import Agent
 from thoth.agent.permissions import Grants
@@ -50,6 +51,7 @@ def test_steps_and_permissions_in_json_and_in_the_chat(thoth: Run, scripted: Cal
     scripted([Call("remember", TEXT), Call("forget", {"document": "x"})], "Done.")
     result = thoth("ask", "--agent", "--allow", "write", "--json", "Remember the mayor.")
     answer = json.loads(result.stdout)
+    printed.check("ask", answer)
     assert answer["answer"] == "Done."
     assert [(step["tool"], step["state"]) for step in answer["steps"]] == [("remember", "done"), ("forget", "refused")]
     assert answer["permissions"] == {"allowed": ["write"], "refused": ["forget"]}
@@ -98,7 +100,7 @@ def test_permissions_are_listed_and_revoked(thoth: Run, home: Path) -> None:
     assert "go to the web" in listed
     assert "use the MCP server notes" in listed
     assert thoth("permissions", "revoke", "web").exit_code == 0
-    assert [one["need"] for one in json.loads(thoth("permissions", "list", "--json").stdout)] == ["mcp:notes"]
+    assert [one["need"] for one in json.loads(thoth("permissions", "list", "--json").stdout)["permissions"]] == ["mcp:notes"]
     missing = thoth("permissions", "revoke", "web")
     assert missing.exit_code == 2
     assert "no permission web is kept; see `thoth permissions list`" in missing.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_NOT_RUN = re.compile(r"<!-- not run: ([^>]+?) -->\n+$")
+_COMMENT = re.compile(r"<!-- (?:not run: (?P<reason>[^>]+?)|(?P<server>in background)) -->\s+\Z")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
@@ -26,6 +26,7 @@ class Block:
         language: the word after the fence; empty for none.
         text: what is in it.
         not_run: why it is not run; empty where it is.
+        in_background: it starts a server.
     """
 
     page: str
@@ -33,15 +34,17 @@ class Block:
     language: str
     text: str
     not_run: str
+    in_background: bool
 
 
 def blocks(path: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a page in their order."""
     text = path.read_text(encoding="utf-8")
     for found in _FENCE.finditer(text):
-        reason = _NOT_RUN.search(text, 0, found.start())
+        said = _COMMENT.search(text[: found.start()])
+        reason, server = (said["reason"] or "", bool(said["server"])) if said else ("", False)
         line = text.count("\n", 0, found.start()) + 1
-        yield Block(path.name, line, found["language"], found["text"], reason[1] if reason else "")
+        yield Block(path.name, line, found["language"], found["text"], reason, server)
 
 
 def links(text: str) -> list[str]:

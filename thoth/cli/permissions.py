@@ -23,7 +23,7 @@ def list_permissions(json: Json = False) -> None:
 
     grants = Grants(paths.permissions()).all()
     if json:
-        typer.echo(answers.dump([vars(grant) for grant in grants]))
+        typer.echo(answers.dump({"permissions": [vars(grant) for grant in grants]}))
     elif grants:
         rows = [(grant.need, grant.decision, grant.since, meaning(grant.need)) for grant in grants]
         typer.echo(table.show(("permission", "decision", "since", "allows to"), rows))
