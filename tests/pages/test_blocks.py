@@ -34,7 +34,7 @@ LANGUAGES = {"sh", "python", "toml", "json", "yaml", "text"}
 # Why a block is not run: the reason begins so.
 REASONS = ("downloads", "needs a Mac", "needs a GPU", "needs a model", "needs a converted pair", "installs", "waits")
 LIGHT = {"agent.md", "app.md", "settings.md"}  # these load no model
-_PATIENCE_SECONDS = 300
+_PATIENCE_SECONDS = 1800  # then something is broken
 _SERVER = "http://127.0.0.1:11435/health"
 
 BLOCKS = [block for page in PAGES for block in markdown.blocks(page)]

@@ -2,82 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
-PATIENCE_SECONDS = 40
+from benchmarks.terminal import ROOT, Terminal
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux"),
 ]
-
-
-class Terminal:
-    """A tmux server of its own, with one window that runs `thoth`."""
-
-    def __init__(self, folder: Path) -> None:
-        self._socket = folder / "tmux"
-        self._environment = {**os.environ, "THOTH_HOME": str(folder / "home")}
-
-    def start(self) -> None:
-        self._tmux("new-session", "-d", "-s", "thoth", "-x", "110", "-y", "34", f"{sys.executable} -m thoth")
-
-    def send(self, *keys: str) -> None:
-        self._tmux("send-keys", "-t", "thoth", *keys)
-
-    def drop(self, path: Path) -> None:
-        """What a terminal does with a file that is dropped on it: it pastes the path, bracketed."""
-        self._tmux("set-buffer", str(path))
-        self._tmux("paste-buffer", "-p", "-t", "thoth")
-
-    def ask(self, question: str) -> None:
-        self.send("-l", question)
-        self.send("Enter")
-
-    def screen(self) -> str:
-        return self._tmux("capture-pane", "-p", "-t", "thoth")
-
-    def shows(self, *texts: str) -> str:
-        """Wait until all of these are on the screen."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while not all(text in (screen := self.screen()) for text in texts):
-            assert time.monotonic() < end, f"{texts} are not in\n{screen}"
-            time.sleep(0.1)
-        return screen
-
-    def lacks(self, text: str) -> None:
-        """Wait until this is gone from the screen."""
-        end = time.monotonic() + PATIENCE_SECONDS
-        while text in (screen := self.screen()):
-            assert time.monotonic() < end, f"{text} is still in\n{screen}"
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """Kill the app in the middle of whatever it does; the window goes with it."""
-        os.kill(int(self._tmux("display-message", "-p", "-t", "thoth", "#{pane_pid}")), signal.SIGKILL)
-        while (
-            subprocess.run(["tmux", "-S", self._socket, "has-session"], capture_output=True, check=False).returncode
-            == 0
-        ):
-            time.sleep(0.05)
-
-    def close(self) -> None:
-        subprocess.run(["tmux", "-S", self._socket, "kill-server"], capture_output=True, check=False)
-
-    def _tmux(self, *arguments: str) -> str:
-        command = ["tmux", "-S", str(self._socket), *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=True)
-        return done.stdout
 
 
 @pytest.fixture
