@@ -100,7 +100,8 @@ def test_permissions_are_listed_and_revoked(thoth: Run, home: Path) -> None:
     assert "go to the web" in listed
     assert "use the MCP server notes" in listed
     assert thoth("permissions", "revoke", "web").exit_code == 0
-    assert [one["need"] for one in json.loads(thoth("permissions", "list", "--json").stdout)["permissions"]] == ["mcp:notes"]
+    kept = json.loads(thoth("permissions", "list", "--json").stdout)["permissions"]
+    assert [one["need"] for one in kept] == ["mcp:notes"]
     missing = thoth("permissions", "revoke", "web")
     assert missing.exit_code == 2
     assert "no permission web is kept; see `thoth permissions list`" in missing.stderr
