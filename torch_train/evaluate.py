@@ -18,7 +18,7 @@ from mlx_hypernet.format.atomic import replacing
 from torch_train.data.arguments import device, whole, wholes
 from torch_train.data.row import read_rows
 from torch_train.errors import DataError, TrainingError
-from torch_train.evaluation import report
+from torch_train.evaluation import published, report
 from torch_train.evaluation.absorbed import AbsorbingModel
 from torch_train.evaluation.evaluate import Answered, evaluate, needles
 from torch_train.model.base import DTYPES
@@ -43,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--depths", type=whole(1), default=5, help="depths of the needles (%(default)s)")
     parser.add_argument("--per-cell", type=whole(1), default=4, help="needles at each length and depth (%(default)s)")
     parser.add_argument("--max-answer-tokens", type=whole(1), default=64, help="answers are cut here (%(default)s)")
+    parser.add_argument("--asked", choices=("plain", "paper"), default="plain",
+                        help="paper: questions ask for the answer alone, as in the paper (%(default)s)")  # fmt: skip
+    parser.add_argument("--max-chunk-tokens", type=whole(1), help="longest chunk (as the checkpoint was trained)")
     parser.add_argument("--batch-size", type=whole(1), default=16, help="prompts at once (%(default)s)")
     here = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", type=device, default=here, help="device to run on (%(default)s)")
@@ -68,7 +71,7 @@ def _run(options: argparse.Namespace) -> None:
     dtype = options.dtype or ("bfloat16" if place.type == "cuda" else "float32")
     rows = read_rows(options.rows)[: options.limit]
     options.folder.mkdir(parents=True, exist_ok=True)  # before hours of answers, not after
-    model = AbsorbingModel(options.checkpoint, options.base, place, dtype, options.batch_size)
+    model = AbsorbingModel(options.checkpoint, options.base, place, dtype, options.batch_size, options.max_chunk_tokens)
 
     def count(text: str) -> int:
         return len(model.tokenizer.encode(text, add_special_tokens=False))
@@ -77,13 +80,15 @@ def _run(options: argparse.Namespace) -> None:
     if not any(any(row.answers) for row in rows):
         raise DataError(f"{options.rows} has no question with a reference answer: there is nothing to compare with")
     answered: list[Answered] = []
-    for one in evaluate(model, rows, options.max_answer_tokens, options.unrelated, options.seed):
+    way = {"asked_as": published.asked} if options.asked == "paper" else {}
+    for one in evaluate(model, rows, options.max_answer_tokens, options.unrelated, options.seed, **way):
         if answered and answered[-1].id != one.id and sys.stderr.isatty():
             print(f"\r{len(answered):,} questions", end="", file=sys.stderr, flush=True)
         answered.append(one)
     with replacing(options.folder / "answers.jsonl") as partial:
         partial.write_text("".join(json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in answered), "utf-8")
     about = {"checkpoint": str(options.checkpoint), "rows": str(options.rows), "base": str(model.base_folder)}
+    about |= {"asked": options.asked, "longest answer": f"{options.max_answer_tokens} tokens"}
     report.write(options.folder, report.summarise(answered), about)
     print((options.folder / "report.md").read_text(encoding="utf-8"), end="")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlx_hypernet.format import terminal
-from torch_train.data import generate, niah
+from torch_train.data import generate, niah, sampling
 from torch_train.data.arguments import add_engine, engine, whole
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
@@ -70,6 +70,20 @@ def prepare(options: argparse.Namespace) -> None:
         sources = Counter(row.source.partition("/")[0] for row in rows)
         told = ", ".join(f"{count:,} {source}" for source, count in sources.items()) or "none"
         print(f"{split}: {len(rows):,} contexts ({told}), {sum(len(row.questions) for row in rows):,} questions")
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Write the questions that the paper's evaluation asks."""
+    sources = [(argument, argument.partition("=")[0]) for argument in options.sources]
+    readings = [read(argument, "test" if name in sampling.TESTED else "dev") for argument, name in sources]
+    known = [sampling.records(reading.rows) for reading in readings]
+    chosen = sampling.drawn(list(map(len, known)), options.count, options.seed)
+    rows = compact(some[i] for some, indices in zip(known, chosen, strict=True) for i in indices)
+    write_rows(options.file, rows)
+    for (argument, _), reading, some, indices in zip(sources, readings, known, chosen, strict=True):
+        _report(argument, "dev", reading)
+        print(f"  {len(indices):,} of {len(some):,} questions")
+    print(f"{options.file}: {len(rows):,} contexts, {sum(len(row.questions) for row in rows):,} questions")
 
 
 def needles(options: argparse.Namespace) -> None:
@@ -134,6 +148,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-characters", type=whole(1), help="leave longer contexts out")
     command.add_argument("--dev-share", type=float, default=0.0, help="move this share of the contexts of train to dev")
     command.add_argument("--drop-leaks", action="store_true", help="leave contexts of dev and test out of train")
+
+    command = commands.add_parser("sample", help="draw the questions that the paper's evaluation asks")
+    command.set_defaults(run=sample)
+    command.add_argument("file", type=Path, help="parquet file to write, for python -m torch_train.evaluate")
+    command.add_argument("sources", nargs="+", metavar="SOURCE[=FILE]", help=f"in this order, as the paper: "
+                         f"{' '.join(sampling.SOURCES)}")  # fmt: skip
+    command.add_argument("--count", type=whole(1), default=sampling.COUNT, help="questions of each (%(default)s)")
+    command.add_argument("--seed", type=int, default=sampling.SEED, help="of the permutation (%(default)s)")
 
     command = commands.add_parser("niah", help="write needles in haystacks")
     command.set_defaults(run=needles)

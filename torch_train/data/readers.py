@@ -69,9 +69,9 @@ def _first(record: Record, *keys: str) -> Any:
     return next((record[key] for key in keys if record.get(key) is not None), None)
 
 
-def _single(record: Record, context: str, answers: list[Any], source: str) -> ContextRow:
+def _single(record: Record, context: str, answers: list[Any], source: str, key: str = "question") -> ContextRow:
     """A row of one question; duplicates among the answers are removed."""
-    return ContextRow(context, (text(record, "question"),), (tuple(dict.fromkeys(answers)),), source)
+    return ContextRow(context, (text(record, key),), (tuple(dict.fromkeys(answers)),), source)
 
 
 # SQuAD and ROPES: data[].paragraphs[].qas[], and `answers.text` on the hub.
@@ -149,6 +149,11 @@ def _pwc(record: Record) -> ContextRow:
     return ContextRow(text(record, "input"), (text(record, "prompt"),), ((text(record, "answer"),),), "pwc")
 
 
+def _longbench(source: str, record: Record) -> ContextRow:
+    # LongBench keeps a qasper context's instructions apart; `input` is the question alone.
+    return _single(record, text(record, "context"), _list(record, "answers"), source, key="input")
+
+
 def _document(source: str, record: Record) -> ContextRow:
     """A document without questions; `generate.py` writes them."""
     return ContextRow(text(record, "text"), (), (), source)
@@ -174,6 +179,7 @@ def _own(record: Record) -> ContextRow:
     return ContextRow(text(record, "context"), tuple(questions), tuple(tuple(some) for some in known), source)
 
 
+LONGBENCH = ("qasper", "multifieldqa_en", "2wikimqa")
 _TRAIN_DEV = {"train": "train", "dev": "validation"}
 READERS: dict[str, Reader] = {
     "squad": Reader(
@@ -207,6 +213,8 @@ READERS: dict[str, Reader] = {
             "sample-10BT",
         ),
     ),
+    # From the JSONL files of LongBench's data.zip: the hub has them behind a script, which is not run.
+    **{name: Reader(partial(_longbench, name)) for task in LONGBENCH for name in (task, f"{task}_e")},
     "documents": Reader(partial(_document, "documents")),
     "own": Reader(_own),
 }

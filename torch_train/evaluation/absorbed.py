@@ -32,9 +32,18 @@ class AbsorbingModel:
         device: Where both go.
         dtype: Of the base, one of `base.DTYPES`.
         batch_size: Prompts that are answered side by side.
+        max_chunk_tokens: Longest chunk, None for what the checkpoint was trained with.
     """
 
-    def __init__(self, folder: Path, base: str | None, device: torch.device, dtype: str, batch_size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        base: str | None,
+        device: torch.device,
+        dtype: str,
+        batch_size: int,
+        max_chunk_tokens: int | None = None,
+    ) -> None:
         record = checkpoint.load_base_record(folder)
         self.hypernet = checkpoint.load_hypernet(folder).to(device).eval().requires_grad_(False)
         config = self.hypernet.config
@@ -42,7 +51,8 @@ class AbsorbingModel:
         self.tokenizer: Any = load_tokenizer(self.base_folder)
         self._base = load_base(self.base_folder, dtype, device)
         self._refuse_other_base(record)
-        self._chunking = Chunking(record.max_chunk_tokens, record.prefix_ids, record.suffix_ids, min_tokens=1)
+        longest = max_chunk_tokens or record.max_chunk_tokens
+        self._chunking = Chunking(longest, record.prefix_ids, record.suffix_ids, min_tokens=1)
         self._injected = Injected(self._base.layers, tuple(config.modules), config.scale, config.first_layer)
         self._engine = Transformers(self._base.model, batch_size)
         self.context_length = self._engine.context_length

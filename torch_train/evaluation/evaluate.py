@@ -29,7 +29,7 @@ class Answered:
         id: Of the context that was given or absorbed.
         source: Of this context.
         tokens: Its length, templated.
-        question: As it was asked.
+        question: As the data set asks it.
         references: Acceptable answers.
         answers: Way -> answer; None where the document does not fit the base's context.
         relevant: Whether the question is about the context.
@@ -45,7 +45,12 @@ class Answered:
 
 
 def evaluate(
-    model: AbsorbingModel, rows: Sequence[ContextRow], max_answer_tokens: int, unrelated: int, seed: int = 0
+    model: AbsorbingModel,
+    rows: Sequence[ContextRow],
+    max_answer_tokens: int,
+    unrelated: int,
+    seed: int = 0,
+    asked_as: Callable[[str, str], str] = lambda _, question: question,
 ) -> Iterator[Answered]:
     """Ask everything that has a reference answer.
 
@@ -55,15 +60,17 @@ def evaluate(
         max_answer_tokens: Answers are cut here.
         unrelated: Questions of other contexts that are asked about each context.
         seed: Of their choice.
+        asked_as: How a question of a source is put to the base.
     """
     known = [row for row in rows if any(row.answers)]
     for row in known:
         own = [(q, references, True) for q, references in zip(row.questions, row.answers, strict=True) if references]
         foreign = _foreign(row, known, unrelated, random.Random(f"{seed}-{row.id}"))
         asked = own + [(q, references, False) for q, references in foreign]
+        put = [asked_as(row.source, question) for question, _, _ in asked]
         adapters = model.absorb(row.context)
-        closed = [question_ids(model.tokenizer, question) for question, _, _ in asked]
-        opened = [question_ids(model.tokenizer, question, row.context) for question, _, _ in asked]
+        closed = [question_ids(model.tokenizer, question) for question in put]
+        opened = [question_ids(model.tokenizer, question, row.context) for question in put]
         fits = max(map(len, opened)) + max_answer_tokens <= model.context_length
         by_way = {
             "nothing": model.answer(closed, max_answer_tokens),

@@ -7,6 +7,8 @@ import string
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from torch_train.evaluation.published import overlap
+
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -49,12 +51,17 @@ def rouge_l(answer: str, reference: str) -> float:
     return _f1(lengths[-1], len(found), len(expected))
 
 
+# Of one reference at a time; `overlap` adds the paper's own two.
 METRICS: dict[str, Callable[[str, str], float]] = {"exact": exact_match, "f1": token_f1, "rouge-l": rouge_l}
 
 
+SCORES = (*METRICS, "paper's f1", "paper's recall")
+
+
 def scores(answer: str, references: Sequence[str]) -> dict[str, float]:
-    """Every metric of an answer, the best over at least one reference."""
-    return {name: max(metric(answer, reference) for reference in references) for name, metric in METRICS.items()}
+    """Every metric of an answer, the best over at least one reference, by the names in `SCORES`."""
+    best = {name: max(metric(answer, reference) for reference in references) for name, metric in METRICS.items()}
+    return best | overlap(answer, references)
 
 
 def is_refusal(answer: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlx_hypernet.format.atomic import replacing, write_json
 from torch_train.data.niah import cell
-from torch_train.evaluation.metrics import METRICS, is_refusal, normalised, scores, token_f1
+from torch_train.evaluation.metrics import SCORES, is_refusal, normalised, scores, token_f1
 
 if TYPE_CHECKING:
     from torch_train.evaluation.evaluate import Answered
@@ -144,7 +144,7 @@ def _table(groups: dict[str, Any]) -> list[str]:
     lines = ["| contexts | questions | score | no document | in context | adapter | adapter, share of in context |"]
     lines.append("|---|---|---|---|---|---|---|")
     for label, values in groups.items():
-        for name in METRICS:
+        for name in SCORES:
             numbers = [_told(values["scores"][way][name]) for way in TITLES]
             share = _told(values["share of upper bound"]["adapter"][name])
             lines.append(f"| {label} | {values['questions']} | {name} | {' | '.join(numbers)} | {share} |")
@@ -158,7 +158,7 @@ def _unrelated_table(values: dict[str, Any]) -> list[str]:
     lines.append(f"| refused | {' | '.join(_told(values['refused'][way]) for way in TITLES)} |")
     unchanged = [_told(values["unchanged"][way]) for way in ("context", "adapter")]
     lines.append(f"| answer as without a document |  | {' | '.join(unchanged)} |")
-    lines += [f"| {name} | {' | '.join(_told(values['scores'][way][name]) for way in TITLES)} |" for name in METRICS]
+    lines += [f"| {name} | {' | '.join(_told(values['scores'][way][name]) for way in TITLES)} |" for name in SCORES]
     return lines
 
 
@@ -220,7 +220,7 @@ def _found(one: Answered, way: str) -> float:
 
 def _means(scored: Sequence[Scores], way: str) -> dict[str, float | None]:
     """Mean of every metric over the questions that were answered this way."""
-    return {name: _mean(found[name] for one in scored if (found := one[way])) for name in METRICS}
+    return {name: _mean(found[name] for one in scored if (found := one[way])) for name in SCORES}
 
 
 def _mean(values: Iterable[float]) -> float | None:
