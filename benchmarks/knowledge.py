@@ -185,7 +185,7 @@ class Bench:
         for i, trial in enumerate(trials):
             stored = [self.absorb(text) for text in trial.documents]
             try:
-                answer = self._ask(trial, stored, row.way)
+                answer = last_answer(self.begin(trial.question, trial.documents, stored, row.way))
             except TooLongError:
                 break  # the others are as long
             self._count(score, trial, stored, answer)
@@ -203,16 +203,17 @@ class Bench:
             self._absorbed[text] = event.document
         return self._absorbed[text]
 
-    def _ask(self, trial: Trial, stored: list[StoredDocument], way: Way) -> Answer:
+    def begin(self, question: str, texts: Sequence[str], stored: Sequence[StoredDocument], way: Way) -> Iterator[Event]:
+        """Begin to answer a question about documents that are given in a way."""
         context, routing = [], way.routing
         if way.reads == "documents":
-            context = [Document("note.txt", text) for text in trial.documents]
+            context = [Document("note.txt", text) for text in texts]
         elif way.reads == "search":
-            found = self._library.search(trial.question, [one.id for one in stored], routing.with_text)
+            found = self._library.search(question, [one.id for one in stored], routing.with_text)
             context = [Document("note.txt", self._library.chunk(ref).text) for ref, _ in found]
         if way.reads:
             routing = replace(routing, with_text=0)
-        return self.answer([{"role": "user", "content": trial.question}], stored, routing, context)
+        return self._engine.ask([{"role": "user", "content": question}], stored, context, routing, max_tokens=32)
 
     def answer(
         self,
@@ -222,9 +223,7 @@ class Bench:
         context: Sequence[Document] = (),
     ) -> Answer:
         """The answer to the last message."""
-        event = last(self._engine.ask(messages, stored, context, routing, max_tokens=32))
-        assert isinstance(event, Answer)
-        return event
+        return last_answer(self._engine.ask(messages, stored, context, routing, max_tokens=32))
 
     def answers(self, questions: Sequence[tuple[str, list[StoredDocument]]], routing: Routing) -> list[Answer]:
         """The answers to questions about documents, all asked at once."""
@@ -256,6 +255,13 @@ def last(events: Iterator[Event]) -> Event:
     *_, event = events
     if isinstance(event, Failed):
         raise event.error
+    return event
+
+
+def last_answer(events: Iterator[Event]) -> Answer:
+    """The answer that ends a question's events; an error is raised."""
+    event = last(events)
+    assert isinstance(event, Answer)
     return event
 
 
