@@ -82,7 +82,8 @@ def _ids(
     conversation = [dict(message) for message in messages]
     asked = [message for message in conversation if message["role"] == "user"]
     for message, texts in ((asked[-1], passages), (asked[0], context)):
-        message["content"] = "\n\n".join([*texts, message["content"]])
+        if texts:
+            message["content"] = "\n\n".join([*texts, f"{pair.instruction} {message['content']}".lstrip()])
     try:
         return template_ids(pair.tokenizer, conversation, [dict(tool) for tool in tools])
     except (TemplateError, ValueError) as error:
