@@ -17,7 +17,7 @@ LATER = [QUESTION, {"role": "assistant", "content": "Osra."}, {"role": "user", "
 @dataclass
 class Pair:
     tokenizer: Any
-    instruction: str = ""
+    reading: tuple[str, str] = ("", "")
     context_length: int = 2048
 
 
@@ -43,12 +43,13 @@ def test_a_passage_stands_before_the_question_it_was_looked_up_for(nanos: Any) -
 
 def test_a_base_is_told_what_to_do_with_a_text(nanos: Any) -> None:
     plain: Any = Pair(nanos)
-    told: Any = Pair(nanos, "Answer from the text above:")
+    told: Any = Pair(nanos, ("Text: ", "Question: "))
     with_text, without = prompt.build(told, [QUESTION], (), ["Osra is mayor."]), prompt.build(told, [QUESTION])
-    assert "Answer from the text above: Who is the mayor?" in text(told, with_text)
+    said = text(told, with_text)
+    assert said.index("Text: Osra is mayor.") < said.index("Question: Who is the mayor?")
     assert without.ids == prompt.build(plain, [QUESTION]).ids  # nothing is said where there is no text
 
 
 def test_smol_is_told() -> None:
-    assert registry.KNOWN[registry.SMOL].instruction
-    assert not registry.KNOWN[registry.NANO].instruction
+    assert all(registry.KNOWN[registry.SMOL].reading)
+    assert not any(registry.KNOWN[registry.NANO].reading)

@@ -31,7 +31,7 @@ class LoadedPair:
         bundle: the hypernetwork and its description of the base.
         context_length: context length of the base, in tokens.
         recall: share of facts recalled from adapters alone, None if it was never measured.
-        instruction: what the base is told between a text that it reads and the question.
+        reading: what is put before a text that the base reads, and before the question about it.
     """
 
     model: nn.Module
@@ -39,7 +39,7 @@ class LoadedPair:
     bundle: Bundle
     context_length: int
     recall: float | None = None
-    instruction: str = ""
+    reading: tuple[str, str] = ("", "")
 
 
 def load_pair(pair: Pair) -> LoadedPair:
@@ -62,7 +62,7 @@ def load_pair(pair: Pair) -> LoadedPair:
         raise ModelError(str(error)) from error
     # Multimodal wrappers keep the text model's settings in a separate section.
     length = config.get("text_config", config)["max_position_embeddings"]
-    return LoadedPair(model, tokenizer, bundle, length, registry.recall(pair), registry.instruction(pair))
+    return LoadedPair(model, tokenizer, bundle, length, registry.recall(pair), registry.reading(pair))
 
 
 def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:

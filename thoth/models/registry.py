@@ -31,8 +31,8 @@ class KnownPair:
         licence: the base model's licence.
         recall: share of facts that it recalls from adapters alone, 0 to 1; None if it was never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
-        instruction: what the base is told between a text that it reads and the question, where that makes its answers
-            better.
+        reading: what is put before a text that the base reads, and before the question about it, where that makes its
+            answers better.
     """
 
     base: str | None
@@ -43,7 +43,7 @@ class KnownPair:
     licence: str
     recall: float | None
     wheel: Wheel | None = None
-    instruction: str = ""
+    reading: tuple[str, str] = ("", "")
 
     @property
     def published_bytes(self) -> int:
@@ -103,8 +103,8 @@ KNOWN = {
             member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             parameters=134_515_008,
         ),
-        # Of five ways to ask, on 78 questions about passages (docs/LOG.md, 2026-11-29).
-        "Answer in a few words, from the text above:",
+        # Of the ways to ask that were tried on 78 questions about passages (docs/LOG.md, 2026-11-29).
+        ("Read the text and answer the question in a few words.\n\nText: ", "Question: "),
     ),
 }
 
@@ -236,9 +236,9 @@ def recall(pair: Pair) -> float | None:
     return KNOWN[pair.name].recall if pair.name in KNOWN else None
 
 
-def instruction(pair: Pair) -> str:
-    """Return what a pair's base is told between a text that it reads and the question; usually nothing."""
-    return KNOWN[pair.name].instruction if pair.name in KNOWN else ""
+def reading(pair: Pair) -> tuple[str, str]:
+    """Return what is put before a text that a pair's base reads, and before the question; usually nothing."""
+    return KNOWN[pair.name].reading if pair.name in KNOWN else ("", "")
 
 
 def config(folder: Path) -> dict[str, Any]:
