@@ -10,8 +10,8 @@ from typing import Any
 
 from mlx_hypernet.format.config import BundleConfig
 
-# Where it came from and how well it was found to recall change nothing that it does.
-_PROVENANCE = {"source", "tool_version", "repository", "recall"}
+# Where it came from and what was measured of it change nothing that it does.
+_PROVENANCE = {"source", "tool_version", "repository", "recall", "readable_loss"}
 _WEIGHTS_DIGITS, _CONFIG_DIGITS = 16, 8
 
 

@@ -162,6 +162,7 @@ class BundleConfig:
         tool_version: version of the program that wrote the bundle.
         quantization: of the stored matrices; None where they are dense.
         recall: share of facts, 0 to 1, recalled from adapters alone; None if it was never measured.
+        readable_loss: loss of the base, nats a token, up to which it can read a text; None if it was never measured.
     """
 
     hypernet: HypernetConfig
@@ -174,6 +175,7 @@ class BundleConfig:
     tool_version: str
     quantization: Quantization | None = None
     recall: float | None = None
+    readable_loss: float | None = None
 
     def __post_init__(self) -> None:
         """Bring the ids into tuples and check what no dataclass checks."""
@@ -195,6 +197,9 @@ class BundleConfig:
             raise ConfigError(f"quantization must be an object or null, not {self.quantization!r}")
         if self.recall is not None and not (type(self.recall) in (int, float) and 0 <= self.recall <= 1):
             raise ConfigError(f"recall must be a number from 0 to 1 or null, not {self.recall!r}")
+        most = self.readable_loss
+        if most is not None and not (type(most) in (int, float) and 0 < most <= MOST):
+            raise ConfigError(f"readable_loss must be a positive number or null, not {most!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
         layers, base = self.hypernet.layers, self.base

@@ -47,6 +47,7 @@ def absorb(
     report, view = absorbing.Report(failed=[*named.failed]), _View(quiet=json)
     if named.documents:
         with started(chosen) as session:
+            view.model = session.pair.name
             try:
                 report = absorbing.absorb(session.engine, session.library, named, chosen.chunking, view.listen)
             except KeyboardInterrupt:
@@ -64,10 +65,14 @@ class _View:
 
     Args:
         quiet: the documents are printed as JSON at the end, not as lines.
+
+    Attributes:
+        model: name of the pair that absorbs them.
     """
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
+        self.model = ""
         self._finished = 0
         self._label = ""
         self._last = Progress("read", 0, 1)
@@ -79,6 +84,7 @@ class _View:
             console.progress_line.show(f"absorbing {source.label}", step)
             return
         console.progress_line.clear()
+        from thoth.actions import readable
         from thoth.actions.absorb import Done
 
         if not isinstance(step, Done):
@@ -87,6 +93,8 @@ class _View:
         self._finished += 1
         if not self._quiet:
             typer.echo(_line(step))
+        if warning := readable.warning(step.document, self.model):
+            console.say(warning)
 
     def interrupted(self) -> str:
         """Return what to say when the user stops the command."""

@@ -248,12 +248,15 @@ def _documents(
     Those that are named now, else those that were named earlier in the chat (`before`), else the active ones.
     """
     from thoth.actions import ask as asking
+    from thoth.actions import readable
 
     if named:
         known = []
         for one in named if from_weights else []:
             label = console.progress(f"absorbing {one.document.name}")
             known.append(asking.absorb(session.engine, session.library, one, chunking, label))
+            if warning := readable.warning(known[-1], session.pair.name):
+                console.say(warning)
         return known, [one.document for one in named] if in_context else []
     if not (in_context or from_weights):
         return [], []

@@ -133,10 +133,11 @@ def update(
     These are documents whose file has changed, that another model absorbed, or that are not completely absorbed. Web
     pages are fetched again only if they are named.
     """
+    from thoth.actions import readable
     from thoth.actions import update as updating
     from thoth.actions.sources import Failure
 
-    library = _library()
+    library, name = _library(), ""
     documents = _chosen(library, names) if names else library.documents()
     report = updating.Report()
 
@@ -146,13 +147,17 @@ def update(
                 console.progress_line.show(f"absorbing {stored.name}", step)
             case Failure():
                 console.say(f"{stored.name} not updated: {step.error}")
-            case updating.Updated() if not json:
+            case updating.Updated():
                 console.progress_line.clear()
-                typer.echo(f"{step.document.id}  {stored.name}: {step.update.reason}, absorbed again")
+                if not json:
+                    typer.echo(f"{step.document.id}  {stored.name}: {step.update.reason}, absorbed again")
+                if warning := readable.warning(step.document, name):
+                    console.say(warning)
 
     if documents:
         chosen = settings.load(paths.settings(), model=model)
         with started(chosen) as session:
+            name = session.pair.name
             try:
                 report = updating.update(
                     session.engine,

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Chunks absorbed in one turn: enough to keep a processor busy, few enough that a question need not wait long.
 _MOST_CHUNKS = 4
 _TURN_SECONDS = 0.5
+# How much of a document is read to see whether the base can read it.
+_SAMPLED_CHUNKS = 3
+_SAMPLED_TOKENS = 256  # of each
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,7 @@ class Absorber:
             missing = self._library.missing(stored.id)
             left, pace = sum(len(prepared.ids[number]) for number in missing), _Pace()
             yield _progress(stored, pace, left)
+            self._measure(stored, prepared, pair())
             count = 1
             while missing:
                 numbers, missing = missing[:count], missing[count:]
@@ -202,6 +206,13 @@ class Absorber:
         finally:
             self._waiting.remove(prepared)
 
+    def _measure(self, stored: StoredDocument, prepared: Prepared, pair: LoadedPair) -> None:
+        """Note how well the base reads a document, where it is known which loss means that it can."""
+        if pair.readable_loss is None or stored.loss is not None or stored.of_chat:
+            return
+        loss = loss_on(pair, prepared.ids)
+        self._library.set_loss(stored.id, loss, loss <= pair.readable_loss)
+
 
 @dataclass(frozen=True)
 class _Pace:
@@ -218,6 +229,25 @@ def _progress(stored: StoredDocument, pace: _Pace, left: int) -> Progress:
     rate = pace.tokens / pace.seconds if pace.seconds else 0.0
     seconds_left = left / rate if rate else None
     return Progress("absorb", stored.absorbed, stored.chunks, rate, seconds_left, stored.pages)
+
+
+def loss_on(pair: LoadedPair, ids: Sequence[Sequence[int]]) -> float:
+    """Return the base's loss on a document, in nats a token: on three chunks of it, from the first to the last.
+
+    Runs on the MLX thread.
+
+    Args:
+        pair: reads the document.
+        ids: of its chunks, the template's around each.
+    """
+    from mlx_hypernet.token_loss import token_loss
+
+    config = pair.bundle.config
+    first, behind = len(config.prefix_ids), len(config.suffix_ids)
+    count = min(_SAMPLED_CHUNKS, len(ids))
+    sample = [ids[number * (len(ids) - 1) // max(count - 1, 1)] for number in range(count)]
+    texts = [chunk[first : len(chunk) - behind][:_SAMPLED_TOKENS] for chunk in sample]
+    return token_loss(pair.model, texts, config.prefix_ids)
 
 
 def _absorb(pair: LoadedPair, ids: Sequence[Sequence[int]], should_stop: Callable[[], bool]) -> AbsorbedChunks:

@@ -32,6 +32,7 @@ class LoadedPair:
         context_length: context length of the base, in tokens.
         recall: share of facts recalled from adapters alone, None if it was never measured.
         reading: what is put before a text that the base reads, and before the question about it.
+        readable_loss: loss of the base, nats a token, up to which it can read a text, None if it was never measured.
     """
 
     model: nn.Module
@@ -40,6 +41,7 @@ class LoadedPair:
     context_length: int
     recall: float | None = None
     reading: tuple[str, str] = ("", "")
+    readable_loss: float | None = None
 
 
 def load_pair(pair: Pair) -> LoadedPair:
@@ -62,7 +64,8 @@ def load_pair(pair: Pair) -> LoadedPair:
         raise ModelError(str(error)) from error
     # Multimodal wrappers keep the text model's settings in a separate section.
     length = config.get("text_config", config)["max_position_embeddings"]
-    return LoadedPair(model, tokenizer, bundle, length, registry.recall(pair), registry.reading(pair))
+    known = registry.recall(pair), registry.reading(pair), registry.readable_loss(pair)
+    return LoadedPair(model, tokenizer, bundle, length, *known)
 
 
 def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:

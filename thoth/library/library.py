@@ -343,6 +343,12 @@ class Library:
             queries.update(database, [id], name=shown(name.strip()))
             return queries.existing(database, id)
 
+    def set_loss(self, id: str, loss: float, readable: bool) -> None:
+        """Note how well the base reads a document: its loss in nats a token, and whether that is low enough."""
+        with self._database.writing() as database:
+            queries.existing(database, id)
+            queries.update(database, [id], loss=loss, readable=readable)
+
     def activate(self, ids: Collection[str], active: bool) -> None:
         """Let documents be used for answers, or not; one of a chat that is activated becomes one of the library.
 

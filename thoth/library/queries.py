@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from thoth.ingest.chunks import Chunk
 
-_FACTS = "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added, of_chat"
+_FACTS = (
+    "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added, of_chat, loss, readable"
+)
 _PLACE = "number, first_page, last_page, headings, start, tokens"
 _MOST_LETTERS = 200_000  # of texts that are read for one question
 _KEY = "(SELECT key FROM documents WHERE id = ?)"
@@ -58,7 +60,7 @@ def existing(database: sqlite3.Connection, id: str) -> StoredDocument:
 def insert(database: sqlite3.Connection, stored: StoredDocument, document: Document, chunks: Sequence[Chunk]) -> None:
     """Add a document, its text and its chunks."""
     key = database.execute(
-        f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO documents ({_FACTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             stored.id,
             stored.name,
@@ -73,6 +75,8 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
             stored.bytes,
             stored.added.timestamp(),
             stored.of_chat,
+            stored.loss,
+            stored.readable,
         ),
     ).lastrowid
     set_source(database, stored.id, stored.source, document.stamp)
@@ -269,6 +273,8 @@ def _document(
     bytes: int,
     added: float,
     of_chat: int,
+    loss: float | None,
+    readable: int | None,
 ) -> StoredDocument:
     return StoredDocument(
         id,
@@ -285,6 +291,8 @@ def _document(
         bytes,
         datetime.fromtimestamp(added, UTC),
         bool(of_chat),
+        loss,
+        None if readable is None else bool(readable),
     )
 
 

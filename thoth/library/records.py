@@ -38,6 +38,8 @@ class StoredDocument:
         bytes: size of its adapters on disk.
         added: when it came into the library, in UTC.
         of_chat: it was absorbed for a chat: it is not listed, and goes with the last chat that it belongs to.
+        loss: of the base on its text, nats a token; None if it was not measured.
+        readable: whether that is as low as in texts that the base can read; None if it was not measured.
     """
 
     id: str
@@ -54,6 +56,8 @@ class StoredDocument:
     bytes: int
     added: datetime
     of_chat: bool = False
+    loss: float | None = None
+    readable: bool | None = None
 
     def is_of(self, bundle: str) -> bool:
         """Return whether a bundle, by its id, absorbed it."""

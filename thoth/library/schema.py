@@ -104,7 +104,10 @@ _THIRD = ("ALTER TABLE documents ADD COLUMN of_chat INTEGER NOT NULL DEFAULT 0",
 # The version of the file that a document was read from (`thoth.ingest.stamps`), as JSON.
 _FOURTH = ("ALTER TABLE documents ADD COLUMN stamp TEXT",)
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+# How well the pair's base reads the document: nats a token, and whether that is what it reads otherwise.
+_FIFTH = ("ALTER TABLE documents ADD COLUMN loss REAL", "ALTER TABLE documents ADD COLUMN readable INTEGER")
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

@@ -30,6 +30,7 @@ class KnownPair:
         hypernet_parameters: its size, where it was counted.
         licence: the base model's licence.
         recall: share of facts that it recalls from adapters alone, 0 to 1; None if it was never measured.
+        readable_loss: mean loss of the base, nats a token, up to which it can read a text; None if never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
         reading: what is put before a text that the base reads, and before the question about it, where that makes its
             answers better.
@@ -44,6 +45,7 @@ class KnownPair:
     recall: float | None
     wheel: Wheel | None = None
     reading: tuple[str, str] = ("", "")
+    readable_loss: float | None = None
 
     @property
     def published_bytes(self) -> int:
@@ -55,8 +57,9 @@ NANO, SMOL = "nano", "smol"
 NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use another model, or update Thoth"
 # The best first, as they are chosen where nothing is said.
 KNOWN = {
-    # Notes of four facts, exact answers (docs/measurements.md, 2026-11-26).
-    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth", 0.897),
+    # Notes of four facts, exact answers; notes of its language have a loss of at most 5.1, sentences of others 9.3 or
+    # more (docs/measurements.md).
+    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth", 0.897, readable_loss=7.0),
     # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
     "ministral-3-3b": KnownPair(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",
@@ -239,6 +242,17 @@ def recall(pair: Pair) -> float | None:
 def reading(pair: Pair) -> tuple[str, str]:
     """Return what is put before a text that a pair's base reads, and before the question; usually nothing."""
     return KNOWN[pair.name].reading if pair.name in KNOWN else ("", "")
+
+
+def readable_loss(pair: Pair) -> float | None:
+    """Return the mean loss of a pair's base, nats a token, up to which it can read a text; None if never measured.
+
+    A bundle's own `config.json` goes before what is known of pairs by name.
+    """
+    stated = config(pair.bundle).get("readable_loss")
+    if isinstance(stated, int | float):
+        return float(stated)
+    return KNOWN[pair.name].readable_loss if pair.name in KNOWN else None
 
 
 def config(folder: Path) -> dict[str, Any]:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal
 from textual.screen import Screen
 
 from thoth import settings
-from thoth.actions import introduction
+from thoth.actions import introduction, readable
 from thoth.errors import ThothError
 from thoth.models import registry
 from thoth.system import paths
+from thoth.tui import notices
 from thoth.tui.messages import ModelFailed, ModelLoading, ModelMessage, ModelReady
 
 if TYPE_CHECKING:
+    from thoth.library.records import StoredDocument
     from thoth.tui.downloads import Downloads
     from thoth.tui.engine_client import EngineClient
 
@@ -39,6 +41,7 @@ class ModelController:
         self, client: EngineClient, downloads: Downloads, screen: Screen[None], show: Callable[[str], None]
     ) -> None:
         self._client, self._downloads, self._screen, self._show = client, downloads, screen, show
+        self._say = notices.on(screen)
         self.state: ModelState = "loading"
 
     def load(self, name: str | None) -> None:
@@ -59,6 +62,12 @@ class ModelController:
                 self.state = "failed"
                 self._show("")
                 self._screen.run_worker(self._explain(message), group="dialog")
+
+    def judge(self, document: StoredDocument) -> None:
+        """Say so if the model cannot read a document that it has just absorbed."""
+        pair = self._client.pair
+        if pair is not None and (warning := readable.warning(document, pair.name)):
+            self._say(warning, "warning")
 
     def choose(self) -> None:
         """Let the user choose or download a model."""

@@ -157,6 +157,7 @@ class MainScreen(Screen[None]):
         self.absorbing.take(event)
         if isinstance(event, AbsorbDone):
             self.library.put(event.document)  # a question that comes next is answered from it
+            self.models.judge(event.document)
 
     @on(MemoryMessage)
     def _memory_news(self, event: MemoryMessage) -> None:
