@@ -13,12 +13,13 @@ import sys
 import time
 import tomllib
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from convert.cli import app as converting
-from tests.pages import markdown, shell
+from tests.pages import markdown, shell, warm
 from tests.pages.markdown import Block
 from thoth import settings
 from thoth.actions import templates
@@ -76,42 +77,66 @@ def test_settings_and_templates_are_allowed(block: Block, tmp_path: Path) -> Non
     assert tomllib.loads(block.text)
 
 
+@pytest.fixture(scope="module")
+def warm_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """The socket of the process in which programs start at once; None where there is none."""
+    if sys.platform != "linux":
+        yield None
+        return
+    at = tmp_path_factory.mktemp("warm") / "socket"
+    process = subprocess.Popen([sys.executable, "-m", "tests.pages.warm", str(at)], cwd=ROOT)
+    try:
+        for _ in range(10 * _PATIENCE_SECONDS):
+            if at.exists():
+                break
+            assert process.poll() is None
+            time.sleep(0.1)
+        yield at
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(tmp_path: Path, warm_process: Path | None) -> Path:
     """A working folder with the examples, where `thoth` is this one and its home is empty."""
-    (tmp_path / "bin").mkdir()
+    cold, fast = tmp_path / "cold", tmp_path / "bin"
     for program, module in (("thoth", "thoth.__main__"), ("convert-weights", "convert.cli")):
-        script = tmp_path / "bin" / program
-        script.write_text(
-            f"#!{sys.executable}\nimport sys\nfrom {module} import main\nsys.argv[0] = '{program}'\nmain()\n"
-        )
-        script.chmod(0o755)
+        start = f"import sys; from {module} import main; sys.argv[0] = '{program}'; main()"
+        _write(cold / program, f'exec "{sys.executable}" -c "{start}" "$@"')
+        _write(fast / program, f'exec "{cold / program}" "$@"')
+    if warm_process:
+        warm.write_client(fast / "thoth", "thoth", warm_process)
+        warm.write_client(fast / "python-text", "python", warm_process)
+    else:
+        _write(fast / "python-text", f'exec "{sys.executable}" -c "$@"')
     for program in ("python", "python3"):
-        (tmp_path / "bin" / program).write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-        (tmp_path / "bin" / program).chmod(0o755)
+        _write(fast / program, f'exec "{sys.executable}" "$@"')
     work = tmp_path / "work"
     shutil.copytree(ROOT / "examples", work / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     (work / "tests").symlink_to(ROOT / "tests")
     return work
 
 
-def environment(place: Path) -> dict[str, str]:
+def _write(path: Path, line: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def environment(place: Path, programs: str = "bin") -> dict[str, str]:
     home = place.parent
     return {
         **os.environ,
         "HOME": str(home),
         "THOTH_HOME": str(home / "home"),
-        "PATH": f"{home / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{home / programs}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
 
 
 def command(block: Block) -> list[str]:
-    return (
-        [sys.executable, "-c", block.text]
-        if block.language == "python"
-        else ["bash", "-euo", "pipefail", "-c", block.text]
-    )
+    return ["python-text", block.text] if block.language == "python" else ["bash", "-euo", "pipefail", "-c", block.text]
 
 
 def carried_out(page: Path, place: Path) -> int:
@@ -126,10 +151,12 @@ def carried_out(page: Path, place: Path) -> int:
             if block.in_background:
                 servers.append(started(block, place))
                 continue
+            variables = environment(place)
+            program, *arguments = command(block)
             done = subprocess.run(
-                command(block),
+                [shutil.which(program, path=variables["PATH"]) or program, *arguments],
                 cwd=place,
-                env=environment(place),
+                env=variables,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -149,7 +176,7 @@ def started(block: Block, place: Path) -> subprocess.Popen[str]:
     """Start a server and wait until it answers."""
     line = f"exec {block.text}"
     server = subprocess.Popen(
-        ["bash", "-c", line], cwd=place, env=environment(place), stdin=subprocess.DEVNULL, text=True
+        ["bash", "-c", line], cwd=place, env=environment(place, "cold"), stdin=subprocess.DEVNULL, text=True
     )
     for _ in range(_PATIENCE_SECONDS):
         if subprocess.run(["curl", "--silent", "--fail", _SERVER], capture_output=True, check=False).returncode == 0:
