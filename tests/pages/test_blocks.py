@@ -113,7 +113,7 @@ def place(tmp_path: Path, warm_process: Path | None) -> Path:
     for program in ("python", "python3"):
         _write(fast / program, f'exec "{sys.executable}" "$@"')
     work = tmp_path / "work"
-    shutil.copytree(ROOT / "examples", work / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    work.mkdir()
     (work / "tests").symlink_to(ROOT / "tests")
     return work
 
@@ -141,6 +141,8 @@ def command(block: Block) -> list[str]:
 
 def carried_out(page: Path, place: Path) -> int:
     """Run the blocks of a page; returns their number."""
+    if "thoth try --copy examples" not in page.read_text(encoding="utf-8"):
+        shutil.copytree(ROOT / "examples", place / "examples", ignore=shutil.ignore_patterns("__pycache__"))
     servers: list[subprocess.Popen[str]] = []
     number = 0
     try:
