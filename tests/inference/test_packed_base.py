@@ -16,18 +16,17 @@ def test_packed_logits_agree_with_mlx_lm(tmp_path, model_type, lengths):
     import torch
 
     from torch_train.model.base import load_base
+    from torch_train.model.ragged import Ragged
 
     tiny.save_base(tmp_path, model_type=model_type)
     samples = [np.random.default_rng(length).integers(0, 96, size=(1, length)) for length in lengths]
     base = load_base(tmp_path, "float32", torch.device("cpu"))
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-    numbers = torch.repeat_interleave(torch.tensor(lengths))[None]
     with torch.inference_mode():
-        x = base.embed(torch.from_numpy(np.concatenate(samples, axis=1)))
-        layout = base.layout(x, positions, numbers)
+        x = base.embed(torch.from_numpy(np.concatenate(samples, axis=1)[0]))
+        layout = base.layout(x, Ragged.of(lengths))
         for layer in base.layers:
             x = base.block(layer, x, layout)
-        packed = base.logits(base.norm(x)[0]).numpy()
+        packed = base.logits(base.norm(x)).numpy()
     twin, start = tiny.load_base(tmp_path), 0
     for sample, length in zip(samples, lengths, strict=True):
         alone = np.array(twin(mx.array(sample)))[0]

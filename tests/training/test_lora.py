@@ -8,7 +8,8 @@ import pytest
 import torch
 from transformers import Ministral3ForCausalLM
 
-from torch_train.model.lora import Adapters, Groups, Injected, PackedPair, compose
+from torch_train.model.lora import Adapters, Injected, PackedPair, compose
+from torch_train.model.ragged import Ragged
 
 SCALE, RANK, LAYERS, D_IN, D_OUT = 3.5, 4, 3, 48, 32
 
@@ -44,7 +45,7 @@ def test_each_sample_runs_with_its_own_adapter(model: Ministral3ForCausalLM) -> 
 
 def test_compose_adds_up_chunks_and_appends_the_bias_once() -> None:
     chunks, bias = _pairs(4), {"down_proj": tuple(x[0] for x in _pairs(1, seed=9)["down_proj"])}
-    a, b = compose(chunks, bias, per_sample=2)["down_proj"]
+    a, b = compose(chunks, bias, Ragged.of([2, 2]))["down_proj"]
     assert a.shape == (2, LAYERS, 3 * RANK, D_IN)
     first_a, first_b = chunks["down_proj"]
     for sample in range(2):
@@ -54,16 +55,15 @@ def test_compose_adds_up_chunks_and_appends_the_bias_once() -> None:
 
 
 def test_tokens_of_a_packed_row_see_the_chunks_of_their_group_and_the_bias() -> None:
-    a, b = (x[:, 0] for x in _pairs(4)["down_proj"])
-    bias_a, bias_b = (x[0, 0] for x in _pairs(1, seed=9)["down_proj"])
-    tokens, chunks = torch.tensor([0, 0, 2, 2, 2, 2]), torch.tensor([0, 1, 2, 2])  # nobody asks about group 1
-    groups = Groups.of(tokens, chunks)
-    assert groups == Groups([2, 0, 4], [1, 1, 2])
-    x = torch.randn(1, 6, D_IN, generator=torch.Generator().manual_seed(2))
-    delta = PackedPair(a, b, bias_a, bias_b, groups).delta(x)
-    for token, group in enumerate(tokens.tolist()):
-        weight = bias_b.T @ bias_a + sum(b[i].T @ a[i] for i in (chunks == group).nonzero()[:, 0].tolist())
-        torch.testing.assert_close(delta[0, token], weight @ x[0, token])
+    chunks, bias = _pairs(4), {"down_proj": tuple(x[0] for x in _pairs(1, seed=9)["down_proj"])}
+    (a, b), (bias_a, bias_b) = (tuple(x[..., 0, :, :] for x in pairs["down_proj"]) for pairs in (chunks, bias))
+    tokens, numbers = [0, 0, 2, 2, 2, 2], [0, 1, 2, 2]  # nobody asks about group 1
+    x = torch.randn(6, D_IN, generator=torch.Generator().manual_seed(2))
+    grouped = compose(chunks, bias, Ragged.of([1, 1, 2]))["down_proj"]
+    delta = PackedPair(*(side[:, 0] for side in grouped), Ragged.of([2, 0, 4])).delta(x, SCALE)
+    for token, group in enumerate(tokens):
+        weight = bias_b.T @ bias_a + sum(b[i].T @ a[i] for i, of in enumerate(numbers) if of == group)
+        torch.testing.assert_close(delta[token], SCALE * weight @ x[token])
 
 
 def test_remove_puts_the_model_back(model: Ministral3ForCausalLM) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, Mistral3Config, Mistral3ForConditionalGeneration
@@ -14,12 +15,14 @@ from transformers import AutoModelForCausalLM, Mistral3Config, Mistral3ForCondit
 from mlx_hypernet.format.config import HypernetConfig
 from tests.training import tiny_run
 from torch_train.errors import TrainingError
-from torch_train.model.base import FrozenBase, load_base
+from torch_train.model.attention import RowAttention
+from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.ragged import Ragged
 from torch_train.training.distillation import DistillationModel, neftune_noise
-from torch_train.training.packing import PackedBatch, Packer
+from torch_train.training.packing import PackedBatch, Packer, group
 from torch_train.training.statistics import standardise
 
 CPU = torch.device("cpu")
@@ -33,7 +36,11 @@ ROWS = [
 # The contexts that are absorbed together: each alone, or the last two as one library.
 @pytest.fixture(params=[(0, 1, 2), (0, 1, 1)], ids=["apart", "together"])
 def batch(request: pytest.FixtureRequest) -> PackedBatch:
-    return replace(tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,))), context_groups=torch.tensor(request.param))
+    batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
+    lengths = torch.bincount(batch.inputs.samples).tolist()
+    contexts = (batch.chunk_contexts.tolist(), batch.input_contexts.tolist())
+    groups = group(np.array(request.param), *contexts, lengths)
+    return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 
 @pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "qwen3"])
@@ -43,16 +50,16 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -
 
 def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftune: float = 0.0) -> DistillationModel:
     base = load_base(folder, "float32", CPU)
-    return DistillationModel(hypernet, base, base, recompute=recompute, affixes=(2, 1), neftune=neftune)
+    return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
 
 
 def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
     base = load_base(folder, "float32", CPU)
-    packed = list(packed_features(base, batch.context_ids, batch.context_positions, batch.context_samples))
+    packed = list(packed_features(base, batch.context_ids[0], batch.chunks))
     assert not any(feature.requires_grad for feature in packed)
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     for chunk in range(len(batch.chunk_contexts)):
-        own = batch.context_samples[0] == chunk
+        own = batch.chunks.samples == chunk
         hidden = plain(batch.context_ids[:, own], output_hidden_states=True).hidden_states
         for layer in range(2):
             torch.testing.assert_close(packed[layer][own], hidden[layer][0], atol=1e-4, rtol=1e-4)
@@ -70,9 +77,8 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
         pairs = [{name: (a[None], b[None]) for name, (a, b) in bias.items()}]
         groups = batch.context_groups[batch.chunk_contexts]
         for chunk in (groups == batch.context_groups[context]).nonzero()[:, 0].tolist():
-            ids = batch.context_ids[:, batch.context_samples[0] == chunk]
-            positions = torch.arange(ids.shape[1])[None]
-            features = torch.stack(list(packed_features(frozen, ids, positions, torch.zeros_like(ids))))
+            ids = batch.context_ids[0, batch.chunks.samples == chunk]
+            features = torch.stack(list(packed_features(frozen, ids, Ragged.of([len(ids)]))))
             if not hypernet.config.reads_template:
                 features = features[:, 2:-1]
             pairs.append(hypernet(features[None, list(hypernet.config.layers)]))
@@ -86,7 +92,7 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
                     target.weight += scale * b[0, layer].T @ a[0, layer]
         by_answer, first = [], []
         for sample in (batch.input_contexts == context).nonzero()[:, 0].tolist():
-            own = (batch.input_samples[0] == sample).nonzero()[:, 0]
+            own = (batch.inputs.samples == sample).nonzero()[:, 0]
             log_q = merged(batch.input_ids[:, own]).logits[0].log_softmax(-1)
             by_token = [
                 -sum(
@@ -120,13 +126,11 @@ def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, 
 def test_swapped_adapters_are_those_of_the_chunk_before(ministral: Path) -> None:
     model = _model(ministral, tiny_run.hypernet())
     batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))  # one chunk to a context
-    own = [batch.context_samples[0] == chunk for chunk in (2, 0, 1)]
-    lengths = torch.tensor([int(tokens.sum()) for tokens in own])
+    own = [batch.chunks.samples == chunk for chunk in (2, 0, 1)]
     moved = replace(
         batch,
         context_ids=torch.cat([batch.context_ids[:, tokens] for tokens in own], 1),
-        context_positions=torch.cat([batch.context_positions[:, tokens] for tokens in own], 1),
-        context_samples=torch.repeat_interleave(lengths)[None],
+        chunks=Ragged.of([int(tokens.sum()) for tokens in own]),
     )
     expected = model(moved).distillation
     torch.testing.assert_close(model(batch, swapped=True).distillation, expected)
@@ -141,9 +145,7 @@ def test_statistics_are_those_of_the_documents_own_tokens(folder: Path) -> None:
     standardise(model, Packer(ROWS, 512, 512, chunking, 0))
     seen = []
     for chunk in [c for row in ROWS for c in chunking.chunks(row.context_ids.tolist(), Random(0))]:
-        ids = torch.tensor([chunk])
-        positions = torch.arange(len(chunk))[None]
-        features = packed_features(load_base(folder, "float32", CPU), ids, positions, torch.zeros_like(ids))
+        features = packed_features(load_base(folder, "float32", CPU), torch.tensor(chunk), Ragged.of([len(chunk)]))
         seen.append(torch.stack(list(features))[1:, 2:-1])
     tokens = torch.cat(seen, 1)
     torch.testing.assert_close(hypernet.feature_mean, tokens.mean(1), atol=1e-4, rtol=1e-4)
@@ -241,36 +243,31 @@ def test_four_bits_need_cuda(ministral: Path) -> None:
         load_base(ministral, "float32", CPU, bits=4)
 
 
-def test_many_short_samples_are_padded_rather_than_masked(folder: Path) -> None:
-    lengths = torch.tensor([5, 8, 7, 6, 8])
-    samples = torch.repeat_interleave(lengths)[None]
-    positions = torch.cat([torch.arange(length) for length in lengths])[None]
-    base = load_base(folder, "float32", CPU)
-    start = torch.randn(1, samples.shape[1], base.config.hidden_size, generator=torch.Generator().manual_seed(0))
+def test_many_short_samples_are_padded_rather_than_masked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base, row = load_base(folder, "float32", CPU), Ragged.of([5, 8, 7, 6, 8])
+    start = torch.randn(row.total, base.config.hidden_size, generator=torch.Generator().manual_seed(0))
 
-    def run(pad: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def run(pads: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        monkeypatch.setattr(RowAttention, "pads", pads)
         x = first = start.clone().requires_grad_()
-        layout = base.layout(x, positions, samples)
+        layout = base.layout(x, row)
         for layer in base.layers:
-            x = base.block(layer, x, layout if pad else replace(layout, padding=None))
+            x = base.block(layer, x, layout)
         x.square().sum().backward()
-        assert bool(layout.masks) != (pad and layout.padding is not None)
+        assert all(padded == pads for _, padded in layout.attend.masks)
         return x.detach(), first.grad
 
+    assert RowAttention(row, False).pads
+    assert not RowAttention(Ragged.of([9, 1, 1]), False).pads  # 3 * 9² products, and 11² with a mask
     for padded, masked in zip(run(True), run(False), strict=True):
         assert (padded - masked).norm() < 1e-4 * masked.norm()  # single elements are rounding
-    one_long = torch.tensor([[0] * 9 + [1, 2]])
-    positions = torch.tensor([[*range(9), 0, 0]])
-    assert base.layout(start[:, :11], positions, one_long).padding is None  # 3 * 9² products, and 11² with a mask
 
 
-def test_varlen_starts_and_windows(ministral: Path) -> None:
-    base = load_base(ministral, "float32", CPU)
-    assert isinstance(base, FrozenBase)
-    samples = torch.tensor([[0, 0, 0, 1, 1, 2]])
-    positions = torch.tensor([[0, 1, 2, 0, 1, 0]])
-    layout = base.layout(torch.zeros(1, 6, 32), positions, samples)
-    assert base._mask(layout, None, torch.float32)[0, 0].int().tolist() == [
+def test_masks_and_windows() -> None:
+    row = Ragged.of([3, 2, 1])
+    assert row.starts.tolist() == [0, 3, 5, 6]
+    attend = RowAttention(row, False)
+    assert attend._seen(None, False).int().tolist() == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
         [1, 1, 1, 0, 0, 0],
@@ -278,9 +275,5 @@ def test_varlen_starts_and_windows(ministral: Path) -> None:
         [0, 0, 0, 1, 1, 0],
         [0, 0, 0, 0, 0, 1],
     ]
-    assert base._mask(layout, 2, torch.float32)[0, 0, 2].int().tolist() == [0, 1, 1, 0, 0, 0]
-    base._flash = True
-    varlen = base.layout(torch.zeros(1, 6, 32), positions, samples).varlen
-    assert varlen is not None
-    assert varlen["cu_seq_lens_q"].tolist() == [0, 3, 5, 6]
-    assert varlen["max_length_k"] == 3
+    assert attend._seen(2, False)[2].int().tolist() == [0, 1, 1, 0, 0, 0]
+    assert attend._seen(2, True).int().tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]

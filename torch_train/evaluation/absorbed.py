@@ -14,10 +14,11 @@ from mlx_hypernet.format.template import affixes, document_ids
 from torch_train.errors import TrainingError
 from torch_train.model.base import load_base
 from torch_train.model.chunking import Chunking
-from torch_train.model.encoder import own_tokens, packed_features
+from torch_train.model.encoder import own_span, packed_features
 from torch_train.model.fetching import fetch_base
 from torch_train.model.generation import Transformers
 from torch_train.model.lora import Adapters, Injected, compose
+from torch_train.model.ragged import Ragged
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord
@@ -77,12 +78,12 @@ class AbsorbingModel:
     def absorb(self, text: str) -> Adapters:
         """The adapter of a document, its chunks cut as the app cuts them: module -> (A (1, L, R, d_in), B alike)."""
         chunks = self._chunking.chunks(document_ids(self.tokenizer, text), Random(0))
-        generated = [self._generate(torch.tensor([chunk], device=self._base.device)) for chunk in chunks]
+        generated = [self._generate(torch.tensor(chunk, device=self._base.device)) for chunk in chunks]
         together: Adapters = {}
         for name in self.hypernet.config.modules:
             a, b = zip(*(pairs[name] for pairs in generated), strict=True)
             together[name] = (torch.cat(a), torch.cat(b))
-        return compose(together, self.hypernet.bias(), per_sample=len(chunks))
+        return compose(together, self.hypernet.bias(), Ragged.of([len(chunks)]))
 
     def answer(self, prompts: Sequence[Sequence[int]], max_tokens: int, adapters: Adapters | None = None) -> list[str]:
         """Greedy answers of the base, with the adapter of a document or without."""
@@ -91,14 +92,10 @@ class AbsorbingModel:
         return [self.tokenizer.decode(answer.ids.tolist(), skip_special_tokens=True).strip() for answer in written]
 
     def _generate(self, ids: torch.Tensor) -> Adapters:
-        hypernet, positions = self.hypernet, torch.arange(ids.shape[1], device=ids.device)[None]
-        samples = torch.zeros_like(ids)
-        features = packed_features(self._base, ids, positions, samples, hypernet.config.layers)
-        own: slice | torch.Tensor = slice(None)
+        hypernet, length = self.hypernet, ids.shape[0]
+        features = packed_features(self._base, ids, Ragged.of([length]).to(ids.device), hypernet.config.layers)
+        own = range(length)
         if not hypernet.config.reads_template:
-            affixes = (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids))
-            own = own_tokens(positions[0], samples[0], affixes)
-        projected = torch.stack(
-            [hypernet.project(hypernet.standardise(feature[own], layer)) for layer, feature in enumerate(features)]
-        )  # (L, T, D)
-        return hypernet.generate(hypernet.read(projected)[None])
+            own = own_span(length, (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids)))
+        read = [feature[own.start : own.stop] for feature in features]
+        return hypernet.generate(hypernet.read_packed(read, Ragged.of([len(own)]).to(ids.device)))

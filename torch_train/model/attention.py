@@ -1,94 +1,102 @@
-"""Attention of packed rows where flash-attention's varlen kernels are missing: every sample by itself, padded.
+"""Attention of packed rows: flash-attention's varlen kernels where installed, else SDPA over padded samples or a mask.
 
 A mask over the whole row costs its length squared: 2,048 tokens of 40 samples take twenty times the products they need.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
-NAME = "packed_sdpa"
+from torch_train.model.ragged import Ragged
 
 
 @dataclass(frozen=True)
-class Padding:
-    """Where the tokens of a packed row are in a batch that has a sample to a row.
+class RowAttention:
+    """Who sees whom in a packed row; made once for all blocks.
 
     Attributes:
-        slots: Place of each token in the flattened batch, (T,); every place is taken once at most.
-        samples: Rows of the batch, M.
-        longest: Its columns.
+        row: The samples of the row.
+        flash: Whether flash-attention's kernels run.
+        masks: (sliding window or None, padded) -> who sees whom, bool; filled on first use.
     """
 
-    slots: Tensor
-    samples: int
-    longest: int
-
-    @classmethod
-    def of(cls, positions: Tensor, samples: Tensor) -> Padding:
-        """The padding of a packed row.
-
-        Args:
-            positions: Position ids, from 0 in every sample, (1, T).
-            samples: Sample of each token, from 0 without gaps, (1, T).
-        """
-        count, longest = int(samples.max()) + 1, int(positions.max()) + 1
-        return cls(samples[0] * longest + positions[0], count, longest)
+    row: Ragged
+    flash: bool
+    masks: dict[tuple[int | None, bool], Tensor] = field(default_factory=dict)
 
     @property
-    def saves(self) -> bool:
-        """Whether fewer products are made than with one mask over the row: not where one sample is far the longest."""
-        return self.samples * self.longest**2 < len(self.slots) ** 2
+    def pads(self) -> bool:
+        """Whether padding makes fewer products than one mask over the row: not where one sample is far the longest."""
+        return self.row.count * self.row.longest**2 < self.row.total**2
 
-    def pad(self, x: Tensor) -> Tensor:
-        """(T, ...) -> (M, longest, ...), 0 where there is no token."""
-        padded = x.new_zeros(self.samples * self.longest, *x.shape[1:]).index_copy(0, self.slots, x)
-        return padded.unflatten(0, (self.samples, self.longest))
+    def __call__(self, module: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """(T, heads, head_dim), keys and values with fewer heads -> (T, heads, head_dim).
 
-    def unpad(self, x: Tensor) -> Tensor:
-        """(M, longest, ...) -> (T, ...)."""
-        return x.flatten(0, 1)[self.slots]
+        Args:
+            module: The attention of a block, for scale, window and soft cap.
+            q: Queries.
+            k: Keys.
+            v: Values.
+        """
+        window = getattr(module, "sliding_window", getattr(module.config, "sliding_window", None))
+        cap = getattr(module, "attn_logit_softcapping", None)
+        if self.flash:
+            return self._flash(module, q, k, v, window, cap)
+        pads = self.pads
+        if pads:
+            q, k, v = (self.row.pad(x).transpose(1, 2) for x in (q, k, v))
+        else:
+            q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
+        seen = None
+        if not pads or cap is not None or (window is not None and self.row.longest > window):
+            seen = self._seen(window, pads)
+        if cap is None:
+            groups = q.shape[1] // k.shape[1]
+            if seen is not None and groups > 1:  # no fused kernel takes both a mask and fewer heads of keys
+                k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
+            x = scaled_dot_product_attention(
+                q, k, v, attn_mask=seen, is_causal=seen is None, scale=module.scaling, enable_gqa=q.shape[1] != k.shape[1]
+            )
+        else:
+            x = capped_attention(q, k, v, seen, module.scaling, cap)
+        x = x.transpose(1, 2)
+        return self.row.unpad(x) if pads else x[0]
+
+    def _seen(self, window: int | None, padded: bool) -> Tensor:
+        """Queries by keys: of a padded sample, or of the whole row."""
+        if (window, padded) not in self.masks:
+            if padded:
+                places = torch.arange(self.row.longest, device=self.row.places.device)
+                distance = places[:, None] - places
+                seen = distance >= 0
+            else:
+                positions, samples = self.row.positions, self.row.samples
+                distance = positions[:, None] - positions
+                seen = (samples[:, None] == samples) & (distance >= 0)
+            self.masks[window, padded] = seen if window is None else seen & (distance < window)
+        return self.masks[window, padded]
+
+    def _flash(self, module: Any, q: Tensor, k: Tensor, v: Tensor, window: int | None, cap: float | None) -> Tensor:
+        from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+        attend = ALL_ATTENTION_FUNCTIONS[module.config._attn_implementation]
+        q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
+        starts, longest = self.row.starts, self.row.longest
+        lengths = {"cu_seq_lens_q": starts, "cu_seq_lens_k": starts, "max_length_q": longest, "max_length_k": longest}
+        options = {"scaling": module.scaling, "sliding_window": window, "softcap": cap}
+        return attend(module, q, k, v, None, dropout=0.0, **options, **lengths)[0][0]
 
 
-def attend(
-    module: torch.nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    padding: Padding | None = None,
-    **others: Any,
-) -> tuple[Tensor, None]:
-    """SDPA, called as transformers calls it: (B, heads, T, head_dim) -> (B, T, heads, head_dim).
-
-    Args:
-        module: The attention of a block.
-        query: Queries; of a packed row (B = 1) where there is `padding`, and so the next two.
-        key: Keys.
-        value: Values.
-        attention_mask: None where there is `padding`: after the last token of a sample nothing is real, so that
-            being causal is mask enough.
-        padding: Of the row; None for attention as ever.
-        others: What transformers passes on.
-    """
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward as sdpa
-
-    if padding is None:
-        return sdpa(module, query, key, value, attention_mask, **others)
-    q, k, v = (padding.pad(x[0].transpose(0, 1)).transpose(1, 2) for x in (query, key, value))
-    padded, _ = sdpa(module, q, k, v, None, **{**others, "is_causal": True})
-    return padding.unpad(padded)[None], None
-
-
-def install(config: Any) -> None:
-    """Let the blocks of a model take `attend` in place of plain SDPA."""
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
-
-    AttentionInterface.register(NAME, attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    config._attn_implementation = NAME
+def capped_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, scale: float, cap: float) -> Tensor:
+    """Gemma 2's: a soft cap between the product and the mask; (B, heads, T, head_dim) -> same."""
+    groups = q.shape[1] // k.shape[1]
+    k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
+    scores = cap * torch.tanh(q @ k.mT * (scale / cap))
+    if seen is not None:
+        scores = scores.masked_fill(~seen, float("-inf"))
+    return scores.softmax(-1, dtype=torch.float32).to(q.dtype) @ v

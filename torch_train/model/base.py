@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from mlx_hypernet.format.vetting import check_base, check_code
 from torch_train.errors import TrainingError, one_line
-from torch_train.model import attention
-from torch_train.model.attention import Padding
+from torch_train.model.attention import RowAttention
+from torch_train.model.block import Rotation, block, normed, rotation
+from torch_train.model.ragged import Ragged
 
 SUPPORTED = ("llama", "ministral3", "mistral3", "mistral", "gemma2", "qwen3")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -33,20 +34,12 @@ class Layout:
     """Where the tokens of a packed row are and what they see; made once for all blocks.
 
     Attributes:
-        positions: Position ids, (1, T).
-        rope: Cosines and sines of these positions.
-        samples: Sample of each token, (1, T).
-        varlen: What a flash-attention kernel needs instead of a mask: where samples begin, and the longest.
-        padding: What SDPA takes instead of a mask where that is less work.
-        masks: Sliding window (None: no window) -> who sees whom, (1, 1, T, T); filled on first use.
+        turns: Rotations of their positions.
+        attend: Who sees whom.
     """
 
-    positions: Tensor
-    rope: tuple[Tensor, Tensor]
-    samples: Tensor
-    varlen: dict[str, Any] | None
-    padding: Padding | None
-    masks: dict[int | None, Tensor]
+    turns: Rotation
+    attend: RowAttention
 
 
 class FrozenBase:
@@ -61,10 +54,6 @@ class FrozenBase:
         self.config = model.config.get_text_config()
         self.decoder = getattr(model.model, "language_model", model.model)
         self._flash = "flash" in str(self.config._attn_implementation)
-        self._eager = self.config._attn_implementation == "eager"
-        self._sdpa = self.config._attn_implementation in ("sdpa", attention.NAME)
-        if self._sdpa:
-            attention.install(self.config)
 
     @property
     def shape(self) -> dict[str, Any]:
@@ -88,62 +77,31 @@ class FrozenBase:
         return self.decoder.norm.weight.device
 
     def embed(self, ids: Tensor) -> Tensor:
-        """Token ids (1, T) -> (1, T, hidden), with the base's own embedding scale."""
+        """Token ids (T,) -> (T, hidden), with the base's own embedding scale."""
         return self.decoder.embed_tokens(ids)
 
-    def layout(self, x: Tensor, positions: Tensor, samples: Tensor) -> Layout:
+    def layout(self, x: Tensor, row: Ragged) -> Layout:
         """Prepare a packed row.
 
         Args:
-            x: Its embeddings, (1, T, hidden): for their dtype.
-            positions: Position ids, restarting with every sample, (1, T).
-            samples: Sample of each token, (1, T); the tokens of a sample lie side by side.
+            x: Its embeddings, (T, hidden): for their dtype.
+            row: Its samples.
         """
-        rope = self.decoder.rotary_emb(x, position_ids=positions)
-        padding = Padding.of(positions, samples) if self._sdpa else None
-        if padding is not None and not padding.saves:
-            padding = None
-        return Layout(positions, rope, samples, _varlen(samples) if self._flash else None, padding, {})
+        return Layout(rotation(self.decoder.rotary_emb, x, row.positions, self.config), RowAttention(row, self._flash))
 
     def block(self, layer: nn.Module, x: Tensor, layout: Layout) -> Tensor:
-        """One block over a packed row: (1, T, hidden) -> same."""
-        window = getattr(layer.self_attn, "sliding_window", getattr(self.config, "sliding_window", None))
-        mask, instead = None, layout.varlen or {}
-        if layout.padding is not None and (window is None or layout.padding.longest <= window):
-            instead = {"padding": layout.padding}
-        if not instead:
-            if window not in layout.masks:
-                layout.masks[window] = self._mask(layout, window, x.dtype)
-            mask = layout.masks[window]
-        return layer(x, attention_mask=mask, position_ids=layout.positions, position_embeddings=layout.rope, **instead)
+        """One block over a packed row: (T, hidden) -> same."""
+        return block(layer, x, layout.turns, layout.attend)
 
     def norm(self, x: Tensor) -> Tensor:
         """The final norm."""
-        return self.decoder.norm(x)
+        return normed(self.decoder.norm, x)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Normed hidden states (N, hidden) -> (N, vocabulary), with the base's own soft cap."""
         logits = self.model.lm_head(hidden)
         cap = getattr(self.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
-
-    def _mask(self, layout: Layout, window: int | None, dtype: torch.dtype) -> Tensor:
-        samples, positions = layout.samples[0], layout.positions[0]
-        distance = positions[:, None] - positions[None, :]
-        seen = (samples[:, None] == samples[None, :]) & (distance >= 0)
-        if window is not None:
-            seen &= distance < window
-        if self._eager:  # as a term, since Gemma's soft cap comes between the product and the mask
-            return torch.zeros_like(seen, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[None, None]
-        return seen[None, None]
-
-
-def _varlen(samples: Tensor) -> dict[str, Any]:
-    """Cumulative lengths of the samples, as flash-attention's varlen kernels take them."""
-    lengths = torch.unique_consecutive(samples[0], return_counts=True)[1]
-    starts = torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
-    longest = int(lengths.max())
-    return {"cu_seq_lens_q": starts, "cu_seq_lens_k": starts, "max_length_q": longest, "max_length_k": longest}
 
 
 def base_config(folder: Path) -> Any:

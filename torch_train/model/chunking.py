@@ -39,6 +39,11 @@ class Chunking:
         if self.max_tokens < 1 or not 1 <= self.min_tokens <= self.max_tokens:
             raise ValueError(f"chunks of {self.min_tokens} to {self.max_tokens} tokens are not valid")
 
+    @property
+    def affixes(self) -> tuple[int, int]:
+        """Number of the template's tokens before and after each chunk."""
+        return len(self.prefix_ids), len(self.suffix_ids)
+
     def chunks(self, ids: Sequence[int], draw: random.Random) -> list[list[int]]:
         """Cut a templated document; no token is lost.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from torch_train.model.base import FrozenBase
+    from torch_train.model.ragged import Ragged
 
 
 @torch.no_grad()
@@ -40,32 +41,24 @@ def layer_features(model: Any, ids: Tensor, mask: Tensor) -> Tensor:
     return torch.stack(features, dim=1)
 
 
-def own_tokens(positions: Tensor, samples: Tensor, affixes: tuple[int, int]) -> Tensor:
-    """Which tokens of a packed row are the documents' own, and not the chat template's around each chunk.
+def own_span(length: int, affixes: tuple[int, int]) -> range:
+    """Which tokens of a chunk are the document's own, and not the chat template's around it.
 
     Args:
-        positions: Position ids, restarting with every chunk, (T,).
-        samples: Chunk of each token, (T,).
+        length: Tokens of the chunk.
         affixes: Number of the template's tokens before and after each chunk. A chunk with no others is kept whole.
-
-    Returns:
-        (T,) bool.
     """
     before, after = affixes
-    lengths = torch.bincount(samples)[samples]
-    return ((positions >= before) & (positions < lengths - after)) | (lengths <= before + after)
+    return range(before, length - after) if length > before + after else range(length)
 
 
-def packed_features(
-    base: FrozenBase, ids: Tensor, positions: Tensor, samples: Tensor, layers: range | None = None
-) -> Iterator[Tensor]:
+def packed_features(base: FrozenBase, ids: Tensor, row: Ragged, layers: range | None = None) -> Iterator[Tensor]:
     """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
 
     Args:
         base: The base, or its quantised copy.
-        ids: Token ids of all chunks side by side, (1, T).
-        positions: Position ids, restarting with every chunk, (1, T).
-        samples: Chunk of each token, (1, T).
+        ids: Token ids of all chunks side by side, (T,).
+        row: The chunks.
         layers: The blocks whose features are wanted, side by side; None for all.
 
     Yields:
@@ -75,12 +68,12 @@ def packed_features(
     layers = range(last + 1) if layers is None else layers
     with torch.no_grad():
         x = base.embed(ids)
-        layout = base.layout(x, positions, samples)
+        layout = base.layout(x, row)
     for index, layer in enumerate(base.layers[: layers.stop]):
         if index in layers:
             with torch.no_grad():  # not around the yield: the caller may need gradients
                 feature = base.norm(x) if index == last else x
-            yield feature[0]
+            yield feature
         if index < layers.stop - 1:
             with torch.no_grad():
                 x = base.block(layer, x, layout)

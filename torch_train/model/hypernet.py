@@ -9,6 +9,7 @@ Shapes: B contexts, L layers of the base, T tokens, M target modules, r rank, D 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -17,6 +18,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from mlx_hypernet.format.config import HypernetConfig
+from torch_train.model.norm import RMSNorm
+from torch_train.model.ragged import Ragged
 
 # Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
 recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
@@ -24,6 +27,7 @@ recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
 FEATURE_BOUND = 8.0  # standard deviations; a few dimensions of raw hidden states are thousands wide
+SLAB = 8192  # tokens, of some layers together, that are projected at once: what is inside is the largest of all
 
 
 class GatedMLP(nn.Module):
@@ -52,14 +56,23 @@ class CrossAttention(nn.Module):
         self.v_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
 
-    def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
-        """Latents (N, Q, D), context (N, T, D), mask (N, T) with True for tokens to read -> (N, Q, D)."""
+    def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
+        """Latents (N, Q, D) read the context, and become (N, Q, D) again.
+
+        Args:
+            latents: What asks.
+            context: (N, T, D); or packed, (L, C, D), the chunks of L layers, and N = L * S.
+            mask: (N, 1, 1, T), True for tokens to read; None for all.
+            row: The chunks of a packed context: keys and values are padded, not what they are made from.
+        """
         n, num_queries, _ = latents.shape
         kv_heads, head_dim = self.num_kv_heads, self.head_dim
         q = self.q_proj(latents).view(n, num_queries, kv_heads, -1, head_dim).permute(0, 2, 3, 1, 4)
-        k = self.k_proj(context).view(n, -1, kv_heads, head_dim).transpose(1, 2)
-        v = self.v_proj(context).view(n, -1, kv_heads, head_dim).transpose(1, 2)
-        mask = None if mask is None else mask[:, None, None, :]
+        k, v = self.k_proj(context), self.v_proj(context)
+        if row is not None:
+            k, v = row.pad(k, dim=1), row.pad(v, dim=1)
+        k = k.reshape(n, -1, kv_heads, head_dim).transpose(1, 2)
+        v = v.reshape(n, -1, kv_heads, head_dim).transpose(1, 2)
         # Nothing is causal, so query heads that share a key head are just more queries: no keys are repeated.
         x = functional.scaled_dot_product_attention(q.flatten(2, 3), k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
@@ -72,17 +85,17 @@ class PerceiverBlock(nn.Module):
     def __init__(self, config: HypernetConfig) -> None:
         super().__init__()
         size = config.latent_size
-        self.latents_norm = nn.RMSNorm(size, eps=RMS_EPS)
-        self.context_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.latents_norm = RMSNorm(size, eps=RMS_EPS)
+        self.context_norm = RMSNorm(size, eps=RMS_EPS)
         self.attention = CrossAttention(config)
-        self.post_attention_norm = nn.RMSNorm(size, eps=RMS_EPS)
-        self.pre_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.post_attention_norm = RMSNorm(size, eps=RMS_EPS)
+        self.pre_mlp_norm = RMSNorm(size, eps=RMS_EPS)
         self.mlp = GatedMLP(size, MLP_FACTOR * size, size)
-        self.post_mlp_norm = nn.RMSNorm(size, eps=RMS_EPS)
+        self.post_mlp_norm = RMSNorm(size, eps=RMS_EPS)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None) -> Tensor:
-        """Latents x (N, Q, D), context (N, T, D), mask (N, T) -> (N, Q, D)."""
-        attended = self.attention(self.latents_norm(x), self.context_norm(context), mask)
+    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
+        """Latents x (N, Q, D) -> (N, Q, D); the rest as `CrossAttention` takes it."""
+        attended = self.attention(self.latents_norm(x), self.context_norm(context), mask, row)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
 
@@ -94,13 +107,27 @@ class Perceiver(nn.Module):
         super().__init__()
         self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size))
         self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(num_blocks))
-        self.norm = nn.RMSNorm(config.latent_size, eps=RMS_EPS)
+        self.norm = RMSNorm(config.latent_size, eps=RMS_EPS)
 
-    def forward(self, context: Tensor, mask: Tensor | None = None, recompute: bool = False) -> Tensor:
-        """Context (N, T, D) -> (N, num_latents, D); `recompute` drops the blocks' activations until backward."""
-        x = self.latents.expand(context.shape[0], -1, -1)
+    def forward(
+        self, context: Tensor, mask: Tensor | None = None, row: Ragged | None = None, recompute: bool = False
+    ) -> Tensor:
+        """The context -> (N, num_latents, D).
+
+        Args:
+            context: (N, T, D), or packed, (L, C, D).
+            mask: (N, T) of a padded context, True for tokens to read.
+            row: The chunks of a packed one.
+            recompute: Drops the blocks' activations until backward.
+        """
+        count = len(context)
+        if row is not None:
+            mask = None if row.full else row.mask.repeat(count, 1)
+            count *= row.count
+        mask = None if mask is None else mask[:, None, None]
+        x = self.latents.expand(count, -1, -1)
         for block in self.blocks:
-            x = recomputed(block, x, context, mask) if recompute else block(x, context, mask)
+            x = recomputed(block, x, context, mask, row) if recompute else block(x, context, mask, row)
         return self.norm(x)
 
 
@@ -197,11 +224,17 @@ class HyperNetwork(nn.Module):
         latents = self.read(self.project(features.flatten(0, 1)), mask)
         return self.generate(latents.unflatten(0, (batch, layers)))
 
-    def standardise(self, features: Tensor, layer: int) -> Tensor:
-        """Features of one adapted layer, (..., hidden), brought to mean 0 and deviation 1, cut at `FEATURE_BOUND`."""
+    def standardise(self, features: Tensor, layers: int | slice) -> Tensor:
+        """Features brought to mean 0 and deviation 1, cut at `FEATURE_BOUND`.
+
+        Args:
+            features: (..., T, hidden), of one adapted layer; or of some, (layers, T, hidden).
+            layers: Which.
+        """
         if not self.config.feature_norm:
             return features
-        normed = (features.float() - self.feature_mean[layer]) / self.feature_deviation[layer]
+        mean, deviation = (part[layers].unsqueeze(-2) for part in (self.feature_mean, self.feature_deviation))
+        normed = (features.float() - mean) / deviation
         return normed.clamp(-FEATURE_BOUND, FEATURE_BOUND).to(features.dtype)
 
     def project(self, features: Tensor) -> Tensor:
@@ -213,11 +246,30 @@ class HyperNetwork(nn.Module):
                 return recomputed(self.modality_projection, features)
             return self.modality_projection(features)
 
-    def read(self, context: Tensor, mask: Tensor | None = None) -> Tensor:
-        """The Perceiver over projected chunks, of any layers: (N, T, D), mask (N, T) -> (N, M * r, D) in fp32."""
+    def read(self, context: Tensor, mask: Tensor | None = None, row: Ragged | None = None) -> Tensor:
+        """The Perceiver over projected chunks, as its `forward` takes them -> (N, M * r, D) in fp32."""
         with self._autocast(context):
-            latents = self.encoder(context, mask, self.recompute)
-            return self.decoder(latents, None, self.recompute).float()
+            latents = self.encoder(context, mask, row, self.recompute)
+            return self.decoder(latents, recompute=self.recompute).float()
+
+    def read_packed(self, features: Sequence[Tensor], row: Ragged) -> Tensor:
+        """Projection and Perceiver over packed chunks.
+
+        Args:
+            features: Of each adapted layer, (C, hidden).
+            row: The chunks.
+
+        Returns:
+            (S, L, M * r, D) in fp32.
+        """
+        step = max(1, SLAB // max(1, row.total))
+        with self._autocast(features[0]):  # around all of it: weights are cast once
+            slabs = []
+            for start in range(0, len(features), step):
+                layers = slice(start, start + step)
+                slabs.append(self.project(self.standardise(torch.stack(list(features[layers])), layers)))
+            latents = self.read(torch.cat(slabs) if len(slabs) > 1 else slabs[0], row=row)
+        return latents.unflatten(0, (len(features), row.count)).transpose(0, 1)
 
     def generate(self, latents: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
         """From what the Perceiver read, (B, L, M * r, D), to the pairs that `forward` returns."""

@@ -1,7 +1,7 @@
-"""Generated adapters inside a transformers model: one for each row of a batch, or for each sample of a packed row.
+"""Generated adapters inside a transformers model: one for each row of a batch, or for each group of a packed row.
 
-A packed row is cut where another group of contexts begins: each part runs with the chunks of its group, and all of it
-with the bias pair. So samples may have different numbers of chunks, and nothing is gathered, padded or masked.
+A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks and the bias
+pair on the rank axis, and all parts in one batched product.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from torch_train.model.ragged import Ragged
+
 Adapters = dict[str, tuple[Tensor, Tensor]]  # module -> (A (B, L, r, d_in), B (B, L, r, d_out))
 
 
@@ -21,43 +23,30 @@ class Groups:
     """Which tokens of a packed row see which chunks: both lie in the order of the groups that they belong to.
 
     Attributes:
-        tokens: Number of tokens of each group.
-        chunks: Number of chunks of each group.
+        tokens: The tokens of each group.
+        chunks: The chunks of each group.
     """
 
-    tokens: list[int]
-    chunks: list[int]
+    tokens: Ragged
+    chunks: Ragged
 
-    @classmethod
-    def of(cls, tokens: Tensor, chunks: Tensor) -> Groups:
-        """From the group of each token (T,) and of each chunk (S,), both in ascending order."""
-        count = int(chunks.max()) + 1
-        return cls(torch.bincount(tokens, minlength=count).tolist(), torch.bincount(chunks, minlength=count).tolist())
+    def to(self, device: torch.device | str) -> Groups:
+        """The same on another device."""
+        return Groups(self.tokens.to(device), self.chunks.to(device))
 
 
 @dataclass(frozen=True)
 class PackedPair:
-    """What one linear map of a packed row is adapted by: A (S, r, d_in), B (S, r, d_out), and the bias pair (r, d)."""
+    """What one linear map of a packed row is adapted by: A (G, R, d_in), B (G, R, d_out), one pair for each group."""
 
     a: Tensor
     b: Tensor
-    bias_a: Tensor
-    bias_b: Tensor
-    groups: Groups
+    tokens: Ragged
 
-    def delta(self, x: Tensor) -> Tensor:
-        """Each token x Aᵀ B, with its own chunks and the bias pair: (1, T, d_in) -> (1, T, d_out), in fp32."""
-        x = x.float()
-        parts = [
-            (tokens @ a.flatten(0, 1).mT) @ b.flatten(0, 1)
-            for tokens, a, b in zip(
-                x[0].split(self.groups.tokens),
-                self.a.float().split(self.groups.chunks),
-                self.b.float().split(self.groups.chunks),
-                strict=True,
-            )
-        ]
-        return torch.cat(parts)[None] + (x @ self.bias_a.float().mT) @ self.bias_b.float()
+    def delta(self, x: Tensor, scale: float) -> Tensor:
+        """Each token scale * (x Aᵀ) B, with its group's pair: (T, d_in) -> (T, d_out), in fp32."""
+        low = torch.bmm(self.tokens.pad(x).float(), self.a.float().mT)
+        return self.tokens.unpad(torch.bmm(low * scale, self.b.float()))
 
 
 class LoRALinear(nn.Module):
@@ -74,16 +63,16 @@ class LoRALinear(nn.Module):
         self.pair: tuple[Tensor, Tensor] | PackedPair | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, d_in) -> (B, T, d_out); the delta in fp32, cast to the base's dtype."""
+        """(B, T, d_in) -> (B, T, d_out), or of a packed row (T, ...); the delta in fp32, cast to the base's dtype."""
         y = self.linear(x)
         if self.pair is None:
             return y
         if isinstance(self.pair, PackedPair):
-            delta = self.pair.delta(x)
+            delta = self.pair.delta(x, self.scale)
         else:
             a, b = self.pair  # (B, r, d_in), (B, r, d_out)
-            delta = (x.float() @ a.float().mT) @ b.float()
-        return y + (self.scale * delta).to(y.dtype)
+            delta = self.scale * ((x.float() @ a.float().mT) @ b.float())
+        return y + delta.to(y.dtype)
 
 
 class Injected:
@@ -131,49 +120,51 @@ class Injected:
                     site.pair = None
 
     @contextmanager
-    def adapted_layer(self, layer: int, chunks: Adapters, bias: Adapters, groups: Groups) -> Iterator[None]:
-        """Within this context, an adapted block runs a packed row with the adapters of its samples.
+    def adapted_layer(self, layer: int, pairs: Adapters, tokens: Ragged) -> Iterator[None]:
+        """Within this context, an adapted block runs a packed row with the adapters of its groups.
 
         For one block alone, so that gradient checkpointing can run it again with the same adapters.
 
         Args:
             layer: Number of the block among the adapted ones.
-            chunks: Module -> (A (S, r, d_in), B (S, r, d_out)), of every chunk, in this layer.
-            bias: Module -> (A (r, d_in), B (r, d_out)), in this layer.
-            groups: Which tokens see which chunks.
+            pairs: Module -> (A (G, R, d_in), B (G, R, d_out)), of every group, in this layer.
+            tokens: The tokens of each group.
         """
-        sites = [self._sites[name][self._first + layer] for name in chunks]
+        sites = [self._sites[name][self._first + layer] for name in pairs]
         try:
-            for site, (a, b), (bias_a, bias_b) in zip(sites, chunks.values(), bias.values(), strict=True):
-                site.pair = PackedPair(a, b, bias_a, bias_b, groups)
+            for site, (a, b) in zip(sites, pairs.values(), strict=True):
+                site.pair = PackedPair(a, b, tokens)
             yield
         finally:
             for site in sites:
                 site.pair = None
 
 
-def by_layer(adapters: Adapters, axis: int) -> list[Adapters]:
+def by_layer(adapters: Adapters) -> list[Adapters]:
     """Adapters taken apart along their layer axis at once: a slice for each layer would cost backward all of them."""
-    sides = {name: (a.unbind(axis), b.unbind(axis)) for name, (a, b) in adapters.items()}
+    sides = {name: (a.unbind(1), b.unbind(1)) for name, (a, b) in adapters.items()}
     layers = len(next(iter(sides.values()))[0])
     return [{name: (a[layer], b[layer]) for name, (a, b) in sides.items()} for layer in range(layers)]
 
 
-def compose(chunks: Adapters, bias: Adapters, per_sample: int = 1) -> Adapters:
-    """Concatenate each sample's chunks on the rank axis and append the bias pair once.
+def compose(chunks: Adapters, bias: Adapters, groups: Ragged | None = None) -> Adapters:
+    """Concatenate each group's chunks on the rank axis and append the bias pair once; groups with fewer get zeros.
 
     Args:
-        chunks: Module -> (A (B * per_sample, L, r, d_in), B alike), the chunks of one sample side by side.
+        chunks: Module -> (A (S, L, r, d_in), B alike), the chunks of one group side by side.
         bias: Module -> (A (L, r, d_in), B (L, r, d_out)).
-        per_sample: Number of chunks of each sample.
+        groups: The chunks of each group; None for each chunk alone.
 
     Returns:
-        Module -> (A (B, L, r * (per_sample + 1), d_in), B alike).
+        Module -> (A (G, L, r * (longest + 1), d_in), B alike).
     """
 
     def joined(parts: Tensor, last: Tensor) -> Tensor:
-        samples = parts.unflatten(0, (-1, per_sample)).transpose(1, 2).flatten(2, 3)  # (B, L, per_sample * r, d)
-        return torch.cat([samples, last.expand(len(samples), *last.shape)], dim=2)
+        grouped = parts[:, None] if groups is None else groups.pad(parts)  # (G, longest, L, r, d)
+        if groups is not None and not groups.full:
+            grouped = grouped * groups.mask[:, :, None, None, None]
+        ranks = grouped.transpose(1, 2).flatten(2, 3)
+        return torch.cat([ranks, last.expand(len(ranks), *last.shape)], dim=2)
 
     return {
         name: (joined(a, bias[name][0]), joined(b, bias[name][1]))

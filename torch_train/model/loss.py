@@ -8,20 +8,22 @@ from torch import Tensor
 from torch_train.model.lora import Adapters
 
 
-def group_mean(values: Tensor, groups: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Mean of the values of each group, and which groups have any.
+def group_mean(values: Tensor, weights: Tensor, groups: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Weighted mean of the values of each group, and which groups have any.
 
     Args:
         values: (N,).
+        weights: Of each value, (N,); 0 leaves it out.
         groups: Group of each value, 0 .. count-1, (N,).
         count: Number of groups.
 
     Returns:
-        (means (count,), 0 for empty groups; present (count,) bool).
+        (means (count,), 0 for empty groups; present (count,), 1 or 0).
     """
-    sums = values.new_zeros(count).index_add(0, groups, values)
-    sizes = values.new_zeros(count).index_add(0, groups, torch.ones_like(values))
-    return sums / sizes.clamp(min=1), sizes > 0
+    sums = values.new_zeros(count).index_add(0, groups, values * weights)
+    sizes = values.new_zeros(count).index_add(0, groups, weights)
+    present = (sizes > 0).to(values.dtype)
+    return sums / torch.where(sizes > 0, sizes, 1.0), present
 
 
 def token_losses(logits: Tensor, teacher_ids: Tensor, teacher_log_probabilities: Tensor) -> Tensor:
@@ -48,35 +50,38 @@ def cross_entropies(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.logsumexp(-1) - logits.gather(-1, targets[:, None])[:, 0]
 
 
-def answer_losses(per_token: Tensor, answers: Tensor, count: int) -> Tensor:
+def answer_losses(per_token: Tensor, answers: Tensor, count: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Mean over the tokens of each answer: every question weighs the same, whatever context it belongs to.
 
     Args:
         per_token: Losses of the answers' tokens, (N,).
         answers: Answer that each token belongs to, (N,).
         count: Number of answers.
+        weights: Of each token within its answer, (N,); None for all alike.
 
     Returns:
-        One loss for each answer that has tokens.
+        (losses (count,), 0 for answers without tokens; present (count,), 1 or 0).
     """
-    per_answer, answered = group_mean(per_token, answers, count)
-    return per_answer[answered]
+    return group_mean(per_token, torch.ones_like(per_token) if weights is None else weights, answers, count)
 
 
-def context_losses(per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tensor:
+def context_losses(
+    per_token: Tensor, answers: Tensor, contexts: Tensor, count: int, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Mean per answer, then mean per context: the averaging of the reference trainer.
 
     Args:
         per_token: Losses of the answers' tokens, (N,).
         answers: Answer that each token belongs to, (N,).
         contexts: Context that each answer belongs to, (answers,).
+        count: Number of contexts.
+        weights: Of each token within its answer, (N,); None for all alike.
 
     Returns:
-        One loss for each context that has answers. Answers without tokens do not count.
+        (losses (count,), 0 for contexts without answers; present (count,), 1 or 0). Answers without tokens do not count.
     """
-    per_answer, answered = group_mean(per_token, answers, len(contexts))
-    per_context, present = group_mean(per_answer[answered], contexts[answered], int(contexts.max()) + 1)
-    return per_context[present]
+    per_answer, answered = answer_losses(per_token, answers, len(contexts), weights)
+    return group_mean(per_answer, answered, contexts, count)
 
 
 def first_tokens(answers: Tensor) -> Tensor:
@@ -93,7 +98,8 @@ def distillation_loss(
 ) -> Tensor:
     """Mean over the contexts of one batch: `token_losses`, averaged as `context_losses` does; a scalar."""
     per_token = token_losses(logits, teacher_ids, teacher_log_probabilities)
-    return context_losses(per_token, answers, contexts).mean()
+    losses, present = context_losses(per_token, answers, contexts, int(contexts.max()) + 1)
+    return losses.sum() / present.sum()
 
 
 def magnitude(chunks: Adapters, bias: Adapters, groups: Tensor, weights: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from torch_train.model.encoder import layer_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.model.lora import Injected, compose
 from torch_train.model.loss import distillation_loss
+from torch_train.model.ragged import Ragged
 from torch_train.nano import base as base_stage
 from torch_train.nano import pool
 from torch_train.nano.base import answer_logits, answer_loss, decision_loss, exact
@@ -102,7 +103,8 @@ def absorb_notes(
     ids, log_probabilities = teacher.top()
     asked = closed_rows(_merge(items, per_sample)).to(device)
     document, mask = (tensor.to(device) for tensor in document_rows(items))
-    generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), per_sample)
+    together = Ragged.of([per_sample] * (len(items) // per_sample))
+    generated = compose(hypernet(layer_features(base, document, mask), mask), hypernet.bias(), together)
     contexts = torch.tensor([row for row, item in enumerate(items) for _ in item.turns], device=device)
     with adapters.adapted(generated):
         logits = answer_logits(base, asked)

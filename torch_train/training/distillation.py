@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from torch_train.model.base import FrozenBase
-from torch_train.model.encoder import own_tokens, packed_features
+from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork, recomputed
-from torch_train.model.lora import Adapters, Groups, Injected, by_layer
+from torch_train.model.lora import Adapters, Injected, by_layer, compose
 from torch_train.model.loss import (
     answer_losses,
     context_losses,
@@ -21,7 +21,10 @@ from torch_train.model.loss import (
     magnitude,
     token_losses,
 )
+from torch_train.model.ragged import Ragged
 from torch_train.training.packing import PackedBatch
+
+LOGITS = 2**26  # numbers of the student's logits that are held at once: 256 MB in fp32, and as much again in backward
 
 
 class Losses(NamedTuple):
@@ -55,7 +58,6 @@ class DistillationModel(nn.Module):
         base: What the adapters are for.
         encoder: What reads the contexts: the base itself, or its quantised copy.
         recompute: Gradient checkpointing of the base's blocks, the projection and the Perceiver.
-        affixes: Number of the chat template's tokens before and after every chunk.
         neftune: Strength of the noise on the student's embeddings (arXiv 2310.05914); 0 for none.
         loss: Imitate the teacher's distribution, or learn the answers' own tokens.
         weight: What counts once: a context with all its questions, or each question.
@@ -69,7 +71,6 @@ class DistillationModel(nn.Module):
         encoder: FrozenBase,
         *,
         recompute: bool,
-        affixes: tuple[int, int] = (0, 0),
         neftune: float = 0.0,
         loss: Literal["distillation", "cross_entropy"] = "distillation",
         weight: Literal["context", "question"] = "context",
@@ -81,7 +82,7 @@ class DistillationModel(nn.Module):
         self._frozen = (base, encoder)
         config = hypernet.config
         self._injected = Injected(base.layers, tuple(config.modules), config.scale, config.first_layer)
-        self.recompute, self._affixes, self._neftune = recompute, affixes, neftune
+        self.recompute, self._neftune = recompute, neftune
         self._loss, self._weight, self._precision = loss, weight, precision
 
     def forward(self, batch: PackedBatch, noise: torch.Generator | None = None, *, swapped: bool = False) -> Losses:
@@ -98,23 +99,15 @@ class DistillationModel(nn.Module):
             chunks = self.read(batch)
             if swapped:
                 chunks = {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()}
-            hidden = self._student(batch, chunks, noise)
-            logits = self._frozen[0].logits(hidden[0, batch.predicts])
-        if self._loss == "distillation":
-            per_token = token_losses(logits, batch.teacher_ids, batch.teacher_log_probabilities)
-        else:
-            per_token = cross_entropies(logits, batch.targets)
-        first = first_tokens(batch.answers)
-        return Losses(
-            self._sum(per_token, batch.answers, batch.input_contexts),
-            self._sum(per_token[first], batch.answers[first], batch.input_contexts),
-            self._magnitude(batch, chunks),
-        )
+            per_token = self._token_losses(self._student(batch, chunks, noise), batch)
+        first = first_tokens(batch.answers).to(per_token.dtype)
+        return Losses(self._sum(per_token, batch), self._sum(per_token, batch, first), self._magnitude(batch, chunks))
 
-    def _sum(self, per_token: Tensor, answers: Tensor, contexts: Tensor) -> Tensor:
+    def _sum(self, per_token: Tensor, batch: PackedBatch, weights: Tensor | None = None) -> Tensor:
         if self._weight == "question":
-            return answer_losses(per_token, answers, len(contexts)).sum()
-        return context_losses(per_token, answers, contexts).sum()
+            return answer_losses(per_token, batch.answers, len(batch.input_contexts), weights)[0].sum()
+        contexts = len(batch.context_groups)
+        return context_losses(per_token, batch.answers, batch.input_contexts, contexts, weights)[0].sum()
 
     def _magnitude(self, batch: PackedBatch, chunks: Adapters) -> Tensor:
         groups = batch.context_groups
@@ -127,38 +120,46 @@ class DistillationModel(nn.Module):
 
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
-        # Projected at once, layer by layer: 512 columns of each feature are kept rather than all hidden ones.
-        samples, features = self.features(batch)
-        projected = torch.stack(
-            [self.hypernet.project(self.hypernet.standardise(feature, layer)) for layer, feature in enumerate(features)]
-        )
-        context, mask = pad_chunks(projected, samples, len(batch.chunk_contexts))
-        layers = len(projected)
-        latents = self.hypernet.read(context.flatten(0, 1), mask.repeat_interleave(layers, dim=0))
-        return self.hypernet.generate(latents.unflatten(0, (-1, layers)))
+        row, features = self.features(batch)
+        return self.hypernet.generate(self.hypernet.read_packed(list(features), row))
 
-    def features(self, batch: PackedBatch) -> tuple[Tensor, Iterator[Tensor]]:
-        """What the Perceiver reads of a batch: the chunk of each token (C,), and per adapted layer (C, hidden)."""
-        config, samples = self.hypernet.config, batch.context_samples
-        features = packed_features(self._frozen[1], batch.context_ids, batch.context_positions, samples, config.layers)
+    def features(self, batch: PackedBatch) -> tuple[Ragged, Iterator[Tensor]]:
+        """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, hidden)."""
+        config = self.hypernet.config
+        features = packed_features(self._frozen[1], batch.context_ids[0], batch.chunks, config.layers)
         if config.reads_template:
-            return samples[0], features
-        own = own_tokens(batch.context_positions[0], samples[0], self._affixes)
-        return samples[0, own], (feature[own] for feature in features)
+            return batch.chunks, features
+        return batch.own_chunks, (feature.index_select(0, batch.own_tokens) for feature in features)
+
+    def _token_losses(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
+        """Of each answer token, (N,); where the logits of all would be large, in slabs that are made twice."""
+        base = self._frozen[0]
+
+        def losses(hidden: Tensor, ids: Tensor, log_probabilities: Tensor, targets: Tensor) -> Tensor:
+            logits = base.logits(hidden)
+            if self._loss == "cross_entropy":
+                return cross_entropies(logits, targets)
+            return token_losses(logits, ids, log_probabilities)
+
+        said = (batch.teacher_ids, batch.teacher_log_probabilities, batch.targets)
+        parts = (hidden.index_select(0, batch.predicts), *said)
+        rows = max(1, LOGITS // base.config.vocab_size)
+        if len(batch.predicts) <= rows:
+            return losses(*parts)
+        slabs = zip(*(part.split(rows) for part in parts), strict=True)
+        return torch.cat([recomputed(losses, *slab) for slab in slabs])
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
         base = self._frozen[0]
-        pairs, biases = by_layer(chunks, 1), by_layer(self.hypernet.bias(), 0)
-        asked = batch.input_contexts[batch.input_samples[0]]
-        groups = Groups.of(batch.context_groups[asked], batch.context_groups[batch.chunk_contexts])
+        pairs = by_layer(compose(chunks, self.hypernet.bias(), batch.groups.chunks))
         with torch.no_grad():
-            x = base.embed(batch.input_ids)
-            layout = base.layout(x, batch.input_positions, batch.input_samples)
+            x = base.embed(batch.input_ids[0])
+            layout = base.layout(x, batch.inputs)
             if noise is not None and self._neftune:
                 x = x + neftune_noise(x, self._neftune, noise)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, pairs[index], biases[index], groups):
+            with self._injected.adapted_layer(index, pairs[index], batch.groups.tokens):
                 return base.block(layer, x, layout)
 
         adapted = self.hypernet.config.layers
@@ -172,28 +173,10 @@ class DistillationModel(nn.Module):
         return base.norm(x)
 
 
-def pad_chunks(projected: Tensor, samples: Tensor, chunks: int) -> tuple[Tensor, Tensor]:
-    """From packed to padded: the Perceiver reads every chunk by itself.
-
-    Args:
-        projected: (L, C, D), the chunks of a batch one after the other.
-        samples: Chunk of each token, (C,).
-        chunks: Their number, S.
-
-    Returns:
-        ((S, L, longest, D), mask (S, longest) with True for real tokens).
-    """
-    lengths = torch.bincount(samples, minlength=chunks)
-    columns = torch.arange(int(lengths.max()), device=samples.device)
-    mask = columns[None] < lengths[:, None]
-    source = (lengths.cumsum(0) - lengths)[:, None] + columns[None]
-    return projected[:, source.where(mask, source.new_zeros(()))].transpose(0, 1), mask
-
-
 def neftune_noise(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Uniform noise of NEFTune, +-strength / sqrt(T * hidden).
 
     T is the length of the packed row: so does the hook of transformers' Trainer that the reference uses.
     """
-    bound = strength / (x.shape[1] * x.shape[2]) ** 0.5
+    bound = strength / (x.shape[-2] * x.shape[-1]) ** 0.5
     return torch.empty_like(x).uniform_(-bound, bound, generator=generator)

@@ -16,6 +16,9 @@ from torch import Tensor
 
 from torch_train.errors import DataError
 from torch_train.model.chunking import Chunking
+from torch_train.model.encoder import own_span
+from torch_train.model.lora import Groups
+from torch_train.model.ragged import Ragged
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.weighting import repeated
 
@@ -28,13 +31,14 @@ class PackedBatch:
 
     Attributes:
         context_ids: chunks one after the other, (1, C).
-        context_positions: position ids, from 0 in every chunk, (1, C).
-        context_samples: chunk of each token, 0..S-1, (1, C).
+        chunks: the chunks of these tokens.
+        own_tokens: tokens that are the documents' own, and not the chat template's, (O,).
+        own_chunks: the chunks of these alone.
         chunk_contexts: context of each chunk, 0..K-1 without gaps, in order, (S,).
         context_groups: contexts with the same number are absorbed together: their inputs see the adapters of all, (K,).
+        groups: the inputs' tokens and the chunks of each group.
         input_ids: inputs one after the other: question and answer, without the answer's last token, (1, T).
-        input_positions: position ids, from 0 in every input, (1, T).
-        input_samples: input of each token, 0..M-1, (1, T).
+        inputs: the inputs of these tokens.
         input_contexts: context of each input, (M,); with one answer to an input, this is `contexts` of the loss.
         predicts: positions in T whose next token is an answer's, (N,).
         targets: these next tokens, (N,).
@@ -45,13 +49,14 @@ class PackedBatch:
     """
 
     context_ids: Tensor
-    context_positions: Tensor
-    context_samples: Tensor
+    chunks: Ragged
+    own_tokens: Tensor
+    own_chunks: Ragged
     chunk_contexts: Tensor
     context_groups: Tensor
+    groups: Groups
     input_ids: Tensor
-    input_positions: Tensor
-    input_samples: Tensor
+    inputs: Ragged
     input_contexts: Tensor
     predicts: Tensor
     targets: Tensor
@@ -62,7 +67,11 @@ class PackedBatch:
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
-        return PackedBatch(*(getattr(self, part.name).to(device, non_blocking=True) for part in fields(self)))
+        return PackedBatch(*(_moved(getattr(self, part.name), device) for part in fields(self)))
+
+
+def _moved(part: Tensor | Ragged | Groups, device: torch.device | str) -> Tensor | Ragged | Groups:
+    return part.to(device, non_blocking=True) if isinstance(part, Tensor) else part.to(device)
 
 
 @dataclass(frozen=True)
@@ -202,11 +211,19 @@ class Packer:
                 top_log_p.append(row.top_log_probabilities[ends[i] : ends[i + 1]])
                 relevant.append(bool(row.relevant[i]))
                 position += len(inputs[-1])
+        groups = self._groups(units, epoch)
+        own = [own_span(len(chunk), self._chunking.affixes) for chunk in chunks]
+        starts = np.cumsum([0, *map(len, chunks)])
         return PackedBatch(
-            *_sequence(chunks),
+            _row(chunks),
+            Ragged.of(list(map(len, chunks))),
+            torch.from_numpy(np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])),
+            Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
-            self._groups(units, epoch),
-            *_sequence(inputs),
+            torch.from_numpy(groups),
+            group(groups, chunk_contexts, input_contexts, list(map(len, inputs))),
+            _row(inputs),
+            Ragged.of(list(map(len, inputs))),
             torch.tensor(input_contexts),
             torch.from_numpy(np.concatenate(predicts)),
             torch.from_numpy(np.concatenate(targets)).long(),
@@ -222,11 +239,11 @@ class Packer:
     def _chunks(self, row: TeacherRow, epoch: int) -> list[list[int]]:
         return self._chunking.chunks(row.context_ids.tolist(), self._draw(row.id, epoch))
 
-    def _groups(self, units: Sequence[Unit], epoch: int) -> torch.Tensor:
+    def _groups(self, units: Sequence[Unit], epoch: int) -> np.ndarray:
         """Which contexts of a batch are absorbed together."""
         draw = self._draw("groups", epoch, *(unit.row for unit in units))
         alone = [draw.random() >= self._compose for _ in units]
-        return torch.tensor(alone).cumsum(0)
+        return np.cumsum(alone)
 
     def _share_out(self, lengths: list[int], draw: random.Random) -> tuple[list[tuple[int, ...]], int]:
         """Inputs of one context in groups that fit the budget, as few as easily found; and how many fit none."""
@@ -266,10 +283,22 @@ class Packer:
         return batches
 
 
-def _sequence(samples: Sequence[Sequence[int] | np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-    """Samples one after the other: ids, positions and sample numbers, (1, T) each."""
-    lengths = torch.tensor([len(sample) for sample in samples])
-    ids = torch.from_numpy(np.concatenate([np.asarray(sample, dtype=np.int64) for sample in samples]))
-    numbers = torch.repeat_interleave(lengths)
-    positions = torch.arange(len(ids)) - (lengths.cumsum(0) - lengths)[numbers]
-    return ids[None], positions[None], numbers[None]
+def group(
+    context_groups: np.ndarray, chunk_contexts: Sequence[int], input_contexts: Sequence[int], lengths: Sequence[int]
+) -> Groups:
+    """The groups of a batch, by `context_groups` (K,) in ascending order.
+
+    Args:
+        context_groups: Group of each context.
+        chunk_contexts: Context of each chunk.
+        input_contexts: Context of each input.
+        lengths: Tokens of each input.
+    """
+    numbers = np.unique(context_groups, return_inverse=True)[1]
+    tokens = np.bincount(numbers[input_contexts], weights=lengths, minlength=numbers[-1] + 1)
+    return Groups(Ragged.of(tokens.astype(np.int64)), Ragged.of(np.bincount(numbers[chunk_contexts])))
+
+
+def _row(samples: Sequence[Sequence[int] | np.ndarray]) -> Tensor:
+    """Token ids of samples one after the other, (1, T)."""
+    return torch.from_numpy(np.concatenate([np.asarray(sample, dtype=np.int64) for sample in samples]))[None]

@@ -27,12 +27,12 @@ def standardise(model: DistillationModel, packer: Packer) -> None:
     sums = torch.zeros_like(hypernet.feature_mean, dtype=torch.float64)
     squares = torch.zeros_like(sums)
     for batch in packer.batches(0):
-        samples, features = model.features(batch.to(sums.device))
+        row, features = model.features(batch.to(sums.device))
         for layer, feature in enumerate(features):
             feature = feature.double()
             sums[layer] += feature.sum(0)
             squares[layer] += feature.square().sum(0)
-        total += len(samples)
+        total += row.total
         contexts += len(batch.context_groups)
         if contexts >= CONTEXTS:
             break

@@ -116,7 +116,6 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
         base,
         encoder,
         recompute=settings.run.recompute,
-        affixes=(len(chunking.prefix_ids), len(chunking.suffix_ids)),
         neftune=optimiser.neftune,
         loss=optimiser.loss,
         weight=optimiser.weight,

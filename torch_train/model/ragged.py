@@ -1,0 +1,100 @@
+"""Sequences of different lengths in one packed row, and the same sequences padded: what moves tokens between the two.
+
+Everything is counted on the host while a batch is packed, so that a forward pass reads nothing back from the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """M sequences of T tokens in all, one after the other, and their places in M padded rows.
+
+    Attributes:
+        count: Number of sequences, M.
+        longest: Tokens of the longest one.
+        total: Tokens of all, T.
+        positions: Place of each token in its sequence, (T,).
+        samples: Sequence of each token, (T,).
+        starts: Where each sequence begins, and the end of the last, (M + 1,) int32.
+        places: Place of each token in the flattened padded rows, (T,).
+        slots: Token that is moved to each of these places, (M * longest,). Padding takes any token, each about as often.
+        mask: Which places hold a token, (M, longest) bool.
+    """
+
+    count: int
+    longest: int
+    total: int
+    positions: Tensor
+    samples: Tensor
+    starts: Tensor
+    places: Tensor
+    slots: Tensor
+    mask: Tensor
+
+    @classmethod
+    def of(cls, lengths: Sequence[int]) -> Ragged:
+        """From the length of each sequence; some may be 0."""
+        sizes = np.asarray(lengths, dtype=np.int64)
+        count, total, longest = len(sizes), int(sizes.sum()), int(sizes.max(initial=0))
+        starts = np.concatenate([[0], sizes.cumsum()])
+        samples = np.repeat(np.arange(count), sizes)
+        positions = np.arange(total) - starts[samples]
+        places = samples * longest + positions
+        slots = np.arange(count * longest) % max(1, total)  # all padding from one token would add up its gradient there
+        slots[places] = np.arange(total)
+        mask = np.arange(longest) < sizes[:, None]
+        arrays = (positions, samples, starts.astype(np.int32), places, slots, mask)
+        return cls(count, longest, total, *map(torch.from_numpy, arrays))
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is padded."""
+        return self.count * self.longest == self.total
+
+    def pad(self, x: Tensor, dim: int = 0) -> Tensor:
+        """(..., T, ...) -> (..., M, longest, ...): what is in places without a token has no meaning, and no gradient."""
+        padded = x if self.full else _Moved.apply(x, self.slots, self.places, dim, False)
+        return padded.unflatten(dim, (self.count, self.longest))
+
+    def unpad(self, x: Tensor) -> Tensor:
+        """(M, longest, ...) -> (T, ...)."""
+        x = x.flatten(0, 1)
+        return x if self.full else _Moved.apply(x, self.places, self.places, 0, True)
+
+    def to(self, device: torch.device | str) -> Ragged:
+        """The same on another device."""
+        return Ragged(*(_moved(getattr(self, part.name), device) for part in fields(self)))
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+
+
+class _Moved(torch.autograd.Function):
+    """Rows taken by their index; backward moves them back without adding up, which PyTorch's own index must."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, taken: Tensor, back: Tensor, dim: int, spread: bool) -> Tensor:
+        """`x` at `taken` along `dim`; with `spread`, backward leaves zeros where nothing was taken."""
+        ctx.save_for_backward(back)
+        ctx.dim, ctx.spread, ctx.size = dim, spread, x.shape[dim]
+        return x.index_select(dim, taken)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
+        """The gradient of `x`."""
+        (back,) = ctx.saved_tensors
+        if not ctx.spread:
+            return gradient.index_select(ctx.dim, back), None, None, None, None
+        shape = list(gradient.shape)
+        shape[ctx.dim] = ctx.size
+        return gradient.new_zeros(shape).index_copy_(ctx.dim, back, gradient), None, None, None, None
