@@ -73,9 +73,7 @@ def test_a_batch_says_where_everything_belongs() -> None:
         assert batch.input_ids.shape[1] == batch.inputs.total == batch.groups.tokens.total
         assert batch.context_ids.shape[1] <= 700
         assert batch.input_ids.shape[1] <= 500
-        chunks = [
-            batch.context_ids[0][batch.chunks.samples == s].tolist() for s in range(len(batch.chunk_contexts))
-        ]
+        chunks = [batch.context_ids[0][batch.chunks.samples == s].tolist() for s in range(len(batch.chunk_contexts))]
         for sample in range(len(batch.input_contexts)):
             inside = batch.inputs.samples == sample
             mine = batch.answers == sample

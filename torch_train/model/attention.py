@@ -60,7 +60,13 @@ class RowAttention:
             if seen is not None and groups > 1:  # no fused kernel takes both a mask and fewer heads of keys
                 k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
             x = scaled_dot_product_attention(
-                q, k, v, attn_mask=seen, is_causal=seen is None, scale=module.scaling, enable_gqa=q.shape[1] != k.shape[1]
+                q,
+                k,
+                v,
+                attn_mask=seen,
+                is_causal=seen is None,
+                scale=module.scaling,
+                enable_gqa=q.shape[1] != k.shape[1],
             )
         else:
             x = capped_attention(q, k, v, seen, module.scaling, cap)

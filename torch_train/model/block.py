@@ -1,7 +1,7 @@
 """One block of the base over a packed row, of any architecture in Llama's layout.
 
-It takes the weights from transformers' modules and writes the arithmetic out: tokens lie in one axis, so products need no
-reshaping, and rotations and scales of the positions are made once for all blocks. Half the operations of transformers'.
+It takes the weights from transformers' modules and writes the arithmetic out: tokens lie in one axis, so products need
+no reshaping, and rotations and scales of the positions are made once for all blocks. Half as many operations.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Generated adapters inside a transformers model: one for each row of a batch, or for each group of a packed row.
 
-A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks and the bias
-pair on the rank axis, and all parts in one batched product.
+A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks and the
+bias pair on the rank axis, and all parts in one batched product.
 """
 
 from __future__ import annotations

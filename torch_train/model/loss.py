@@ -50,7 +50,9 @@ def cross_entropies(logits: Tensor, targets: Tensor) -> Tensor:
     return logits.logsumexp(-1) - logits.gather(-1, targets[:, None])[:, 0]
 
 
-def answer_losses(per_token: Tensor, answers: Tensor, count: int, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def answer_losses(
+    per_token: Tensor, answers: Tensor, count: int, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Mean over the tokens of each answer: every question weighs the same, whatever context it belongs to.
 
     Args:
@@ -78,7 +80,7 @@ def context_losses(
         weights: Of each token within its answer, (N,); None for all alike.
 
     Returns:
-        (losses (count,), 0 for contexts without answers; present (count,), 1 or 0). Answers without tokens do not count.
+        (losses (count,), 0 for contexts without answers; present (count,), 1 or 0). Empty answers do not count.
     """
     per_answer, answered = answer_losses(per_token, answers, len(contexts), weights)
     return group_mean(per_answer, answered, contexts, count)

@@ -26,7 +26,7 @@ class Ragged:
         samples: Sequence of each token, (T,).
         starts: Where each sequence begins, and the end of the last, (M + 1,) int32.
         places: Place of each token in the flattened padded rows, (T,).
-        slots: Token that is moved to each of these places, (M * longest,). Padding takes any token, each about as often.
+        slots: Token that goes to each of these places, (M * longest,). Padding takes any token, each about as often.
         mask: Which places hold a token, (M, longest) bool.
     """
 
@@ -61,7 +61,7 @@ class Ragged:
         return self.count * self.longest == self.total
 
     def pad(self, x: Tensor, dim: int = 0) -> Tensor:
-        """(..., T, ...) -> (..., M, longest, ...): what is in places without a token has no meaning, and no gradient."""
+        """(..., T, ...) -> (..., M, longest, ...); places without a token hold any numbers, and have no gradient."""
         padded = x if self.full else _Moved.apply(x, self.slots, self.places, dim, False)
         return padded.unflatten(dim, (self.count, self.longest))
 

@@ -217,7 +217,9 @@ class Packer:
         return PackedBatch(
             _row(chunks),
             Ragged.of(list(map(len, chunks))),
-            torch.from_numpy(np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])),
+            torch.from_numpy(
+                np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])
+            ),
             Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
             torch.from_numpy(groups),
