@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from torch_train.model.norm import rms_norm
 
 Rotation = tuple[Tensor, Tensor, Tensor, Tensor]  # cosines and signed sines of queries, then of keys, (T, 1, head_dim)
 
 
-def normed(norm: nn.Module, x: Tensor) -> Tensor:
+def normed(norm: Any, x: Tensor) -> Tensor:
     """One of transformers' RMSNorms; Gemma's weights are kept less one."""
     if hasattr(norm, "variance_epsilon"):
         return rms_norm(x, norm.weight, norm.variance_epsilon)
@@ -49,7 +49,7 @@ def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     return torch.addcmul(x * cosine, x.roll(x.shape[-1] // 2, -1), sine)
 
 
-def projected(attention: nn.Module, x: Tensor, turns: Rotation) -> tuple[Tensor, Tensor, Tensor]:
+def projected(attention: Any, x: Tensor, turns: Rotation) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values of a packed row, (T, hidden) -> (T, heads, head_dim) each."""
     q, k, v = (
         module(x).unflatten(-1, (-1, attention.head_dim))
@@ -60,12 +60,12 @@ def projected(attention: nn.Module, x: Tensor, turns: Rotation) -> tuple[Tensor,
     return rotated(q, *turns[:2]), rotated(k, *turns[2:]), v
 
 
-def mlp(module: nn.Module, x: Tensor) -> Tensor:
+def mlp(module: Any, x: Tensor) -> Tensor:
     """Gated MLP, (T, hidden) -> same."""
     return module.down_proj(module.act_fn(module.gate_proj(x)) * module.up_proj(x))
 
 
-def block(layer: nn.Module, x: Tensor, turns: Rotation, attend: Any) -> Tensor:
+def block(layer: Any, x: Tensor, turns: Rotation, attend: Any) -> Tensor:
     """The whole block, (T, hidden) -> same.
 
     Args:

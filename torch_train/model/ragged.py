@@ -41,7 +41,7 @@ class Ragged:
     mask: Tensor
 
     @classmethod
-    def of(cls, lengths: Sequence[int]) -> Ragged:
+    def of(cls, lengths: Sequence[int] | np.ndarray) -> Ragged:
         """From the length of each sequence; some may be 0."""
         sizes = np.asarray(lengths, dtype=np.int64)
         count, total, longest = len(sizes), int(sizes.sum()), int(sizes.max(initial=0))
@@ -72,11 +72,14 @@ class Ragged:
 
     def to(self, device: torch.device | str) -> Ragged:
         """The same on another device."""
-        return Ragged(*(_moved(getattr(self, part.name), device) for part in fields(self)))
+        return Ragged(*(moved(getattr(self, part.name), device) for part in fields(self)))
 
 
-def _moved(value: Any, device: torch.device | str) -> Any:
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+def moved(part: Any, device: torch.device | str) -> Any:
+    """A part of a batch on another device; numbers stay as they are."""
+    if isinstance(part, Tensor):
+        return part.to(device, non_blocking=True)
+    return part.to(device) if hasattr(part, "to") else part
 
 
 class _Moved(torch.autograd.Function):

@@ -18,7 +18,7 @@ from torch_train.errors import DataError
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
 from torch_train.model.lora import Groups
-from torch_train.model.ragged import Ragged
+from torch_train.model.ragged import Ragged, moved
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.weighting import repeated
 
@@ -67,11 +67,7 @@ class PackedBatch:
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
-        return PackedBatch(*(_moved(getattr(self, part.name), device) for part in fields(self)))
-
-
-def _moved(part: Tensor | Ragged | Groups, device: torch.device | str) -> Tensor | Ragged | Groups:
-    return part.to(device, non_blocking=True) if isinstance(part, Tensor) else part.to(device)
+        return PackedBatch(*(moved(getattr(self, part.name), device) for part in fields(self)))
 
 
 @dataclass(frozen=True)
