@@ -8,14 +8,13 @@ Forward and backward of real batches of nano's notes; both ways take turns, so t
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
 import torch
 
 from benchmarks import harness
-from torch_train.model.base import FrozenBase, Layout
+from torch_train.model.attention import RowAttention
 from torch_train.nano.teacher import teach
 from torch_train.training.packing import PackedBatch
 from torch_train.training.settings import read_settings
@@ -23,12 +22,6 @@ from torch_train.training.train import prepare
 
 CONFIG = Path(__file__).parents[1] / "torch_train" / "configs" / "nano-notes.yaml"
 BASE = Path(__file__).parents[1] / "thoth" / "nano" / "base"
-_layout = FrozenBase.layout
-
-
-def masked(self: FrozenBase, x: torch.Tensor, positions: torch.Tensor, samples: torch.Tensor) -> Layout:
-    """The layout that blocks then make a mask of."""
-    return replace(_layout(self, x, positions, samples), padding=None)
 
 
 def seconds(model: torch.nn.Module, batch: PackedBatch) -> float:
@@ -46,7 +39,7 @@ def measure(teacher: Path, tokens: int, batches: int) -> tuple[float, float]:
     for number, ticket in enumerate(run.stream.take(batches + 2)):
         batch = run.stream.pack(ticket)
         padded = seconds(model, batch)
-        with patch.object(FrozenBase, "layout", masked):
+        with patch.object(RowAttention, "pads", False):
             plain = seconds(model, batch)
         if number >= 2:  # the first ones also find memory
             total = [total[0] + padded, total[1] + plain]
