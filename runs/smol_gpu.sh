@@ -1,35 +1,26 @@
 #!/usr/bin/env bash
-# Train smol's hypernetwork on one GPU, within a time budget; the same command resumes.
+# Train smol's hypernetwork on one GPU within a time budget, without a network; the same command resumes.
 #
-#   runs/smol_gpu.sh --base FOLDER [--passages FILE] [--start CHECKPOINT] [--out FOLDER] [--minutes 10] [--device cuda]
+#   runs/smol_gpu.sh [--parcel FOLDER | --base FOLDER] [--out FOLDER] [--minutes 10] [--device cuda] [--result FOLDER]
+#                    [--start CHECKPOINT] [--workers 12] [section.key=value ...]
 #
-# FOLDER is SmolLM2-135M-Instruct, converted (`convert-weights FILE.gguf FOLDER`) or the GGUF file itself, 98 MB, of
-# which --base takes the folder. PASSAGES comes from `python -m torch_train.english passages`. Needs torch,
-# transformers and accelerate; nothing is downloaded. OUT holds data, checkpoints, log and curves; its last checkpoint,
-# about 100 MB without the optimiser, is what `--start` of a later run takes.
+# Needs python3 with torch, transformers, accelerate, pyarrow, PyYAML, Jinja2 and tensorboard; it names what is missing.
+# --minutes is the time of the whole command: unpacking, training, scores and the way back. SIGTERM saves and brings back.
+# docs/smol-gpu.md says how the parcel is made, goes through a lease call by call, and how the result becomes a bundle.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=runs/smol minutes=10 device=cuda base='' extra=()
+out=runs/smol-gpu minutes=10 others=()
 while [ $# -gt 0 ]; do
   case "$1" in
-    --base) base=$2 ;;
-    --passages | --start) extra+=("$1" "$2") ;;
-    --out) out=$2 ;;
-    --minutes) minutes=$2 ;;
-    --device) device=$2 ;;
-    *) echo "unknown option $1; see the head of this file" >&2; exit 2 ;;
+    --out) out=$2; shift ;;
+    --minutes) minutes=$2; shift ;;
+    *) others+=("$1") ;;
   esac
-  shift 2
+  shift
 done
-[ -n "$base" ] || { echo "--base is missing: a folder of SmolLM2-135M-Instruct" >&2; exit 2; }
 PATH="$PWD/.venv/bin:$PATH"
-export PYTHONPATH="$PWD"
-
-# SIGTERM ends the run after the step it is in, with a checkpoint; the last minute is for that.
-seconds=$((minutes * 60 - 60))
-status=0
-timeout --signal=TERM --kill-after=60 "$seconds" python -m torch_train.english.recipe "$out" --base "$base" \
-  "${extra[@]}" "run.device=$device" packing.context_tokens=16384 packing.input_tokens=16384 || status=$?
-[ "$status" = 0 ] || [ "$status" = 124 ] || exit "$status"
-last=$(ls -d "$out"/*/run/step-* | xargs ls -dt | head -1)
-echo "last checkpoint: $last"
+# Nothing may look for a network; tokenizers take one text at a time, which needs no threads.
+export PYTHONPATH="$PWD" PYTHONUNBUFFERED=1 HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 TOKENIZERS_PARALLELISM=false
+# The command ends by itself in time; should it hang, SIGTERM still lets it save.
+exec timeout --signal=TERM --kill-after=45 "$(awk "BEGIN { print int($minutes * 60) + 15 }")" \
+  "${PYTHON:-python3}" -m torch_train.english.lease "$out" --minutes "$minutes" ${others[@]+"${others[@]}"}

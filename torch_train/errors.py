@@ -11,6 +11,10 @@ class DataError(TrainingError):
     """Data that cannot be used: missing, malformed, leaking, or made for another model."""
 
 
+class BrokenLossError(TrainingError):
+    """A loss or gradient that is not a number; the state before it is saved."""
+
+
 def one_line(error: BaseException) -> str:
     """The message of someone else's exception, fit for a message of ours."""
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -81,7 +81,7 @@ def _ids(tokenizer: Any, messages: Sequence[dict[str, Any]], tools: Sequence[dic
     chat formats would end the user's turn in its middle. Such messages are encoded by themselves, as plain text. In
     results, calls and schemas, which templates write as JSON, each spelt token is taken apart.
     """
-    control = _control_tokens(tokenizer)
+    control = control_tokens(tokenizer)
     texts: list[list[str]] = []  # what the marks stand for, in parts
 
     def mark(*parts: str) -> str:
@@ -118,7 +118,7 @@ def _ids(tokenizer: Any, messages: Sequence[dict[str, Any]], tools: Sequence[dic
 
 
 @lru_cache(maxsize=4)
-def _control_tokens(tokenizer: Any) -> re.Pattern[str]:
+def control_tokens(tokenizer: Any) -> re.Pattern[str]:
     """Matches the control tokens; Tekken has a thousand, and training has hundreds of thousands of prompts."""
     tokens = [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
     return re.compile("|".join(map(re.escape, [_MARK[0], *tokens])))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.training import tiny_run
-from torch_train.english import recipe
+from torch_train.english import lesson_data, recipe
 from torch_train.english.lessons import LESSONS, RECITE, Lesson, Material, draw
 from torch_train.english.passages import Passage
 from torch_train.english.question import Question
@@ -69,8 +69,8 @@ def test_the_recipe_runs_and_resumes(
 ) -> None:
     base = tiny_run.save_base(tmp_path / "base", words_folder, "llama")
     monkeypatch.setattr(recipe, "LESSONS", TOY)
-    monkeypatch.setattr(recipe, "DEV_CONTEXTS", 4)
-    monkeypatch.setattr(recipe, "prompts_of", lambda split: ("Hello!", "Who are you?"))
+    monkeypatch.setattr(lesson_data, "DEV_CONTEXTS", 4)
+    monkeypatch.setattr(lesson_data, "prompts_of", lambda split: ("Hello!", "Who are you?"))
     assert recipe.run(tmp_path / "run", base, overrides=SMALL)
     for lesson in TOY:
         folder = tmp_path / "run" / lesson.name / "run"

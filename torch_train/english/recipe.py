@@ -7,33 +7,19 @@ the curves that led to these numbers.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
-import torch
-
-from mlx_hypernet.format.atomic import write_json
 from torch_train.english.leaks import check
-from torch_train.english.lessons import LESSONS, Lesson, Material, draw
-from torch_train.english.nothing import prompts_of
-from torch_train.english.passages import Passage, read_written, with_strangers
-from torch_train.english.split import Split
-from torch_train.english.teacher import teach
+from torch_train.english.lesson_data import material, prepare, read_passages
+from torch_train.english.lessons import LESSONS
+from torch_train.english.passages import Passage
 from torch_train.errors import TrainingError
-from torch_train.model.base import fast_dtype
-from torch_train.model.generation import open_engine
-from torch_train.model.prompt import question_ids
-from torch_train.model.tokenizer import load_tokenizer
 from torch_train.training import checkpoint
 from torch_train.training.settings import read_settings
 from torch_train.training.train import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "smol.yaml"
-DEV_CONTEXTS = 256
-ANSWER_TOKENS = 48  # of the base to a prompt about nothing; longer answers are left out
 
 
 def run(
@@ -59,11 +45,10 @@ def run(
         TrainingError: With a message that says what to change.
     """
     check(passages)
-    splits: tuple[Split, ...] = ("train", "dev")
-    material = {split: _material(folder, base, passages, split) for split in splits}
+    given = material(folder, base, passages)
     for lesson in LESSONS:
         place = folder / lesson.name
-        _teach(place, base, lesson, material)
+        prepare(place, base, lesson, given)
         first, last = lesson.rates
         settings = read_settings(
             CONFIG,
@@ -87,40 +72,6 @@ def run(
     return True
 
 
-def _teach(place: Path, base: Path, lesson: Lesson, material: dict[Split, Material]) -> None:
-    sizes: dict[Split, int] = {"train": lesson.contexts, "dev": DEV_CONTEXTS}
-    for split, contexts in sizes.items():
-        made_from = {
-            "lesson": asdict(lesson),
-            "split": split,
-            "passages": len(material[split].passages),
-            "nothing": len(material[split].nothing),
-        }
-        teach(place / split, base, contexts, made_from, partial(draw, lesson, split, material[split]))
-
-
-def _material(folder: Path, base: Path, passages: Sequence[Passage], split: Split) -> Material:
-    own = with_strangers([passage for passage in passages if passage.split == split], "lessons")
-    return Material(own, _nothing(folder / f"nothing-{split}.json", base, split))
-
-
-def _nothing(path: Path, base: Path, split: Split) -> list[tuple[str, str]]:
-    """Prompts about nothing with the base's own answers; generated once, then kept in `path`."""
-    if not path.exists():
-        prompts, tokenizer = prompts_of(split), load_tokenizer(base)
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        engine = open_engine("transformers", base, device, fast_dtype(torch.device(device)), batch_size=16)
-        written = engine.generate([question_ids(tokenizer, prompt) for prompt in prompts], ANSWER_TOKENS)
-        answers = [
-            (prompt, tokenizer.decode(answer.ids, skip_special_tokens=True).strip())
-            for prompt, answer in zip(prompts, written, strict=True)
-            if answer.finished
-        ]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"answers": answers})
-    return [(prompt, answer) for prompt, answer in json.loads(path.read_text("utf-8"))["answers"]]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m torch_train.english.recipe", description=__doc__)
@@ -131,8 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("overrides", nargs="*", help="section.key=value, settings of the trainer")
     options = parser.parse_intermixed_args(arguments)
     try:
-        passages = [] if options.passages is None else read_written(options.passages)
-        finished = run(options.folder, options.base, passages, options.start, options.overrides)
+        finished = run(options.folder, options.base, read_passages(options.passages), options.start, options.overrides)
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
     if not finished:

@@ -5,20 +5,22 @@ The known answers are the targets, so the base does not have to read anything.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mlx_hypernet.format.template import document_ids
 from torch_train.data.row import context_id
 from torch_train.data.shards import Shards
 from torch_train.model.fingerprint import base_fingerprint, tokenizer_fingerprint
 from torch_train.model.generation import TOP
-from torch_train.model.prompt import question_ids
+from torch_train.model.prompt import Prompts, plain_ids
 from torch_train.model.tokenizer import load_tokenizer
 from torch_train.teacher.teacher_rows import TeacherRow, certain, teacher_table
 
@@ -40,8 +42,16 @@ class Asked:
     source: str
 
 
+Draw = Callable[[int, int], list[Asked]]
+
+
 def teach(
-    folder: Path, base: Path, contexts: int, settings: dict[str, Any], draw: Callable[[int, int], list[Asked]]
+    folder: Path,
+    base: Path,
+    contexts: int,
+    settings: dict[str, Any],
+    draw: Draw,
+    pool: Executor | None = None,
 ) -> None:
     """Write teacher shards; a killed run continues with the missing ones.
 
@@ -51,6 +61,7 @@ def teach(
         contexts: Their number.
         settings: Everything that `draw` depends on; kept in the manifest and compared.
         draw: The contexts of one shard, given its number and how many they are.
+        pool: Processes that shards are made in, to which `draw` must be sent; None for this one.
 
     Raises:
         DataError: The folder was begun from another base or other settings.
@@ -64,29 +75,52 @@ def teach(
         "settings": settings | {"contexts": contexts},
     }
     stored = Shards.open(folder, manifest, {"base": base.name, "contexts": contexts, "top": TOP})
-    for index in stored.missing():
-        asked = draw(index, min(contexts - index * SHARD, SHARD))
-        stored.write(index, teacher_table([row(tokenizer, each) for each in asked]))
-        print(f"shard {index + 1} of {stored.count}: {len(asked)} contexts", file=sys.stderr, flush=True)
+    missing = [(index, min(contexts - index * SHARD, SHARD)) for index in stored.missing()]
+    if pool is None:
+        for index, count in missing:
+            _told(stored, index, _write(stored, base, draw, index, count))
+        return
+    begun = {pool.submit(_write, stored, base, draw, index, count): index for index, count in missing}
+    for done in as_completed(begun):
+        _told(stored, begun[done], done.result())
 
 
-def row(tokenizer: Any, asked: Asked) -> TeacherRow:
-    """One context as the trainer takes it: every answer certain, and ended by the template's own end of a turn."""
-    answers = [
-        [*tokenizer.encode(answer, add_special_tokens=False), tokenizer.eos_token_id]
-        for _, answer, _ in asked.questions
-    ]
+def rows(tokenizer: Any, contexts: Sequence[Asked]) -> list[TeacherRow]:
+    """Contexts as the trainer takes them: every answer certain, and ended by the template's own end of a turn."""
+    prompts = Prompts(tokenizer)
+    return [_row(tokenizer, prompts, asked) for asked in contexts]
+
+
+def _row(tokenizer: Any, prompts: Prompts, asked: Asked) -> TeacherRow:
+    answers = [[*plain_ids(tokenizer, answer), tokenizer.eos_token_id] for _, answer, _ in asked.questions]
     ids, log_probabilities = certain(answers)
+    context, *questions = prompts.ids([asked.text, *(question for question, _, _ in asked.questions)])
     return TeacherRow(
         id=context_id(asked.text),
         source=asked.source,
-        context_ids=_array(document_ids(tokenizer, asked.text)),
-        questions=tuple(_array(question_ids(tokenizer, question)) for question, _, _ in asked.questions),
+        context_ids=_array(context),
+        questions=tuple(map(_array, questions)),
         answers=tuple(map(_array, answers)),
         relevant=np.array([known for _, _, known in asked.questions]),
         top_ids=ids,
         top_log_probabilities=log_probabilities,
     )
+
+
+def _write(stored: Shards, base: Path, draw: Draw, index: int, count: int) -> int:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # one text at a time: threads cost more than they bring
+    asked = draw(index, count)
+    stored.write(index, teacher_table(rows(_tokenizer(base), asked)))
+    return len(asked)
+
+
+@lru_cache(maxsize=1)
+def _tokenizer(base: Path) -> Any:
+    return load_tokenizer(base)
+
+
+def _told(stored: Shards, index: int, contexts: int) -> None:
+    print(f"shard {index + 1} of {stored.count}: {contexts} contexts", file=sys.stderr, flush=True)
 
 
 def _array(ids: Sequence[int]) -> np.ndarray:

@@ -191,6 +191,11 @@ def load_trainer(folder: Path) -> TrainerState:
         ) from error
 
 
+def progress_of(folder: Path) -> float:
+    """The share of its run that a checkpoint stands at; 0 for one without a trainer's state."""
+    return float(_read_json(folder / TRAINER).get("progress", 0.0)) if (folder / TRAINER).exists() else 0.0
+
+
 def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any], defaults: dict[str, Any]) -> None:
     """Refuse settings other than those that a run was started with.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal, NamedTuple
 
 import torch
@@ -94,11 +94,8 @@ class DistillationModel(nn.Module):
             swapped: Every chunk's adapter is replaced by that of the chunk before. What the losses rise by is what
                 flows from the documents through the adapters.
         """
-        device = batch.input_ids.device.type
-        with torch.autocast(device, dtype=torch.bfloat16) if self._precision == "autocast" else nullcontext():
-            chunks = self.read(batch)
-            if swapped:
-                chunks = {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()}
+        with self._autocast(batch):
+            chunks = self._read_for(batch, swapped)
             per_token = self._token_losses(self._student(batch, chunks, noise), batch)
         first = first_tokens(batch.answers).to(per_token.dtype)
         return Losses(self._sum(per_token, batch), self._sum(per_token, batch, first), self._magnitude(batch, chunks))
@@ -117,6 +114,30 @@ class DistillationModel(nn.Module):
             per_context = torch.zeros_like(per_context).index_add(0, batch.input_contexts, asked)
         weights = per_context.new_zeros(len(groups) + 1).index_add(0, groups, per_context)  # they begin at 0 or 1
         return magnitude(chunks, self.hypernet.bias(), groups[batch.chunk_contexts], weights)
+
+    @torch.no_grad()
+    def predictions(self, batch: PackedBatch, *, swapped: bool = False) -> Tensor:
+        """The most probable token at every place of an answer, given the right ones before it, (N,).
+
+        A greedy answer is right as a whole exactly where all of these are.
+
+        Args:
+            batch: The batch.
+            swapped: As in `forward`.
+        """
+        with self._autocast(batch):
+            hidden = self._student(batch, self._read_for(batch, swapped), None).index_select(0, batch.predicts)
+            rows = max(1, LOGITS // self._frozen[0].config.vocab_size)
+            return torch.cat([self._frozen[0].logits(slab).argmax(-1) for slab in hidden.split(rows)])
+
+    def _autocast(self, batch: PackedBatch) -> AbstractContextManager[None]:
+        device = batch.input_ids.device.type
+        return torch.autocast(device, dtype=torch.bfloat16) if self._precision == "autocast" else nullcontext()
+
+    def _read_for(self, batch: PackedBatch, swapped: bool) -> Adapters:
+        """The adapter that each chunk's questions are asked with: its own, or that of the chunk before."""
+        chunks = self.read(batch)
+        return {name: (a.roll(1, 0), b.roll(1, 0)) for name, (a, b) in chunks.items()} if swapped else chunks
 
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""

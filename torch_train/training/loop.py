@@ -23,7 +23,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.tensor import DTensor
 
 from torch_train.data.storage import locked
-from torch_train.errors import TrainingError
+from torch_train.errors import BrokenLossError, TrainingError
 from torch_train.training import checkpoint
 from torch_train.training.checkpoint import BaseRecord, TrainerState
 from torch_train.training.distillation import DistillationModel
@@ -167,6 +167,7 @@ class Loop:
             "magnitude": magnitude,
             "gradient norm": norm,
             "learning rate": rate,
+            "contexts": sum(len(ticket.units) for ticket in tickets),
         }
         if not all(map(math.isfinite, (values["loss"], norm))):
             self._fail(own, sums, position)
@@ -185,7 +186,7 @@ class Loop:
         broken = [str(ticket) for ticket, values in zip(own, sums, strict=True) if not values.isfinite().all()]
         named = gather_object(broken) or ["a gradient of " + ", ".join(gather_object(list(map(str, own))))]
         self._save(position)
-        raise TrainingError(
+        raise BrokenLossError(
             f"step {self.step + 1} is not a number, from {', '.join(named)}: look at these rows, or lower "
             "optimizer.learning_rate in another run.folder, with hypernet.start: "
             f"{checkpoint.place_of(self._folder, self.step)}, the state before it"
