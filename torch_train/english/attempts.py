@@ -15,11 +15,11 @@ from pathlib import Path
 import torch
 
 from mlx_hypernet.format.atomic import write_json
-from torch_train.english.recipe import CONFIG
+from torch_train.english.recipe import lesson_settings
 from torch_train.english.stages import Stage
 from torch_train.errors import BrokenLossError, TrainingError
 from torch_train.training import checkpoint
-from torch_train.training.settings import TrainingSettings, read_settings
+from torch_train.training.settings import TrainingSettings
 from torch_train.training.train import train
 
 TRIES = 3
@@ -69,36 +69,22 @@ def train_stage(
         left = max(0.02, (until - time.monotonic()) / 60)
         _free()  # what an earlier lesson, or an earlier try, had on the device
         try:
-            return train(settings_of(place, base, stage, attempt, left, overrides))
+            return train(_settings(place, base, stage, attempt, left, overrides))
         except TrainingError as error:
             attempt = _after(attempt, error, place)
             print(f"{error}\ntry {attempt.number}: batches of {attempt.tokens:,} tokens, "
                   f"{attempt.rate:g} times the learning rate", flush=True)  # fmt: skip
 
 
-def settings_of(
+def _settings(
     place: Path, base: Path, stage: Stage, attempt: Attempt, minutes: float, overrides: list[str]
 ) -> TrainingSettings:
-    """The trainer's settings of a lesson."""
-    lesson, (first, last) = stage.lesson, stage.lesson.rates
-    return read_settings(
-        CONFIG,
-        [
-            f"base.path={base}",
-            f"data.teacher=[{place / 'train'}]",
-            f"data.dev=[{place / 'dev'}]",
-            f"optimizer.steps={lesson.steps}",
-            f"optimizer.learning_rate={first * attempt.rate}",
-            f"optimizer.final_learning_rate={last * attempt.rate}",
-            f"packing.compose={lesson.compose}",
-            f"packing.context_tokens={attempt.tokens}",
-            f"packing.input_tokens={attempt.tokens}",
-            f"run.folder={place / f'run-{attempt.number}'}",
-            f"run.minutes={minutes}",
-            *([] if attempt.start is None else [f"hypernet.start={attempt.start}"]),
-            *overrides,
-        ],
-    )
+    first, last = stage.lesson.rates
+    lesson = replace(stage.lesson, rates=(first * attempt.rate, last * attempt.rate))
+    packing = [f"packing.context_tokens={attempt.tokens}", f"packing.input_tokens={attempt.tokens}"]
+    start = None if attempt.start is None else Path(attempt.start)
+    folder = place / f"run-{attempt.number}"
+    return lesson_settings(place, base, lesson, folder, start, [*packing, f"run.minutes={minutes}", *overrides])
 
 
 def _after(attempt: Attempt, error: TrainingError, place: Path) -> Attempt:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from torch_train.english.leaks import check
 from torch_train.english.lesson_data import material, prepare, read_passages
-from torch_train.english.lessons import LESSONS
+from torch_train.english.lessons import LESSONS, Lesson
 from torch_train.english.passages import Passage
 from torch_train.errors import TrainingError
 from torch_train.training import checkpoint
-from torch_train.training.settings import read_settings
+from torch_train.training.settings import TrainingSettings, read_settings
 from torch_train.training.train import train
 
 CONFIG = Path(__file__).parents[1] / "configs" / "smol.yaml"
@@ -49,27 +49,43 @@ def run(
     for lesson in LESSONS:
         place = folder / lesson.name
         prepare(place, base, lesson, given)
-        first, last = lesson.rates
-        settings = read_settings(
-            CONFIG,
-            [
-                f"base.path={base}",
-                f"data.teacher=[{place / 'train'}]",
-                f"data.dev=[{place / 'dev'}]",
-                f"optimizer.steps={lesson.steps}",
-                f"optimizer.learning_rate={first}",
-                f"optimizer.final_learning_rate={last}",
-                f"packing.compose={lesson.compose}",
-                f"run.folder={place / 'run'}",
-                *([] if start is None else [f"hypernet.start={start}"]),
-                *overrides,
-            ],
-        )
+        settings = lesson_settings(place, base, lesson, place / "run", start, overrides)
         print(f"lesson {lesson.name}", flush=True)
         if not train(settings):
             return False
         start = checkpoint.checkpoints(place / "run")[-1]
     return True
+
+
+def lesson_settings(
+    place: Path, base: Path, lesson: Lesson, folder: Path, start: Path | None, overrides: Sequence[str]
+) -> TrainingSettings:
+    """The trainer's settings of a lesson.
+
+    Args:
+        place: Folder with its contexts.
+        base: Folder of the base.
+        lesson: The lesson.
+        folder: Folder of the run.
+        start: Training checkpoint to start from; None for weights that the seed draws.
+        overrides: `section.key=value`, which win.
+    """
+    first, last = lesson.rates
+    return read_settings(
+        CONFIG,
+        [
+            f"base.path={base}",
+            f"data.teacher=[{place / 'train'}]",
+            f"data.dev=[{place / 'dev'}]",
+            f"optimizer.steps={lesson.steps}",
+            f"optimizer.learning_rate={first}",
+            f"optimizer.final_learning_rate={last}",
+            f"packing.compose={lesson.compose}",
+            f"run.folder={folder}",
+            *([] if start is None else [f"hypernet.start={start}"]),
+            *overrides,
+        ],
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
