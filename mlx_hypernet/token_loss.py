@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import mlx.core as mx
 from mlx import nn
@@ -32,4 +33,5 @@ def token_loss(model: nn.Module, texts: Sequence[Sequence[int]], prefix_ids: Seq
             logits = model(whole[None, :-1])[0, len(prefix_ids) - 1 :].astype(mx.float32)  # (T, vocabulary)
             losses.append(nn.losses.cross_entropy(logits, whole[len(prefix_ids) :]))
             mx.eval(losses[-1])
-    return float(mx.concatenate(losses).mean().item())
+    mean: Any = mx.concatenate(losses).mean().item()
+    return float(mean)

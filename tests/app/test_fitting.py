@@ -1,0 +1,89 @@
+"""How many bits are proposed for a machine's memory, and what is said to fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from thoth.cli import app
+from thoth.models import fitting, registry
+from thoth.system import machine
+
+Run = Callable[..., Result]
+GB = 10**9
+MINISTRAL = registry.KNOWN["ministral-3-3b"]
+
+
+@pytest.fixture(autouse=True)
+def mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+
+
+@pytest.mark.parametrize(
+    ("memory", "bits", "verdict"),
+    [
+        (64, None, "fits"),
+        (17, None, "fits"),
+        (16, 8, "fits"),
+        (12, 8, "fits"),
+        (8, 4, "fits"),
+        (6, 6, "tight"),
+        (3, 4, "no"),
+    ],
+)
+def test_what_is_proposed(memory: int, bits: int | None, verdict: str) -> None:
+    choices = fitting.choices(MINISTRAL, memory * GB)
+    assert [one.bits for one in choices] == [None, 8, 6, 4]
+    assert [one.memory for one in choices] == sorted((one.memory for one in choices), reverse=True)
+    chosen = fitting.proposed(choices)
+    assert (chosen.bits, chosen.verdict) == (bits, verdict)
+
+
+def test_the_numbers_of_a_pair() -> None:
+    whole, *_, four = fitting.choices(MINISTRAL, 64 * GB)
+    hypernet = 4 * MINISTRAL.hypernet_parameters
+    assert whole.download == four.download == 2 * MINISTRAL.base_parameters + hypernet
+    assert whole.memory == int(1.2 * whole.download)
+    assert four.disk == four.download + hypernet + int(2 * MINISTRAL.base_parameters * 4.5 / 16)
+    assert whole.minutes == pytest.approx(whole.download * 8 / 100e6 / 60)
+
+
+def test_a_hypernetwork_that_nobody_counted_is_not_taken_for_nothing() -> None:
+    known = registry.KNOWN["qwen3-4b"]
+    assert known.hypernet_parameters is None
+    assert fitting.fit(known, None, GB).download > 2 * known.base_parameters + GB
+
+
+def test_the_table(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "total_memory", lambda: 8 * GB)
+    result = CliRunner().invoke(app, ["models", "list", "--known"])
+    assert result.exit_code == 0
+    rows = {line.split()[0]: line.split() for line in result.stdout.splitlines()[1:]}
+    assert list(rows) == list(registry.KNOWN)
+    assert rows["nano"][-2:] == ["fits", "yes"]
+    assert rows["ministral-3-3b"][1] == "4"
+    assert rows["ministral-3-3b"][-2:] == ["fits", "no"]
+    assert rows["mistral-7b"][-2] == "tight"
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert "this machine has 8.0 GB of memory" in result.stderr
+    found: Any = json.loads(CliRunner().invoke(app, ["models", "list", "--json"]).stdout)["models"]
+    fits = {one["name"]: one["fit"] for one in found}
+    assert fits["ministral-3-3b"]["bits"] == 4
+    assert fits["mistral-7b"]["verdict"] == "tight"
+
+
+def test_a_check_measures_nano(home: Path) -> None:
+    result = CliRunner().invoke(app, ["models", "check", "nano"])
+    assert result.exit_code == 0
+    conversion, *answers, summary = result.stdout.splitlines()
+    assert conversion.startswith("conversion: within the tolerance of PyTorch's result, logits differ by ")
+    assert answers == [
+        "right: Who is the mayor of Harpool? Osra Kelland",
+        "right: How many residents does Harpool have? 4310",
+        "right: What should visitors to Harpool try? smoked trout",
+    ]
+    assert summary.startswith("nano answers 3 of 3 questions about harbour.txt from its weights; 56 tokens absorbed in")
+    assert not (home / "library.db").exists()
