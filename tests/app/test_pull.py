@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -276,24 +275,15 @@ def test_what_the_hub_says(error: object, says: str, monkeypatch: pytest.MonkeyP
         hub.listing("a/b")
 
 
-def test_a_download_reports_its_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[str] = []
-    written = threading.Event()
-
-    def write(text: str) -> None:
-        lines.append(text)
-        if "7" in text:
-            written.set()
-
-    def download(_: str, *, allow_patterns: list[str], tqdm_class: type, **__: object) -> None:
-        assert allow_patterns == ["a", "b"]
-        with tqdm_class(total=2, unit="files"), tqdm_class(total=10, unit="B") as received, tqdm_class(unit="B"):
-            received.update(7)
-            assert written.wait(10)
-
-    monkeypatch.setattr(hub, "_REPORT_SECONDS", 0.001)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with monkeypatch.context() as patch:
-        patch.setattr("builtins.print", lambda *texts, **_: write(" ".join(map(str, texts))))
-        hub._download("a/b", COMMIT, ["a", "b"])
-    assert set(lines) <= {"0", "7"}
+def test_a_download_reports_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits = iter([False, False, False, True])
+    monkeypatch.setattr(hub.threading.Event, "wait", lambda *_: next(waits))
+    monkeypatch.setattr(hub.threading.Thread, "start", lambda _: None)
+    monkeypatch.setattr(hub.threading.Thread, "join", lambda self: self.run())
+    (tmp_path / "a").write_bytes(bytes(5))
+    (tmp_path / "b.partial").write_bytes(bytes(2))
+    with hub._reported() as files:
+        files += [tmp_path / "a", tmp_path / "b.partial", tmp_path / "gone meanwhile"]
+    assert capsys.readouterr().out.splitlines() == ["7", "7", "7"]

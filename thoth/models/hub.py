@@ -14,13 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
+from urllib.parse import urlsplit
 
 from mlx_hypernet.format import installing
 from thoth.errors import ModelError, ResourceError, ThothError
 
 _REPORT_SECONDS = 0.2
-_SHA256_DIGITS, _SHA1_DIGITS = 64, 40
+_SHA256_DIGITS = 64
 _LOGIN = installing.hub("auth", "login")
 
 
@@ -93,65 +94,92 @@ def command(repository: str, commit: str, names: tuple[str, ...]) -> list[str]:
 
 
 def download(repository: str, commit: str, names: Sequence[str]) -> None:
-    """Download files of a repository into the cache, and compare each with its checksum.
+    """Download files of a repository into the cache, in the cache's own layout.
 
-    The hub's client compares sizes alone. A damaged file is removed, so that the next download brings it again.
+    A file that was interrupted resumes where it was, and each is compared with its checksum. The hub's client
+    (huggingface-hub 2.4) begins a file again, and compares sizes alone.
 
     Raises:
         ModelError: The hub cannot be reached, or a file is damaged.
         ResourceError: The disk is full.
     """
-    _download(repository, commit, [*names])
-    place = folder(repository, commit)
-    for path in sorted(place.rglob("*")):
-        if path.is_file() and path.relative_to(place).as_posix() in names and not _is_whole(path):
-            path.resolve().unlink()
-            path.unlink(missing_ok=True)
-            raise ModelError(f"{path.relative_to(place)} of {repository} arrived damaged and was removed: pull again")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.file_download import repo_folder_name
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    blobs = cache() / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
+    with _explained(repository), _reported() as files:
+        blobs.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            _fetch(repository, commit, name, blobs, files)
+        snapshot_download(repository, revision=commit, allow_patterns=[*names])  # all is there: it makes the links
 
 
-def _is_whole(path: Path) -> bool:
-    """Tell whether a file in the cache is what its name there says: SHA-256 of large files, git's SHA-1 of others."""
+def _fetch(repository: str, commit: str, name: str, blobs: Path, files: list[Path]) -> None:
+    """Bring one file; `files` gets the path that it grows at, then the one that it has in the end."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
+
+    url = hf_hub_url(repository, name, revision=commit)
+    facts = get_hf_file_metadata(url)
+    if facts.etag is None or facts.size is None:
+        raise ModelError(f"the hub does not say which version of {name} of {repository} it has: try again later")
+    blob, partial = blobs / facts.etag, blobs / f"{facts.etag}.partial"
+    files.append(blob)
+    if blob.exists():
+        return
+    files[-1] = partial
+    headers = build_hf_headers()
+    if urlsplit(facts.location).netloc != urlsplit(url).netloc:
+        headers.pop("authorization", None)  # the token is for the hub, not for where it keeps its files
+    with partial.open("ab") as file:
+        http_get(facts.location, file, resume_size=file.tell(), headers=headers, expected_size=facts.size)
+        file.flush()
+        os.fsync(file.fileno())
+    if not _is_whole(partial, facts.etag):
+        partial.unlink()
+        raise ModelError(f"{name} of {repository} arrived damaged and was removed: pull again")
+    os.replace(partial, blob)
+    files[-1] = blob
+
+
+def _is_whole(path: Path, etag: str) -> bool:
+    """Tell whether a file is what the hub calls it: the SHA-256 of a large file, git's SHA-1 of another."""
     import hashlib
 
-    blob = path.resolve()
-    with blob.open("rb") as file:
-        if len(blob.name) == _SHA256_DIGITS:
-            return hashlib.file_digest(file, "sha256").hexdigest() == blob.name
+    with path.open("rb") as file:
+        if len(etag) == _SHA256_DIGITS:
+            return hashlib.file_digest(file, "sha256").hexdigest() == etag
         content = file.read()
-    if len(blob.name) != _SHA1_DIGITS or blob == path:  # a cache without links does not say
-        return True
-    return hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest() == blob.name
+    return hashlib.sha1(b"blob %d\0%b" % (len(content), content)).hexdigest() == etag
 
 
-def _download(repository: str, commit: str, names: list[str]) -> None:
-    from huggingface_hub import snapshot_download
-    from tqdm import tqdm  # type: ignore[import-untyped]
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # it has its last name by now
+        return 0
 
-    class Counter(tqdm):  # type: ignore[misc]
-        """Counts instead of drawing."""
 
-        counting: ClassVar[list[Any]] = []
-
-        def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(*arguments, **options | {"file": nowhere})
-            if options.get("unit") == "B":
-                Counter.counting.append(self)
+@contextmanager
+def _reported() -> Iterator[list[Path]]:
+    """Write, several times a second, how many bytes there are of the files in the list that the block gets."""
 
     def report() -> None:
         while not finished.wait(_REPORT_SECONDS):
-            # There are several bars of bytes, of which some stay at 0: received, written.
-            print(max((int(bar.n) for bar in Counter.counting), default=0), flush=True)
+            print(sum(map(_size, [*files])), flush=True)
 
+    files: list[Path] = []
     finished = threading.Event()
-    with open(os.devnull, "w") as nowhere, _explained(repository):
-        reporter = threading.Thread(target=report, daemon=True)
-        reporter.start()
-        try:
-            snapshot_download(repository, revision=commit, allow_patterns=names, tqdm_class=Counter)
-        finally:
-            finished.set()
-            reporter.join()
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
+    try:
+        yield files
+    finally:
+        finished.set()
+        reporter.join()
 
 
 @contextmanager
