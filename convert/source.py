@@ -141,9 +141,7 @@ def _download(name: str, repository: str, revision: str | None, folder: str, say
             say(f"downloading {size / 1e9:.2f} GB from {repository}" if size else f"{repository} is here already")
         return Path(snapshot_download(**arguments, allow_patterns=wanted, local_files_only=is_offline_mode()))
     except GatedRepoError as error:
-        raise CheckpointError(
-            f"{repository} is gated: accept its terms on the hub, then run `{_LOGIN}`"
-        ) from error
+        raise CheckpointError(f"{repository} is gated: accept its terms on the hub, then run `{_LOGIN}`") from error
     except RepositoryNotFoundError as error:
         raise CheckpointError(
             f"{name} is neither a path here nor a repository on the hub (a private one needs `{_LOGIN}`)"

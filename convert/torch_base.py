@@ -50,6 +50,10 @@ def load_torch_base(folder: Path) -> Any:
         raise CheckpointError(f"transformers cannot load the base {folder}: {one_line(error)}") from error
     if wanting := sorted([*loaded["missing_keys"], *map(str, loaded["mismatched_keys"])]):
         raise CheckpointError(f"transformers does not find all weights of the base {folder}: {listed(wanting)}")
+    if config.get_text_config().model_type == "gemma3_text":
+        # mlx-lm multiplies by the scale in bf16, as Gemma 3 does in the type it is published in.
+        scale = model.get_input_embeddings().embed_scale
+        scale.copy_(scale.bfloat16())
     return model.eval()
 
 

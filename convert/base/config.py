@@ -19,11 +19,12 @@ from mlx_hypernet.format.vetting import VettingError, check_code
 
 CONFIG_FILE = "config.json"
 WRAPPER = "mistral3"
-TEXT_MODELS = ("ministral3", "mistral", "gemma2", "qwen3", "llama", "qwen2")
+TEXT_MODELS = ("ministral3", "mistral", "gemma2", "gemma3_text", "qwen3", "llama", "qwen2")
 # mlx-lm reads RoPE of these from flat keys, that of the others from `rope_parameters`.
 _FLAT_ROPE = ("mistral", "gemma2", "llama", "qwen2")
 # Every layer of these has the window, whatever `layer_types` says.
 _ONE_WINDOW = ("ministral3", "mistral")
+GEMMA3 = "gemma3_text"
 _OF_THE_REPOSITORY = ("bos_token_id", "eos_token_id", "pad_token_id", "transformers_version")
 
 
@@ -131,6 +132,8 @@ def _for_mlx_lm(text: dict[str, Any], kind: str) -> tuple[dict[str, Any], tuple[
                     f"mlx-lm's gemma2 knows no {rope['rope_type']} RoPE: this base cannot be converted"
                 )
             text["rope_scaling"] = rope
+    if kind == GEMMA3:
+        return _gemma3(text), ()
     notes = []
     window, length = text.get("sliding_window"), text["max_position_embeddings"]
     if window and window < length:
@@ -140,3 +143,32 @@ def _for_mlx_lm(text: dict[str, Any], kind: str) -> tuple[dict[str, Any], tuple[
     if kind in _ONE_WINDOW:
         text.pop("layer_types", None)  # transformers pays no attention to it, mlx-lm would
     return text, tuple(notes)
+
+
+def _gemma3(text: dict[str, Any]) -> dict[str, Any]:
+    """Gemma 3's windows and rotations, which differ from layer to layer, as mlx-lm has them.
+
+    mlx-lm knows one pattern, in which every n-th layer sees everything, one RoPE for these layers, one for the others,
+    and no soft caps.
+
+    Raises:
+        CheckpointError: The base has something else.
+    """
+    ropes, types = text.pop("rope_parameters"), text.pop("layer_types")
+    whole, sliding = dict(ropes["full_attention"]), dict(ropes["sliding_attention"])
+    every = types.index("full_attention") + 1 if "full_attention" in types else 0
+    expected = (
+        ["sliding_attention" if (i + 1) % every else "full_attention" for i in range(len(types))] if every else []
+    )
+    refused = {
+        "layers that do not alternate regularly": types != expected,
+        f"a {sliding.get('rope_type')} RoPE in layers with a window": sliding.get("rope_type", "default") != "default",
+        "soft caps": text.get("final_logit_softcapping") or text.get("attn_logit_softcapping"),
+        "attention to later tokens": text.get("use_bidirectional_attention"),
+    }
+    if what := [name for name, found in refused.items() if found]:
+        raise CheckpointError(f"mlx-lm's gemma3_text has no {' and no '.join(what)}: this base cannot be converted")
+    text |= {"rope_theta": whole.pop("rope_theta"), "rope_local_base_freq": sliding["rope_theta"]}
+    if whole.get("rope_type", "default") != "default":
+        text["rope_scaling"] = whole
+    return text | {"sliding_window_pattern": every}

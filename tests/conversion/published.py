@@ -27,6 +27,7 @@ SPECIAL_TOKENS = (
 WORDS = [b" t", b"he", b"in", b" a", b"llo", b"ll", b"lo", b"wor", b"wo", b"ld", b" wo", "é".encode(), b"ve"]
 VOCABULARY = len(SPECIAL_TOKENS) + 256 + len(WORDS)
 TEXT = BASE | {"vocab_size": VOCABULARY, "initializer_range": 0.1, "intermediate_size": 128}
+GEMMA3_LAYERS = ["sliding_attention", "sliding_attention", "full_attention"]
 VISION = {
     "model_type": "pixtral",
     "hidden_size": 32,
@@ -95,8 +96,15 @@ def text_only(folder: Path, model_type: str, **changes: Any) -> Path:
     """A plain text model in fp32, as transformers saves it."""
     torch.manual_seed(0)
     # Gemma-2 has no head of its own.
-    settings = TEXT | {"model_type": model_type, "tie_word_embeddings": model_type == "gemma2"} | changes
-    if model_type != "ministral3":
+    settings = (
+        TEXT | {"model_type": model_type, "tie_word_embeddings": model_type in ("gemma2", "gemma3_text")} | changes
+    )
+    if model_type == "gemma3_text":  # two layers with a window of 24, then one without
+        rope = {"rope_type": "default", "rope_theta": 10_000.0}
+        long = {"rope_type": "linear", "factor": 4.0, "rope_theta": 1_000_000.0}
+        settings["rope_parameters"] = {"sliding_attention": rope, "full_attention": long}
+        settings |= {"layer_types": GEMMA3_LAYERS, "sliding_window": 24, "query_pre_attn_scalar": 20} | changes
+    elif model_type != "ministral3":
         settings["rope_parameters"] = {"rope_type": "default", "rope_theta": 500_000.0}
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(**settings))
     _stir(model)

@@ -96,7 +96,7 @@ def test_long_positions_are_compared(tmp_path, bf16):
         assert np.abs(mlx_logits(tmp_path / "base") - expected)[40:].max() > 0.01
 
 
-@pytest.mark.parametrize("kind", ["ministral3", "mistral", "gemma2", "qwen3", "llama", "qwen2"])
+@pytest.mark.parametrize("kind", ["ministral3", "mistral", "gemma2", "gemma3_text", "qwen3", "llama", "qwen2"])
 def test_text_models(tmp_path, kind):
     source = published.text_only(tmp_path / "source", kind)
     assert convert(source, tmp_path / "base", verify=1).passed
