@@ -80,8 +80,12 @@ class _Taps:
 def _from_features(hypernet: HyperNetwork, probe: FeaturesProbe, taps: _Taps) -> Outputs:
     mask = mx.array(probe.mask)
     layers = []
+    read = None if hypernet.config.exit_layer is None else hypernet.read(mx.array(probe.features[:, 0]), mask)
     for layer in range(hypernet.config.num_layers):
-        pairs = hypernet(mx.array(probe.features[:, layer]), layer, mask)
+        if read is None:
+            pairs = hypernet(mx.array(probe.features[:, layer]), layer, mask)
+        else:
+            pairs = hypernet.generate(read, layer)
         mx.eval(pairs)
         layers.append(pairs)
     a, b = ({m: mx.stack([pairs[m][side] for pairs in layers], 1) for m in layers[0]} for side in (0, 1))

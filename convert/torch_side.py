@@ -133,12 +133,18 @@ def _adapted(model: Any, combined: dict[str, Any], config: Any) -> Iterator[None
 
 
 def _features(model: Any, hypernet: Any, chunk: list[int]) -> Any:
-    """(1, L, T, hidden): the input of every adapted block, that of the base's last one after the final norm."""
+    """(1, L, T, hidden): the input of every block that is read, that of the base's last one after the final norm.
+
+    Where reading ends early, the only one is after the final norm as well.
+    """
     import torch
 
     decoder = model.get_decoder()
     states = decoder(torch.tensor([chunk]), output_hidden_states=True).hidden_states[:-1]
     features = [*states[:-1], decoder.norm(states[-1])]
+    early = hypernet.config.exit_layer
+    if early is not None:
+        return decoder.norm(states[early])[:, None]
     return torch.stack([features[layer] for layer in hypernet.config.layers], dim=1)
 
 

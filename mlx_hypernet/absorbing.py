@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlx_hypernet.adapter import ChunkAdapters
 from mlx_hypernet.bundle import Bundle
-from mlx_hypernet.encoder import last_features, layer_features, pooled
+from mlx_hypernet.encoder import exit_features, last_features, layer_features, pooled
 from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.live import bare
 
@@ -105,18 +105,23 @@ def absorb_batch(
     config = bundle.config.hypernet
     if not config.reads_template:
         mask = _within(spans, ids.shape[1])
-    layers = []
+    hypernet, layers = bundle.hypernet, []
     with bare(model):
         for layer, features in layer_features(model, ids):
             if should_stop is not None and should_stop():
                 raise Stopped
-            if layer not in config.layers:
+            if layer not in config.read_layers:
                 continue
-            pairs = bundle.hypernet(features, layer - config.first_layer, mask)
-            pairs = {name: (a.astype(features.dtype), b.astype(features.dtype)) for name, (a, b) in pairs.items()}
-            mx.eval(pairs)
-            layers.append(pairs)
-    hypernet, dtype = bundle.hypernet, features.dtype
+            if config.exit_layer is None:
+                made = [hypernet(features, layer - config.first_layer, mask)]
+            else:  # read once, by a Perceiver whose queries are those of all layers
+                latents = hypernet.read(exit_features(model, features, layer), mask)
+                made = [hypernet.generate(latents, i) for i in range(config.num_layers)]
+            for pairs in made:
+                pairs = {name: (a.astype(features.dtype), b.astype(features.dtype)) for name, (a, b) in pairs.items()}
+                mx.eval(pairs)
+                layers.append(pairs)
+    dtype = features.dtype
     adapters = ChunkAdapters(
         # (layer, chunk) -> (chunks, L, r, d)
         A={name: mx.stack([pairs[name][0] for pairs in layers], 1) for name in hypernet.config.modules},

@@ -65,6 +65,12 @@ def layer_features(model: nn.Module, ids: mx.array) -> Iterator[tuple[int, mx.ar
         yield layer, features
 
 
+def exit_features(model: nn.Module, features: mx.array, layer: int) -> mx.array:
+    """Features of a block, as `layer_features` yields them, after the final norm: where reading stops early."""
+    text = text_model(model)
+    return features if layer == len(text.layers) - 1 else text.norm(features)
+
+
 def last_features(model: nn.Module, ids: mx.array) -> mx.array:
     """The last layer's features alone (B, T, hidden); arguments as of `layer_features`."""
     for _, features in layer_features(model, ids):

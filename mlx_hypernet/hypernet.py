@@ -173,7 +173,7 @@ class HyperNetwork(nn.Module):
             self.feature_deviation = mx.ones((layers, hidden))
         self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
-        self.decoder = Perceiver(config, len(config.modules) * rank, 1)
+        self.decoder = Perceiver(config, config.queries, 1)
         self.pre_head = [PreHeadMLP(config) for _ in range(config.num_pre_head_layers)]
         self.head = Head(config)
         modules = config.modules.items()
@@ -195,11 +195,19 @@ class HyperNetwork(nn.Module):
         Returns:
             Module -> (A (B, r, d_in), B (B, r, d_out)), without the bias pair, in fp32.
         """
-        modules, rank = self.config.modules, self.config.rank
+        return self.generate(self.read(self.standardise(features, layer), mask), layer)
+
+    def read(self, features: mx.array, mask: mx.array | None = None) -> mx.array:
+        """What the Perceiver makes of standardised features (B, T, hidden), mask (B, T): (B, queries, D) in fp32."""
         # The Perceiver in the dtype of its weights, everything after it in fp32, as in the reference.
-        features = self.standardise(features, layer).astype(self.encoder.latents.dtype)
-        context = self.modality_projection(features)
-        x = self.decoder(self.encoder(context, mask)).astype(mx.float32)
+        context = self.modality_projection(features.astype(self.encoder.latents.dtype))
+        return self.decoder(self.encoder(context, mask)).astype(mx.float32)
+
+    def generate(self, latents: mx.array, layer: int) -> dict[str, tuple[mx.array, mx.array]]:
+        """The adapters of one layer, from what `read` made of its features, or of all layers' at once."""
+        modules, rank = self.config.modules, self.config.rank
+        each = len(modules) * rank
+        x = latents if self.config.exit_layer is None else latents[:, layer * each : (layer + 1) * each]
         for mlp in self.pre_head:
             x = mlp(x, layer)
         x = x / mx.linalg.norm(x, axis=-1, keepdims=True)

@@ -63,6 +63,7 @@ VARIANTS = {
     "one of each": replace(HYPERNET, rank=1, num_latents=1, num_blocks=1, num_kv_heads=4),
     "last two layers": replace(HYPERNET, num_layers=2, first_layer=1),
     "middle layer": replace(HYPERNET, num_layers=1, first_layer=1),
+    "early exit": replace(HYPERNET, exit_layer=1, modules={"q_proj": (64, 64), "down_proj": (96, 64)}),
     "as smol": replace(
         HYPERNET, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
     ),

@@ -37,6 +37,8 @@ class HypernetConfig:
         feature_norm: whether features are standardised per layer and dimension, by statistics stored with the weights.
         reads_template: whether the Perceiver reads the chat template's tokens beside the document's own.
         projection_factor: width inside the modality projection, as a multiple of `hidden_size`.
+        exit_layer: block where the base stops reading: its input, after the final norm, is all that the Perceiver
+            reads, once for all layers (the reference's `early_exit`). None for features of each adapted layer.
     """
 
     num_layers: int
@@ -56,6 +58,7 @@ class HypernetConfig:
     feature_norm: bool = False
     reads_template: bool = True
     projection_factor: int = 4
+    exit_layer: int | None = None
 
     def __post_init__(self) -> None:
         """Bring `modules` into its one order and check every size."""
@@ -77,6 +80,10 @@ class HypernetConfig:
             raise ConfigError(f"first_layer must be an integer from 0 to {MOST:,}, not {self.first_layer!r}")
         if not isinstance(self.feature_norm, bool) or not isinstance(self.reads_template, bool):
             raise ConfigError("feature_norm and reads_template must be true or false")
+        if self.exit_layer is not None and (type(self.exit_layer) is not int or not 0 < self.exit_layer <= MOST):
+            raise ConfigError(f"exit_layer must be null or an integer from 1 to {MOST:,}, not {self.exit_layer!r}")
+        if self.exit_layer is not None and self.feature_norm:
+            raise ConfigError("feature_norm has statistics of each adapted layer: it does not go with exit_layer")
         if self.num_heads % self.num_kv_heads:
             raise ConfigError(f"{self.num_heads} heads cannot share {self.num_kv_heads} key/value heads")
 
@@ -84,6 +91,16 @@ class HypernetConfig:
     def layers(self) -> range:
         """The blocks of the base that get an adapter."""
         return range(self.first_layer, self.first_layer + self.num_layers)
+
+    @property
+    def read_layers(self) -> range:
+        """The blocks whose inputs the Perceiver reads."""
+        return self.layers if self.exit_layer is None else range(self.exit_layer, self.exit_layer + 1)
+
+    @property
+    def queries(self) -> int:
+        """Latents of the Perceiver's decoder: one for each module and rank, and where it reads once for each layer."""
+        return len(self.modules) * self.rank * (1 if self.exit_layer is None else self.num_layers)
 
     @property
     def d_lora(self) -> int:
@@ -100,8 +117,9 @@ class HypernetConfig:
         return _build(cls, data)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for `config.json`; the inverse of `from_dict`."""
-        return asdict(self) | {"modules": {name: list(sizes) for name, sizes in self.modules.items()}}
+        """Plain data for `config.json`; the inverse of `from_dict`. What is None is left out, for earlier versions."""
+        data = {name: value for name, value in asdict(self).items() if value is not None}
+        return data | {"modules": {name: list(sizes) for name, sizes in self.modules.items()}}
 
 
 @dataclass(frozen=True)
@@ -204,6 +222,9 @@ class BundleConfig:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
         layers, base = self.hypernet.layers, self.base
         whole = layers.start > 0 or layers.stop == base.num_layers
+        early = self.hypernet.exit_layer
+        if early is not None and early >= base.num_layers:
+            raise ConfigError(f"exit_layer is {early}, but {base} has {base.num_layers} blocks")
         if layers.stop > base.num_layers or not whole or self.hypernet.hidden_size != base.hidden_size:
             ours = f"layers {layers.start} to {layers.stop - 1}, width {self.hypernet.hidden_size}"
             raise ConfigError(f"hypernetwork for {ours}, but {base} says otherwise")

@@ -15,14 +15,15 @@ def test_hypernetworks_agree(config):
 
     network = tiny.torch_hypernet(config)
     twin = tiny.to_mlx(network)
-    features = np.random.default_rng(1).normal(size=(2, config.num_layers, 9, 64)).astype(np.float32)
+    features = np.random.default_rng(1).normal(size=(2, len(config.read_layers), 9, 64)).astype(np.float32)
     mask = np.arange(9) < np.array([[9], [5]])
     with torch.inference_mode():
         expected = network(torch.from_numpy(features), torch.from_numpy(mask))
         bias = network.bias()
     assert list(expected) == list(config.modules)
     for layer in range(config.num_layers):
-        pairs = twin(mx.array(features[:, layer]), layer, mx.array(mask))
+        read = layer if config.exit_layer is None else 0
+        pairs = twin(mx.array(features[:, read]), layer, mx.array(mask))
         for module, (d_in, d_out) in config.modules.items():
             a, b = pairs[module]
             assert a.shape == (2, config.rank, d_in)

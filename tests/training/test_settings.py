@@ -90,6 +90,7 @@ def test_needles_are_trained_as_published() -> None:
     )
     assert (o.loss, o.weight, o.accumulation, o.l1, o.neftune) == ("cross_entropy", "context", 16, 1.5, 0.0)
     assert (read.hypernet.num_latents, read.hypernet.num_blocks, read.base.encoder_bits) == (208, 8, None)
+    assert read.hypernet.exit_layer == 26 // 4
 
 
 @pytest.mark.parametrize("name", ["smol", *(path.stem for path in CONFIGS if path.stem.startswith("nano"))])

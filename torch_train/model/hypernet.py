@@ -195,7 +195,7 @@ class HyperNetwork(nn.Module):
             self.register_buffer("feature_deviation", torch.ones(layers, hidden))
         self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
-        self.decoder = Perceiver(config, len(config.modules) * rank, 1)
+        self.decoder = Perceiver(config, config.queries, 1)
         self.pre_head = nn.ModuleList(PreHeadMLP(config) for _ in range(config.num_pre_head_layers))
         self.head = Head(config)
         self.bias_A, self.bias_B = nn.ParameterDict(), nn.ParameterDict()
@@ -275,6 +275,8 @@ class HyperNetwork(nn.Module):
         """From what the Perceiver read, (B, L, M * r, D), to the pairs that `forward` returns."""
         modules, rank = self.config.modules, self.config.rank
         x = latents
+        if self.config.exit_layer is not None:  # (B, 1, L * M * r, D): one reading for all layers
+            x = latents.flatten(1, 2).unflatten(1, (self.config.num_layers, -1))
         for mlp in self.pre_head:
             x = mlp(x)
         x = x / x.norm(dim=-1, keepdim=True)

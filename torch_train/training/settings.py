@@ -42,6 +42,8 @@ class HypernetSettings:
     Attributes:
         scale: null for the reference's 2 * rank^1.5.
         layers: First adapted block of the base, and the one after the last; null adapts all.
+        exit_layer: Block where the base stops reading, whose features serve all layers: the reference's `early_exit`,
+            which takes a quarter of the blocks. null reads each adapted layer's own features.
         scaler_start: What B's scalers start at. 0, the reference's, does not change the base before training; above 0,
             gradients reach the Perceiver from the first step on.
         start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1.
@@ -62,6 +64,7 @@ class HypernetSettings:
     feature_norm: bool = False
     reads_template: bool = True
     projection_factor: int = 4
+    exit_layer: int | None = None
     scaler_start: float = 0.0
     start: str | None = None
 

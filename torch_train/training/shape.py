@@ -43,6 +43,8 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
     first, after = settings.layers or (0, base.num_hidden_layers)
     if not 0 <= first < after <= base.num_hidden_layers:
         raise TrainingError(f"hypernet.layers: {[first, after]} is not a range of its {base.num_hidden_layers} blocks")
+    if settings.exit_layer is not None and not 0 < settings.exit_layer < base.num_hidden_layers:
+        raise TrainingError(f"hypernet.exit_layer: the base has no block {settings.exit_layer} after its first")
     try:
         return HypernetConfig(
             num_layers=after - first,
@@ -50,6 +52,7 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
             feature_norm=settings.feature_norm,
             reads_template=settings.reads_template,
             projection_factor=settings.projection_factor,
+            exit_layer=settings.exit_layer,
             hidden_size=base.hidden_size,
             modules={name: linear[name] for name in settings.modules},
             rank=settings.rank,
