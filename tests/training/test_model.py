@@ -43,7 +43,7 @@ def batch(request: pytest.FixtureRequest) -> PackedBatch:
     return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 
-@pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "qwen3"])
+@pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -> Path:
     return tiny_run.save_base(tmp_path / "base", words_folder, request.param, vocabulary=96)
 
@@ -79,9 +79,11 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
         for chunk in (groups == batch.context_groups[context]).nonzero()[:, 0].tolist():
             ids = batch.context_ids[0, batch.chunks.samples == chunk]
             features = torch.stack(list(packed_features(frozen, ids, Ragged.of([len(ids)]))))
+            early = hypernet.config.exit_layer
+            features = features if early is None else frozen.norm(features[early])[None]
             if not hypernet.config.reads_template:
                 features = features[:, 2:-1]
-            pairs.append(hypernet(features[None, list(hypernet.config.layers)]))
+            pairs.append(hypernet(features[None, list(hypernet.config.layers) if early is None else [0]]))
         most = batch.context_groups[batch.chunk_contexts].bincount().max() + 1  # padded to the longest, bias included
         for pair in pairs:
             magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pair.values()) / len(bias) / most
@@ -120,6 +122,39 @@ def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, 
     assert losses.magnitude.item() == pytest.approx(magnitude, rel=1e-4)
     untouched = HyperNetwork(hypernet.config)
     assert _model(folder, untouched)(batch).distillation.item() != pytest.approx(distillation, rel=1e-3)
+
+
+@torch.no_grad()
+def test_an_early_exit_reads_once_for_all_layers(ministral: Path) -> None:
+    hypernet = tiny_run.hypernet(config=replace(tiny_run.SHAPE, exit_layer=1))
+    assert hypernet.decoder.latents.shape[0] == 3 * 2 * 3  # layers, modules, ranks
+    batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
+    model = _model(ministral, hypernet)
+    expected = _slow_losses(ministral, hypernet, batch)
+    assert [loss.item() for loss in model(batch)] == pytest.approx(expected, rel=1e-4)
+    ran = []
+    for number, block in enumerate(model._frozen[1].layers):  # the encoder stops there
+        block.mlp.register_forward_pre_hook(lambda *_, number=number: ran.append(number))
+    model.read(batch)
+    assert set(ran) <= {0}
+
+
+def test_autocast_rounds_everything_to_bf16(ministral: Path, batch: PackedBatch) -> None:
+    """Losses and gradients in fp32 and under the reference's outer autocast: near each other, and not the same."""
+    found = {}
+    for precision in ("inference", "autocast"):
+        hypernet = tiny_run.hypernet()
+        base = load_base(ministral, "float32", CPU)
+        model = DistillationModel(hypernet, base, base, recompute=precision == "autocast", precision=precision)
+        losses = model(batch)
+        losses.distillation.backward()
+        gradient = torch.cat([p.grad.flatten() for p in hypernet.parameters() if p.grad is not None])
+        assert losses.distillation.dtype == gradient.dtype == torch.float32
+        found[precision] = losses.distillation.item(), gradient
+    (exact, whole), (rounded, coarse) = found.values()
+    assert rounded != exact
+    assert rounded == pytest.approx(exact, rel=0.02)
+    assert torch.cosine_similarity(whole, coarse, dim=0) > 0.9
 
 
 @torch.no_grad()

@@ -47,7 +47,11 @@ run: {{folder: {folder}, device: cpu, save_every: 2, log_every: 1, recompute: fa
 def save_base(folder: Path, words_folder: Path, model_type: str = "ministral3", vocabulary: int = 0) -> Path:
     """A random base of 3 blocks with nano's tokenizer; YaRN beyond 64 positions for ministral3."""
     torch.manual_seed(0)
-    rope = {"rope_type": "default", "rope_theta": 10000.0}
+    rope: dict[str, object] = {"rope_type": "default", "rope_theta": 10000.0}
+    others: dict[str, object] = {"sliding_window": 16} if model_type in ("gemma2", "gemma3_text", "mistral") else {}
+    if model_type == "gemma3_text":
+        rope = {"sliding_attention": rope, "full_attention": {"rope_type": "default", "rope_theta": 500.0}}
+        others["layer_types"] = ["sliding_attention", "full_attention", "sliding_attention"]
     if model_type == "ministral3":
         rope |= {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 64}
         rope |= {"beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.1}
@@ -59,7 +63,7 @@ def save_base(folder: Path, words_folder: Path, model_type: str = "ministral3", 
         eos_token_id=tokenizer.EOS,
         pad_token_id=tokenizer.PAD,
         **SIZES,
-        **({"sliding_window": 16} if model_type in ("gemma2", "mistral") else {}),
+        **others,
     )
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():

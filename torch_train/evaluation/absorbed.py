@@ -93,7 +93,8 @@ class AbsorbingModel:
 
     def _generate(self, ids: torch.Tensor) -> Adapters:
         hypernet, length = self.hypernet, ids.shape[0]
-        features = packed_features(self._base, ids, Ragged.of([length]).to(ids.device), hypernet.config.layers)
+        row, config = Ragged.of([length]).to(ids.device), hypernet.config
+        features = packed_features(self._base, ids, row, config.read_layers, config.exit_layer is not None)
         own = range(length)
         if not hypernet.config.reads_template:
             own = own_span(length, (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids)))

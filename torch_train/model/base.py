@@ -1,7 +1,7 @@
 """The frozen base, taken apart: embedding, blocks, norm and head, over one packed row of many samples.
 
-Any of transformers' (>= 5) llama, ministral3, mistral, gemma2 and qwen3, or a ministral3 inside its multimodal wrapper
-mistral3, whose vision tower is dropped. Samples lie in one row side by side; none attends to another.
+Any of transformers' (>= 5) llama, ministral3, mistral, gemma2, gemma3_text, qwen2 and qwen3, or a ministral3 inside its
+multimodal wrapper mistral3, whose vision tower is dropped. Samples lie in one row side by side; none attends to another.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from mlx_hypernet.format.vetting import check_base, check_code
 from torch_train.errors import TrainingError, one_line
 from torch_train.model.attention import RowAttention
-from torch_train.model.block import Rotation, block, normed, rotation
+from torch_train.model.block import Rotation, block, normed, rotations
 from torch_train.model.ragged import Ragged
 
-SUPPORTED = ("llama", "ministral3", "mistral3", "mistral", "gemma2", "qwen3")
+SUPPORTED = ("llama", "ministral3", "mistral3", "mistral", "gemma2", "gemma3_text", "qwen2", "qwen3")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -34,11 +34,11 @@ class Layout:
     """Where the tokens of a packed row are and what they see; made once for all blocks.
 
     Attributes:
-        turns: Rotations of their positions.
+        turns: Type of a layer -> rotations of their positions; None where they are the same in all.
         attend: Who sees whom.
     """
 
-    turns: Rotation
+    turns: dict[str | None, Rotation]
     attend: RowAttention
 
 
@@ -87,11 +87,13 @@ class FrozenBase:
             x: Its embeddings, (T, hidden): for their dtype.
             row: Its samples.
         """
-        return Layout(rotation(self.decoder.rotary_emb, x, row.positions, self.config), RowAttention(row, self._flash))
+        turns = rotations(self.decoder.rotary_emb, x, row.positions, self.config)
+        return Layout(turns, RowAttention(row, self._flash))
 
     def block(self, layer: nn.Module, x: Tensor, layout: Layout) -> Tensor:
         """One block over a packed row: (T, hidden) -> same."""
-        return block(layer, x, layout.turns, layout.attend)
+        kind = getattr(layer.self_attn, "layer_type", None)
+        return block(layer, x, layout.turns[kind if kind in layout.turns else None], layout.attend)
 
     def norm(self, x: Tensor) -> Tensor:
         """The final norm."""

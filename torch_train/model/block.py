@@ -23,7 +23,14 @@ def normed(norm: Any, x: Tensor) -> Tensor:
     return rms_norm(x, norm.weight + 1.0, norm.eps)
 
 
-def rotation(embedding: Any, x: Tensor, positions: Tensor, config: Any) -> Rotation:
+def rotations(embedding: Any, x: Tensor, positions: Tensor, config: Any) -> dict[str | None, Rotation]:
+    """Type of a layer -> its rotation. Gemma 3 has one for layers with a window and one for the rest; None is for all."""
+    return {
+        kind: rotation(embedding, x, positions, config, kind) for kind in getattr(embedding, "layer_types", (None,))
+    }
+
+
+def rotation(embedding: Any, x: Tensor, positions: Tensor, config: Any, kind: str | None = None) -> Rotation:
     """What `rotated` needs, of the base's own rotary embedding.
 
     Args:
@@ -31,8 +38,10 @@ def rotation(embedding: Any, x: Tensor, positions: Tensor, config: Any) -> Rotat
         x: Anything of the blocks' dtype and device.
         positions: Position ids, (T,).
         config: Of the base's text model.
+        kind: Type of the layers that it is for, where rotations differ.
     """
-    cosine, sine = (part[0, :, None] for part in embedding(x, position_ids=positions[None]))
+    of = {} if kind is None else {"layer_type": kind}
+    cosine, sine = (part[0, :, None] for part in embedding(x, position_ids=positions[None], **of))
     half = sine.shape[-1] // 2
     sine = torch.cat([-sine[..., :half], sine[..., half:]], dim=-1)
     beta = (getattr(config, "rope_parameters", None) or {}).get("llama_4_scaling_beta")

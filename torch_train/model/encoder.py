@@ -52,7 +52,9 @@ def own_span(length: int, affixes: tuple[int, int]) -> range:
     return range(before, length - after) if length > before + after else range(length)
 
 
-def packed_features(base: FrozenBase, ids: Tensor, row: Ragged, layers: range | None = None) -> Iterator[Tensor]:
+def packed_features(
+    base: FrozenBase, ids: Tensor, row: Ragged, layers: range | None = None, normed: bool = False
+) -> Iterator[Tensor]:
     """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
 
     Args:
@@ -60,6 +62,7 @@ def packed_features(base: FrozenBase, ids: Tensor, row: Ragged, layers: range | 
         ids: Token ids of all chunks side by side, (T,).
         row: The chunks.
         layers: The blocks whose features are wanted, side by side; None for all.
+        normed: Whether all of them are after the final norm, as where reading stops early.
 
     Yields:
         (T, hidden), without gradient, for each l in `layers`.
@@ -72,7 +75,7 @@ def packed_features(base: FrozenBase, ids: Tensor, row: Ragged, layers: range | 
     for index, layer in enumerate(base.layers[: layers.stop]):
         if index in layers:
             with torch.no_grad():  # not around the yield: the caller may need gradients
-                feature = base.norm(x) if index == last else x
+                feature = base.norm(x) if normed or index == last else x
             yield feature
         if index < layers.stop - 1:
             with torch.no_grad():

@@ -147,7 +147,8 @@ class DistillationModel(nn.Module):
     def features(self, batch: PackedBatch) -> tuple[Ragged, Iterator[Tensor]]:
         """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, hidden)."""
         config = self.hypernet.config
-        features = packed_features(self._frozen[1], batch.context_ids[0], batch.chunks, config.layers)
+        normed = config.exit_layer is not None
+        features = packed_features(self._frozen[1], batch.context_ids[0], batch.chunks, config.read_layers, normed)
         if config.reads_template:
             return batch.chunks, features
         return batch.own_chunks, (feature.index_select(0, batch.own_tokens) for feature in features)
