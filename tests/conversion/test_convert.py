@@ -35,7 +35,7 @@ def parity(bundle):
     return json.loads((bundle / "conversion.json").read_text())["parity"]
 
 
-@pytest.mark.parametrize("hypernet", ["plain", "three modules", "two shared MLPs", "as smol"])
+@pytest.mark.parametrize("hypernet", ["plain", "three modules", "two shared MLPs", "early exit", "as smol"])
 def test_fp32_with_logits(tmp_path, base, hypernet):
     checkpoint = tiny.save_checkpoint(tmp_path / "checkpoint", base, tiny.VARIANTS[hypernet])
     result = converts(checkpoint, tmp_path / "bundle")

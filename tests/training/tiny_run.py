@@ -52,6 +52,7 @@ def save_base(folder: Path, words_folder: Path, model_type: str = "ministral3", 
     if model_type == "gemma3_text":
         rope = {"sliding_attention": rope, "full_attention": {"rope_type": "default", "rope_theta": 500.0}}
         others["layer_types"] = ["sliding_attention", "full_attention", "sliding_attention"]
+        others["query_pre_attn_scalar"] = 8  # as sharp as the others' attention
     if model_type == "ministral3":
         rope |= {"rope_type": "yarn", "factor": 8.0, "original_max_position_embeddings": 64}
         rope |= {"beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0, "llama_4_scaling_beta": 0.1}

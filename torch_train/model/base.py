@@ -1,7 +1,7 @@
 """The frozen base, taken apart: embedding, blocks, norm and head, over one packed row of many samples.
 
 Any of transformers' (>= 5) llama, ministral3, mistral, gemma2, gemma3_text, qwen2 and qwen3, or a ministral3 inside its
-multimodal wrapper mistral3, whose vision tower is dropped. Samples lie in one row side by side; none attends to another.
+multimodal wrapper mistral3, whose vision tower is dropped. Samples lie in one row side by side; none sees another.
 """
 
 from __future__ import annotations

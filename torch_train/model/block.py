@@ -24,7 +24,7 @@ def normed(norm: Any, x: Tensor) -> Tensor:
 
 
 def rotations(embedding: Any, x: Tensor, positions: Tensor, config: Any) -> dict[str | None, Rotation]:
-    """Type of a layer -> its rotation. Gemma 3 has one for layers with a window and one for the rest; None is for all."""
+    """Type of a layer -> its rotation. Gemma 3 has one for layers with a window, one for the rest; None is for all."""
     return {
         kind: rotation(embedding, x, positions, config, kind) for kind in getattr(embedding, "layer_types", (None,))
     }
