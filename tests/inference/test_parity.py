@@ -45,7 +45,7 @@ def test_padding_changes_nothing():
         np.testing.assert_allclose(np.array(one), np.array(other), atol=1e-6)
 
 
-@pytest.mark.parametrize("model_type", ["ministral3", "mistral", "llama", "gemma2", "qwen2", "qwen3"])
+@pytest.mark.parametrize("model_type", ["ministral3", "mistral", "llama", "gemma2", "qwen3"])
 def test_base_logits_and_features_agree_with_transformers(tmp_path, model_type):
     """Ministral 3 with YaRN, and what others do differently: embedding scale, soft caps, query norms."""
     import mlx.core as mx
