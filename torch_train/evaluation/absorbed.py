@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import torch
@@ -77,7 +76,7 @@ class AbsorbingModel:
     @torch.no_grad()
     def absorb(self, text: str) -> Adapters:
         """The adapter of a document, its chunks cut as the app cuts them: module -> (A (1, L, R, d_in), B alike)."""
-        chunks = self._chunking.chunks(document_ids(self.tokenizer, text), Random(0))
+        chunks = self._chunking.chunks(document_ids(self.tokenizer, text))
         generated = [self._generate(torch.tensor(chunk, device=self._base.device)) for chunk in chunks]
         together: Adapters = {}
         for name in self.hypernet.config.modules:

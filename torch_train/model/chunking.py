@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+import numpy as np
 
 from mlx_hypernet.format.chunking import cut, equal_lengths
 
@@ -44,27 +44,47 @@ class Chunking:
         """Number of the template's tokens before and after each chunk."""
         return len(self.prefix_ids), len(self.suffix_ids)
 
-    def chunks(self, ids: Sequence[int], draw: random.Random) -> list[list[int]]:
+    def chunks(self, ids: Sequence[int], share: float = 0.0) -> list[list[int]]:
         """Cut a templated document; no token is lost.
 
         Args:
             ids: The whole document after the chat template.
-            draw: Where the cuts come from, if they are random.
+            share: In [0, 1), where the number of chunks comes from, if it is random.
         """
         if not ids:
             raise ValueError("cannot cut a document without tokens")
-        lengths = equal_lengths(len(ids), self.max_tokens if self.counts is None else self._drawn(len(ids), draw))
-        return cut(ids, lengths, self.prefix_ids, self.suffix_ids)
+        (longest,) = self._longest(np.array([len(ids)]), np.array([share])).tolist()
+        return cut(ids, equal_lengths(len(ids), longest), self.prefix_ids, self.suffix_ids)
 
-    def _drawn(self, tokens: int, draw: random.Random) -> int:
-        """Length of the chunks of a document whose number is drawn from `counts`.
+    def tokens(self, lengths: np.ndarray, begins: np.ndarray, ends: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Tokens of all chunks of each document, affixes included, without cutting any.
+
+        A chunk in the middle that happens to begin or end as the template does counts with its affix nonetheless.
+
+        Args:
+            lengths: Of the templated documents, (N,).
+            begins: Whether each begins with the prefix, (N,) bool.
+            ends: Whether each ends with the suffix, (N,) bool.
+            shares: As `chunks` takes them, (N,).
+        """
+        count = np.ceil(lengths / self._longest(lengths, shares))
+        count = np.ceil(lengths / np.ceil(lengths / np.maximum(count, 1)).clip(1))  # of equal length
+        before, after = self.affixes
+        return (lengths + count * (before + after) - before * begins - after * ends).astype(np.int64)
+
+    def _longest(self, tokens: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Length of the chunks of each document, (N,), whose number is drawn from `counts` where there are some.
 
         Source: `split_too_long_ctx` of SakanaAI/doc-to-lora at baa85db. No chunk is above `max_tokens`, and no
         more of them than tokens / `min_tokens`, rounded up.
         """
-        least, most = math.ceil(tokens / self.max_tokens), math.ceil(tokens / self.min_tokens)
-        possible = {n: weight for n, weight in (self.counts or {}).items() if least <= n <= most and weight > 0}
-        if not possible:  # longer than the largest number of chunks
-            return self.max_tokens
-        (count,) = draw.choices(list(possible), list(possible.values()))
-        return math.ceil(tokens / count)
+        longest = np.full(len(tokens), self.max_tokens)
+        if self.counts is None:
+            return longest
+        numbers, weights = np.array(list(self.counts)), np.array(list(self.counts.values()))
+        least, most = (np.ceil(tokens / bound)[:, None] for bound in (self.max_tokens, self.min_tokens))
+        possible = (numbers >= least) & (numbers <= most)
+        total = (possible * weights).cumsum(1)
+        drawn = numbers[(total <= shares[:, None] * total[:, -1:]).sum(1).clip(max=len(numbers) - 1)]
+        # A document that is longer than the largest number of chunks is cut as if none were drawn.
+        return np.where(total[:, -1] > 0, np.ceil(tokens / drawn), longest).astype(np.int64)

@@ -75,6 +75,8 @@ def _flat(value: object) -> object:
 class TeacherData(Sequence[TeacherRow]):
     """All rows of a folder of teacher shards, in memory: 96 bytes for each answer token.
 
+    `tables` are the shards, and `files` says which they are: place, number, size and time.
+
     Args:
         folder: What `python -m torch_train.teacher` wrote.
         base: Fingerprint of the base that is trained against.
@@ -87,7 +89,10 @@ class TeacherData(Sequence[TeacherRow]):
     def __init__(self, folder: Path, base: str, tokenizer: str) -> None:
         refuse_other(folder, {"kind": "teacher", "base": base, "tokenizer": tokenizer})
         shards = Shards.read(folder)
-        self._tables = [_Table(read_table(shards.path(index), SCHEMA)) for index in range(shards.count)]
+        self.tables = [read_table(shards.path(index), SCHEMA) for index in range(shards.count)]
+        states = [shards.path(index).stat() for index in range(shards.count)]
+        self.files = [[str(folder.resolve()), index, s.st_size, s.st_mtime_ns] for index, s in enumerate(states)]
+        self._tables = [_Table(table) for table in self.tables]
         self._starts = np.cumsum([0, *map(len, self._tables)])
 
     def __len__(self) -> int:
@@ -111,7 +116,7 @@ class _Table:
     """One shard, as numpy views of its columns."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._columns = {name: table.column(name).combine_chunks() for name in SCHEMA.names}
+        self._columns = {name: _whole(table.column(name)) for name in SCHEMA.names}
         self._length = table.num_rows
 
     def __len__(self) -> int:
@@ -134,3 +139,8 @@ class _Table:
 
     def _lists(self, name: str, index: int) -> tuple[np.ndarray, ...]:
         return tuple(part.values.to_numpy(zero_copy_only=False) for part in self._columns[name][index].values)
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    """A column as one array, without a copy where it is one already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

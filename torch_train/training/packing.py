@@ -20,9 +20,10 @@ from torch_train.model.encoder import own_span
 from torch_train.model.lora import Groups
 from torch_train.model.ragged import Ragged, moved
 from torch_train.teacher.teacher_rows import TeacherRow
+from torch_train.training.lengths import Lengths, keys, uniform
+from torch_train.training.plan import PackingPlan, Unit, filled, units_of
+from torch_train.training.plan_cache import PlanCache
 from torch_train.training.weighting import repeated
-
-WINDOW = 4096  # units that are packed among themselves: enough to fill batches, few enough to stay shuffled
 
 
 @dataclass(frozen=True)
@@ -70,45 +71,6 @@ class PackedBatch:
         return PackedBatch(*(moved(getattr(self, part.name), device) for part in fields(self)))
 
 
-@dataclass(frozen=True)
-class Unit:
-    """What is packed as a whole: a context and some of its inputs; `tokens` counts (context, inputs)."""
-
-    row: int
-    inputs: tuple[int, ...]
-    tokens: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class PackingPlan:
-    """The batches of one epoch.
-
-    Attributes:
-        batches: units of each batch.
-        budget: tokens of contexts and of inputs that a batch has room for.
-        dropped: contexts, and single inputs, that are longer than their budget.
-    """
-
-    batches: list[list[Unit]]
-    budget: tuple[int, int]
-    dropped: tuple[int, int]
-
-    @property
-    def utilisation(self) -> tuple[float, float]:
-        """Share of both budgets that holds tokens."""
-        used = np.array([unit.tokens for units in self.batches for unit in units]).sum(0)
-        context, inputs = used / np.array(self.budget) / len(self.batches)
-        return float(context), float(inputs)
-
-    def __str__(self) -> str:
-        context, inputs = self.utilisation
-        told = f"{len(self.batches):,} batches, contexts fill {context:.1%} of {self.budget[0]:,} tokens, "
-        told += f"inputs {inputs:.1%} of {self.budget[1]:,}"
-        if any(self.dropped):
-            told += f"; dropped as too long: {self.dropped[0]:,} contexts, {self.dropped[1]:,} inputs"
-        return told
-
-
 class Packer:
     """Packs teacher rows.
 
@@ -124,6 +86,7 @@ class Packer:
         max_input_tokens: Longest input, None for the whole budget; longer ones are dropped, and counted.
         sizes: Number of rows of each data set, as they lie one after the other in `rows`.
         floor: Least share of a data set in an epoch; see `weighting.repeated`.
+        cache: Where plans are kept; None makes each again.
     """
 
     def __init__(
@@ -138,12 +101,13 @@ class Packer:
         max_input_tokens: int | None = None,
         sizes: Sequence[int] = (),
         floor: float = 0.0,
+        cache: PlanCache | None = None,
     ) -> None:
         self._rows, self._chunking, self._seed, self._compose = rows, chunking, seed, compose
         self._budget = (context_tokens, input_tokens)
         self._most = max_questions
         self._longest = min(input_tokens, max_input_tokens or input_tokens)
-        self._sizes, self._floor = sizes or (len(rows),), floor
+        self._sizes, self._floor, self._cache = sizes or (len(rows),), floor, cache
 
     def plan(self, epoch: int) -> PackingPlan:
         """All batches of one epoch.
@@ -153,35 +117,33 @@ class Packer:
         """
         if not self._rows:
             raise DataError("there are no rows to pack: the teacher data has no answers")
-        units: list[Unit] = []
-        long_contexts, long_inputs = 0, 0
-        for index, row in enumerate(self._rows):
-            context = sum(map(len, self._chunks(row, epoch)))
-            if context > self._budget[0]:
-                long_contexts += 1
-                continue
-            lengths = [
-                len(question) + len(answer) - 1 for question, answer in zip(row.questions, row.answers, strict=True)
-            ]
-            shared, dropped = self._share_out(lengths, self._draw(row.id, epoch, "inputs"))
-            units += [Unit(index, some, (context, sum(lengths[i] for i in some))) for some in shared]
-            long_inputs += dropped
-        if not units:
+        kept = None if self._cache is None else self._cache.read(epoch)
+        if kept is not None:
+            return kept
+        lengths, chunking = Lengths.of(self._rows, self._chunking.prefix_ids, self._chunking.suffix_ids), self._chunking
+        drawn = np.zeros(len(self._rows))
+        if chunking.counts is not None:
+            drawn = uniform(keys(lengths.ids.to_pylist()), self._seed, epoch)
+        contexts = chunking.tokens(lengths.contexts, lengths.begins, lengths.ends, drawn)
+        limits = (self._budget, self._longest, self._most)
+        units, dropped = units_of(lengths, contexts, *limits, lambda name: self._draw(name, epoch, "inputs"))
+        if not len(units):
             raise DataError(f"nothing fits {self._budget[0]} context and {self._budget[1]} input tokens: raise them")
+        order = list(range(len(units)))
         if self._floor:
-            units = repeated(units, self._sizes, self._floor, self._draw("repeated", epoch))
+            order = repeated(units.rows.tolist(), self._sizes, self._floor, self._draw("repeated", epoch))
         draw = self._draw("order", epoch)
-        draw.shuffle(units)
-        batches: list[list[Unit]] = []
-        for start in range(0, len(units), WINDOW):
-            batches += self._fill(units[start : start + WINDOW])
-        draw.shuffle(batches)
-        return PackingPlan(batches, self._budget, (long_contexts, long_inputs))
+        draw.shuffle(order)
+        plan = PackingPlan(units, *filled(units, order, self._budget, draw), self._budget, dropped)
+        if self._cache is not None:
+            self._cache.write(epoch, plan)
+        return plan
 
     def batches(self, epoch: int, start: int = 0, plan: PackingPlan | None = None) -> Iterator[PackedBatch]:
         """The batches of one epoch from number `start` on; `plan` where it is known already."""
-        for units in (plan or self.plan(epoch)).batches[start:]:
-            yield self.pack(units, epoch)
+        plan = plan or self.plan(epoch)
+        for index in range(start, len(plan)):
+            yield self.pack(plan.batch(index), epoch)
 
     def pack(self, units: Sequence[Unit], epoch: int) -> PackedBatch:
         """One batch, of the units that a plan of this epoch put together."""
@@ -235,50 +197,14 @@ class Packer:
         return random.Random("-".join(map(str, (self._seed, *of))))
 
     def _chunks(self, row: TeacherRow, epoch: int) -> list[list[int]]:
-        return self._chunking.chunks(row.context_ids.tolist(), self._draw(row.id, epoch))
+        drawn = 0.0 if self._chunking.counts is None else float(uniform(keys([row.id]), self._seed, epoch)[0])
+        return self._chunking.chunks(row.context_ids.tolist(), drawn)
 
     def _groups(self, units: Sequence[Unit], epoch: int) -> np.ndarray:
         """Which contexts of a batch are absorbed together."""
         draw = self._draw("groups", epoch, *(unit.row for unit in units))
         alone = [draw.random() >= self._compose for _ in units]
         return np.cumsum(alone)
-
-    def _share_out(self, lengths: list[int], draw: random.Random) -> tuple[list[tuple[int, ...]], int]:
-        """Inputs of one context in groups that fit the budget, as few as easily found; and how many fit none."""
-        fitting = [i for i, length in enumerate(lengths) if length <= self._longest]
-        most = self._most or len(lengths)
-        if sum(lengths[i] for i in fitting) <= self._budget[1] and len(fitting) <= most:
-            return [tuple(fitting)] if fitting else [], len(lengths) - len(fitting)
-        draw.shuffle(fitting)  # other companions in every epoch
-        groups: list[list[int]] = [[]]
-        room = self._budget[1]
-        for i in fitting:
-            if lengths[i] > room or len(groups[-1]) == most:
-                groups.append([])
-                room = self._budget[1]
-            groups[-1].append(i)
-            room -= lengths[i]
-        return [tuple(group) for group in groups], len(lengths) - len(fitting)
-
-    def _fill(self, units: list[Unit]) -> list[list[Unit]]:
-        """Fill one batch after the other, each time with what fits and points most into the room that is left.
-
-        The dot-product heuristic for packing in two dimensions (Panigrahy et al. 2011, Heuristics for vector bin
-        packing): where contexts fill up first, what follows has a short context and many questions.
-        """
-        sizes = np.array([unit.tokens for unit in units]) / self._budget
-        batches: list[list[Unit]] = []
-        left = np.arange(len(units))
-        while len(left):
-            room = np.ones(2) + 1e-9  # a unit may be exactly as long as a budget
-            batch: list[Unit] = []
-            while len(left) and (fits := (sizes[left] <= room).all(1)).any():
-                best = int(np.where(fits, sizes[left] @ room, -1.0).argmax())
-                batch.append(units[left[best]])
-                room = room - sizes[left[best]]
-                left = np.delete(left, best)
-            batches.append(batch)
-        return batches
 
 
 def group(

@@ -8,7 +8,8 @@ from typing import Literal
 
 import torch
 
-from torch_train.training.packing import PackedBatch, Packer, PackingPlan, Unit
+from torch_train.training.packing import PackedBatch, Packer
+from torch_train.training.plan import PackingPlan, Unit
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class Stream:
         """The next `count` batches, across the end of an epoch if need be."""
         tickets = []
         for _ in range(count):
-            if self.index == len(self.plan.batches):
+            if self.index == len(self.plan):
                 self.epoch, self.index = self.epoch + 1, 0
                 self.plan = self._packer.plan(self.epoch)
-            tickets.append(Ticket(self.epoch, self.index, self.plan.batches[self.index]))
+            tickets.append(Ticket(self.epoch, self.index, self.plan.batch(self.index)))
             self.index += 1
         return tickets
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.compute as compute
 import torch
 from accelerate import Accelerator
 from accelerate.utils import FullyShardedDataParallelPlugin, broadcast_object_list
@@ -24,10 +26,12 @@ from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
 from torch_train.training import card, checkpoint, curves
 from torch_train.training.checkpoint import BaseRecord
 from torch_train.training.distillation import DistillationModel
+from torch_train.training.lengths import row_ids
 from torch_train.training.loop import Loop
 from torch_train.training.memory import memory_watched
 from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import Packer
+from torch_train.training.plan_cache import PlanCache
 from torch_train.training.settings import PackingSettings, TrainingSettings
 from torch_train.training.shape import hypernet_config
 from torch_train.training.statistics import standardise
@@ -91,7 +95,8 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
         max_input_tokens=packing.max_input_tokens,
     )
     sizes = rows.sizes if isinstance(rows, _Joined) else ()
-    packer = packed(rows, compose=packing.compose, sizes=sizes, floor=settings.data.floor)
+    floor = settings.data.floor
+    packer = packed(rows, compose=packing.compose, sizes=sizes, floor=floor, cache=plan_cache(settings, rows, chunking))
     dev = None
     if settings.data.dev:
         dev_rows = read.rows(settings.data.dev)
@@ -197,13 +202,24 @@ def refuse_leaks(train: Sequence[TeacherRow], dev: Sequence[TeacherRow]) -> None
     Raises:
         TrainingError: Says how many there are, and names one.
     """
-    held = {row.id for row in dev}
-    leaks = [row for row in train if row.id in held]
-    if leaks:
+    ids = row_ids(train)
+    leaking = np.flatnonzero(compute.is_in(ids, value_set=row_ids(dev).combine_chunks()))
+    if len(leaking):
+        first = train[int(leaking[0])]
         raise TrainingError(
-            f"{len(leaks)} contexts of data.dev are also in data.teacher, such as {leaks[0].source} "
-            f"{leaks[0].id[:12]}: make the splits again with python -m torch_train.data"
+            f"{len(leaking)} contexts of data.dev are also in data.teacher, such as {first.source} "
+            f"{first.id[:12]}: make the splits again with python -m torch_train.data"
         )
+
+
+def plan_cache(settings: TrainingSettings, rows: Sequence[TeacherRow], chunking: Chunking) -> PlanCache | None:
+    """Where the plans of a run are kept; None for rows that are no files."""
+    files = getattr(rows, "files", None)
+    if files is None:
+        return None
+    made_from = {"files": files, "packing": asdict(settings.packing), "seed": settings.run.seed}
+    made_from |= {"floor": settings.data.floor, "affixes": [chunking.prefix_ids, chunking.suffix_ids]}
+    return PlanCache(Path(settings.run.folder) / "plans", made_from)
 
 
 class _Reader:
@@ -221,14 +237,19 @@ class _Joined(Sequence[TeacherRow]):
     """Several folders as one."""
 
     def __init__(self, parts: Sequence[TeacherData]) -> None:
-        self.sizes = tuple(map(len, parts))
-        self._places = [(part, index) for part in parts for index in range(len(part))]
+        self._parts, self.sizes = parts, tuple(map(len, parts))
+        self._starts = np.cumsum([0, *self.sizes])
+        self.tables = [table for part in parts for table in part.tables]
+        self.files = [file for part in parts for file in part.files]
 
     def __len__(self) -> int:
-        return len(self._places)
+        return int(self._starts[-1])
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return [part[i] for part, i in self._places[index]]
-        part, i = self._places[index]
-        return part[i]
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        part = int(np.searchsorted(self._starts, index, side="right")) - 1
+        return self._parts[part][index - int(self._starts[part])]

@@ -6,18 +6,6 @@ import random
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import Protocol, TypeVar
-
-
-class OfRow(Protocol):
-    """What belongs to a row by its number."""
-
-    @property
-    def row(self) -> int:
-        """Number of the row among all data sets."""
-
-
-T = TypeVar("T", bound=OfRow)
 
 
 def shares(sizes: Sequence[int], floor: float) -> list[float]:
@@ -34,23 +22,26 @@ def shares(sizes: Sequence[int], floor: float) -> list[float]:
     return [floor if is_small else rest * size / large for size, is_small in zip(sizes, small, strict=True)]
 
 
-def repeated(units: Sequence[T], rows: Sequence[int], floor: float, draw: random.Random) -> list[T]:
+def repeated(unit_rows: Sequence[int], rows: Sequence[int], floor: float, draw: random.Random) -> list[int]:
     """One epoch in which every data set has its share, and everything of each appears at least once.
 
     Args:
-        units: What is drawn.
+        unit_rows: Row of each unit among all data sets, for what is drawn.
         rows: Number of rows of each data set, in their order.
         floor: Least share of a data set. An empty one has none.
         draw: Which units fill up the last, partial repetition.
+
+    Returns:
+        Numbers of units.
     """
     ends = list(accumulate(rows))
-    parts: list[list[T]] = [[] for _ in rows]
-    for unit in units:
-        parts[bisect_right(ends, unit.row)].append(unit)
+    parts: list[list[int]] = [[] for _ in rows]
+    for unit, row in enumerate(unit_rows):
+        parts[bisect_right(ends, row)].append(unit)
     parts = [part for part in parts if part]
     wanted = shares([len(part) for part in parts], floor)
     length = max(len(part) / share for part, share in zip(parts, wanted, strict=True))
-    epoch: list[T] = []
+    epoch: list[int] = []
     for part, share in zip(parts, wanted, strict=True):
         whole, left = divmod(round(share * length), len(part))
         epoch += part * whole + draw.sample(part, left)
