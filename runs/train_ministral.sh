@@ -4,7 +4,7 @@
 #
 #   runs/train_ministral.sh [OUT]
 #
-# Wants `pip install -e ".[train]"` with a CUDA build of PyTorch, and vLLM for a teacher that is ten times faster.
+# Wants `pip install -e ".[train]"` with a CUDA build of PyTorch, or ".[vllm]" for a teacher that is ten times faster.
 # FINEWEB=0 leaves FineWeb-Edu out. IRRELEVANT=0.1 adds one question in ten about another context; the reference has none.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -380,19 +380,21 @@ def test_sampling_follows_the_seed(model: Ministral3ForCausalLM) -> None:
 
 
 def test_what_vllm_returns_becomes_the_same_arrays() -> None:
-    def step(drawn: int, *top: int) -> dict:
-        # vLLM keys by token: the drawn one first, with its rank among all, then the top ones in order
-        entries = {token: SimpleNamespace(logprob=-float(rank), rank=rank) for rank, token in enumerate(top, start=1)}
-        return {drawn: entries.get(drawn) or SimpleNamespace(logprob=-99.0, rank=500), **entries}
-
-    top = range(100, 116)
-    output = SimpleNamespace(token_ids=(100, 7), logprobs=[step(100, *top), step(7, *top)], finish_reason="stop")
-    said = generation._from_vllm(output)
+    # vLLM's FlatLogprobs: at each position the drawn token with its rank among all, then the top ones in order.
+    top = list(range(100, 116))
+    flat = SimpleNamespace(
+        token_ids=[100, *top, 7, *top],
+        logprobs=[-1.0, *(-float(rank) for rank in range(1, 17)), -99.0, *(-float(rank) for rank in range(1, 17))],
+        ranks=[1, *range(1, 17), 500, *range(1, 17)],
+    )
+    said = generation._from_vllm(SimpleNamespace(token_ids=(100, 7), logprobs=flat, finish_reason="stop"))
     assert said.ids.tolist() == [100, 7]
-    assert said.top_ids.tolist() == [list(top)] * 2
-    assert said.top_log_probabilities[0].tolist() == [-float(rank) for rank in range(1, 17)]
+    assert said.top_ids.tolist() == [top] * 2
+    assert said.top_log_probabilities.tolist() == [[-float(rank) for rank in range(1, 17)]] * 2
     assert said.top_log_probabilities.dtype == np.float16
     assert said.finished
+    nothing = SimpleNamespace(token_ids=(), logprobs=SimpleNamespace(token_ids=[], logprobs=[]), finish_reason="length")
+    assert generation._from_vllm(nothing).top_ids.shape == (0, 16)
 
 
 def test_vllm_is_for_cuda(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,12 @@ class VLLM:
         from vllm import SamplingParams
 
         options = SamplingParams(
-            temperature=temperature, max_tokens=max_tokens, logprobs=TOP, seed=seed, detokenize=False
+            temperature=temperature,
+            max_tokens=max_tokens,
+            logprobs=TOP,
+            flat_logprobs=True,  # lists of numbers instead of 17 objects for each token
+            seed=seed,
+            detokenize=False,
         )
         asked = [{"prompt_token_ids": list(prompt)} for prompt in prompts]
         outputs = [output.outputs[0] for output in self._model.generate(asked, options, use_tqdm=False)]
@@ -194,11 +199,11 @@ class VLLM:
 
 
 def _from_vllm(output: Any) -> Generated:
-    """One completion: per token a dict id -> (log-probability, rank), the drawn token's beside the top ones."""
-    ranked = [sorted(step.items(), key=lambda item: item[1].rank)[:TOP] for step in output.logprobs]
+    """One completion: at every token the drawn one, whatever its rank, then the most probable ones in their order."""
+    flat, shape = output.logprobs, (len(output.token_ids), TOP + 1)
     return Generated(
         np.array(output.token_ids, dtype=np.int32),
-        np.array([[token for token, _ in step] for step in ranked], dtype=np.int32).reshape(-1, TOP),
-        np.array([[entry.logprob for _, entry in step] for step in ranked], dtype=np.float16).reshape(-1, TOP),
+        np.array(flat.token_ids, dtype=np.int32).reshape(shape)[:, 1:],
+        np.array(flat.logprobs, dtype=np.float16).reshape(shape)[:, 1:],
         output.finish_reason == "stop",
     )
