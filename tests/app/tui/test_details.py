@@ -235,11 +235,12 @@ async def test_a_model_that_failed_leaves_a_choice(button: str, choice: str | No
         assert app.results == [choice]
 
 
-async def test_the_first_run_offers_the_models() -> None:
+@pytest.mark.parametrize(("keys", "choice"), [("", "try"), ("tab", "models"), ("tab tab", "stay")])
+async def test_the_first_run_offers_the_example_and_the_models(keys: str, choice: str) -> None:
     app = Host(FirstRun())
     async with app.run_test() as pilot:
-        await pilot.press("enter")
-        assert app.results == [True]
+        await pilot.press(*keys.split(), "enter")
+        assert app.results == [choice]
 
 
 DIALOGS: dict[str, Callable[[], Any]] = {

@@ -26,7 +26,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 
 def test_by_hand(terminal: Terminal) -> None:
     terminal.start()
-    terminal.shows("Welcome to Thoth", "Continue with nano")
+    terminal.shows("Welcome to Thoth", "Try the example")
     terminal.drop(ROOT / "examples" / "harbour.txt")
     terminal.shows("[x] harbour.txt", "1 active document")
     terminal.send("Escape")

@@ -89,20 +89,24 @@ class ModelController:
         elif choice == "models":
             await self._choose()
 
-    def introduce(self, model: str | None) -> None:
+    def introduce(self, model: str | None, try_example: Callable[[str], None]) -> None:
         """Say once what nano is, if no better model is installed.
 
         Args:
             model: the one on the command line.
+            try_example: called with the name of the pair if the user wants to see the example.
         """
-        self._screen.run_worker(self._introduce(model), group="dialog")
+        self._screen.run_worker(self._introduce(model, try_example), group="dialog")
 
-    async def _introduce(self, model: str | None) -> None:
+    async def _introduce(self, model: str | None, try_example: Callable[[str], None]) -> None:
         if await asyncio.to_thread(_is_nano_new, model):
             from thoth.tui.screens.first_run import FirstRun
 
-            if await self._screen.app.push_screen_wait(FirstRun()):
-                await self._choose()
+            match await self._screen.app.push_screen_wait(FirstRun()):
+                case "try":
+                    try_example(registry.NANO)
+                case "models":
+                    await self._choose()
 
 
 def _is_nano_new(model: str | None) -> bool:

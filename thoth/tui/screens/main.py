@@ -24,6 +24,7 @@ from thoth.tui.controllers.commands import CommandController
 from thoth.tui.controllers.library import LibraryController
 from thoth.tui.controllers.models import ModelController
 from thoth.tui.controllers.serving import ServeController
+from thoth.tui.controllers.tour import TourController
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbMessage,
@@ -120,6 +121,7 @@ class MainScreen(Screen[None]):
         self.library = LibraryController(client, self.absorbing, self, self._show_documents)
         self.models = ModelController(client, downloads, self, self._show_model)
         self.chat = ChatController(client, sessions, self.library, self.models, self, self._show_state)
+        self.tour = TourController(self.absorbing, self.chat, self)
         self.serving = ServeController(client, self, lambda: self.chat.settings, self._show_served)
         self.commands = CommandController(
             self.absorbing,
@@ -148,7 +150,7 @@ class MainScreen(Screen[None]):
         self.library.begin()
         self.chat.begin()
         self._show_state()
-        self.call_after_refresh(self.models.introduce, self._model)
+        self.call_after_refresh(self.models.introduce, self._model, self.tour.begin)
 
     # From the engine
 
@@ -158,6 +160,7 @@ class MainScreen(Screen[None]):
         if isinstance(event, AbsorbDone):
             self.library.put(event.document)  # a question that comes next is answered from it
             self.models.judge(event.document)
+        self.tour.absorbed(event)
 
     @on(MemoryMessage)
     def _memory_news(self, event: MemoryMessage) -> None:
@@ -174,6 +177,7 @@ class MainScreen(Screen[None]):
     @on(AnswerMessage)
     def _answer_news(self, event: AnswerMessage) -> None:
         self.chat.take(event)
+        self.tour.answered(event)
         if isinstance(event, AnswerStep) and event.step.state == "done" and event.step.tool in ("remember", "forget"):
             self.library.refresh()
 
