@@ -26,7 +26,7 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> None:
     ("memory", "bits", "verdict"),
     [
         (64, None, "fits"),
-        (17, None, "fits"),
+        (19, None, "fits"), (17, 8, "fits"),
         (16, 8, "fits"),
         (12, 8, "fits"),
         (8, 4, "fits"),
@@ -87,3 +87,18 @@ def test_a_check_measures_nano(home: Path) -> None:
     ]
     assert summary.startswith("nano answers 3 of 3 questions about harbour.txt from its weights; 56 tokens absorbed in")
     assert not (home / "library.db").exists()
+
+
+def test_the_table_in_the_docs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory and verdicts of docs/mac.md; a Mac with 8 GB has 8 times 1024³ bytes."""
+    page = (Path(__file__).parents[2] / "docs" / "mac.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if " GB |" in line and line[2].isdigit()]
+    columns = {gib: fitting.choices(MINISTRAL, gib << 30) for gib in (8, 16, 18)}
+    proposed = {gib: fitting.proposed(found).bits for gib, found in columns.items()}
+    for number, bits in enumerate((None, 8, 6, 4)):
+        cells = rows[number]
+        assert cells[:2] == [str(bits or 16), f"{columns[8][number].memory / 1e9:.1f} GB"]
+        verdicts = [
+            found[number].verdict + (", proposed" if proposed[gib] == bits else "") for gib, found in columns.items()
+        ]
+        assert cells[2:] == verdicts

@@ -213,7 +213,7 @@ def _show_known() -> None:
         f"this machine has {size(total)} of memory and {size(machine.free_disk(paths.home()))} of free disk space; "
         "sizes are estimates, minutes those of a connection with 100 Mbit/s"
     )
-    console.say("fits: at most two thirds of the memory; tight: at most all of it; no: more")
+    console.say("fits: at most 60% of the memory; tight: at most all of it; no: more")
     console.say(f"'no' in the last column: {fits.NOT_TRIED}")
     if not registry.pulled(registry.SMOL).bundle.is_dir():
         console.say(registry.NO_HYPERNET)

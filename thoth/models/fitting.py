@@ -12,8 +12,8 @@ from thoth.models.registry import KnownPair
 
 Verdict = Literal["fits", "tight", "no"]
 
-# Of all memory. macOS lets the GPU have two thirds of it on machines up to 36 GB.
-_COMFORTABLE = 2 / 3
+# Of all memory. macOS lets the GPU have about two thirds on small machines, and needs some of that itself.
+_COMFORTABLE = 0.6
 # Quantised weights carry a scale and a bias for every group of 64.
 _BITS_OF_A_GROUP = 0.5
 _ROOM = 1.2  # for caches and activations, on top of the weights
@@ -31,7 +31,7 @@ class Fit:
         download: bytes that come over the network.
         disk: bytes that it takes on the disk, the download included.
         memory: bytes when it is loaded, about.
-        verdict: "fits": at most two thirds of the memory; "tight": at most all of it; "no": more.
+        verdict: "fits": at most 60% of the memory; "tight": at most all of it; "no": more.
     """
 
     bits: int | None

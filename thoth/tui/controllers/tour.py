@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from textual.screen import Screen
 
-from thoth.tui import notices
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbMessage, AnswerDone, AnswerFailed, AnswerMessage
 
 if TYPE_CHECKING:
     from thoth.actions.tryout import Tour
     from thoth.tui.controllers.absorb import AbsorbController
     from thoth.tui.controllers.chat import ChatController
+
+
+_NEXT_SECONDS = 60.0
 
 
 class TourController:
@@ -27,7 +29,7 @@ class TourController:
 
     def __init__(self, absorbing: AbsorbController, chat: ChatController, screen: Screen[None]) -> None:
         self._absorbing, self._chat = absorbing, chat
-        self._say = notices.on(screen)
+        self._screen = screen
         self._tour: Tour | None = None
         self._documents: set[str] = set()  # that are not absorbed yet
         self._questions: deque[str] = deque()
@@ -65,9 +67,12 @@ class TourController:
             self._ask()
         else:
             self._chat.compare()
-            self._say(
-                f"Next: Esc closes this. Ask “{self._tour.next}”, absorb a document with Ctrl+O, or choose a model "
-                "that reads English with /models"
+            self._screen.notify(
+                f"Esc closes this. Ask “{self._tour.next}”, absorb a document with Ctrl+O, or choose a model that "
+                "reads English with /models.",
+                title="What next",
+                timeout=_NEXT_SECONDS,
+                markup=False,
             )
             self._tour = None
 
