@@ -26,7 +26,8 @@ def mac(monkeypatch: pytest.MonkeyPatch) -> None:
     ("memory", "bits", "verdict"),
     [
         (64, None, "fits"),
-        (19, None, "fits"), (17, 8, "fits"),
+        (19, None, "fits"),
+        (17, 8, "fits"),
         (16, 8, "fits"),
         (12, 8, "fits"),
         (8, 4, "fits"),
@@ -92,7 +93,8 @@ def test_a_check_measures_nano(home: Path) -> None:
 def test_the_table_in_the_docs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory and verdicts of docs/mac.md; a Mac with 8 GB has 8 times 1024³ bytes."""
     page = (Path(__file__).parents[2] / "docs" / "mac.md").read_text("utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if " GB |" in line and line[2].isdigit()]
+    lines = [line for line in page.splitlines() if " GB |" in line and line[2].isdigit()]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     columns = {gib: fitting.choices(MINISTRAL, gib << 30) for gib in (8, 16, 18)}
     proposed = {gib: fitting.proposed(found).bits for gib, found in columns.items()}
     for number, bits in enumerate((None, 8, 6, 4)):
