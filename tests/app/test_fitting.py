@@ -17,11 +17,12 @@ GB = 10**9
 MINISTRAL = registry.KNOWN["ministral-3-3b"]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def mac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
 
 
+@pytest.mark.usefixtures("mac")
 @pytest.mark.parametrize(
     ("memory", "bits", "verdict"),
     [
@@ -43,6 +44,7 @@ def test_what_is_proposed(memory: int, bits: int | None, verdict: str) -> None:
     assert (chosen.bits, chosen.verdict) == (bits, verdict)
 
 
+@pytest.mark.usefixtures("mac")
 def test_the_numbers_of_a_pair() -> None:
     whole, *_, four = fitting.choices(MINISTRAL, 64 * GB)
     hypernet = 4 * MINISTRAL.hypernet_parameters
@@ -58,6 +60,7 @@ def test_a_hypernetwork_that_nobody_counted_is_not_taken_for_nothing() -> None:
     assert fitting.fit(known, None, GB).download > 2 * known.base_parameters + GB
 
 
+@pytest.mark.usefixtures("mac")
 def test_the_table(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "total_memory", lambda: 8 * GB)
     result = CliRunner().invoke(app, ["models", "list", "--known"])
@@ -90,6 +93,7 @@ def test_a_check_measures_nano(home: Path) -> None:
     assert not (home / "library.db").exists()
 
 
+@pytest.mark.usefixtures("mac")
 def test_the_table_in_the_docs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory and verdicts of docs/mac.md; a Mac with 8 GB has 8 times 1024³ bytes."""
     page = (Path(__file__).parents[2] / "docs" / "mac.md").read_text("utf-8")
