@@ -1,5 +1,6 @@
 """Pulling from a hub on loopback that has replicas of a pair: whole, interrupted, damaged, without network half-way."""
 
+import json
 import shutil
 import socket
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ def test_a_pair_is_pulled_and_answers(served: Hub, home: Path, thoth: Run, monke
     lines = result.stderr.splitlines()
     assert any(line.split()[:2] == ["*", "16"] and line.endswith("fits") for line in lines)
     assert any(line.split()[:1] == ["4"] for line in lines)
-    assert f"thoth: {NAME} was not run by this project with its real weights" in result.stderr
+    assert f"thoth: this project has run {NAME} as a small replica only, never with its real weights" in result.stderr
     assert "conversion: not compared with PyTorch" in result.stderr
     assert sum(line.startswith(("thoth: right: ", "thoth: wrong: ")) for line in lines) == 3
     assert f"{NAME} answers 0 of 3 questions about lease.pdf from its weights" in result.stderr  # random weights
@@ -138,3 +139,36 @@ def test_a_repository_that_is_not_there(served: Hub) -> None:
     served.repositories.clear()
     with pytest.raises(ModelError, match="is not on the hub, or private"):
         plan.make(NAME)
+
+
+@pytest.mark.slow
+def test_by_processes_of_their_own(tiny_pair: Path, tmp_path: Path, home: Path) -> None:
+    """As a person does it, the download in a process of its own: it breaks, resumes, and the pair is checked."""
+    import os
+    import subprocess
+    import sys
+
+    known = registry.KNOWN[NAME]
+    folders = {}
+    for repository, part in ((known.base, "base"), (known.hypernet, "hypernet")):
+        folders[str(repository)] = tmp_path / "repositories" / part
+        shutil.copytree(tiny_pair / part, folders[str(repository)])
+    with hub_server.serving(folders) as found:
+        environment = os.environ | {"HF_ENDPOINT": found.address, "HF_HUB_CACHE": str(tmp_path / "cache")}
+        environment.pop("HF_HUB_OFFLINE", None)
+
+        def thoth(*arguments: str) -> "subprocess.CompletedProcess[str]":
+            command = [sys.executable, "-m", "thoth", "models", *arguments]
+            return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+        found.cut[WEIGHTS] = 1000
+        broken = thoth("pull", NAME, "--yes", "--bits", "16")
+        assert (broken.returncode, broken.stdout) == (5, "")
+        assert all(line.startswith(("thoth: ", "*", "   ")) for line in broken.stderr.splitlines())
+        assert broken.stderr.splitlines()[-1].endswith("check the connection, then try again")
+        found.cut.clear()
+        found.down = False
+        done = thoth("pull", NAME, "--yes", "--bits", "16", "--json")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert (shown["name"], shown["installed"], len(shown["check"]["questions"])) == (NAME, True, 3)

@@ -13,7 +13,7 @@ from thoth.system.machine import size
 if TYPE_CHECKING:
     from thoth.actions.selftest import Parity, SelfTest
 
-NOT_TRIED = "not run by this project with its real weights, only as small replicas: the check after the pull matters"
+REPLICA_ONLY = "as a small replica only, never with its real weights"
 
 
 def of_pairs(fits: Mapping[str, Fit], known: Mapping[str, KnownPair]) -> str:

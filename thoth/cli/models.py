@@ -109,7 +109,7 @@ def pull(
         f"licence: {registry.KNOWN[name].licence}"
     )
     if not registry.KNOWN[name].tried:
-        console.say(f"{name} was {fits.NOT_TRIED}")
+        console.say(f"this project has run {name} {fits.REPLICA_ONLY}: look at the check after the pull")
     plan.check(wanted)
     if not yes:
         if not sys.stdin.isatty():
@@ -214,7 +214,7 @@ def _show_known() -> None:
         "sizes are estimates, minutes those of a connection with 100 Mbit/s"
     )
     console.say("fits: at most 60% of the memory; tight: at most all of it; no: more")
-    console.say(f"'no' in the last column: {fits.NOT_TRIED}")
+    console.say(f"run by us: no: this project has run the pair {fits.REPLICA_ONLY}")
     if not registry.pulled(registry.SMOL).bundle.is_dir():
         console.say(registry.NO_HYPERNET)
 

@@ -64,7 +64,9 @@ def listing(repository: str) -> Listing:
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
+    disable_progress_bars()  # its client draws on stderr, also below the app's screen
     with _explained(repository):
         if is_offline_mode():
             folder = Path(snapshot_download(repository, local_files_only=True))
@@ -105,7 +107,7 @@ def download(repository: str, commit: str, names: Sequence[str]) -> None:
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.file_download import repo_folder_name
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()
     blobs = cache() / repo_folder_name(repo_id=repository, repo_type="model") / "blobs"
@@ -120,7 +122,7 @@ def _fetch(repository: str, commit: str, name: str, blobs: Path, files: list[Pat
     """Bring one file; `files` gets the path that it grows at, then the one that it has in the end."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     url = hf_hub_url(repository, name, revision=commit)
     facts = get_hf_file_metadata(url)
