@@ -6,7 +6,7 @@ WORKERS ?= 2
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
-.PHONY: demo docs test test-all lint format nano nano-hypernet nano-tools smol bench evaluate setup clean
+.PHONY: demo docs test test-all lint format nano nano-hypernet smol bench evaluate setup clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/thoth: pyproject.toml
@@ -60,11 +60,14 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The built-in model pair, from nothing: tokenizer, base, hypernetwork, bundle. Resumes where it was stopped.
+# The built-in model pair, from nothing: tokenizer, base, hypernetwork, tools, bundle. Resumes where it was stopped.
 nano: setup
 	$(BIN)/python -m torch_train.nano runs/nano
-	rm -rf thoth/nano/base && cp -r runs/nano/joint/base thoth/nano/base
-	$(BIN)/convert-weights $$(ls -d runs/nano/last/step-* | tail -1) thoth/nano/hypernet --force
+	rm -rf runs/nano/pair && mkdir runs/nano/pair && cp -r runs/nano/joint/base runs/nano/pair/base
+	cp -r $$(ls -d runs/nano/last/step-* | tail -1) runs/nano/pair/hypernet
+	$(BIN)/python -m torch_train.nano.tools runs/nano/pair runs/nano/tools
+	rm -rf thoth/nano/base && cp -r runs/nano/tools/base thoth/nano/base
+	$(BIN)/convert-weights runs/nano/tools/hypernet thoth/nano/hypernet --force
 
 # Its hypernetwork alone, from nothing, for the base as it is; beside the shipped one, not in its place.
 nano-hypernet: setup
@@ -72,13 +75,6 @@ nano-hypernet: setup
 	mkdir -p runs/nano-hypernet/pair && cp -r thoth/nano/base runs/nano-hypernet/pair
 	$(BIN)/convert-weights $$(ls -d runs/nano-hypernet/last/step-* | tail -1) runs/nano-hypernet/pair/hypernet --force
 	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-hypernet/pair
-
-# The shipped pair learns the agent's tools; beside it, not in its place. Not trained far enough so far: docs/LOG.md.
-nano-tools: setup
-	$(BIN)/python -m torch_train.nano.tools thoth/nano runs/nano-tools
-	mkdir -p runs/nano-tools/pair && cp -r runs/nano-tools/base runs/nano-tools/pair
-	$(BIN)/convert-weights runs/nano-tools/hypernet runs/nano-tools/pair/hypernet --force
-	$(BIN)/python -m benchmarks.accuracy --pair runs/nano-tools/pair
 
 # The hypernetwork of smol, the pair that reads English: resumes where it was stopped; days on two CPU cores, see runs/smol_gpu.sh.
 # SMOL_BASE is SmolLM2-135M-Instruct in transformers' layout, PASSAGES what `python -m torch_train.english passages` wrote.

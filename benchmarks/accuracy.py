@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import harness
 from benchmarks.tool_dialogues import TOOL_ROWS, ToolRow
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from torch_train.nano.language import UNKNOWN, Language, Note
+
+if TYPE_CHECKING:
+    from thoth.engine.grammar import Grammars
 
 SEED = 20_261_123
 
@@ -143,13 +148,23 @@ class Model:
         prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
         return self.tokenizer.decode(self.generate(prompt, 32)).strip()
 
-    def generate(self, prompt: list[int], max_tokens: int) -> list[int]:
-        """The greedy tokens after a prompt, without the one that ends them."""
+    @cached_property
+    def grammars(self) -> Grammars:
+        """Grammars of tools, as the app makes them."""
+        from thoth.engine.call_format import call_format
+        from thoth.engine.grammar import Grammars
+
+        form = call_format(self.tokenizer)
+        assert form is not None
+        return Grammars(self.tokenizer, form)
+
+    def generate(self, prompt: list[int], max_tokens: int, masks: Sequence[Any] = ()) -> list[int]:
+        """The greedy tokens after a prompt, without the one that ends them; masks see the logits first."""
         import mlx.core as mx
         from mlx_lm.generate import generate_step
 
         tokens: list[int] = []
-        for token, _ in generate_step(mx.array(prompt), self.base, max_tokens=max_tokens):
+        for token, _ in generate_step(mx.array(prompt), self.base, max_tokens=max_tokens, logits_processors=[*masks]):
             if token in self.tokenizer.eos_token_ids:
                 break
             tokens.append(int(token))

@@ -1,7 +1,7 @@
 """Rows of `benchmarks/accuracy.py` about the agent's tools: requests, names and wordings that training never had.
 
 Prompts are made by the chat template with the agent's own schemas, calls are read by mlx-lm's parser. Decoding is
-greedy and free, where the app's follows a grammar of the schemas.
+greedy and, as in the app, follows a grammar of the schemas from the token that begins a call; one row leaves that out.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thoth import events
-from thoth.agent.arguments import trimmed
 from thoth.agent.tools import named
+from thoth.engine.parsing import trimmed
 from torch_train.nano.dialogues import TOOLS, Call, Dialogues, Turn
 from torch_train.nano.language import UNKNOWN, Note
 from torch_train.nano.tokenizer import CALLS
@@ -33,12 +33,14 @@ class ToolRow:
         name, target: As `accuracy.Row`.
         draw: A conversation, whose last turn is asked.
         right: Whether the model's words are what they should be.
+        grammar: Whether a call is held to the schemas, as in the app.
     """
 
     name: str
     target: float | None
     draw: Callable[[Dialogues], Conversation]
     right: Callable[[Model, list[int], Turn], bool]
+    grammar: bool = True
 
     def score(self, model: Model, questions: int) -> tuple[int, int]:
         """(questions asked, right ones)."""
@@ -49,10 +51,10 @@ class ToolRow:
             tools, turns, note = self.draw(dialogues)
             if note is not None:
                 live.attach(model.base, adapter.compose([model.absorb(note.text)]))
-            prompt = model.tokenizer.apply_chat_template(
-                messages(turns), tools=[named(tool).schema for tool in tools], add_generation_prompt=True
-            )
-            right += self.right(model, model.generate(prompt, MOST_TOKENS), turns[-1])
+            schemas = [named(tool).schema for tool in tools]
+            prompt = model.tokenizer.apply_chat_template(messages(turns), tools=schemas, add_generation_prompt=True)
+            masks = [model.grammars.mask(schemas, MOST_TOKENS, "auto")] if self.grammar else []
+            right += self.right(model, model.generate(prompt, MOST_TOKENS, masks), turns[-1])
             live.detach(model.base)
         return questions, right
 
@@ -163,6 +165,7 @@ def asked(dialogues: Dialogues) -> Conversation:
 
 TOOL_ROWS = (
     ToolRow("tools: right tool, right arguments", 0.95, request, calls),
+    ToolRow("tools: the same, without the grammar", None, request, calls, grammar=False),
     ToolRow("tools: no call where none is due", 0.98, no_request, calls_nothing),
     ToolRow("tools: right answer from a result", None, result, answers),
     ToolRow("tools: right answer from the weights after a receipt", None, receipt, answers),

@@ -10,7 +10,6 @@ import pytest
 from tests.app import made_up
 from tests.app.agents import results, script, stage
 from thoth.agent.tool import Result, Tool, parameters
-from thoth.agent.tools import named
 from thoth.errors import Stopped, ThothError
 from thoth.events import Call, Step
 
@@ -33,15 +32,6 @@ def test_calls_run_in_order_and_their_results_come_back(tmp_path: Path) -> None:
     assert [call["id"] for call in said[2]["tool_calls"]] == [message["tool_call_id"] for message in said[3:]]
     assert [message["content"] for message in said[3:]] == ["<data>\none\n</data>", "<data>\ntwo\n</data>"]
     assert [(step.number, step.state, step.round) for step in setting.steps] == [(0, "done", 0), (1, "done", 0)]
-
-
-def test_arguments_of_built_in_tools_are_trimmed(tmp_path: Path) -> None:
-    calls = [Call("echo", {"text": " one "}), Call("search_memory", {"query": " Who is it? "})]
-    setting = stage(tmp_path, script(calls, "done"), tools=[echo(), named("search_memory")])
-    setting.ask("go")
-    assert [dict(step.arguments) for step in setting.steps] == [{"text": " one "}, {"query": "Who is it?"}]
-    said = setting.engine.asked[1][2]["tool_calls"]
-    assert [call["function"]["arguments"] for call in said] == [{"text": " one "}, {"query": "Who is it?"}]
 
 
 def test_what_results_hold_counts_as_document_tokens(tmp_path: Path) -> None:

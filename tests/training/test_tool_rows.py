@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from thoth import events
-from thoth.agent.arguments import trimmed
 from thoth.agent.tools import BUILT_IN
+from thoth.engine.parsing import trimmed
 from torch_train.nano import tokenizer
 from torch_train.nano.dialogues import TOOLS, Dialogues, Turn
 from torch_train.nano.language import Language

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from thoth.agent.tool import Arguments, Tool
 from thoth.errors import UsageError
-from thoth.events import Call
 
 # Patterns are left out: one that a server made up could take forever to match.
 _LEFT_OUT = {"pattern", "patternProperties", "propertyNames", "format"}
@@ -28,12 +26,6 @@ def check(tool: Tool, given: Arguments) -> None:
     if fault is not None:
         where = ".".join(map(str, fault.absolute_path))
         raise UsageError(f"wrong arguments for {tool.name}: {f'{where}: ' if where else ''}{fault.message[:200]}")
-
-
-def trimmed(call: Call) -> Call:
-    """Return a call of a built-in tool without the spaces around its arguments' texts: nano's begin with one."""
-    given = {name: value.strip() if isinstance(value, str) else value for name, value in call.arguments.items()}
-    return replace(call, arguments=given)
 
 
 def _without_patterns(schema: Any) -> Any:

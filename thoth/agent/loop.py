@@ -20,7 +20,6 @@ from thoth.agent import arguments, wrapping
 from thoth.agent.bench import Bench
 from thoth.agent.permissions import PRIVATE, Permissions, Wish
 from thoth.agent.tool import WEB, Result, Tool
-from thoth.agent.tools import BUILT_IN
 from thoth.errors import Stopped, ThothError
 from thoth.events import Answer, Call, Event, Step
 from thoth.ingest import Document
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from thoth.engine.prompt import Message
     from thoth.engine.sampling import Sampling
 
-_BUILT_IN = {tool.name for tool in BUILT_IN}
 _NOT_PERMITTED = "The user did not permit this."
 _ADDRESS = re.compile(r"https?://[^\s<>\"'`]+", re.IGNORECASE)
 _POLL_SECONDS = 0.05
@@ -131,7 +129,6 @@ class Agent:
 
     def _round(self, calls: Sequence[Call], text: str, round: int) -> list[Message]:
         """Run the calls of one message, and return that message and the results."""
-        calls = [arguments.trimmed(call) if call.tool in _BUILT_IN else call for call in calls]
         first = len(self._steps)
         results: list[Message] = []
         for place, call in enumerate(calls):

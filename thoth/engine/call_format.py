@@ -26,12 +26,14 @@ class CallFormat:
         end: token ids that end a call, none where the next call or the end of the message does.
         parse: mlx-lm's parser for the base: what is between the two -> one call or several.
         shape: see `Shape`.
+        spaced: the template begins texts in arguments with a space, as nano's does; the space is no part of them.
     """
 
     begin: tuple[int, ...]
     end: tuple[int, ...]
     parse: Callable[[str, Any], Any]
     shape: Shape
+    spaced: bool = False
 
 
 def call_format(tokenizer: Any) -> CallFormat | None:
@@ -60,4 +62,17 @@ def call_format(tokenizer: Any) -> CallFormat | None:
     elif name == "json_tools":
         shape = "object"
     begin, end = tokenizer.tool_call_start_tokens, tokenizer.tool_call_end_tokens or ()
-    return CallFormat(tuple(begin), tuple(end), tokenizer.tool_parser, shape)
+    return CallFormat(tuple(begin), tuple(end), tokenizer.tool_parser, shape, _is_spaced(tokenizer))
+
+
+def _is_spaced(tokenizer: Any) -> bool:
+    """Tell whether the chat template puts a space before what is written in an argument."""
+    from jinja2 import TemplateError
+
+    function = {"name": "probe", "arguments": {"text": "probed"}}
+    call = {"id": "000000000", "type": "function", "function": function}
+    said = [{"role": "user", "content": "probe"}, {"role": "assistant", "content": "", "tool_calls": [call]}]
+    try:
+        return '" probed"' in tokenizer.apply_chat_template(said, tools=[_PROBE], tokenize=False)
+    except (TemplateError, ValueError, TypeError):  # some take calls only with a result after them
+        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from thoth.engine.call_format import CallFormat
@@ -64,7 +65,14 @@ class CallReader:
 
     def _read(self, text: str) -> list[Call]:
         parsed = self._form.parse(text.strip(), list(self._schemas))
-        return [_call(one) for one in (parsed if isinstance(parsed, list) else [parsed])]
+        calls = [_call(one) for one in (parsed if isinstance(parsed, list) else [parsed])]
+        return [trimmed(call) for call in calls] if self._form.spaced else calls
+
+
+def trimmed(call: Call) -> Call:
+    """Return a call without the spaces around its arguments' texts."""
+    given = {name: value.strip() if isinstance(value, str) else value for name, value in call.arguments.items()}
+    return replace(call, arguments=given)
 
 
 def _call(parsed: Mapping[str, Any]) -> Call:

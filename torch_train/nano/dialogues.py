@@ -24,6 +24,8 @@ _FILES = ("txt", "md", "pdf", "docx", "epub", "html")
 _KINDS = ("notes", "report", "letter", "minutes", "contract", "plan", "news", "story", "list", "guide")
 _FOLDERS = ("", "", "notes/", "docs/", "~/", "~/notes/", "/home/anna/", "/tmp/", "../", "./")
 _ENDS = ("org", "com", "net", "example", "info", "eu")
+ODD = 0.35  # of requests in training, where one of five slots is filled with anything
+
 _REASONS = ("the page could not be reached", "there is no such document", "the file does not exist",
             "the web search failed; try again later", "no text on these pages")  # fmt: skip
 
@@ -184,6 +186,17 @@ class Dialogues:
         stem = draw.choice((name, name, f"{name}-{kind}", f"{name}_{kind}", f"{name}{draw.randint(1, 99)}"))
         return f"{draw.choice(_FOLDERS)}{stem}.{ending}"
 
+    def _odd(self) -> str:
+        """Words, names, letters and marks in any order."""
+        draw = self._random
+        pieces = []
+        for _ in range(draw.randint(1, 5)):
+            letters = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(1, 6)))
+            words = draw.choice(draw.choice(ATTRIBUTES).statements).replace("{e}", "").replace("{v}", "").split()
+            pieces.append(draw.choice((letters, letters.capitalize(), draw.choice(words), self._name(),
+                                       str(draw.randint(0, 99999)), self.file(), self.address())))  # fmt: skip
+        return draw.choice((" ", " ", "_", "-", "/", ".")).join(pieces).strip(" ./") or "x"
+
     def _name(self) -> str:
         return self.language.word(self._random.choice(tuple(vocabulary.TAILS))).lower()
 
@@ -228,6 +241,9 @@ class Dialogues:
             "first": first,
             "last": first + draw.randint(1, 20),
         }
+        if self._split == "train" and draw.random() < ODD:  # what is copied may be anything
+            copied = draw.choice(("topic", "statement", "document", "file", "address"))
+            slots[copied] = self._odd()
         text = (opener + phrase).format(**slots)
         if carried:
             text += tail.format(question=carried[0].lower() + carried[1:], Question=carried)

@@ -9,6 +9,7 @@ they have learnt, and everything else is as before, up to rounding.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,9 +21,12 @@ from mlx_hypernet.format.config import HypernetConfig
 from torch_train.errors import TrainingError
 from torch_train.model.hypernet import HyperNetwork
 
-COLUMNS = 64  # of the hidden states
+COLUMNS = 128  # of the hidden states
 GROUPS = 2  # key and value heads, each with as many query heads as the old ones have
 NEURONS = 128  # of every MLP
+CODES = 40  # of the columns, the last ones: tokens without tools write there, too, but nothing that is louder than
+WHISPER = 1e-7  # beside the other columns: rounding of these is as much
+TURNS = 2  # heads become so many times as wide: there are more slow rotations, which tell words apart at any distance
 
 Block = tuple[slice, slice]
 
@@ -32,11 +36,12 @@ class Sizes:
     """What a base was before it was widened.
 
     Attributes:
-        hidden, queries, keys, neurons, vocabulary: columns of the hidden states, rows of the query and of the key
-            projection, neurons of an MLP, rows of the embedding.
+        hidden, head, queries, keys, neurons, vocabulary: columns of the hidden states, width of a head, rows that its
+            heads take in the wider query and key projections, neurons of an MLP, rows of the embedding.
     """
 
     hidden: int
+    head: int
     queries: int
     keys: int
     neurons: int
@@ -47,13 +52,17 @@ class Sizes:
         """The sizes of a base."""
         config = base.config
         heads = (config.num_attention_heads, config.num_key_value_heads)
-        queries, keys = (count * config.head_dim for count in heads)
-        return cls(config.hidden_size, queries, keys, config.intermediate_size, config.vocab_size)
+        queries, keys = (count * config.head_dim * TURNS for count in heads)
+        return cls(config.hidden_size, config.head_dim, queries, keys, config.intermediate_size, config.vocab_size)
 
     def learnt(self, name: str) -> tuple[Block, ...]:
         """The blocks of a matrix that may be trained: rows and columns; all else must stay as it is."""
         every, new = slice(None), slice(self.hidden, None)
-        match name.rpartition(".")[2]:
+        quiet = slice(self.hidden, self.hidden + COLUMNS - CODES)  # what a prompt without tools leaves at zero
+        kind, layer = name.rpartition(".")[2], _layer(name)
+        if layer == 0 or (layer < 3 and kind == "v_proj") or (layer < 2 and kind == "up_proj"):
+            new = quiet  # only gates hear whispers; the columns carry more than that from the attention of layer 2 on
+        match kind:
             case "q_proj":
                 return (slice(None, self.queries), new), (slice(self.queries, None), every)
             case "k_proj":
@@ -63,23 +72,34 @@ class Sizes:
             case "v_proj" | "up_proj" | "lm_head":
                 return ((every, new),)
             case "o_proj":
-                return ((every, slice(self.queries, None)),)
+                # also what the old heads have gained in width: their new values read the new columns alone
+                wide = self.head * TURNS
+                gained = (slice(end - wide + self.head, end) for end in range(wide, self.queries + 1, wide))
+                return tuple((slice(None, new.stop), columns) for columns in (slice(self.queries, None), *gained))
             case "down_proj":
                 return ((every, slice(self.neurons, None)),)
             case "embed_tokens":
-                return ((slice(self.vocabulary, None), every),)
+                return ((slice(self.vocabulary, None), slice(None, quiet.stop)),)
         return ()
+
+
+def _layer(name: str) -> int:
+    """The layer that a weight belongs to; a large number for none."""
+    _, _, rest = name.partition(".layers.")
+    return int(rest.partition(".")[0]) if rest else 1_000
 
 
 def widen_base(base: Ministral3ForCausalLM, tokens: int) -> Ministral3ForCausalLM:
     """A wider base with `tokens` more tokens that computes the same.
 
     The root mean square is now taken over more columns: a smaller epsilon and smaller weights of the norms make up
-    for the zeros among them. The language model's head gets weights of its own.
+    for the zeros among them. The language model's head gets weights of its own. What the new weights write is zero at
+    first, and so is what the old ones read of the new columns: with tools in the prompt, too, nano begins as it was.
     """
     old, config = Sizes.of(base), copy.deepcopy(base.config)
     share = old.hidden / (old.hidden + COLUMNS)
     config.hidden_size += COLUMNS
+    config.head_dim *= TURNS
     config.num_attention_heads += GROUPS * config.num_attention_heads // config.num_key_value_heads
     config.num_key_value_heads += GROUPS
     config.intermediate_size += NEURONS
@@ -94,20 +114,36 @@ def widen_base(base: Ministral3ForCausalLM, tokens: int) -> Ministral3ForCausalL
             if parameter.ndim == 1:
                 parameter.fill_(weight.mean() * share**0.5)
                 parameter[: old.hidden] = weight * share**0.5
+                if ".layers.0." in name:
+                    parameter[-CODES:] *= 1 / WHISPER if "post_attention" in name else 0.0
                 continue
             parameter.zero_()
-            for block in old.learnt(name.removesuffix(".weight")):
-                parameter[block].normal_(std=weight.std().item() * _spread(name))
-            parameter[tuple(map(slice, weight.shape))] = weight
-        # The new columns say nothing at first but which tool token is next. Without them such a token scores 0, and the
-        # most likely token of nano's 5.8 and more.
+            if not name.endswith(("o_proj.weight", "down_proj.weight")):
+                for rows, columns in old.learnt(name.removesuffix(".weight"))[-1:]:
+                    parameter[rows, columns].normal_(std=weight.std().item())
+            _take_over(parameter, weight, name, base.config.head_dim)
+        # Nothing but which tool token is next: without new columns such a token scores 0, the likeliest of nano's 5.8.
         wide.lm_head.weight[: old.vocabulary, old.hidden :] = 0.0
     return wide
 
 
-def _spread(name: str) -> float:
-    """Deviation of new weights at first, in that of the old ones: what writes is small beside what is there."""
-    return 0.3 if name.endswith(("o_proj.weight", "down_proj.weight")) else 1.0
+def _take_over(wide: Tensor, weight: Tensor, name: str, head_dim: int) -> None:
+    """Write an old matrix into its place in a wider one."""
+    rows, columns = (torch.arange(size) for size in weight.shape)
+    match name.split(".")[-2]:
+        case "q_proj" | "k_proj":
+            # A head turns its dimension i and the one half a head later by its i-th angle. Angles of a head twice as
+            # wide lie twice as close.
+            rows = rows // head_dim * head_dim * TURNS + rows % head_dim * TURNS
+            weight = weight * TURNS**0.5 if "q_proj" in name else weight  # scores are divided by the root of the width
+        case "v_proj":
+            rows = rows + rows // head_dim * head_dim * (TURNS - 1)
+            wide[rows] = 0.0
+        case "up_proj":
+            wide[: len(rows)] = 0.0
+        case "o_proj":
+            columns = columns + columns // head_dim * head_dim * (TURNS - 1)
+    wide[rows[:, None], columns] = weight
 
 
 class Grown(nn.Module):
@@ -116,28 +152,38 @@ class Grown(nn.Module):
     Args:
         weight: The matrix.
         blocks: Rows and columns of each block.
+        fixed: Entries that were written by hand. They are parameters of their own, `written`: they learn more slowly.
     """
 
-    def __init__(self, weight: Tensor, blocks: tuple[Block, ...]) -> None:
+    def __init__(self, weight: Tensor, blocks: tuple[Block, ...], fixed: Tensor) -> None:
         super().__init__()
         self._places = blocks
-        self.blocks = nn.ParameterList(nn.Parameter(weight[block].detach().clone()) for block in blocks)
+        self._fixed = [fixed[block] for block in blocks]
+        self.blocks, self.written = (
+            nn.ParameterList(nn.Parameter(weight[block].detach().clone()) for block in blocks) for _ in range(2)
+        )
 
     def forward(self, weight: Tensor) -> Tensor:
         """The matrix with what its blocks have learnt."""
         grown = weight.clone()
-        for place, block in zip(self._places, self.blocks, strict=True):
-            grown[place] = block
+        for place, block, written, fixed in zip(self._places, self.blocks, self.written, self._fixed, strict=True):
+            grown[place] = torch.where(fixed, written, block)
         return grown
 
 
-def grow(wide: Ministral3ForCausalLM, old: Sizes) -> None:
-    """Freeze a widened base but for the blocks that no prompt without a tool token reaches."""
+def grow(wide: Ministral3ForCausalLM, old: Sizes, fixed: Mapping[str, Tensor]) -> None:
+    """Freeze a widened base but for the blocks that no prompt without a tool token reaches.
+
+    Args:
+        wide: The base.
+        old: Sizes of the base before.
+        fixed: By name of a weight, which entries of it were written by hand.
+    """
     wide.requires_grad_(False)
     for name, module in list(wide.named_modules()):
         if blocks := old.learnt(name):
-            weight = module.weight
-            parametrize.register_parametrization(module, "weight", Grown(weight, blocks), unsafe=True)
+            grown = Grown(module.weight, blocks, fixed[f"{name}.weight"])
+            parametrize.register_parametrization(module, "weight", grown, unsafe=True)
 
 
 def finish(wide: Ministral3ForCausalLM) -> None:

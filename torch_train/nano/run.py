@@ -20,6 +20,7 @@ from torch_train.training.muon import Muon
 WARM_UP = 100
 SAVE_EVERY = 25 * POOL
 LOG_EVERY = 20
+WRITTEN = 0.03  # of the learning rate, for what was written by hand
 
 
 @dataclass(frozen=True)
@@ -46,16 +47,21 @@ def optimizer(model: nn.Module, is_matrix: Callable[[str, nn.Parameter], bool]) 
         model: What is trained.
         is_matrix: Tells by name and value which parameters Muon takes.
     """
-    matrices = [parameter for name, parameter in model.named_parameters() if is_matrix(name, parameter)]
-    rest = [parameter for name, parameter in model.named_parameters() if not is_matrix(name, parameter)]
-    return Muon(matrices, [{"params": rest, "weight_decay": 0.0}], betas=(0.9, 0.99))
+    named = dict(model.named_parameters())
+    written = {name: named.pop(name) for name in [*named] if ".written." in name}
+    matrices = [parameter for name, parameter in named.items() if is_matrix(name, parameter)]
+    rest = [parameter for name, parameter in named.items() if not is_matrix(name, parameter)]
+    groups: list[dict[str, object]] = [{"params": rest, "weight_decay": 0.0}]
+    if written:
+        groups.append({"params": [*written.values()], "weight_decay": 0.0, "share": WRITTEN})
+    return Muon(matrices, groups, betas=(0.9, 0.99))
 
 
 def schedule(optimizer: torch.optim.Optimizer, settings: LoopSettings, step: int) -> None:
     """Warm up linearly, stay, fall linearly to zero."""
     left = (settings.steps - step) / (settings.decay * settings.steps)
     for group in optimizer.param_groups:
-        group["lr"] = settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
+        group["lr"] = group.get("share", 1.0) * settings.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
 
 
 class Run:

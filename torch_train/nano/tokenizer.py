@@ -51,9 +51,9 @@ CHAT_TEMPLATE = (
     "{%- endfor %}"
 )
 
-# Mistral's format, but for three things. Nano knows its tools by their names, so nothing else of them is in its prompt.
-# It reads a text before the question about it, so results are followed by what the user has asked. And an argument that
-# is copied begins with a space, as answers do: its tokens are those of the request.
+# Mistral's format, but for four things. Nano knows its tools by their names, so nothing else of them is in its prompt.
+# It reads a text before the question about it, so results are followed by what the user has asked. An argument that
+# is copied begins with a space, as answers do: its tokens are those of the request. So does the text of a result.
 TOOL_TEMPLATE = (
     "{{ bos_token }}"
     "{%- if tools %}{{ '[AVAILABLE_TOOLS]' }}"
@@ -71,7 +71,8 @@ TOOL_TEMPLATE = (
     "{{ (' ' + value | trim) | tojson if value is string and key != 'kind' else value | tojson }}"
     "{%- endfor %}{{ '}' }}{%- endfor %}{{ eos_token }}"
     "{%- elif message.role == 'assistant' %}{{ ' ' + message.content + eos_token }}"
-    "{%- elif message.role == 'tool' %}{{ '[TOOL_RESULTS]' + message.content + '[/TOOL_RESULTS]' }}"
+    "{%- elif message.role == 'tool' %}"
+    "{{ '[TOOL_RESULTS]' + message.content | replace('<data>\\n', '<data>\\n ') + '[/TOOL_RESULTS]' }}"
     "{%- if loop.last or loop.nextitem.role != 'tool' %}{{ '[INST]' + asked.text + '[/INST]' }}{%- endif %}"
     "{%- elif message.role == 'system' and message.content %}"
     "{{ raise_exception('nano was trained without system messages') }}"

@@ -37,7 +37,7 @@ def trunk(words: Tokenizer, tools: Sequence[str]) -> list[int]:
 
 
 def parts(words: Tokenizer, conversation: Conversation) -> list[Part]:
-    """A conversation in Mistral's format; after a result, the user's words once more."""
+    """A conversation in Mistral's format, as `tokenizer.TOOL_TEMPLATE` writes it."""
 
     def ids(text: str) -> list[int]:
         return list(words.encode(text).ids)
@@ -49,7 +49,8 @@ def parts(words: Tokenizer, conversation: Conversation) -> list[Part]:
         if turn.call is not None:
             found.append(([CALLS, *ids(turn.call.tool), ARGS, *ids(turn.call.json()), EOS], True))
         if turn.result is not None:
-            found.append(([RESULTS, *ids(turn.result), END_RESULTS, *asked], False))
+            result = turn.result.replace("<data>\n", "<data>\n ")
+            found.append(([RESULTS, *ids(result), END_RESULTS, *asked], False))
         if turn.answer is not None:
             found.append(([*ids(" " + turn.answer), EOS], True))
     return found
