@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +14,10 @@ from typer.testing import Result
 from tests.app import printed
 from tests.app.agents import STATS
 from thoth.agent.loop import Agent
-from thoth.agent.permissions import Grants
+from thoth.agent.permissions import Grants, Wish
 from thoth.chats.sessions import Sessions
+from thoth.cli.agent import CommandAgent
+from thoth.cli.agent import _asked as asked_on_terminal
 from thoth.events import Answer, Call
 from thoth.library.library import Library
 
@@ -76,7 +79,49 @@ def test_what_a_chat_that_is_not_kept_absorbed_is_removed(
 def test_a_base_without_tools_is_named(thoth: Run) -> None:
     result = thoth("ask", "--agent", "Hello?")
     assert result.exit_code == 5
-    assert "knows no tools; ask without --agent, or use another model" in result.stderr
+    assert "knows no tools; leave out --agent, or use another model" in result.stderr
+
+
+def test_a_chat_calls_tools_and_a_permission_holds_for_it(
+    thoth: Run, scripted: Callable[..., None], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = iter([Answer("", STATS, calls=(Call("remember", TEXT),)), Answer("Kept.", STATS)] * 3)
+    scripted([], "")
+    monkeypatch.setattr(Agent, "_ask", lambda *_, **__: next(rounds))
+    asked: list[str] = []
+    decisions = iter(["chat", "no"])
+    monkeypatch.setattr(CommandAgent, "_ask", lambda _, wish: asked.append(wish.tool) or next(decisions))
+    result = thoth("chat", "--agent", "--json", stdin="Remember it.\nRemember it again.\n")
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert [one["steps"][0]["state"] for one in (first, second)] == ["done", "done"]
+    assert asked == ["remember"]
+    assert first["chat"] == second["chat"]
+    assert [len(turn.steps) for turn in Sessions(home).turns(first["chat"])] == [1, 1]
+
+
+def test_a_chat_on_a_pipe_refuses_what_was_not_allowed(thoth: Run, scripted: Callable[..., None]) -> None:
+    scripted([Call("remember", TEXT)], "I may not.")
+    result = thoth("chat", "--agent", stdin="Remember it.\n")
+    assert result.stdout == "I may not.\n"
+    assert "to permit it, add --allow write" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "decision"), [("o", "once"), ("Chat", "chat"), ("a", "always"), ("v", "never"), ("", "no"), ("yes", "no")]
+)
+def test_a_permission_is_asked_for_on_a_terminal(
+    typed: str, decision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{typed}\n"))
+    assert asked_on_terminal(Wish("remember", {"content": "a\x1b[2Jb\n"}, ("write",))) == decision
+    shown = capsys.readouterr().err
+    assert "remember wants to add to the library" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_private_address_is_permitted_once_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
+    assert asked_on_terminal(Wish("web_fetch", {"address": "http://127.0.0.1/"}, ("web", "private"))) == "no"
 
 
 @pytest.mark.parametrize(

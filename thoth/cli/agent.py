@@ -1,5 +1,9 @@
-"""`--agent` and `--allow`: an agent in place of the model alone, whose permissions are given beforehand or refused."""
+"""`--agent` and `--allow`: an agent in place of the model alone, whose permissions are given beforehand.
 
+`thoth ask` refuses all others; `thoth chat` asks for them where a person can answer.
+"""
+
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -52,6 +56,7 @@ class CommandAgent:
         sessions: stores the chats; None: the chat is not stored.
         allowed: permissions that were given on the command line.
         quiet: print no steps.
+        asks: ask for permissions that are missing, if standard input and error are a terminal.
         steps: those of the last answer.
         refused: the permissions that were missing.
     """
@@ -61,8 +66,16 @@ class CommandAgent:
     sessions: "Sessions | None"
     allowed: set[str]
     quiet: bool = False
+    asks: bool = False
     steps: list[Step] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._given = frozenset(self.allowed)
+
+    def begin_chat(self) -> None:
+        """Forget what was permitted for one chat."""
+        self.allowed = {*self._given}
 
     def answer(self, talk: "Chat", messages: "Sequence[Message]", way: "Way", listener: "Listener") -> Answer:
         """Answer a conversation; the signature but for the chat is `actions.chat.Respond`."""
@@ -71,6 +84,8 @@ class CommandAgent:
         from thoth.agent.permissions import Grants, Permissions
 
         assert talk.session is not None
+        self.steps.clear()
+        self.refused.clear()
         session = self.session
         bench = Bench(
             session.engine, session.library, session.settings, self.sessions, talk.session.id, [*way.documents]
@@ -104,10 +119,12 @@ class CommandAgent:
         }
 
     def _ask(self, wish: "Wish") -> "Decision":
-        """Refuse, and say what would permit it; an address of this machine that was typed is asked about."""
+        """Ask, or refuse and say what would permit it; an address of this machine that was typed is asked about."""
         from thoth.actions.sources import Source
         from thoth.agent.permissions import PRIVATE, meaning
 
+        if self.asks and sys.stdin.isatty() and sys.stderr.isatty():
+            return _asked(wish)
         if wish.needs == (PRIVATE,):
             return "once" if console.may_fetch(Source(str(wish.arguments["address"]))) else "no"
         missing = [need for need in wish.needs if need != PRIVATE]
@@ -124,9 +141,23 @@ class CommandAgent:
             console.say(f"{step.tool}({given[:100]}): {step.state}, {step.seconds:.1f} s")
 
 
+def _asked(wish: "Wish") -> "Decision":
+    """Ask on the terminal. Everything but the first letter of an answer refuses."""
+    console.say(f"{wish.tool} wants to {wish.purpose}")
+    for line in wish.lines():
+        print(f"  {line}", file=sys.stderr)
+    answers: dict[str, Decision] = {"o": "once"}
+    choices = "[o]nce"
+    if wish.is_kept:
+        answers |= {"c": "chat", "a": "always", "v": "never"}
+        choices = "[o]nce, this [c]hat, [a]lways, ne[v]er"
+    print(f"  Permit it? {choices}; Enter refuses: ", end="", file=sys.stderr, flush=True)
+    return answers.get(sys.stdin.readline().strip()[:1].lower(), "no")
+
+
 @contextmanager
 def begun(
-    session: "Workspace", sessions: "Sessions | None", given: set[str], *, quiet: bool
+    session: "Workspace", sessions: "Sessions | None", given: set[str], *, quiet: bool, asks: bool = False
 ) -> "Iterator[CommandAgent]":
     """Give an agent with all tools, those of the MCP servers too, for the length of the block.
 
@@ -138,10 +169,10 @@ def begun(
 
     if not session.engine.has_tools():
         raise ModelError(
-            f"the chat template of {session.pair.name} knows no tools; ask without --agent, or use another model"
+            f"the chat template of {session.pair.name} knows no tools; leave out --agent, or use another model"
         )
     servers = Servers(session.settings.mcp, console.say)
     try:
-        yield CommandAgent(session, [*BUILT_IN, *servers.tools()], sessions, given, quiet)
+        yield CommandAgent(session, [*BUILT_IN, *servers.tools()], sessions, given, quiet, asks)
     finally:
         servers.close()

@@ -52,9 +52,7 @@ def ask(
         typer.Option("--template", "-t", metavar="NAME", help="Put the question into a template of `thoth templates`."),
     ] = None,
     system: options.System = None,
-    agent: Annotated[
-        bool, typer.Option("--agent", help="Let the model call tools: memory, files, the web, MCP servers.")
-    ] = False,
+    agent: options.Agent = False,
     allow: Annotated[
         str | None,
         typer.Option(

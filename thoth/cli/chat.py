@@ -2,13 +2,15 @@
 
 import json as json_text
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thoth import settings
 from thoth.actions.wording import count
+from thoth.cli import agent as tools
 from thoth.cli import answers, console, options
 from thoth.cli.start import started
 from thoth.errors import Stopped, ThothError, UsageError
@@ -28,6 +30,16 @@ def chat(
     go_on: options.GoOn = False,
     name: options.ChatName = None,
     system: options.System = None,
+    agent: options.Agent = False,
+    allow: Annotated[
+        str | None,
+        typer.Option(
+            "--allow",
+            metavar="NAME,...",
+            help="With --agent: permit tools to use files, write, forget, web, mcp. On a terminal you are asked for"
+            " others; on a pipe they are refused.",
+        ),
+    ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not print what supports answers, nor how full the context is.")
     ] = False,
@@ -50,6 +62,8 @@ def chat(
     """
     from thoth.chats.sessions import Sessions
 
+    if allow is not None and not agent:
+        raise UsageError("--allow is for tools; use it with --agent")
     chosen = settings.load(
         paths.settings(),
         model=model,
@@ -64,8 +78,11 @@ def chat(
     )
     sessions = Sessions(paths.home())
     earlier = resumed(sessions, go_on, name)
-    with started(chosen) as session:
-        _Loop(session, sessions, earlier, system, quiet=quiet, json=json).run()
+    permitted = tools.allowed(allow, [*chosen.mcp])
+    with started(chosen) as session, ExitStack() as ending:
+        begun = tools.begun(session, sessions, permitted, quiet=quiet, asks=True) if agent else None
+        worker = ending.enter_context(begun) if begun else None
+        _Loop(session, sessions, earlier, system, worker, quiet=quiet, json=json).run()
 
 
 def resumed(sessions: "Sessions", go_on: bool, name: str | None) -> "Session | None":
@@ -93,6 +110,7 @@ class _Loop:
         sessions: "Sessions",
         earlier: "Session | None",
         system: str | None,
+        worker: "tools.CommandAgent | None",
         *,
         quiet: bool,
         json: bool,
@@ -100,6 +118,7 @@ class _Loop:
         from thoth.engine.background import BackgroundThread
 
         self._session, self._sessions, self._quiet, self._json = session, sessions, quiet, json
+        self._worker = worker
         self._is_terminal = sys.stdin.isatty()
         self._chat = self._open(earlier, system)
         self._memory = BackgroundThread("memory")
@@ -179,6 +198,8 @@ class _Loop:
                 return True
             case "/new":
                 self._chat = self._open(None, None)
+                if self._worker:
+                    self._worker.begin_chat()
                 console.say("new chat")
             case "/system":
                 if argument.strip():
@@ -202,8 +223,9 @@ class _Loop:
         writes = sys.stdout.isatty() and not self._json
         way = asking.from_weights(ready, self._session.settings.routing())
 
+        respond = partial(self._worker.answer, self._chat) if self._worker else None
         try:
-            answer = self._chat.ask(question, way, answers.listener(writes))
+            answer = self._chat.ask(question, way, answers.listener(writes), respond)
         finally:
             if writes:
                 typer.echo()
@@ -229,6 +251,7 @@ class _Loop:
             **answers.facts_of(answer, self._session.pair.name),
             "chat": session.id,
             "absorbed_turns": len(self._chat.remembered.turns),
+            **(self._worker.facts() if self._worker else {}),
         }
 
     def _remember(self) -> None:

@@ -31,6 +31,8 @@ Fallback = Annotated[
     ),
 ]
 
+Agent = Annotated[bool, typer.Option("--agent", help="Let the model call tools: memory, files, the web, MCP servers.")]
+
 # The conversation
 GoOn = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last chat.")]
 ChatName = Annotated[
