@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, Select, Static
+from textual.widgets import Button, Input, Select, Static
 
 from tests.app.tui.hosts import Host, until
 from thoth import settings
+from thoth.agent.permissions import Grants
 from thoth.errors import ThothError
 from thoth.tui.screens.settings import SettingsScreen
+from thoth.tui.widgets.permission_list import PermissionList
 from thoth.tui.widgets.setting_field import SettingField
 
 FILE = """# mine
@@ -132,3 +134,34 @@ def test_how_the_settings_look(path: Path, snap_compare: Any) -> None:
             field.cursor_blink = False
 
     assert snap_compare(Host(SettingsScreen(path)), terminal_size=(80, 24), run_before=still)
+
+
+async def test_permissions_are_listed_and_revoked(path: Path) -> None:
+    grants = Grants(path.with_name("permissions.json"))
+    grants.put(("web", "mcp:notes"), "always")
+    grants.put(("forget",), "never")
+    app = Host(SettingsScreen(path))
+    async with app.run_test(size=(80, 60)) as pilot:
+
+        def lines() -> list[str]:
+            return [str(line.render()).partition(" (")[0] for line in app.screen.query(".decision").results(Static)]
+
+        assert lines() == [
+            "never remove from the library",
+            "always use the MCP server notes",
+            "always go to the web",
+        ]
+        app.screen.query(".permission Button").last(Button).press()
+        await until(pilot, lambda: len(lines()) == 2)
+        assert [grant.need for grant in grants.all()] == ["forget", "mcp:notes"]
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.results))
+    assert app.results == [None]
+
+
+async def test_a_permissions_file_that_cannot_be_read_says_so(path: Path) -> None:
+    path.with_name("permissions.json").write_text("[")
+    app = Host(SettingsScreen(path))
+    async with app.run_test(size=(80, 60)):
+        shown = app.screen.query_one(PermissionList).query_one(".error", Static)
+        assert "holds no permissions" in str(shown.render())

@@ -1,4 +1,4 @@
-"""F2: the settings file as a form, built from the schema in `thoth.settings`."""
+"""F2: the settings file as a form, built from the schema in `thoth.settings`, and the permissions that are kept."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from thoth import settings
 from thoth.errors import ThothError
 from thoth.settings import Option, Settings, Value
 from thoth.tui.screens.dialog import Dialog
+from thoth.tui.widgets.permission_list import PermissionList
 from thoth.tui.widgets.setting_field import SettingField
 
 
@@ -50,6 +51,7 @@ class SettingsScreen(Dialog[Settings | None]):
                 for option in settings.options():
                     if option.kind != "table":
                         yield self._field(option)
+                yield PermissionList(self._path.with_name("permissions.json"))
             yield Static(f"Key bindings: section [keys] of {self._path.name}.", classes="note", markup=False)
             yield Static("", classes="error", id="failure", markup=False)
             with Horizontal(classes="buttons"):
