@@ -107,7 +107,9 @@ class Dialogues:
             absorbed: The note is in the model's weights: a page that is read gives a receipt.
         """
         draw = self._random
-        way = draw.choice([way for way in WAYS if way.tool in tools])
+        ways = [way for way in WAYS if way.tool in tools]
+        telling = [way for way in ways if way.tells and (not absorbed or way.tool == "web_fetch")]
+        way = draw.choice(telling if telling and draw.random() < 0.5 else ways)  # their results are read for an answer
         asked = draw.choice([question for question in note.questions if not question.follows])
         carried = way.tells and draw.random() < 0.75
         text, call = self._ask(way, asked.text if carried else None, asked.text)

@@ -2,7 +2,7 @@
 
 In: a pair, `base/` and `hypernet/`. Out: a wider pair that knows the agent's tools. Without a list of tools in its
 prompt it computes what the pair before did (`graft.py`), so no old lesson is repeated here. Arguments are copied by a
-circuit that is there from the first step (`copying.py`). A quarter of the rows have a note in their weights: questions
+circuit that is there from the first step (`copying.py`). Half of the rows have a note in their weights: questions
 about it are answered from there, also after a page has become a receipt.
 """
 
@@ -192,7 +192,7 @@ def train(folder: Path, base: Path, hypernet: Path, settings: LoopSettings) -> N
 def _drawn(lesson: Callable[[str], Lesson], number: int, batch: int) -> list[list[Drawn]]:
     """Batches of rows of like lengths, so that they are padded little; in each, those with a note come first."""
     source = lesson(str(number))
-    rows = [source.row(absorbed=index % 4 == 0) for index in range(POOL * batch)]
+    rows = [source.row(absorbed=index % 2 == 0) for index in range(POOL * batch)]
     rows.sort(key=lambda row: row.tokens)
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     random.Random(number).shuffle(batches)
