@@ -53,14 +53,7 @@ def ask(
     ] = None,
     system: options.System = None,
     agent: options.Agent = False,
-    allow: Annotated[
-        str | None,
-        typer.Option(
-            "--allow",
-            metavar="NAME,...",
-            help="With --agent: permit tools to use files, write, forget, web, mcp. Others are refused.",
-        ),
-    ] = None,
+    allow: options.Allow = None,
     no_doc: Annotated[bool, typer.Option("--no-doc", help="Answer without the documents.")] = False,
     in_context: Annotated[bool, typer.Option("--in-context", help="Answer with the documents in the context.")] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Answer all three ways, in a table.")] = False,

@@ -31,15 +31,7 @@ def chat(
     name: options.ChatName = None,
     system: options.System = None,
     agent: options.Agent = False,
-    allow: Annotated[
-        str | None,
-        typer.Option(
-            "--allow",
-            metavar="NAME,...",
-            help="With --agent: permit tools to use files, write, forget, web, mcp. On a terminal you are asked for"
-            " others; on a pipe they are refused.",
-        ),
-    ] = None,
+    allow: options.Allow = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Do not print what supports answers, nor how full the context is.")
     ] = False,

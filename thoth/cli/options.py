@@ -32,6 +32,15 @@ Fallback = Annotated[
 ]
 
 Agent = Annotated[bool, typer.Option("--agent", help="Let the model call tools: memory, files, the web, MCP servers.")]
+Allow = Annotated[
+    str | None,
+    typer.Option(
+        "--allow",
+        metavar="NAME,...",
+        help="With --agent: permit tools to use files, write, forget, web, mcp. Others are refused, or asked about by"
+        " `thoth chat` on a terminal.",
+    ),
+]
 
 # The conversation
 GoOn = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last chat.")]
