@@ -108,3 +108,18 @@ def test_the_table_in_the_docs(monkeypatch: pytest.MonkeyPatch) -> None:
             found[number].verdict + (", proposed" if proposed[gib] == bits else "") for gib, found in columns.items()
         ]
         assert cells[2:] == verdicts
+
+
+def test_what_the_app_says_before_a_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    from thoth.models.hub import RemoteFile
+    from thoth.models.plan import PairSource, PullPlan
+    from thoth.tui.screens.models import takes
+
+    weights = PairSource("a/b", "main", "", (RemoteFile("model.safetensors", 8 * GB, cached=False),))
+    wanted = PullPlan("ministral-3-3b", weights, None, bits=None)
+    monkeypatch.setattr(machine, "total_memory", lambda: 24 * GB)
+    said = takes(wanted)
+    assert said.startswith("ministral-3-3b: 8.0 GB to download, 0 B more on disk, ")
+    assert said.endswith("This project has run it as a small replica only.")
+    monkeypatch.setattr(machine, "total_memory", lambda: 4 * GB)
+    assert "more than there is; choose fewer bits" in takes(wanted)

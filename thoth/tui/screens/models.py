@@ -26,6 +26,7 @@ from thoth.tui.screens.dialog import Dialog
 
 _LOOK_SECONDS = 0.2
 _COLUMNS = ("model", "state", "size", "licence", "base")
+_VERDICTS = {"fits": "fits here", "tight": "tight here", "no": "more than there is; choose fewer bits"}
 
 
 @dataclass(frozen=True)
@@ -224,11 +225,13 @@ def rows(current: str | None, installed: set[str]) -> list[Row]:
 
 
 def takes(wanted: PullPlan) -> str:
-    """Return what a download needs, as one line."""
-    return (
+    """Return what a download needs, whether it fits, and whether this project has run the pair; as one paragraph."""
+    fit = wanted.fit(machine.total_memory())
+    needs = (
         f"{wanted.name}: {size(wanted.to_download)} to download, {size(wanted.to_write)} more on disk, "
-        f"{size(wanted.memory)} of memory when loaded"
+        f"{size(wanted.memory)} of memory when loaded: {_VERDICTS[fit.verdict]}."
     )
+    return needs if registry.KNOWN[wanted.name].tried else f"{needs} This project has run it as a small replica only."
 
 
 def describe(download: Download) -> str:
