@@ -7,6 +7,7 @@ import importlib.util
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from mlx_hypernet.format.template import document_ids
 from torch_train.data import arguments, storage
 from torch_train.data.row import ContextRow, write_rows
 from torch_train.data.shards import MANIFEST
+from torch_train.data.storage import locked
 from torch_train.errors import DataError, TrainingError
 from torch_train.model import generation
 from torch_train.model.fetching import fetch_base
@@ -170,6 +172,21 @@ def test_a_killed_run_goes_on_and_ends_the_same(base: Path, tokenizer, tmp_path:
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, *names]
     for name in names:
         assert (folder / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_shares_fill_one_folder_in_any_order(base: Path, tokenizer, tmp_path: Path) -> None:
+    engine = open_engine("auto", base, "cpu", "float32", batch_size=4)
+    single = replace(SHORT, rows_per_shard=1)
+    whole = teach(ROWS, lambda: engine, tokenizer, base, tmp_path / "whole", single)
+    shared = tmp_path / "shared"
+    second = teach(ROWS, lambda: engine, tokenizer, base, shared, single, share=(1, 2))
+    assert [path.name for path in shared.glob("*.parquet")] == ["shard-00001-of-00003.parquet"]
+    assert second["contexts"] == 1
+    with locked(shared):  # as a process without shares would
+        assert teach(ROWS, lambda: engine, tokenizer, base, shared, single, share=(0, 2)) == whole
+    for index in range(3):
+        name = f"shard-{index:05d}-of-00003.parquet"
+        assert (shared / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_another_base_tokenizer_or_setting_is_refused(

@@ -72,10 +72,19 @@ class Shards:
         """The shards that are still to be made."""
         return [index for index in range(self.count) if not self.path(index).exists()]
 
-    def remaining(self, rows: Sequence[T], per_shard: int) -> Iterator[tuple[int, Sequence[T]]]:
-        """The shards that are still to be made, each with its part of `rows`."""
+    def remaining(
+        self, rows: Sequence[T], per_shard: int, share: tuple[int, int] = (0, 1)
+    ) -> Iterator[tuple[int, Sequence[T]]]:
+        """The shards that are still to be made, each with its part of `rows`.
+
+        Args:
+            rows: Of all shards.
+            per_shard: Rows of a shard.
+            share: (i, n): every n-th shard from number i on, for one of n processes.
+        """
         for index in self.missing():
-            yield index, rows[index * per_shard : (index + 1) * per_shard]
+            if index % share[1] == share[0]:
+                yield index, rows[index * per_shard : (index + 1) * per_shard]
 
     def rows(self, index: int) -> int:
         """How many rows a shard has."""

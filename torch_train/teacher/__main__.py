@@ -45,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="folder of the shards; an interrupted one resumes")
     parser.add_argument("--base", required=True, help="folder of the base model, or its name on the hub")
     add_engine(parser, "the base")
+    parser.add_argument(
+        "--shard",
+        type=_share,
+        default=(0, 1),
+        metavar="I/N",
+        help="make every N-th shard from number I (0 to N-1) on; N such commands fill one folder, one for each GPU",
+    )
     parser.add_argument("--limit", type=whole(1), help="take the first LIMIT rows only")
     for name, (told, choices) in _OPTIONS.items():
         default = getattr(defaults, name)
@@ -62,11 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(130, f"{parser.prog}: interrupted; the same command resumes with the missing shards\n")
 
 
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and int(number) < int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share: write 0/4 for the first of four")
+    return int(number), int(of)
+
+
 def _run(options: argparse.Namespace, settings: TeacherSettings) -> None:
     rows = read_rows(options.rows)[: options.limit]
     base = fetch_base(options.base)
     start_engine, name = engine(options, base)
-    total = teach(rows, start_engine, load_tokenizer(base), base, options.folder, settings, name)
+    total = teach(rows, start_engine, load_tokenizer(base), base, options.folder, settings, name, options.shard)
     for what, count in sorted(total.items()):
         print(f"{what:22} {count:>9,}")
 

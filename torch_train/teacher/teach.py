@@ -9,6 +9,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -97,6 +98,7 @@ def teach(
     folder: Path,
     settings: TeacherSettings,
     engine_name: str = "",
+    share: tuple[int, int] = (0, 1),
 ) -> Counter[str]:
     """Answer all questions of all rows, into `folder`.
 
@@ -108,9 +110,11 @@ def teach(
         folder: Where the shards are; what is there already is not made again.
         settings: What the answers depend on.
         engine_name: What runs the base, and in which type: another one rounds otherwise.
+        share: (i, n): make every n-th shard from number i on. The n processes that share a folder so never wait for
+            each other: nobody locks it, and each shard appears whole.
 
     Returns:
-        Counts over all shards: contexts, answers, answer tokens, and what was left out.
+        Counts over the shards that are there: contexts, answers, answer tokens, and what was left out.
 
     Raises:
         DataError: No row has questions, or the folder was begun from another base, tokenizer, rows or settings.
@@ -136,8 +140,8 @@ def teach(
     start: Callable[[], GenerationEngine | None] = (
         cache(start_engine) if settings.answers == GENERATED else lambda: None
     )
-    with locked(folder):
-        for index, some in shards.remaining(rows, settings.rows_per_shard):
+    with locked(folder) if share == (0, 1) else nullcontext():
+        for index, some in shards.remaining(rows, settings.rows_per_shard, share):
             taught, counts, named = answer(some, rows, start(), tokenizer, settings)
             table = teacher_table(taught)
             shards.write(index, table.replace_schema_metadata({"counts": json.dumps(counts)}))
@@ -149,9 +153,10 @@ def teach(
 
 
 def counted(shards: Shards) -> Counter[str]:
-    """Counts of all shards together, from their metadata."""
+    """Counts of the shards that are there, from their metadata."""
     total: Counter[str] = Counter()
-    for index in range(shards.count):
+    missing = set(shards.missing())
+    for index in sorted(set(range(shards.count)) - missing):
         path = shards.path(index)
         try:
             total.update(json.loads(pq.read_schema(path).metadata[b"counts"]))

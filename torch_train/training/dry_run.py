@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,7 +33,8 @@ def dry_run(settings: TrainingSettings) -> None:
     print(f"hypernetwork: {sum(counts.values()):,} parameters")
     for part, count in counts.items():
         print(f"  {part:22} {count:>13,}")
-    memory = dict(memory_by_part(settings, config, base, sum(counts.values())))
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    memory = dict(memory_by_part(settings, config, base, counts, processes))
     print(f"memory: {sum(memory.values()) / 1e9:.2f} GB on each device, besides what single operations need")
     for part, size in memory.items():
         print(f"  {part:48} {size / 1e9:>8.2f} GB")
@@ -46,11 +48,12 @@ def dry_run(settings: TrainingSettings) -> None:
         with memory_watched(elsewhere):
             run = prepare(elsewhere, rows)
             seconds = run.loop.seconds_per_step(WARM_UP, STEPS)
-        processes = run.accelerator.num_processes
+        state = run.loop.state_bytes()
         tokens = optimizer.accumulation * processes * (packing.context_tokens + packing.input_tokens)
         print(f"tokens per step: {tokens:,} = {processes} processes x {optimizer.accumulation} batches x "
               f"({packing.context_tokens:,} context + {packing.input_tokens:,} input tokens)")  # fmt: skip
         print(f"an epoch: {run.stream.plan}" if not missing else f"random rows, since {missing[0]} does not exist yet")
+    print(f"state: {state:,} bytes of parameters and optimiser on each of {processes} processes, as measured")
     print(f"time per step: {seconds:.3g} s, the mean of {STEPS} real steps on {run.accelerator.device}")
     hours = optimizer.steps * seconds / 3600
     print(f"{optimizer.steps:,} steps: {optimizer.steps * tokens / 1e6:,.1f}M tokens, {hours:.2f} h")
@@ -59,7 +62,7 @@ def dry_run(settings: TrainingSettings) -> None:
 
 
 def memory_by_part(
-    settings: TrainingSettings, config: HypernetConfig, base: Any, parameters: int
+    settings: TrainingSettings, config: HypernetConfig, base: Any, counts: dict[str, int], processes: int = 1
 ) -> Iterator[tuple[str, int]]:
     """Bytes that are held through a step, by what holds them.
 
@@ -67,7 +70,8 @@ def memory_by_part(
         settings: Of the run.
         config: Of the hypernetwork.
         base: The base's text model, without weights.
-        parameters: Of the hypernetwork.
+        counts: Parameters of the hypernetwork by part.
+        processes: How many train together.
     """
     width = DTYPES[settings.base.dtype].itemsize
     weights = sum(parameter.numel() for parameter in base.parameters())
@@ -76,9 +80,13 @@ def memory_by_part(
         # bitsandbytes quantises the linear maps of the blocks; the embedding is not quantised.
         blocks = sum(parameter.numel() for parameter in base.model.layers.parameters())
         yield "encoder, 4 bits and their scales", (weights - blocks) * width + round(blocks * 4.5 / 8)
-    yield "hypernetwork, fp32", parameters * 4
-    yield "its gradients, fp32", parameters * 4
-    yield "optimiser, two moments at most, fp32", parameters * 8
+    parameters, over = sum(counts.values()), ""
+    if settings.run.sharding == "fsdp" and processes > 1:
+        parameters, over = -(-parameters // processes), f", 1/{processes}"
+        yield "parts gathered while they run, two at most, fp32", 2 * max(counts.values()) * 4
+    yield f"hypernetwork, fp32{over}", parameters * 4
+    yield f"its gradients, fp32{over}", parameters * 4
+    yield f"optimiser, two moments at most, fp32{over}", parameters * 8
     rows = config.num_layers * config.hidden_size
     yield "features for the projection's gradient", rows * settings.packing.context_tokens * width
     if settings.run.recompute:

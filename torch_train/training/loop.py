@@ -32,6 +32,7 @@ from torch_train.training.optimizer import learning_rate
 from torch_train.training.packing import Packer
 from torch_train.training.progress import Progress
 from torch_train.training.settings import TrainingSettings, default_values
+from torch_train.training.sharding import is_sharded, own_bytes
 from torch_train.training.stream import Stream, Ticket
 
 _PREFIX = "hypernet."  # of the hypernetwork inside `DistillationModel`
@@ -65,7 +66,9 @@ class Loop:
     ) -> None:
         self._settings, self._accelerator, self._base = settings, accelerator, base
         self._hypernet_config = model.hypernet.config
-        self._model, self._optimizer = accelerator.prepare(model, optimizer)
+        self._sharded = is_sharded(model)
+        self._model: Any = model if self._sharded else accelerator.prepare(model)
+        self._optimizer = optimizer
         self._stream, self._dev = stream, dev
         self._folder = Path(settings.run.folder)
         self._per_step = settings.optimizer.accumulation * accelerator.num_processes
@@ -117,6 +120,11 @@ class Loop:
                 return False
         return True
 
+    def state_bytes(self) -> int:
+        """Bytes of parameters and optimiser that this process holds."""
+        states = [value for state in self._optimizer.state.values() for value in state.values()]
+        return own_bytes(tensor for tensor in [*self._model.parameters(), *states] if isinstance(tensor, Tensor))
+
     def seconds_per_step(self, warm_up: int, steps: int) -> float:
         """Make some real steps, and say how long one takes after the first few."""
         started = time.perf_counter()
@@ -149,7 +157,9 @@ class Loop:
         for ticket in own:
             batch = self._stream.pack(ticket).to(device)
             noise = self._stream.noise(ticket, device) if settings.neftune else None
-            with nullcontext() if ticket is own[-1] else self._accelerator.no_sync(self._model):
+            # Sharded gradients are brought together after every batch: until then they are whole.
+            alone = not self._sharded and ticket is not own[-1]
+            with self._accelerator.no_sync(self._model) if alone else nullcontext():
                 losses = self._model(batch, noise)
                 total = self._total(*losses)
                 # Gradients are averaged over processes, the denominator counts what all have: hence the factor.
@@ -158,18 +168,18 @@ class Loop:
         told = torch.tensor([float(self._terminated)], device=device)
         *parts, stop = self._accelerator.reduce(torch.cat([torch.stack(sums).sum(0), told])).tolist()
         distillation, decision, magnitude = (part / count for part in parts)
-        norm = self._accelerator.clip_grad_norm_(self._model.parameters(), settings.clip)
-        norm = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # sharded: a part on every GPU
+        norm = torch.nn.utils.clip_grad_norm_(self._model.parameters(), settings.clip)
+        length = float(norm.full_tensor() if isinstance(norm, DTensor) else norm)  # sharded: a part on every process
         values = {
             "loss": self._total(distillation, decision, magnitude),
             "distillation": distillation,
             "decision": decision,
             "magnitude": magnitude,
-            "gradient norm": norm,
+            "gradient norm": length,
             "learning rate": rate,
             "contexts": sum(len(ticket.units) for ticket in tickets),
         }
-        if not all(map(math.isfinite, (values["loss"], norm))):
+        if not all(map(math.isfinite, (values["loss"], length))):
             self._fail(own, sums, position)
         self._optimizer.step()
         return values, stop > 0
@@ -212,7 +222,7 @@ class Loop:
     def _save(self, position: dict[str, int]) -> None:
         # Gathered from all processes, and whole in the first one alone.
         weights = get_model_state_dict(self._model, options=_FULL)
-        optimizer = get_optimizer_state_dict(self._model, self._inner_optimizer, options=_FULL)
+        optimizer = get_optimizer_state_dict(self._model, self._optimizer, options=_FULL)
         if self._accelerator.is_main_process:
             tensors = {
                 f"{name.removeprefix(_PREFIX)}:{key}": torch.as_tensor(value)
@@ -235,17 +245,13 @@ class Loop:
         for name, tensor in state.optimizer.items():
             parameter, _, key = name.rpartition(":")
             restored.setdefault(_PREFIX + parameter, {})[key] = tensor
-        groups = get_optimizer_state_dict(self._model, self._inner_optimizer)["param_groups"]
+        groups = get_optimizer_state_dict(self._model, self._optimizer)["param_groups"]
         set_optimizer_state_dict(
             self._model,
-            self._inner_optimizer,
+            self._optimizer,
             cast(Any, {"state": restored, "param_groups": groups}),
             options=StateDictOptions(full_state_dict=True),
         )
-
-    @property
-    def _inner_optimizer(self) -> torch.optim.Optimizer:
-        return self._optimizer.optimizer
 
     @property
     def _resumable(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.compute as compute
 import torch
 from accelerate import Accelerator
-from accelerate.utils import FullyShardedDataParallelPlugin, broadcast_object_list
+from accelerate.utils import broadcast_object_list
 
 from mlx_hypernet.format.template import affixes
 from torch_train.errors import TrainingError
@@ -34,6 +34,7 @@ from torch_train.training.packing import Packer
 from torch_train.training.plan_cache import PlanCache
 from torch_train.training.settings import PackingSettings, TrainingSettings
 from torch_train.training.shape import hypernet_config
+from torch_train.training.sharding import shard
 from torch_train.training.statistics import standardise
 from torch_train.training.stream import Stream
 
@@ -128,6 +129,8 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     )
     if start is None and hypernet.config.feature_norm:
         standardise(model, packer)
+    if settings.run.sharding == "fsdp" and accelerator.num_processes > 1:
+        shard(model, accelerator.num_processes, accelerator.device)
     optimizer = build_optimizer(model.named_parameters(), optimiser)
     stream = Stream(packer, settings.run.seed, **(state.stream if state else {}))
     record = base_record(settings.base.path, base, chunking)
@@ -159,12 +162,9 @@ def make_accelerator(settings: TrainingSettings) -> Accelerator:
     if run.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("run.device is cuda, but no CUDA device is available: set run.device: cpu")
     cpu = run.device == "cpu" or not torch.cuda.is_available()
-    if run.sharding == "fsdp" and cpu:
-        raise TrainingError("run.sharding: fsdp needs GPUs: set it to none")
     if settings.optimizer.precision == "autocast":
         torch.set_float32_matmul_precision("high")  # TF32, on CUDA
-    plugin = FullyShardedDataParallelPlugin(fsdp_version=2) if run.sharding == "fsdp" else None
-    accelerator = Accelerator(cpu=cpu, fsdp_plugin=plugin)
+    accelerator = Accelerator(cpu=cpu)
     if run.minutes is not None and accelerator.num_processes > 1:  # their clocks, hence their rates, would differ
         raise TrainingError("run.minutes works with one process: set optimizer.steps instead")
     return accelerator
