@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import harness
-from torch_train.model.base import FrozenBase
+from torch_train.first_hour.ceilings import SHEET
+from torch_train.first_hour.ministral import CONFIG, base_model
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
@@ -30,8 +30,6 @@ from torch_train.training.packing import PackedBatch, Packer
 from torch_train.training.settings import TrainingSettings, read_settings
 from torch_train.training.shape import hypernet_config
 
-CONFIG = Path(__file__).parents[1] / "torch_train" / "configs" / "ministral-3-3b.yaml"
-SHEET = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}  # bf16, dense
 DIVISOR = 8  # what the width is divided by without CUDA
 
 
@@ -46,37 +44,6 @@ class Timed:
     def seconds(self) -> float:
         """All parts together."""
         return sum(self.parts.values())
-
-
-def base_model(device: torch.device, divisor: int) -> FrozenBase:
-    """Ministral-3-3B's text model at random weights, its widths divided."""
-    from transformers import Ministral3Config, Ministral3ForCausalLM
-
-    config = Ministral3Config(
-        vocab_size=131_072 // divisor,
-        hidden_size=3072 // divisor,
-        intermediate_size=9216 // divisor,
-        num_hidden_layers=26,
-        num_attention_heads=32 // divisor,
-        num_key_value_heads=8 // divisor,
-        head_dim=128,
-        max_position_embeddings=262_144,
-        tie_word_embeddings=True,
-        rope_parameters={
-            "rope_type": "yarn",
-            "rope_theta": 1_000_000.0,
-            "factor": 16.0,
-            "original_max_position_embeddings": 16_384,
-            "beta_fast": 32.0,
-            "beta_slow": 1.0,
-            "mscale": 1.0,
-            "mscale_all_dim": 1.0,
-            "llama_4_scaling_beta": 0.1,
-        },
-    )
-    with torch.device(device):
-        model = Ministral3ForCausalLM(config)
-    return FrozenBase(model.to(torch.bfloat16 if device.type == "cuda" else torch.float32))
 
 
 class Bench:

@@ -6,7 +6,6 @@ A try that fails costs seconds of a lease; a run that ends costs the lease. Each
 
 from __future__ import annotations
 
-import gc
 import json
 import time
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +17,7 @@ from mlx_hypernet.format.atomic import write_json
 from torch_train.english.recipe import lesson_settings
 from torch_train.english.stages import Stage
 from torch_train.errors import BrokenLossError, TrainingError
+from torch_train.first_hour.ceilings import free
 from torch_train.training import checkpoint
 from torch_train.training.settings import TrainingSettings
 from torch_train.training.train import train
@@ -67,7 +67,7 @@ def train_stage(
     while True:
         write_json(place / f"run-{attempt.number}" / _FILE, asdict(attempt))
         left = max(0.02, (until - time.monotonic()) / 60)
-        _free()  # what an earlier lesson, or an earlier try, had on the device
+        free()  # what an earlier lesson, or an earlier try, had on the device
         try:
             return train(_settings(place, base, stage, attempt, left, overrides))
         except TrainingError as error:
@@ -103,12 +103,6 @@ def _after(attempt: Attempt, error: TrainingError, place: Path) -> Attempt:
     if isinstance(error, BrokenLossError):
         return replace(following, rate=attempt.rate / 2)
     raise error
-
-
-def _free() -> None:
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def _last_attempt(place: Path) -> Attempt | None:
