@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from torch_train.data import sampling
+from torch_train.data import niah, sampling
 from torch_train.data.__main__ import main
 from torch_train.data.row import ContextRow, read_rows
 from torch_train.data.sampling import drawn, records
@@ -147,6 +147,13 @@ def test_a_sample_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFi
     expected += [("qasper_e", f"Asked {n}?", (str(n), "x")) for n in second]
     assert sorted(asked_) == sorted(expected)
     assert "5 of 40 questions" in capsys.readouterr().out
+
+
+def test_needles_are_asked_for_as_wished() -> None:
+    (row,) = niah.scattered(1, 60, 80, lambda text: len(text.split()), 0, "Which number? Reply with only the number.")
+    assert row.questions == ("Which number? Reply with only the number.",)
+    (plain,) = niah.grid([60], 1, 1, lambda text: len(text.split()), 0)
+    assert plain.questions == (niah.QUESTION,)
 
 
 def test_records_have_one_question_each() -> None:

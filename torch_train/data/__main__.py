@@ -95,9 +95,10 @@ def needles(options: argparse.Namespace) -> None:
         return len(tokenizer.encode(text, add_special_tokens=False))
 
     if options.lengths:
-        rows = niah.grid(options.lengths, options.depths, options.rows, count, options.seed)
+        rows = niah.grid(options.lengths, options.depths, options.rows, count, options.seed, options.question)
     else:
-        rows = niah.scattered(options.rows, options.shortest, options.longest, count, options.seed)
+        lengths = (options.shortest, options.longest)
+        rows = niah.scattered(options.rows, *lengths, count, options.seed, options.question)
     written = compact(rows)
     write_rows(options.file, written)
     print(f"{len(written):,} needles")
@@ -166,6 +167,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--shortest", type=whole(1), default=32, help="tokens of the shortest context (%(default)s)")
     command.add_argument("--longest", type=whole(1), default=256, help="tokens of the longest (%(default)s)")
+    command.add_argument("--question", default=niah.QUESTION, help="what is asked (%(default)s)")
     command.add_argument("--lengths", type=whole(1), nargs="+", help="a grid of these lengths and of --depths instead")
     command.add_argument("--depths", type=whole(1), default=11, help="evenly spaced depths of the grid (%(default)s)")
     command.add_argument("--seed", type=int, default=0)

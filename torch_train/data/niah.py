@@ -26,7 +26,7 @@ FILLER = (
 Count = Callable[[str], int]
 
 
-def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> ContextRow:
+def needle(tokens: int, depth: float, count: Count, draw: random.Random, question: str = QUESTION) -> ContextRow:
     """A context of at most `tokens` tokens, and no sentence less than fits, with the needle at `depth`.
 
     Args:
@@ -34,6 +34,7 @@ def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> Cont
         depth: Share of the filler in front of the needle, 0 to 1.
         count: Number of tokens of a text.
         draw: Source of the number and of the order of the filler.
+        question: What is asked; the reference adds "Reply with only the number."
 
     Raises:
         DataError: The needle alone is longer than `tokens`.
@@ -53,10 +54,12 @@ def needle(tokens: int, depth: float, count: Count, draw: random.Random) -> Cont
     while too_many - fits > 1:
         middle = (fits + too_many) // 2
         fits, too_many = (middle, too_many) if count(context(middle)) <= tokens else (fits, middle)
-    return ContextRow(context(fits), (QUESTION,), ((number,),), f"niah/{tokens}/{depth:.2f}")
+    return ContextRow(context(fits), (question,), ((number,),), f"niah/{tokens}/{depth:.2f}")
 
 
-def scattered(rows: int, shortest: int, longest: int, count: Count, seed: int) -> Iterator[ContextRow]:
+def scattered(
+    rows: int, shortest: int, longest: int, count: Count, seed: int, question: str = QUESTION
+) -> Iterator[ContextRow]:
     """Needles for training: lengths and depths drawn evenly.
 
     Raises:
@@ -66,16 +69,19 @@ def scattered(rows: int, shortest: int, longest: int, count: Count, seed: int) -
         raise DataError(f"needles of {shortest} to {longest} tokens: the shortest must not be longer than the longest")
     for index in range(rows):
         draw = random.Random(f"{seed}-{index}")
-        yield needle(draw.randint(shortest, longest), draw.random(), count, draw)
+        yield needle(draw.randint(shortest, longest), draw.random(), count, draw, question)
 
 
-def grid(lengths: Sequence[int], depths: int, per_cell: int, count: Count, seed: int) -> Iterator[ContextRow]:
+def grid(
+    lengths: Sequence[int], depths: int, per_cell: int, count: Count, seed: int, question: str = QUESTION
+) -> Iterator[ContextRow]:
     """Needles for a heat map: `per_cell` at every length and at `depths` evenly spaced depths from 0 to 1."""
     for tokens in lengths:
         for step in range(depths):
             depth = step / (depths - 1) if depths > 1 else 0.5
             for index in range(per_cell):
-                yield needle(tokens, depth, count, random.Random(f"{seed}-{tokens}-{step}-{index}"))
+                draw = random.Random(f"{seed}-{tokens}-{step}-{index}")
+                yield needle(tokens, depth, count, draw, question)
 
 
 def cell(source: str) -> tuple[int, float]:
