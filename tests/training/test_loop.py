@@ -136,7 +136,7 @@ def test_out_of_memory_names_what_to_lower(
     for command in ([config], [config, "--dry-run"]):
         assert main(command) == 1
         (told,) = (line for line in capsys.readouterr().err.splitlines() if "memory" in line)
-        assert told.startswith("out of memory: set run.recompute: true, ")
+        assert told.startswith("out of memory: set run.recompute: on, ")
         assert told.endswith("lower packing.context_tokens (160), or packing.input_tokens (160)")
 
     shutil.copytree(whole, tmp_path / "run", dirs_exist_ok=True)

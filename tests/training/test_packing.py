@@ -15,6 +15,7 @@ from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
 from torch_train.model.loss import distillation_loss
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.packing import Packer
+from torch_train.training.stream import Ahead, Stream
 
 PREFIX, SUFFIX = (1, 3), (4,)
 WHOLE = Chunking(10_000, PREFIX, SUFFIX)
@@ -197,3 +198,17 @@ def test_equal_chunks_are_those_of_the_app() -> None:
 def test_chunk_lengths_that_cannot_be() -> None:
     with pytest.raises(ValueError, match="chunks of 25 to 10 tokens"):
         Chunking(10, PREFIX, SUFFIX, STAGE_2_COUNTS)
+
+
+def test_steps_that_are_packed_ahead_are_those_of_the_stream() -> None:
+    rows = _rows(40)
+    ahead, plain = (Stream(Packer(rows, 600, 600, WHOLE, seed=0), 0) for _ in range(2))
+    steps = Ahead(ahead, 4, rank=1, processes=2, pin=False)
+    for _ in range(12):  # across the end of an epoch
+        before, tickets = plain.state(), plain.take(4)
+        step = steps.step()
+        assert (step.before, step.after, step.tickets) == (before, plain.state(), tickets)
+        assert [ticket for ticket, _ in step.own] == tickets[1::2]
+        assert all(torch.equal(batch.input_ids, plain.pack(ticket).input_ids) for ticket, batch in step.own)
+    steps.close()
+    assert plain.epoch > 0

@@ -60,17 +60,35 @@ def test_the_state_halves_and_the_dry_run_says_so(pair: tuple[Path, Path], tmp_p
 
 
 def test_the_estimate_falls_with_the_number_of_processes(tmp_path: Path) -> None:
-    from torch_train.training.dry_run import memory_by_part
+    from torch_train.training.memory import memory_by_part
 
     path = tiny_run.config_file(tmp_path, tmp_path, tmp_path)
     config = HypernetConfig(3, 32, {"down_proj": (48, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
     counts = {"encoder": 1000, "head": 3000}
 
     def held(processes: int, *overrides: str) -> dict[str, int]:
-        settings = read_settings(path, ["run.recompute=true", *overrides])
-        return dict(memory_by_part(settings, config, nn.ModuleDict({"model": nn.ModuleDict()}), counts, processes))
+        settings = read_settings(path, list(overrides))
+        return dict(
+            memory_by_part(
+                settings, config, nn.ModuleDict({"model": nn.ModuleDict()}), counts, processes, recompute=True
+            )
+        )
 
     one, whole, shared = held(1), held(4), held(4, "run.sharding=fsdp")
     assert whole == one
     assert shared["hypernetwork, fp32, 1/4"] == one["hypernetwork, fp32"] // 4
     assert shared["parts gathered while they run, two at most, fp32"] == 2 * 3000 * 4
+
+
+@pytest.mark.parametrize(("setting", "few", "many"), [("auto", True, False), ("on", True, True), ("off", False, False)])
+def test_recomputation_follows_the_free_memory(tmp_path: Path, setting: str, few: bool, many: bool) -> None:
+    from transformers import AutoConfig
+
+    from torch_train.training.memory import recomputes
+    from torch_train.training.shape import meta_base
+
+    base = meta_base(AutoConfig.for_model("ministral3", vocab_size=96, **tiny_run.SIZES))
+    settings = read_settings(tiny_run.config_file(tmp_path, tmp_path, tmp_path), [f"run.recompute={setting}"])
+    config = HypernetConfig(3, 32, {"down_proj": (48, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
+    # 160 tokens of 3 layers take 3.3 MB, most of it inside the blocks.
+    assert [recomputes(settings, config, base, 10_000, free) for free in (10**6, 10**7)] == [few, many]

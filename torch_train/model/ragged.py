@@ -6,7 +6,7 @@ Everything is counted on the host while a batch is packed, so that a forward pas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,15 @@ class Ragged:
     def to(self, device: torch.device | str) -> Ragged:
         """The same on another device."""
         return Ragged(*(moved(getattr(self, part.name), device) for part in fields(self)))
+
+
+def pinned(part: Any) -> Any:
+    """A part of a batch in memory that a GPU copies from by itself."""
+    if isinstance(part, Tensor):
+        return part.pin_memory()
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    return replace(part, **{one.name: pinned(getattr(part, one.name)) for one in fields(part)})
 
 
 def moved(part: Any, device: torch.device | str) -> Any:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from mlx_hypernet.format.config import HypernetConfig
-from torch_train.model.base import DTYPES, base_config
+from torch_train.model.base import base_config
 from torch_train.model.fetching import fetch_base
 from torch_train.model.generation import TOP
 from torch_train.teacher.teacher_rows import TeacherRow
-from torch_train.training.memory import memory_watched
+from torch_train.training.memory import memory_by_part, memory_watched
 from torch_train.training.settings import TrainingSettings
 from torch_train.training.shape import hypernet_config, meta_base, parameter_counts
 from torch_train.training.train import prepare
@@ -34,7 +31,7 @@ def dry_run(settings: TrainingSettings) -> None:
     for part, count in counts.items():
         print(f"  {part:22} {count:>13,}")
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    memory = dict(memory_by_part(settings, config, base, counts, processes))
+    memory = dict(memory_by_part(settings, config, base, counts, processes, recompute=settings.run.recompute != "off"))
     print(f"memory: {sum(memory.values()) / 1e9:.2f} GB on each device, besides what single operations need")
     for part, size in memory.items():
         print(f"  {part:48} {size / 1e9:>8.2f} GB")
@@ -59,48 +56,6 @@ def dry_run(settings: TrainingSettings) -> None:
     print(f"{optimizer.steps:,} steps: {optimizer.steps * tokens / 1e6:,.1f}M tokens, {hours:.2f} h")
     if torch.cuda.is_available():
         print(f"peak memory: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
-
-
-def memory_by_part(
-    settings: TrainingSettings, config: HypernetConfig, base: Any, counts: dict[str, int], processes: int = 1
-) -> Iterator[tuple[str, int]]:
-    """Bytes that are held through a step, by what holds them.
-
-    Args:
-        settings: Of the run.
-        config: Of the hypernetwork.
-        base: The base's text model, without weights.
-        counts: Parameters of the hypernetwork by part.
-        processes: How many train together.
-    """
-    width = DTYPES[settings.base.dtype].itemsize
-    weights = sum(parameter.numel() for parameter in base.parameters())
-    yield f"base, {settings.base.dtype}", weights * width
-    if settings.base.encoder_bits:
-        # bitsandbytes quantises the linear maps of the blocks; the embedding is not quantised.
-        blocks = sum(parameter.numel() for parameter in base.model.layers.parameters())
-        yield "encoder, 4 bits and their scales", (weights - blocks) * width + round(blocks * 4.5 / 8)
-    parameters, over = sum(counts.values()), ""
-    if settings.run.sharding == "fsdp" and processes > 1:
-        parameters, over = -(-parameters // processes), f", 1/{processes}"
-        yield "parts gathered while they run, two at most, fp32", 2 * max(counts.values()) * 4
-    yield f"hypernetwork, fp32{over}", parameters * 4
-    yield f"its gradients, fp32{over}", parameters * 4
-    yield f"optimiser, two moments at most, fp32{over}", parameters * 8
-    rows = config.num_layers * config.hidden_size
-    yield "features for the projection's gradient", rows * settings.packing.context_tokens * width
-    if settings.run.recompute:
-        yield "inputs of the base's blocks", rows * settings.packing.input_tokens * width
-    else:
-        text = base.config
-        heads = text.num_attention_heads * getattr(text, "head_dim", config.hidden_size // text.num_attention_heads)
-        inside = 6 * config.hidden_size + 3 * heads + 5 * text.intermediate_size
-        yield (
-            "activations of the base's blocks, about",
-            config.num_layers * inside * settings.packing.input_tokens * width,
-        )
-        wide = 3 * 4 * config.hidden_size
-        yield "activations of the projection, about", config.num_layers * wide * settings.packing.context_tokens * width
 
 
 def random_rows(settings: TrainingSettings, vocabulary: int, count: int = 512) -> list[TeacherRow]:

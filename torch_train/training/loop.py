@@ -33,7 +33,7 @@ from torch_train.training.packing import Packer
 from torch_train.training.progress import Progress
 from torch_train.training.settings import TrainingSettings, default_values
 from torch_train.training.sharding import is_sharded, own_bytes
-from torch_train.training.stream import Stream, Ticket
+from torch_train.training.stream import Ahead, Step, Stream, Ticket
 
 _PREFIX = "hypernet."  # of the hypernetwork inside `DistillationModel`
 _FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -71,7 +71,10 @@ class Loop:
         self._optimizer = optimizer
         self._stream, self._dev = stream, dev
         self._folder = Path(settings.run.folder)
-        self._per_step = settings.optimizer.accumulation * accelerator.num_processes
+        processes, rank = accelerator.num_processes, accelerator.process_index
+        self._per_step = settings.optimizer.accumulation * processes
+        self._ahead = Ahead(stream, self._per_step, rank, processes, pin=accelerator.device.type == "cuda")
+        self._position = stream.state()
         self.step = 0 if state is None else state.step
         before = 0.0 if state is None else state.progress
         self._progress = Progress(settings.optimizer.steps, settings.run.minutes, before)
@@ -92,6 +95,7 @@ class Loop:
                 return self._train(journal)
         finally:
             signal.signal(signal.SIGTERM, previous)
+            self._ahead.close()
 
     def _train(self, journal: Journal | None) -> bool:
         run = self._settings.run
@@ -111,7 +115,7 @@ class Loop:
                     journal.record(self.step, **measured)
             if self.step % run.save_every == 0 or last or stop:
                 with recent.paused():
-                    self._save(self._stream.state())
+                    self._save(self._position)
             if stop and not last:
                 if not self._terminated:
                     raise TrainingError(
@@ -138,27 +142,26 @@ class Loop:
 
     def _step(self) -> tuple[dict[str, float], int, bool]:
         """One step: its numbers, its tokens, and whether any process was asked to stop."""
-        position = self._stream.state()
-        tickets = self._stream.take(self._per_step)
-        values, stop = self._update(tickets, position)
-        return values, sum(sum(unit.tokens) for ticket in tickets for unit in ticket.units), stop
+        step = self._ahead.step()
+        values, stop = self._update(step)
+        self._position = step.after
+        return values, sum(sum(unit.tokens) for ticket in step.tickets for unit in ticket.units), stop
 
-    def _update(self, tickets: list[Ticket], position: dict[str, int]) -> tuple[dict[str, float], bool]:
+    def _update(self, step: Step) -> tuple[dict[str, float], bool]:
         """One update from the batches of all processes."""
         settings, device = self._settings.optimizer, self._accelerator.device
-        processes, rank = self._accelerator.num_processes, self._accelerator.process_index
-        count = sum(ticket.weight(settings.weight) for ticket in tickets)  # of all batches and all processes
+        processes = self._accelerator.num_processes
+        count = sum(ticket.weight(settings.weight) for ticket in step.tickets)  # of all batches and all processes
         rate = learning_rate(settings, self.step, self._progress.scheduled(self.step))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.zero_grad(set_to_none=True)
-        own = tickets[rank::processes]
         sums: list[Tensor] = []
-        for ticket in own:
-            batch = self._stream.pack(ticket).to(device)
+        for number, (ticket, packed) in enumerate(step.own, 1):
+            batch = packed.to(device)
             noise = self._stream.noise(ticket, device) if settings.neftune else None
             # Sharded gradients are brought together after every batch: until then they are whole.
-            alone = not self._sharded and ticket is not own[-1]
+            alone = not self._sharded and number < len(step.own)
             with self._accelerator.no_sync(self._model) if alone else nullcontext():
                 losses = self._model(batch, noise)
                 total = self._total(*losses)
@@ -177,10 +180,10 @@ class Loop:
             "magnitude": magnitude,
             "gradient norm": length,
             "learning rate": rate,
-            "contexts": sum(len(ticket.units) for ticket in tickets),
+            "contexts": sum(len(ticket.units) for ticket in step.tickets),
         }
         if not all(map(math.isfinite, (values["loss"], length))):
-            self._fail(own, sums, position)
+            self._fail([ticket for ticket, _ in step.own], sums, step.before)
         self._optimizer.step()
         return values, stop > 0
 

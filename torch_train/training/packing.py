@@ -18,7 +18,7 @@ from torch_train.errors import DataError
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
 from torch_train.model.lora import Groups
-from torch_train.model.ragged import Ragged, moved
+from torch_train.model.ragged import Ragged, moved, pinned
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.lengths import Lengths, keys, uniform
 from torch_train.training.plan import PackingPlan, Unit, filled, units_of
@@ -69,6 +69,10 @@ class PackedBatch:
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
         return PackedBatch(*(moved(getattr(self, part.name), device) for part in fields(self)))
+
+    def pinned(self) -> PackedBatch:
+        """The same batch in memory that a GPU copies from by itself."""
+        return pinned(self)
 
 
 class Packer:

@@ -162,7 +162,8 @@ class RunSettings:
         sharding: `fsdp` spreads hypernetwork and optimiser over the GPUs; `none` gives each its own copy.
         minutes: Time for what is left of the run, which the learning rate's schedule then follows; `optimizer.steps` is
             still a bound. For one process alone; null for none.
-        recompute: Gradient checkpointing: less memory, more time; benchmarks/train_step.py says how much.
+        recompute: Gradient checkpointing, less memory and more time: `on`, `off`, or `auto`, which is on where the free
+            memory is too small without it. true and false mean on and off.
         save_every, keep: Steps between checkpoints, and how many are kept.
         log_every: Steps that one line of the log is the mean of.
         measure_every, measure_batches: Steps between losses on `data.dev`, and how many batches of it are taken.
@@ -174,7 +175,7 @@ class RunSettings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     sharding: Literal["none", "fsdp"] = "none"
     minutes: float | None = None
-    recompute: bool = True
+    recompute: Literal["auto", "on", "off"] = "auto"
     save_every: int = 500
     keep: int = 3
     log_every: int = 10
@@ -314,6 +315,8 @@ def _as(hint: Any, value: Any) -> Any:
     if origin in (Union, types.UnionType):
         return None if value is None else _as(next(part for part in parts if part is not type(None)), value)
     if origin is Literal:
+        if isinstance(value, bool) and {"on", "off"} < set(parts):  # which YAML 1.1 makes of `on` and `off`
+            return "on" if value else "off"
         if value in parts and not isinstance(value, bool):
             return value
         raise ValueError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -67,3 +68,56 @@ class Stream:
     def state(self) -> dict[str, int]:
         """The position in the stream."""
         return {"epoch": self.epoch, "index": self.index}
+
+
+@dataclass(frozen=True)
+class Step:
+    """The batches of one step.
+
+    Attributes:
+        tickets: Of all processes.
+        own: Of this process, each with its batch.
+        before: Position in the stream before the step.
+        after: Position after it.
+    """
+
+    tickets: list[Ticket]
+    own: list[tuple[Ticket, PackedBatch]]
+    before: dict[str, int]
+    after: dict[str, int]
+
+
+class Ahead:
+    """Packs the batches of the next step in a thread, while the device computes this one.
+
+    Args:
+        stream: Where they come from; no other thread may take from it meanwhile.
+        count: Batches of a step, of all processes.
+        rank: Of this process.
+        processes: How many there are.
+        pin: Pack into memory that a GPU copies from by itself.
+    """
+
+    def __init__(self, stream: Stream, count: int, rank: int, processes: int, pin: bool) -> None:
+        self._stream, self._count, self._rank, self._processes, self._pin = stream, count, rank, processes, pin
+        self._thread = ThreadPoolExecutor(1, "packing")
+        self._next: Future[Step] | None = None
+
+    def step(self) -> Step:
+        """The next step; the one after it is begun."""
+        current = self._next or self._thread.submit(self._packed)
+        self._next = self._thread.submit(self._packed)
+        return current.result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _packed(self) -> Step:
+        before = self._stream.state()
+        tickets = self._stream.take(self._count)
+        after = self._stream.state()
+        batches = [(ticket, self._stream.pack(ticket)) for ticket in tickets[self._rank :: self._processes]]
+        if self._pin:
+            batches = [(ticket, batch.pinned()) for ticket, batch in batches]
+        return Step(tickets, batches, before, after)

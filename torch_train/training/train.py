@@ -28,7 +28,7 @@ from torch_train.training.checkpoint import BaseRecord
 from torch_train.training.distillation import DistillationModel
 from torch_train.training.lengths import row_ids
 from torch_train.training.loop import Loop
-from torch_train.training.memory import memory_watched
+from torch_train.training.memory import free_bytes, memory_watched, recomputes
 from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import Packer
 from torch_train.training.plan_cache import PlanCache
@@ -117,11 +117,16 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     start = earlier or settings.hypernet.start
     if start is not None:
         hypernet.load_state_dict(checkpoint.load_weights(Path(start), hypernet.config)[1])
+    hypernet = hypernet.to(accelerator.device)
+    parameters = sum(parameter.numel() for parameter in hypernet.parameters())
+    if settings.run.sharding == "fsdp":
+        parameters //= accelerator.num_processes
+    free = free_bytes(accelerator.device)
     model = DistillationModel(
-        hypernet.to(accelerator.device),
+        hypernet,
         base,
         encoder,
-        recompute=settings.run.recompute,
+        recompute=recomputes(settings, hypernet.config, base.model, parameters, free),
         neftune=optimiser.neftune,
         loss=optimiser.loss,
         weight=optimiser.weight,
