@@ -2,7 +2,7 @@
 
 In: a pair, `base/` and `hypernet/`. Out: a wider pair that knows the agent's tools. Without a list of tools in its
 prompt it computes what the pair before did (`graft.py`), so no old lesson is repeated here. Arguments are copied by a
-circuit that is there from the first step (`copying.py`). Half of the rows have a note in their weights: questions
+circuit that is there from the first step (`copying.py`). Two thirds of the rows have a note in their weights: questions
 about it are answered from there, also after a page has become a receipt.
 """
 
@@ -42,7 +42,7 @@ from torch_train.training import checkpoint
 SETTINGS = LoopSettings(steps=1_600, batch=4, learning_rate=4e-3, decay=0.7)
 ROW = 260  # tokens that a row's conversations fill: no more of them begin after
 WHOLE = 0.2  # weight of the cross-entropy of a whole call or answer
-HISTORY = 0.05  # probability that a whole turn with a tool comes before
+HISTORY = 0.25  # probability that a whole turn with a tool comes before
 KINDS = {"request": 0.40, "answered": 0.32, "plain": 0.14, "chat": 0.12, "pasted": 0.02}
 
 Row = tuple[Sequence[str], list[Conversation]]
@@ -87,7 +87,8 @@ class Lesson:
 
         before = []
         if draw.random() < HISTORY:
-            before = [dialogues.answered(tools, note if absorbed else self._note(), absorbed)]
+            read = found()
+            before = [dialogues.answered(tools, read, absorbed=read is note)]
         match draw.choices(list(KINDS), list(KINDS.values()))[0]:
             case "request":
                 question = draw.choice(note.questions).text if draw.random() < 0.5 else None
@@ -192,7 +193,7 @@ def train(folder: Path, base: Path, hypernet: Path, settings: LoopSettings) -> N
 def _drawn(lesson: Callable[[str], Lesson], number: int, batch: int) -> list[list[Drawn]]:
     """Batches of rows of like lengths, so that they are padded little; in each, those with a note come first."""
     source = lesson(str(number))
-    rows = [source.row(absorbed=index % 2 == 0) for index in range(POOL * batch)]
+    rows = [source.row(absorbed=index % 3 > 0) for index in range(POOL * batch)]
     rows.sort(key=lambda row: row.tokens)
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     random.Random(number).shuffle(batches)
