@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from tests.app.tui.chatting import Chat, Make, running
 from tests.app.tui.fakes import Asked
+from tests.app.tui.pages import address as address
 from thoth.agent.permissions import Grants
 from thoth.events import Call
 from thoth.tui.screens.permission import PermissionDialog
@@ -121,42 +119,6 @@ async def test_permissions_are_listed_and_revoked(fake: Make, home: Path) -> Non
 # From the first word to the answer
 
 
-class Page(BaseHTTPRequestHandler):
-    """A long page; who the mayor is stands at its end, beyond what a receipt tells."""
-
-    def do_GET(self) -> None:
-        lines = [f"<p>Harpool has a bridge number {number} over the river.</p>" for number in range(120)]
-        text = f"<html><title>Harpool</title><h1>Harpool</h1>{''.join(lines)}<p>The mayor is Osra Kelland.</p>"
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-CONNECT, ADDRESSES = socket.socket.connect, socket.getaddrinfo
-
-
-@pytest.fixture
-def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A page on this machine, and nothing beyond it."""
-
-    def connect(self: socket.socket, place: tuple[str, int]) -> None:
-        assert place[0] == "127.0.0.1"
-        CONNECT(self, place)
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    monkeypatch.setattr(socket, "getaddrinfo", ADDRESSES)
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/harpool"
-    server.shutdown()
-
-
 async def test_a_page_of_this_machine_is_read_when_a_person_says_so(fake: Make, address: str) -> None:
     """The page is absorbed, only its receipt is read, and the answer has it among its documents."""
 
@@ -166,7 +128,7 @@ async def test_a_page_of_this_machine_is_read_when_a_person_says_so(fake: Make, 
             return [Call("web_fetch", {"address": address})]
         assert "Osra" not in read[0]
         text = " ".join(made.engine.library.document(document.id).text for document in asked.documents)
-        return "Osra Kelland." if "The mayor is Osra Kelland." in text else "I do not know."
+        return "Osra Kelland." if "The mayor of Harpool is Osra Kelland." in text else "I do not know."
 
     made = fake(tools=True, answers=[model])
     async with running(made) as chat:
