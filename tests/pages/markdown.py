@@ -12,7 +12,7 @@ _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
 _COMMENT = re.compile(r"<!-- (?:not run: (?P<reason>[^>]+?)|(?P<server>in background)) -->\s+\Z")
-_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_LINK = re.compile(r'!?\[[^\]]*\]\(([^)\s]+)\)|\bsrc(?:set)?="([^"]+)"')
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 
 
@@ -49,7 +49,7 @@ def blocks(path: Path) -> Iterator[Block]:
 
 def links(text: str) -> list[str]:
     """Return the targets of links and pictures outside of fenced blocks."""
-    return _LINK.findall(_FENCE.sub("", text))
+    return [written or drawn for written, drawn in _LINK.findall(_FENCE.sub("", text))]
 
 
 def anchors(text: str) -> set[str]:
