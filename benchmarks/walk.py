@@ -8,6 +8,7 @@ Everything is real: nano reads the examples and answers. Pictures of the wide te
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,8 +58,7 @@ def _welcome(terminal: Terminal) -> None:
 
 
 def _absorb(terminal: Terminal) -> None:
-    terminal.send("Escape")
-    terminal.lacks("Welcome to Thoth")
+    _close(terminal, "Welcome to Thoth")
     for name in ("harbour.txt", "workshop.md", "regatta.pdf"):
         terminal.drop(ROOT / "examples" / name)
         terminal.shows(name)
@@ -67,42 +67,55 @@ def _absorb(terminal: Terminal) -> None:
 
 def _ask(terminal: Terminal) -> None:
     terminal.ask(QUESTION)
-    terminal.shows("Osra Kelland", "Supported by")
+    terminal.shows("Osra Kelland", "supported by")
 
 
 def _unsupported(terminal: Terminal) -> None:
     terminal.ask(REFUSED)
-    terminal.shows(REFUSED, "not found in the documents")
+    terminal.shows(REFUSED, "nothing in your documents supports")
 
 
 def _details(terminal: Terminal) -> None:
     terminal.send("C-n")
     terminal.ask(QUESTION)
-    terminal.shows("Supported by")
+    terminal.shows("supported by")
     terminal.send("C-g")
-    terminal.shows("Esc closes")
+    terminal.shows("Answer details")
 
 
 def _compare(terminal: Terminal) -> None:
-    terminal.send("Escape")
+    _close(terminal, "Answer details")
     terminal.send("C-t")
-    terminal.shows("document in context")
+    terminal.shows("three ways", "I don't know.", "55 document tokens")
 
 
 def _library(terminal: Terminal) -> None:
-    terminal.send("Escape")
+    _close(terminal, "three ways")
+    if "[x] harbour.txt" in terminal.screen():  # it is shown, but does not have the focus
+        terminal.send("C-l")
+        terminal.lacks("[x] harbour.txt")
     terminal.send("C-l")
+    terminal.shows("[x] harbour.txt")
 
 
 def _commands(terminal: Terminal) -> None:
     terminal.send("Escape")
+    time.sleep(1)  # the focus comes back with the next refresh, which nothing on the screen shows
     terminal.send("-l", "/")
+    terminal.shows("/absorb")
 
 
 def _help(terminal: Terminal) -> None:
-    terminal.send("C-u")
+    terminal.send("BSpace")
+    terminal.lacks("/absorb")
     terminal.send("F1")
-    terminal.shows("Help")
+    terminal.shows("Esc closes")
+
+
+def _close(terminal: Terminal, dialog: str) -> None:
+    """Close a dialog; right before another key Escape would be Alt with that key."""
+    terminal.send("Escape")
+    terminal.lacks(dialog)
 
 
 STEPS: tuple[tuple[str, Callable[[Terminal], None]], ...] = (
