@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
+from rich.ansi import AnsiDecoder
 from rich.color import ColorTriplet
 from rich.style import Style
 from rich.text import Text
@@ -21,8 +22,8 @@ def svg(screen: str, columns: int, ground: str, ink: str) -> str:
         ground: colour where the screen names none, "#1e1e1e" for example.
         ink: colour of text where the screen names none.
     """
-    lines = screen.rstrip("\n").split("\n")
-    rows = [_runs(line, columns) for line in lines]
+    # One decoder for all lines: a style goes on to the next line until another one comes.
+    rows = [_runs(line, columns) for line in AnsiDecoder().decode(screen.rstrip("\n"))]
     width, height = columns * _WIDTH + 2 * _MARGIN, len(rows) * _HEIGHT + 2 * _MARGIN
     texts = []
     boxes: dict[tuple[int, int, str], list[tuple[int, int]]] = {}  # columns from, to, colour -> rows from, to
@@ -59,9 +60,8 @@ def _box(left: int, right: int, colour: str, top: int, bottom: int) -> str:
     return f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{height:g}" fill="{colour}"/>'
 
 
-def _runs(line: str, columns: int) -> list[tuple[str, Style]]:
+def _runs(text: Text, columns: int) -> list[tuple[str, Style]]:
     """Return the pieces of a line with their styles, spaces up to its end included."""
-    text = Text.from_ansi(line)
     text.pad_right(max(columns - len(text), 0))
     runs: list[tuple[str, Style]] = []
     styles = [Style()] * len(text)

@@ -79,6 +79,7 @@ def _details(terminal: Terminal) -> None:
     terminal.send("C-n")
     terminal.ask(QUESTION)
     terminal.shows("supported by")
+    terminal.settled()
     terminal.send("C-g")
     terminal.shows("Answer details")
 

@@ -35,7 +35,6 @@ def serve(place: str) -> None:
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]  # as the command line does
     import mlx_lm  # noqa: F401
 
-
     for name in ("engine.engine", "engine.answering", "actions.workspace", "actions.ask", "cli.ask", "ingest.formats"):
         __import__(f"thoth.{name}")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
