@@ -74,15 +74,15 @@ class Terminal:
                 raise AssertionError(f"{text} is still in\n{screen}")
             time.sleep(0.1)
 
-    def settled(self) -> str:
-        """Return the screen with its colours, once it has not changed for half a second."""
+    def settled(self, seconds: float = 1.0) -> str:
+        """Return the screen with its colours, once it has not changed for so long."""
         end = time.monotonic() + PATIENCE_SECONDS
         before = ""
         while (screen := self.screen(colours=True)) != before:
             if time.monotonic() > end:
                 raise AssertionError("the screen changes all the time")
             before = screen
-            time.sleep(0.5)
+            time.sleep(seconds)
         return screen
 
     def kill(self) -> None:

@@ -33,7 +33,7 @@ DEVELOPERS = {"LOG.md", "architecture.md", "english-data.md", "measurements.md",
 PAGES = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in DEVELOPERS)
 LANGUAGES = {"sh", "python", "toml", "json", "yaml", "text"}
 # Why a block is not run: the reason begins so.
-REASONS = ("downloads", "needs a Mac", "needs a GPU", "needs a model", "needs a converted pair", "installs", "waits")
+REASONS = ("downloads", "needs", "installs", "waits")
 LIGHT = {"agent.md", "app.md", "settings.md"}  # these load no model
 _PATIENCE_SECONDS = 1800  # then something is broken
 _SERVER = "http://127.0.0.1:11435/health"
