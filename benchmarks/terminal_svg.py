@@ -47,7 +47,7 @@ def svg(screen: str, columns: int, ground: str, ink: str) -> str:
                 above.append((row, row + 1))
     drawn = [_box(*box, *rows) for box, every in boxes.items() for rows in every]
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 {width:g} {height:g}">'
         f"<style>text{{font:{_SIZE}px {_FONTS};white-space:pre}}</style>"
         f'<rect width="100%" height="100%" rx="6" fill="{ground}"/>\n' + "\n".join([*drawn, *texts]) + "\n</svg>\n"
     )

@@ -97,7 +97,7 @@ def _library(terminal: Terminal) -> None:
         terminal.send("C-l")
         terminal.lacks("[x] harbour.txt")
     terminal.send("C-l")
-    terminal.shows("[x] harbour.txt")
+    terminal.shows("[x] harbour.txt", "space Use")  # the keys of the list: it has the focus
 
 
 def _commands(terminal: Terminal) -> None:
