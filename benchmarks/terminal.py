@@ -85,6 +85,10 @@ class Terminal:
             time.sleep(seconds)
         return screen
 
+    def resize(self, columns: int, lines: int) -> None:
+        """Change the size of the window."""
+        self._tmux("resize-window", "-t", "thoth", "-x", str(columns), "-y", str(lines))
+
     def kill(self) -> None:
         """Kill the program in the middle of whatever it does; the window goes with it."""
         os.kill(int(self._tmux("display-message", "-p", "-t", "thoth", "#{pane_pid}")), signal.SIGKILL)

@@ -1,6 +1,6 @@
 """The first ten minutes with the app, in tmux: a picture of each step, on two sizes, dark and light.
 
-python -m benchmarks.walk [--to docs/tui] [--only 80x24-dark ...]
+python -m benchmarks.walk [--to docs/tui] [--only dark]
 
 Everything is real: nano reads the examples and answers. Pictures of the wide terminal are on the page "Ten minutes".
 """
@@ -25,30 +25,32 @@ QUESTION, REFUSED = "Who is the mayor of Harpool?", "Who is the baker of Rosesta
 def main() -> None:
     parser = harness.argument_parser(__doc__)
     parser.add_argument("--to", type=Path, default=ROOT / "docs" / "tui")
-    parser.add_argument("--only", nargs="+", default=None, help="kinds of picture: 120x36-dark, 80x24-light, ...")
+    parser.add_argument("--only", nargs="+", default=None, choices=THEMES, help="dark or light")
     arguments = parser.parse_args()
     arguments.to.mkdir(parents=True, exist_ok=True)
-    for columns, lines in SIZES:
-        for theme, (name, ground, ink) in THEMES.items():
-            kind = f"{columns}x{lines}-{theme}"
-            if arguments.only is None or kind in arguments.only:
-                with tempfile.TemporaryDirectory() as folder:
-                    for step, screen in walk(Path(folder), columns, lines, name):
-                        path = arguments.to / f"{step}-{kind}.svg"
-                        path.write_text(svg(screen, columns, ground, ink), encoding="utf-8")
-                        print(path, path.stat().st_size)
+    for theme in arguments.only or THEMES:
+        name, ground, ink = THEMES[theme]
+        with tempfile.TemporaryDirectory() as folder:
+            for step, (columns, lines), screen in walk(Path(folder), name):
+                path = arguments.to / f"{step}-{columns}x{lines}-{theme}.svg"
+                path.write_text(svg(screen, columns, ground, ink), encoding="utf-8")
+                print(path, path.stat().st_size, flush=True)
 
 
-def walk(folder: Path, columns: int, lines: int, theme: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each step, and the screen after it."""
+def walk(folder: Path, theme: str) -> Iterator[tuple[str, tuple[int, int], str]]:
+    """Yield the name of each step, a size, and the screen after the step in this size."""
     (folder / "home").mkdir()
     (folder / "home" / "settings.toml").write_text(f'theme = "{theme}"\n')
-    terminal = Terminal(folder, columns, lines, {"COLORTERM": "truecolor"})
+    terminal = Terminal(folder, *SIZES[0], {"COLORTERM": "truecolor"})
     try:
         terminal.start()
         for step, act in STEPS:
             act(terminal)
-            yield step, terminal.settled()
+            for size in SIZES:
+                terminal.resize(*size)
+                yield step, size, terminal.settled()
+            terminal.resize(*SIZES[0])
+            terminal.settled()
     finally:
         terminal.close()
 
