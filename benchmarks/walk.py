@@ -19,6 +19,7 @@ from benchmarks.terminal_svg import svg
 SIZES = ((120, 36), (80, 24))
 # Textual's themes; ground and ink are what the terminal itself would show.
 THEMES = {"dark": ("textual-dark", "#121212", "#e0e0e0"), "light": ("textual-light", "#ffffff", "#1f1f1f")}
+_RESIZED_SECONDS = 4.0  # a busy machine draws a new size late
 QUESTION, REFUSED = "Who is the mayor of Harpool?", "Who is the baker of Rosesta?"
 
 
@@ -46,9 +47,10 @@ def walk(folder: Path, theme: str) -> Iterator[tuple[str, tuple[int, int], str]]
         terminal.start()
         for step, act in STEPS:
             act(terminal)
-            for size in SIZES:
+            yield step, SIZES[0], terminal.settled()
+            for size in SIZES[1:]:
                 terminal.resize(*size)
-                yield step, size, terminal.settled()
+                yield step, size, terminal.settled(_RESIZED_SECONDS)
             terminal.resize(*SIZES[0])
             terminal.settled()
     finally:
