@@ -24,7 +24,7 @@ from torch_train.first_hour.page import page
 
 NANO = Path(__file__).parents[2] / "thoth" / "nano" / "base"
 NUMBERS, PAGE = "first_hour.json", "first_hour.md"
-_CONVERSION_SECONDS = 60.0
+_CONVERSION_SECONDS, _LEAST_SECONDS = 60.0, 60.0
 
 
 class FirstHour:
@@ -84,6 +84,8 @@ class FirstHour:
             base, overrides = NANO, ["hypernet.layers=null", *overrides]
         converts = find_spec("mlx") is not None
         left = self._ends - time.monotonic() - (_CONVERSION_SECONDS if converts else 0)
+        if left < _LEAST_SECONDS:
+            raise TrainingError("no time is left for the training: the same command resumes with it")
         out = options.out / "training"
         with_time = argparse.Namespace(
             **{**vars(options), "out": out, "base": base, "minutes": left / 60, "result": self._result / "training"},
