@@ -107,10 +107,12 @@ class FirstHour:
 
     def _converted(self, last: Path, base: Path) -> str:
         bundle = self._options.out / "bundle"
-        command = [sys.executable, "-m", "convert.cli", str(last), str(bundle), "--base", str(base), "--force"]
+        start = "import sys; from convert.cli import main; sys.exit(main())"
+        command = [sys.executable, "-c", start, str(last), str(bundle), "--base", str(base), "--force"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        verdict = "converted" if done.returncode == 0 else f"conversion failed with {done.returncode}"
+        whole = done.returncode == 0 and (bundle / "config.json").is_file()
+        said = [line for line in (done.stdout if whole else done.stderr).splitlines() if line.strip()]
+        verdict = "converted" if whole else f"not converted (exit code {done.returncode})"
         return f"`{last.name}` {verdict}: {' / '.join(said[-3:])}"
 
     def _part(self, name: str, measured: Callable[[], dict[str, Any]]) -> None:
