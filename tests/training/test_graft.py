@@ -18,7 +18,6 @@ from torch_train.errors import TrainingError
 from torch_train.model.encoder import layer_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.model.lora import Injected, compose
-from torch_train.nano import base as base_stage
 from torch_train.nano import copying, graft, joint, tokenizer, tools
 from torch_train.nano.language import Language
 from torch_train.nano.run import LoopSettings
@@ -151,19 +150,21 @@ def test_a_loss_falls_on_one_batch(base: Ministral3ForCausalLM, words_folder: Pa
 
 
 @pytest.mark.slow
-@torch.no_grad()
-def test_the_circuit_copies_what_followed_before() -> None:
-    """Any tokens twice, behind a list of tools: at the second time the copied code is that of the next token."""
-    torch.manual_seed(0)
-    base = Ministral3ForCausalLM(base_stage.config()).eval()
-    wide, sizes = graft.widen_base(base, TOKENS), graft.Sizes.of(base)
-    trunk = [tokenizer.BOS, tokenizer.AVAILABLE, 300, 301, tokenizer.END_AVAILABLE]
-    copying.Copying(wide, sizes, [copying.every_token(trunk)]).write()
-    tokens = torch.stack([torch.randperm(2000, generator=torch.Generator().manual_seed(s))[:30] + 40 for s in range(4)])
-    ids = torch.cat([torch.tensor([[*trunk, tokenizer.INST]]).expand(4, -1), tokens, tokens], dim=1)
-    hidden = wide.model(ids).last_hidden_state[:, -28:-1, -graft.CODES :]
-    found = (hidden @ wide.lm_head.weight[:, -graft.CODES :].T).argmax(-1)
-    assert (found == ids[:, -27:]).float().mean() > 0.9
+def test_codes_are_far_from_each_other() -> None:
+    """The whole ones, which the head reads, and the shorter ones of the trails, which are looked for."""
+    codes, mix = copying._codes(torch.Generator().manual_seed(0))
+    for each in (codes, codes @ mix.T):
+        near = torch.nn.functional.normalize(each, dim=1) @ torch.nn.functional.normalize(each, dim=1).T
+        assert near.fill_diagonal_(-1).max() < 0.5
+
+
+def test_a_head_looks_back_by_one_distance_alone() -> None:
+    angles = 10_000 ** -(torch.arange(32) / 32)
+    shares, lower = copying._at_once(angles)
+    scores = (angles * torch.arange(600)[:, None]).cos() @ shares
+    assert scores[0] == pytest.approx(1.0, abs=1e-5)
+    assert scores[1:].max() == pytest.approx(1 - lower, abs=1e-5)
+    assert lower > 0.25
 
 
 def test_a_hypernetwork_of_other_modules_is_refused(base: Ministral3ForCausalLM) -> None:
