@@ -147,5 +147,5 @@ class Driver:
     async def ask(self, question: str) -> Answer:
         """Ask, and wait for the answer."""
         answer = (await self.next(AnswerDone, AnswerFailed, self.send(question))).answer
-        await self.until(lambda: not self.app.main.chat.conversation.answering)
+        await self.until(lambda: not self.app.main.desk.chat.conversation.answering)
         return answer

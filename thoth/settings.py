@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from thoth.engine.sampling import Sampling
 from thoth.errors import UsageError
-from thoth.retrieval import replay
-from thoth.retrieval.routing import Fallback, Route, Routing
+from thoth.retrieval.routing import HISTORY_TURNS, Fallback, Route, Routing
 
 if TYPE_CHECKING:
     from thoth.ingest.chunks import Chunking
@@ -64,7 +63,7 @@ class Settings:
         ),
     )
     history_turns: int = field(
-        default=replay.HISTORY_TURNS,
+        default=HISTORY_TURNS,
         metadata=_about("Maximum number of earlier turns that a question which needs them is asked with.", minimum=0),
     )
     max_tokens: int = field(default=256, metadata=_about("Maximum length of an answer, in tokens.", minimum=1))

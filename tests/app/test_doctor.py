@@ -167,3 +167,18 @@ def test_what_another_model_absorbed_is_left_to_update(
     done = thoth("doctor", "--repair").stdout
     assert f"another model absorbed it, and 1 chunk was missing; `thoth docs update {document['id']}`" in done
     assert "absorbed again from" not in done
+
+
+def test_theme_and_keys_are_checked(thoth: Run, home: Path) -> None:
+    home.mkdir()
+    paths.settings().write_text(
+        'theme = "nrd"\n[keys]\n"main.new" = "f9,ctrl+k"\n"main.nwe" = "f8"\n"main.stop" = "ctlr+x"\n'
+    )
+    result = thoth("doctor")
+    assert result.exit_code == 1
+    wrong = [line for line in result.stdout.splitlines() if line.startswith("WRONG")]
+    assert wrong == [
+        "WRONG  theme: there is no theme nrd; use nord",
+        "WRONG  keys: there is no action main.nwe in [keys]; use main.new or main.copy",
+        """WRONG  keys: main.stop has the key 'ctlr+x', which is none; write it as "ctrl+n\"""",
+    ]

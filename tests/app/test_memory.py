@@ -98,9 +98,9 @@ def test_what_a_question_needs_of_the_chat() -> None:
 @pytest.mark.parametrize(
     ("prompt", "window", "tokens", "says"),
     [
-        (1234, 4000, 38_400, "context 1.2k of 4k · absorbed 38k"),
-        (12, 4096, 0, "context 12 of 4.1k"),
-        (12_345, None, 999, "context 12k · absorbed 999"),
+        (1234, 4000, 38_400, "context 1.2k of 4k tokens · absorbed 38k tokens"),
+        (12, 4096, 0, "context 12 of 4.1k tokens"),
+        (12_345, None, 999, "context 12k tokens · absorbed 999 tokens"),
     ],
 )
 def test_the_meter(prompt: int, window: int | None, tokens: int, says: str) -> None:

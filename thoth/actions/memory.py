@@ -177,7 +177,7 @@ def _told(turns: Sequence[Turn], question: str) -> list[int]:
 
 
 def meter(stats: Stats, window: int | None, remembered: Remembered) -> str:
-    """Say how full the context is, and how much is in the weights: "context 1.2k of 4k · absorbed 38k".
+    """Say how full the context is, and how much is in the weights: "context 1.2k of 4k tokens · absorbed 38k tokens".
 
     Args:
         stats: of the last answer.
@@ -185,8 +185,8 @@ def meter(stats: Stats, window: int | None, remembered: Remembered) -> str:
         remembered: what has left it.
     """
     full = f" of {_short(window)}" if window is not None else ""
-    absorbed = f" · absorbed {_short(remembered.tokens)}" if remembered.documents else ""
-    return f"context {_short(stats.prompt_tokens)}{full}{absorbed}"
+    absorbed = f" · absorbed {_short(remembered.tokens)} tokens" if remembered.documents else ""
+    return f"context {_short(stats.prompt_tokens)}{full} tokens{absorbed}"
 
 
 def _short(tokens: int) -> str:

@@ -13,6 +13,7 @@ from thoth.cli.absorb import absorb
 from thoth.cli.ask import ask
 from thoth.cli.chat import chat
 from thoth.cli.chats import chats
+from thoth.cli.completion import completion
 from thoth.cli.docs import docs
 from thoth.cli.doctor import doctor
 from thoth.cli.edge import Command, Edge, explain
@@ -52,6 +53,7 @@ app.command(cls=Command)(export)
 app.command(cls=Command)(serve)
 app.add_typer(mcp, name="mcp")
 app.command(cls=Command)(doctor)
+app.add_typer(completion, name="completion")
 
 
 def _show_version(wanted: bool) -> None:

@@ -45,6 +45,7 @@ def ask(
             " Without it: from a pipe beside the question, else from the active documents.",
         ),
     ] = None,
+    inside: options.Inside = None,
     go_on: options.GoOn = False,
     chat: options.ChatName = None,
     template: Annotated[
@@ -85,6 +86,7 @@ def ask(
     from thoth.actions import templates
     from thoth.actions.chat import Chat
     from thoth.chats.sessions import Sessions
+    from thoth.library.library import Library
 
     if no_doc + in_context + compare > 1:
         raise UsageError("--no-doc, --in-context and --compare exclude each other; use one")
@@ -98,6 +100,8 @@ def ask(
         raise UsageError("standard input is the document; give the question as an argument")
     if compare and (go_on or chat):
         raise UsageError("--compare answers one question; use it without --continue and --chat")
+    if inside is not None and (doc or no_doc):
+        raise UsageError("--in names the documents; use it without --doc and --no-doc")
     if agent and (compare or in_context):
         raise UsageError("--agent answers from memory and tools; use it without --compare and --in-context")
     if allow is not None and not agent:
@@ -121,11 +125,12 @@ def ask(
     sessions = Sessions(paths.home())
     earlier = resumed(sessions, go_on, chat)
     typed = "" if question is None and template and not form.needs_input else _question(question)
-    is_piped = not (doc or no_doc) and (question or not typed) and question != "-" and piped.is_document()
+    is_piped = not (doc or no_doc or inside) and (question or not typed) and question != "-" and piped.is_document()
     # Files first, then the model: a misspelt name should not take seconds to find.
     names = [ingest.STANDARD_INPUT] if is_piped else doc or []
     named = [] if no_doc else asking.read(_sources(names, recognize=chosen.ocr == "on"))
-    if not (no_doc or named or earlier or agent):
+    collection = None if inside is None else Library(paths.home()).collection(inside)
+    if not (no_doc or named or earlier or agent or collection):
         _require_library()
 
     with started(chosen) as session, ExitStack() as ending:
@@ -138,6 +143,7 @@ def ask(
             return talk.ask(form.fill(typed), way, answers.listener(write), respond)
 
         before = None if named or earlier is None else asking.named_in(session.library, earlier.documents)
+        before = before if collection is None else collection
         known, read = _documents(
             session, named, before, in_context or compare, not (no_doc or in_context), chosen.chunking
         )
@@ -254,9 +260,8 @@ def _documents(
     active = session.library.documents(active=True) if before is None else [*before]
     ready, left_out = asking.ready(active, session.engine.bundle_id, partial=True, inactive=before is not None)
     if left_out:
-        console.say(
-            f"{count(len(left_out), 'active document')} not ready for {session.pair.name}; run `thoth docs update`"
-        )
+        what = count(len(left_out), "active document" if before is None else "document")
+        console.say(f"{what} not ready for {session.pair.name}; run `thoth docs update`")
     read = [session.library.document(document.id) for document in active] if in_context else []
     return ready if from_weights else [], read
 

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from thoth.actions.chat import Chat
     from thoth.actions.workspace import Workspace
     from thoth.chats.sessions import Session, Sessions
+    from thoth.library.records import StoredDocument
 
 _PROMPT = "> "
 _HELP = "/new starts a new chat, /system TEXT sets its system prompt, /quit or Ctrl-D leaves, Ctrl-C stops an answer"
 
 
 def chat(
+    inside: options.Inside = None,
     go_on: options.GoOn = False,
     name: options.ChatName = None,
     system: options.System = None,
@@ -70,11 +72,15 @@ def chat(
     )
     sessions = Sessions(paths.home())
     earlier = resumed(sessions, go_on, name)
+    if inside is not None:
+        from thoth.library.library import Library
+
+        Library(paths.home()).collection(inside)  # a misspelt name should not take seconds to find
     permitted = tools.allowed(allow, [*chosen.mcp])
     with started(chosen) as session, ExitStack() as ending:
         begun = tools.begun(session, sessions, permitted, quiet=quiet, asks=True) if agent else None
         worker = ending.enter_context(begun) if begun else None
-        _Loop(session, sessions, earlier, system, worker, quiet=quiet, json=json).run()
+        _Loop(session, sessions, earlier, system, inside, worker, quiet=quiet, json=json).run()
 
 
 def resumed(sessions: "Sessions", go_on: bool, name: str | None) -> "Session | None":
@@ -102,6 +108,7 @@ class _Loop:
         sessions: "Sessions",
         earlier: "Session | None",
         system: str | None,
+        inside: str | None,
         worker: "tools.CommandAgent | None",
         *,
         quiet: bool,
@@ -110,6 +117,7 @@ class _Loop:
         from thoth.engine.background import BackgroundThread
 
         self._session, self._sessions, self._quiet, self._json = session, sessions, quiet, json
+        self._inside = inside
         self._worker = worker
         self._is_terminal = sys.stdin.isatty()
         self._chat = self._open(earlier, system)
@@ -157,9 +165,14 @@ class _Loop:
             raise typer.Exit(failure.exit_code)
 
     def _introduce(self) -> None:
-        active = len(self._session.library.documents(active=True))
+        documents = count(len(self._documents()), "document" if self._inside else "active document")
         title = f"going on with: {self._chat.session.title}" if self._chat.session else "new chat"
-        console.say(f"{title}; {self._session.pair.name}, {count(active, 'active document')}; /help lists commands")
+        console.say(f"{title}; {self._session.pair.name}, {documents}; /help lists commands")
+
+    def _documents(self) -> "list[StoredDocument]":
+        """The documents of the collection, else the active ones."""
+        library = self._session.library
+        return library.documents(active=True) if self._inside is None else library.collection(self._inside)
 
     def _read(self) -> str | None:
         """Return the next line, or None at the end.
@@ -207,10 +220,11 @@ class _Loop:
     def _answer(self, question: str) -> None:
         from thoth.actions import ask as asking
 
-        documents = self._session.library.documents(active=True)
-        ready, left_out = asking.ready(documents, self._session.engine.bundle_id, partial=True)
+        ready, left_out = asking.ready(
+            self._documents(), self._session.engine.bundle_id, partial=True, inactive=self._inside is not None
+        )
         if left_out:
-            names = count(len(left_out), "active document")
+            names = count(len(left_out), "document" if self._inside else "active document")
             console.say(f"{names} not ready for {self._session.pair.name}; run `thoth docs update`")
         writes = sys.stdout.isatty() and not self._json
         way = asking.from_weights(ready, self._session.settings.routing())

@@ -24,6 +24,7 @@ docs = typer.Typer(cls=Group, help="List and change the documents of the library
 
 Name = Annotated[str, typer.Argument(metavar="ID", help="An id, its first letters, or a name.")]
 Names = Annotated[list[str], typer.Argument(metavar="ID", help="Ids, their first letters, or names.")]
+Collection = Annotated[str, typer.Argument(metavar="COLLECTION", help="Its name; upper and lower case are the same.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")]
 
@@ -34,14 +35,20 @@ _SHORT_ID = 8
 
 
 @docs.command("list", cls=Command)
-def list_documents(json: Json = False, model: Model = None) -> None:
+def list_documents(
+    inside: Annotated[
+        str | None, typer.Option("--in", metavar="COLLECTION", help="Only those of this collection.")
+    ] = None,
+    json: Json = False,
+    model: Model = None,
+) -> None:
     """List the documents, newest first."""
     library, bundle = _library(), _bundle(model)
-    documents = library.documents()
+    documents = library.documents() if inside is None else library.collection(inside)
     if json:
         typer.echo(answers.dump({"documents": [answers.facts(document, bundle) for document in documents]}))
     elif documents:
-        typer.echo(table.show(_COLUMNS, [_row(one, bundle) for one in documents], right=_NUMBERS, spare=_SPARE))
+        typer.echo(_table(documents, bundle))
         stale = sum(document.state(bundle) == "stale" for document in documents)
         if stale:
             console.say(f"{stale} stale: absorbed with another model; `thoth docs update` absorbs them again")
@@ -59,7 +66,7 @@ def show(
 ) -> None:
     """Show facts, text or chunks of a document."""
     library = _library()
-    document = library.get(name)
+    document = library.get(name, loosely=True)
     facts = answers.facts(document, _bundle(model))
     parts = library.chunks(document.id) if chunks else []
     if json:
@@ -70,7 +77,7 @@ def show(
     if not (text or chunks):
         width = max(map(len, facts))
         for fact, value in facts.items():
-            typer.echo(f"{fact:<{width}}  {'-' if value is None else value}")
+            typer.echo(f"{fact:<{width}}  {_shown(value)}")
     if text:
         typer.echo(library.document(document.id).text)
     for chunk in parts:
@@ -120,6 +127,32 @@ def activate(names: Names, json: Json = False) -> None:
 def deactivate(names: Names, json: Json = False) -> None:
     """Keep documents, but do not use them for answers."""
     _activate(names, False, json)
+
+
+@docs.command(cls=Command)
+def tag(collection: Collection, names: Names, json: Json = False) -> None:
+    """Put documents into a collection.
+
+    `thoth ask --in COLLECTION` answers from its documents, active or not.
+    """
+    library = _library()
+    ids = [document.id for document in _chosen(library, names)]
+    name = library.tag(collection, ids)
+    _say(library.known(ids), "tagged", json, f"in {name}")
+
+
+@docs.command(cls=Command)
+def untag(
+    collection: Collection,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Which documents; all without any.")] = None,
+    json: Json = False,
+) -> None:
+    """Take documents out of a collection; they stay in the library."""
+    library = _library()
+    inside = library.collection(collection)
+    ids = [document.id for document in (_chosen(library, names) if names else inside)]
+    library.untag(collection, ids)
+    _say(library.known(ids), "untagged", json, f"no longer in {collection}")
 
 
 @docs.command(cls=Command)
@@ -214,12 +247,28 @@ def _activate(names: Sequence[str], active: bool, json: bool) -> None:
     _say(changed, "activated" if active else "deactivated", json)
 
 
-def _say(documents: "Sequence[StoredDocument]", what: str, json: bool) -> None:
+def _say(documents: "Sequence[StoredDocument]", what: str, json: bool, words: str = "") -> None:
     if json:
         typer.echo(answers.dump({what: [answers.facts(document) for document in documents]}))
     else:
         for document in documents:
-            typer.echo(f"{document.id}  {document.name}: {what}")
+            typer.echo(f"{document.id}  {document.name}: {words or what}")
+
+
+def _table(documents: "Sequence[StoredDocument]", bundle: str | None) -> str:
+    """Return the documents as a table; a column says which collections they are in, if there are any."""
+    rows = [_row(document, bundle) for document in documents]
+    if not any(document.collections for document in documents):
+        return table.show(_COLUMNS, rows, right=_NUMBERS, spare=_SPARE)
+    rows = [[*row, ", ".join(one.collections) or "-"] for row, one in zip(rows, documents, strict=True)]
+    return table.show((*_COLUMNS, "in"), rows, right=_NUMBERS, spare=(*_SPARE, "size", "chunks"))
+
+
+def _shown(value: object) -> str:
+    """Return a fact as text."""
+    if isinstance(value, tuple):
+        return ", ".join(value) or "-"
+    return "-" if value is None else str(value)
 
 
 def _row(document: "StoredDocument", bundle: str | None) -> list[str]:
@@ -252,4 +301,4 @@ def _place(chunk: "StoredChunk") -> str:
 
     pages = "" if chunk.pages is None else f", pages {chunk.pages[0]} to {chunk.pages[1]}"
     headings = "".join(f", {shown(heading)}" for heading in chunk.headings)
-    return f"chunk {chunk.ref.number}{pages}{headings}, {chunk.tokens} tokens"
+    return f"chunk {chunk.ref.number + 1}{pages}{headings}, {chunk.tokens} tokens"

@@ -1,6 +1,7 @@
 """`thoth doctor`: what is installed, what fits, what is slow or broken, and how to fix it."""
 
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,7 @@ def doctor(
     The exit code is 1 if anything is wrong.
     """
     from thoth.actions import doctor as examination
+    from thoth.tui import appearance
 
     home = paths.home()
     done = []
@@ -41,7 +43,7 @@ def doctor(
     if repair and not done and not json:
         typer.echo("Nothing to repair")
     findings = []
-    for finding in examination.examine(home):
+    for finding in chain(examination.examine(home), appearance.check(paths.settings())):
         findings.append(finding)
         if not json:
             remedy = f"; {finding.remedy}" if finding.remedy else ""

@@ -42,6 +42,11 @@ Allow = Annotated[
     ),
 ]
 
+Inside = Annotated[
+    str | None,
+    typer.Option("--in", metavar="COLLECTION", help="Answer from the documents of this collection only."),
+]
+
 # The conversation
 GoOn = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last chat.")]
 ChatName = Annotated[

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FACTS = (
     "id, name, source, bundle, chunking, active, pages, chunks, absorbed, tokens, bytes, added, of_chat, loss, readable"
 )
+_IN = "(SELECT json_group_array(collection) FROM members WHERE document = documents.key)"
 _PLACE = "number, first_page, last_page, headings, start, tokens"
 _MOST_LETTERS = 200_000  # of texts that are read for one question
 _KEY = "(SELECT key FROM documents WHERE id = ?)"
@@ -32,7 +33,9 @@ _KEY = "(SELECT key FROM documents WHERE id = ?)"
 
 def listed(database: sqlite3.Connection, condition: str = "TRUE", *values: object) -> list[StoredDocument]:
     """Return the documents that a condition holds for, newest first."""
-    rows = database.execute(f"SELECT {_FACTS} FROM documents WHERE {condition} ORDER BY added DESC, key DESC", values)
+    rows = database.execute(
+        f"SELECT {_FACTS}, {_IN} FROM documents WHERE {condition} ORDER BY added DESC, key DESC", values
+    )
     return [_document(*row) for row in rows]
 
 
@@ -208,7 +211,7 @@ def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: Ch
     if row is None:
         stored = existing(database, ref.document)
         remedy = f"`thoth docs update {stored.id}` resumes it"
-        raise DocumentError(f"chunk {ref.number} of {stored.name} is not absorbed: {remedy}")
+        raise DocumentError(f"chunk {ref.number + 1} of {stored.name} is not absorbed: {remedy}")
     return row
 
 
@@ -275,6 +278,7 @@ def _document(
     of_chat: int,
     loss: float | None,
     readable: int | None,
+    collections: str,
 ) -> StoredDocument:
     return StoredDocument(
         id,
@@ -293,6 +297,7 @@ def _document(
         bool(of_chat),
         loss,
         None if readable is None else bool(readable),
+        tuple(sorted(json.loads(collections))),
     )
 
 

@@ -40,6 +40,7 @@ class StoredDocument:
         of_chat: it was absorbed for a chat: it is not listed, and goes with the last chat that it belongs to.
         loss: of the base on its text, nats a token; None if it was not measured.
         readable: whether that is as low as in texts that the base can read; None if it was not measured.
+        collections: names of the collections that it is in, in alphabetical order.
     """
 
     id: str
@@ -58,6 +59,7 @@ class StoredDocument:
     of_chat: bool = False
     loss: float | None = None
     readable: bool | None = None
+    collections: tuple[str, ...] = ()
 
     def is_of(self, bundle: str) -> bool:
         """Return whether a bundle, by its id, absorbed it."""

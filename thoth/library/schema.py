@@ -107,7 +107,17 @@ _FOURTH = ("ALTER TABLE documents ADD COLUMN stamp TEXT",)
 # How well the pair's base reads the document: nats a token, and whether that is what it reads otherwise.
 _FIFTH = ("ALTER TABLE documents ADD COLUMN loss REAL", "ALTER TABLE documents ADD COLUMN readable INTEGER")
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
+# Collections: which documents are in which, by name. A listing asks for those of a document, in the order of this key.
+_SIXTH = (
+    """CREATE TABLE members (
+        collection TEXT NOT NULL COLLATE NOCASE,
+        document INTEGER NOT NULL REFERENCES documents ON DELETE CASCADE,
+        PRIMARY KEY (document, collection)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX members_by_collection ON members (collection)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

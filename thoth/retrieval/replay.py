@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from thoth.retrieval.routing import HISTORY_TURNS
 from thoth.retrieval.terms import names
 
 Message = Mapping[str, str]
-
-HISTORY_TURNS = 4  # as many as people refer back to; four question-answer pairs are about 400 tokens
 
 # Words that refer to what was said or to who says it. A relative "that" is among them: to replay a turn too many costs
 # less than to lose the one that is meant.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+HISTORY_TURNS = 4  # as many as people refer back to; four question-answer pairs are about 400 tokens
+
 Route = Literal["auto", "all", "none"]
 Fallback = Literal["none", "text"]
 

@@ -1,6 +1,7 @@
 """Model names of the API -> what an answer comes from.
 
-`thoth` is routed over the active documents, `thoth/<document>` answers from one, `thoth/none` from none of them.
+`thoth` is routed over the active documents, `thoth/<document>` answers from one, `thoth/<collection>` from those of a
+collection, `thoth/none` from none of them.
 """
 
 from __future__ import annotations
@@ -55,16 +56,21 @@ def _way(name: str, documents: Sequence[str] | None, library: Library, bundle: s
         return asking.from_weights(known, routing) if known else asking.WITHOUT
     if not name.startswith(PREFIX):
         raise _unknown(name)
+    meant = name.removeprefix(PREFIX)
     try:
-        return asking.from_weights([_ready(library, name.removeprefix(PREFIX), bundle)], routing)
+        return asking.from_weights([_ready(library, meant, bundle)], routing)
     except DocumentError as error:
-        raise _unknown(name) from error
+        try:
+            inside, _ = asking.ready(library.collection(meant), bundle, partial=True, inactive=True)
+        except DocumentError:
+            raise _unknown(name) from error
+        return asking.from_weights(inside, routing) if inside else asking.WITHOUT
 
 
 def listed(library: Library, bundle: str | None) -> list[dict[str, Any]]:
     """Return all models as `/v1/models` lists them."""
     documents = library.documents()
-    models = [model(ALL), model(NONE)]
+    models = [model(ALL), model(NONE), *(model(PREFIX + name) for name in library.collections())]
     ids = {document.name: [one.id for one in documents if one.name == document.name] for document in documents}
     for document in documents:
         if document.state(bundle) == "ready":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -62,6 +62,7 @@ COMMANDS = (
     Command("details", "Answer details", "Show sources and cost of the last answer"),
     Command("route", "Route", "Choose which chunks to attach", "auto|all|none", True, ("auto", "all", "none")),
     Command("with-text", "With text", "Also put the N best passages into the context; 0 for none", "N", True),
+    Command("in", "Collection", "Answer from a collection; off for the active documents", "NAME|off"),
     Command("system", "System prompt", "Set this chat's system prompt; off for none, nothing to see it", "TEXT|off"),
     *(
         Command(tool.name.replace("_", "-"), title, tool.description.removesuffix("."), argument, bool(argument))
@@ -119,15 +120,16 @@ def complete(text: str) -> str:
     if space:
         command = _BY_NAME.get(word[1:].lower())
         fitting = [choice for choice in command.choices if choice.startswith(typed)] if command else []
-        return f"{word} {_common(fitting)}" if fitting else text
+        return f"{word} {common(fitting)}" if fitting else text
     found = completions(text)
     if not found:
         return text
     end = " " if len(found) == 1 and found[0].argument else ""
-    return f"/{_common([command.name for command in found])}{end}"
+    return f"/{common([command.name for command in found])}{end}"
 
 
-def _common(words: list[str]) -> str:
+def common(words: Sequence[str]) -> str:
+    """Return how all of some words begin."""
     first, last = min(words), max(words)
     same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return first[:same]

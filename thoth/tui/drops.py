@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 
 # Longer pastes are texts; some hundred paths fit in here.
 _MOST_CHARACTERS = 1 << 17

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -299,15 +300,19 @@ class EngineClient:
             return
         if task is None:
             assert old is not None
-            request.say(AbsorbDone(job, old), last=True)
+            request.say(AbsorbDone(job, old, is_new=False), last=True)
             return
+        started, is_new = time.monotonic(), False
 
         def message(event: Event) -> Message | None:
+            nonlocal is_new
             match event:
                 case Progress():
+                    is_new |= event.stage == "absorb"
                     return AbsorbProgress(job, event)
                 case Absorbed():
-                    return AbsorbDone(job, task.finish(self.library, event.document))
+                    document = task.finish(self.library, event.document)
+                    return AbsorbDone(job, document, is_new, time.monotonic() - started)
             return None
 
         request.send(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from thoth.actions.wording import count
-from thoth.events import Stats
 from thoth.system.machine import size
+
+if TYPE_CHECKING:
+    from thoth.events import Stats
 
 __all__ = ["cost", "count", "seconds", "size", "time_left"]
 

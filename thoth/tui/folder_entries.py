@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thoth.errors import DocumentError
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 
 
 @dataclass(frozen=True)

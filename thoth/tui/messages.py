@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textual.message import Message
-
 from thoth.errors import ThothError
 from thoth.events import Answer, Progress, Step
+from thoth.tui.desk_message import DeskMessage
 
 if TYPE_CHECKING:
     from thoth.actions.memory import Remembered
@@ -32,7 +31,7 @@ class AbsorbJob:
 
 
 @dataclass
-class ModelMessage(Message):
+class ModelMessage(DeskMessage):
     """News about the model.
 
     Attributes:
@@ -66,7 +65,7 @@ class ModelFailed(ModelMessage):
 
 
 @dataclass
-class AnswerMessage(Message):
+class AnswerMessage(DeskMessage):
     """News about a question.
 
     Attributes:
@@ -98,14 +97,14 @@ class AnswerStep(AnswerMessage):
 
 
 @dataclass
-class AgentWarned(Message):
+class AgentWarned(DeskMessage):
     """Something about tools that is no part of an answer."""
 
     text: str
 
 
 @dataclass
-class PermissionWanted(Message):
+class PermissionWanted(DeskMessage):
     """A tool call waits for a person."""
 
     question: Question
@@ -126,7 +125,7 @@ class AnswerFailed(AnswerMessage):
 
 
 @dataclass
-class MemoryMessage(Message):
+class MemoryMessage(DeskMessage):
     """News about what a chat has in the weights.
 
     Attributes:
@@ -151,7 +150,7 @@ class ChatNotRemembered(MemoryMessage):
 
 
 @dataclass
-class AbsorbMessage(Message):
+class AbsorbMessage(DeskMessage):
     """News about a job."""
 
     job: AbsorbJob
@@ -166,9 +165,17 @@ class AbsorbProgress(AbsorbMessage):
 
 @dataclass
 class AbsorbDone(AbsorbMessage):
-    """A document is absorbed and in the library."""
+    """A document is absorbed and in the library.
+
+    Attributes:
+        document: its entry there.
+        is_new: False where the library had it already.
+        seconds: from the first byte that was read to the last chunk.
+    """
 
     document: StoredDocument
+    is_new: bool = True
+    seconds: float = 0.0
 
 
 @dataclass
@@ -179,5 +186,5 @@ class AbsorbFailed(AbsorbMessage):
 
 
 @dataclass
-class LibraryChanged(Message):
+class LibraryChanged(DeskMessage):
     """The documents in the library changed, or which of them are active."""

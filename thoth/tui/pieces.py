@@ -6,13 +6,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from thoth.agent.permissions import escaped
-from thoth.chats.sessions import Turn
-from thoth.events import Step
 from thoth.system import terminal
 from thoth.tui.markdown import Part, split
+
+if TYPE_CHECKING:
+    from thoth.chats.sessions import Turn
+    from thoth.events import Step
 
 # "turn" is a complete turn that has not been in view yet.
 Kind = Literal["turn", "question", "step", "part", "note", "error"]
@@ -88,6 +89,8 @@ def pieces_of(
 
 def step_text(step: Step, unfolded: bool) -> str:
     """Return a step as a line or, unfolded, with its arguments and its result."""
+    from thoth.agent.permissions import escaped
+
     given = ", ".join(escaped(value) for value in step.arguments.values())
     given = given if len(given) <= _ARGUMENTS_LENGTH else f"{given[: _ARGUMENTS_LENGTH - 1]}…"
     state = f"{step.state}, {step.seconds:.1f} s" if step.ended else step.state

@@ -29,7 +29,7 @@ class Chat:
 
     @property
     def turns(self) -> list[Turn]:
-        return self.main.chat.conversation.turns
+        return self.main.desk.chat.conversation.turns
 
     @property
     def prompt(self) -> Prompt:
@@ -49,7 +49,7 @@ class Chat:
         await until(self.pilot, condition)
 
     async def ready(self) -> None:
-        await self.until(lambda: self.main.models.state == "ready")
+        await self.until(lambda: self.main.desk.models.state == "ready")
 
     async def send(self, text: str) -> None:
         self.prompt.focus()
@@ -59,7 +59,7 @@ class Chat:
 
     async def ask(self, text: str) -> Turn:
         await self.send(text)
-        await self.until(lambda: bool(self.turns) and not self.main.chat.conversation.answering)
+        await self.until(lambda: bool(self.turns) and not self.main.desk.chat.conversation.answering)
         await self.pilot.pause()
         return self.turns[-1]
 

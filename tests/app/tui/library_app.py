@@ -55,7 +55,7 @@ async def absorbed(pilot: Pilot[None], *paths: Path) -> list[StoredDocument]:
     """Absorb files and return the documents of the library."""
     app = pilot.app
     count = len(app.stored) + len(paths)
-    app.main.absorbing.absorb([str(path) for path in paths])
+    app.main.desk.absorbing.absorb([str(path) for path in paths])
     await until(pilot, lambda: len(app.stored) == count and all(d.complete and d.active for d in app.stored))
     await until(pilot, lambda: not app.main.jobs)
     return app.stored

@@ -37,7 +37,7 @@ async def test_a_call_is_asked_about_with_its_exact_arguments(fake: Make) -> Non
         arguments = [str(line.render()) for line in screen.query(".argument")]
         assert arguments == ["kind: text", r"content: Osra Kelland is the mayor.\n\x1b[2JAllow: yes"]
         await chat.pilot.press("o")
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         assert [(step.tool, step.state) for step in chat.turns[-1].steps] == [("remember", "done")]
         assert chat.turns[-1].answer == "Noted."
         assert "▸ remember(text, Osra Kelland is the mayor." in chat.shown
@@ -50,7 +50,7 @@ async def test_what_is_decided_for_good_is_kept(fake: Make, home: Path, key: str
         await chat.send("Remember the mayor.")
         await dialog(chat)
         await chat.pilot.press(key)
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         assert chat.turns[-1].steps[0].state == ("done" if key == "a" else "refused")
         assert [(grant.need, grant.decision) for grant in Grants(home / "permissions.json").all()] == kept
 
@@ -61,7 +61,7 @@ async def test_enter_in_the_dialog_permits_nothing(fake: Make) -> None:
         await chat.send("Remember the mayor.")
         await dialog(chat)
         await chat.pilot.press("enter")
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         assert chat.turns[-1].steps[0].state == "refused"
 
 
@@ -98,8 +98,8 @@ async def test_escape_while_the_dialog_waits_keeps_the_steps(fake: Make) -> None
     async with running(made) as chat:
         await chat.send("Remember the mayor.")
         await dialog(chat)
-        chat.main.chat.stop()
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        chat.main.desk.chat.stop()
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         assert [step.state for step in chat.turns[-1].steps] == ["done", "stopped"]
         assert chat.turns[-1].state == "stopped"
 
@@ -137,7 +137,7 @@ async def test_a_page_of_this_machine_is_read_when_a_person_says_so(fake: Make, 
         assert [str(line.render()) for line in screen.query(".argument")] == [f"address: {address}"]
         assert not screen.query("#always")
         await chat.pilot.press("o")
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         turn = chat.turns[-1]
         assert turn.answer == "Osra Kelland."
         assert turn.stats is not None

@@ -155,7 +155,7 @@ async def test_an_error_that_is_kept_holds_no_frames(fake: Make) -> None:
         raised = error
     made = fake(load_error=raised)
     async with running(made, ready=False) as chat:
-        await chat.until(lambda: chat.main.models.state == "failed")
+        await chat.until(lambda: chat.main.desk.models.state == "failed")
         kept = chat.app.client.failure
         assert str(kept) == str(raised)
         assert (kept.__traceback__, kept.__cause__, kept.__context__) == (None, None, None)
@@ -169,7 +169,7 @@ async def test_a_model_that_fails_to_load_leaves_the_app_usable(fake: Make) -> N
         turn = await chat.ask("Hello?")
         assert (turn.state, turn.error) == ("failed", "the bundle is damaged: fetch it again")
         chat.engine.load_error = None
-        chat.main.models.load(None)
+        chat.main.desk.models.load(None)
         await chat.ready()
         assert (await chat.ask("Hello?")).state == "done"
 
@@ -194,7 +194,7 @@ async def test_a_new_chat_while_an_answer_comes(fake: Make) -> None:
     made.engine.hold("answer")
     async with running(made) as chat:
         await chat.send("Old?")
-        old = chat.main.chat.conversation.session
+        old = chat.main.desk.chat.conversation.session
         await chat.pilot.press("ctrl+n")
         assert chat.turns == []
         chat.engine.release("answer", 100)
@@ -274,9 +274,9 @@ async def test_a_question_that_comes_too_early_is_answered_without_the_document(
     made = fake()
     made.engine.hold("absorb")
     async with running(made, size=(120, 30)) as chat:
-        chat.main.absorbing.absorb([str(note)])
+        chat.main.desk.absorbing.absorb([str(note)])
         await chat.until(lambda: bool(chat.app.library.documents()))
-        chat.main.library.refresh()
+        chat.main.desk.library.refresh()
         await chat.until(lambda: bool(chat.main.documents))
         await chat.ask("What colour is the door?")
         assert chat.engine.asked[-1].documents == []

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.app.tui.chatting import Make, running
-from thoth.tui.widgets.prompt import CommandHints
+from thoth.tui.widgets.hints import Hints
 
 
 async def test_commands_complete_and_explain_themselves(fake: Make) -> None:
     async with running(fake()) as chat:
         chat.prompt.focus()
         await chat.pilot.press("slash", "c", "o")
-        hints = chat.main.query_one(CommandHints)
+        hints = chat.main.query_one(Hints)
         assert hints.display
         assert "/compare" in str(hints.render())
         await chat.pilot.press("m", "tab")

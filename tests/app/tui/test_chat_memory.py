@@ -27,7 +27,7 @@ async def test_the_oldest_turns_become_weights(fake: Make, home: Path, monkeypat
             await chat.ask(fact)
             await chat.pilot.pause()
         assert "context 12 of 24" in chat.status
-        await chat.until(lambda: len(chat.main.chat.memory.remembered.turns) == 2)
+        await chat.until(lambda: len(chat.main.desk.chat.memory.remembered.turns) == 2)
         await chat.until(lambda: "absorbed 18" in chat.status)  # two documents of three chunks of three tokens
         asked = await chat.ask("Tell me more about the Voraw in Velmar?")
         assert asked.state == "done"
@@ -36,7 +36,7 @@ async def test_the_oldest_turns_become_weights(fake: Make, home: Path, monkeypat
         remembered = [document.name[:9] for document in chat.engine.asked[-1].documents]
         assert remembered == ["this chat", "this chat"]
         assert chat.main.documents == []  # the library lists them not
-        session = chat.main.chat.conversation.session
+        session = chat.main.desk.chat.conversation.session
         assert session is not None
         await chat.send("/new")
         assert "absorbed" not in chat.status
@@ -46,10 +46,10 @@ async def test_the_oldest_turns_become_weights(fake: Make, home: Path, monkeypat
         await chat.pilot.press("ctrl+s")
         await chat.pilot.pause()
         await chat.pilot.press("enter")
-        await chat.until(lambda: len(chat.main.chat.memory.remembered.turns) >= 2)
+        await chat.until(lambda: len(chat.main.desk.chat.memory.remembered.turns) >= 2)
         assert "absorbed" in chat.status
         await chat.send("/new")
-        chat.main.chat._delete(session.id)
+        chat.main.desk.chat._delete(session.id)
         assert Sessions(home).find() == []
         assert not any(path.suffix == ".safetensors" for path in (home / "documents").glob("*/*"))
     assert Library(home).documents() == []
@@ -63,7 +63,7 @@ async def test_off_by_a_switch(fake: Make, monkeypatch: pytest.MonkeyPatch) -> N
             await chat.ask(fact)
         await chat.pilot.pause()
         assert chat.engine.absorbed == []
-        assert "context 12  " in chat.status  # of all there is
+        assert "context 12 tokens  " in chat.status  # of all there is
         await chat.ask("And what else?")
         assert len(chat.engine.asked[-1].messages) == 7
 
@@ -97,4 +97,4 @@ async def test_a_system_prompt_of_the_chat(fake: Make, home: Path) -> None:
         await chat.ask("Who is it?")
         assert chat.engine.asked[-1].messages[0]["role"] == "user"
         await chat.send("/new")
-        assert chat.main.chat.conversation.system is None
+        assert chat.main.desk.chat.conversation.system is None

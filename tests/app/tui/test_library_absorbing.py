@@ -20,7 +20,7 @@ async def test_an_absorbed_file_is_listed_and_active(home: Path, tmp_path: Path)
     async with running(home) as pilot:
         app = pilot.app
         app.engine.hold("absorb")
-        app.main.absorbing.absorb([str(write(tmp_path / "note.txt"))])
+        app.main.desk.absorbing.absorb([str(write(tmp_path / "note.txt"))])
         queue = app.query_one(AbsorbQueue)
         await until(pilot, lambda: queue.options and "0/3 chunks" in str(queue.options[0].prompt))
         app.engine.release("absorb", 2)
@@ -38,7 +38,7 @@ async def test_a_folder_gives_its_files_and_skips_pictures(home: Path, tmp_path:
     (tmp_path / "folder" / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     async with running(home) as pilot:
         app = pilot.app
-        app.main.absorbing.absorb([str(tmp_path / "folder")])
+        app.main.desk.absorbing.absorb([str(tmp_path / "folder")])
         await until(pilot, lambda: app.said)
         await until(pilot, lambda: len(app.stored) == 3 and not app.main.jobs)
         assert sorted(document.name for document in app.stored) == ["a.txt", "b.md", "c.txt"]
@@ -50,7 +50,7 @@ async def test_a_picture_that_was_named_is_an_error(home: Path, tmp_path: Path) 
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     async with running(home) as pilot:
         app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
-        app.main.absorbing.absorb([str(picture), str(tmp_path / "gone.txt")])
+        app.main.desk.absorbing.absorb([str(picture), str(tmp_path / "gone.txt")])
         await until(pilot, lambda: len(app.main.jobs) == 2 and all(s.error for s in app.main.jobs.values()))
         await pilot.pause()
         assert "picture.png" in str(queue.options[0].prompt)
@@ -70,7 +70,7 @@ async def test_a_folder_of_many_files_is_asked_about(
     async with running(home) as pilot:
         app = pilot.app
         for key, count in (("n", 0), ("escape", 0), ("y", 3)):
-            app.main.absorbing.absorb([str(tmp_path / "folder")])
+            app.main.desk.absorbing.absorb([str(tmp_path / "folder")])
             await until(pilot, lambda: isinstance(app.screen, Confirm))
             yes = app.screen.query_one("#yes", Button)
             assert (str(yes.label), yes.variant) == ("Absorb", "primary")
@@ -83,7 +83,7 @@ async def test_a_folder_of_many_files_is_asked_about(
 async def test_an_empty_folder_is_said(home: Path, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     async with running(home) as pilot:
-        pilot.app.main.absorbing.absorb([str(tmp_path / "folder")])
+        pilot.app.main.desk.absorbing.absorb([str(tmp_path / "folder")])
         await until(pilot, lambda: pilot.app.said == ["Found no documents to absorb"])
 
 
@@ -92,7 +92,7 @@ async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, 
     async with running(home) as pilot:
         app, queue = pilot.app, pilot.app.query_one(AbsorbQueue)
         app.engine.hold("absorb")
-        app.main.absorbing.absorb([str(path)])
+        app.main.desk.absorbing.absorb([str(path)])
         await until(pilot, lambda: queue.options)
         app.engine.release("absorb", 1)
         await until(pilot, lambda: queue.options and "1/3" in str(queue.options[0].prompt))
@@ -110,6 +110,6 @@ async def test_a_cancelled_job_keeps_what_is_done_and_goes_on_there(home: Path, 
 
 async def absorbed_again(pilot: Pilot[None], path: Path) -> list[StoredDocument]:
     app = pilot.app
-    app.main.absorbing.absorb([str(path)])
+    app.main.desk.absorbing.absorb([str(path)])
     await until(pilot, lambda: app.stored[0].complete and not app.main.jobs)
     return app.stored

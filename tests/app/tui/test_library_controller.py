@@ -70,9 +70,9 @@ async def test_what_another_process_does_is_noticed(home: Path, tmp_path: Path) 
     async with running(home) as pilot:
         app = pilot.app
         [document] = await absorbed(pilot, write(tmp_path / "note.txt"))
-        await app.main.library.look_for_changes()
+        await app.main.desk.library.look_for_changes()
         Library(home).rename(document.id, "renamed elsewhere")
-        await app.main.library.look_for_changes()
+        await app.main.desk.library.look_for_changes()
         await until(pilot, lambda: app.stored[0].name == "renamed elsewhere")
 
 

@@ -27,7 +27,7 @@ async def test_an_update_reads_a_changed_file_and_keeps_name_and_place(home: Pat
         [old] = await absorbed(pilot, path)
         app.library.rename(old.id, "Velmar")
         app.library.activate([old.id], False)
-        app.main.library.refresh()
+        app.main.desk.library.refresh()
         await until(pilot, lambda: app.stored[0].name == "Velmar" and not app.stored[0].active)
         await pilot.press("u")  # nothing changed
         await until(pilot, lambda: done_with(app, old))
@@ -56,7 +56,7 @@ async def test_an_update_keeps_the_chunking(home: Path, tmp_path: Path) -> None:
         [*_, event] = app.engine.absorb(path, chunking="tokens", source_name=str(path))
         assert isinstance(event, Absorbed)
         old = event.document
-        app.main.library.refresh()
+        app.main.desk.library.refresh()
         await until(pilot, lambda: app.stored == [old])
         for keys in "uU":
             app.told.clear()
@@ -83,7 +83,7 @@ async def test_only_an_update_of_one_document_fetches_web_pages(home: Path, monk
         app = pilot.app
         note = Document("page", "Ana Dor founded Velmar in a small harbour town.")
         [*_, event] = app.engine.absorb(note, source_name="https://example.org/page")
-        app.main.library.refresh()
+        app.main.desk.library.refresh()
         await until(pilot, lambda: app.stored == [event.document])
         for keys in "uU":
             app.told.clear()
@@ -107,7 +107,7 @@ async def test_a_private_page_is_fetched_again_if_the_user_allows_it(
     async with running(home) as pilot:
         app = pilot.app
         [*_, event] = app.engine.absorb(Document("page.html", "The old page."), source_name=address)
-        app.main.library.refresh()
+        app.main.desk.library.refresh()
         await until(pilot, lambda: app.stored == [event.document])
         await pilot.press("u")
         await until(pilot, lambda: isinstance(app.screen, Confirm))

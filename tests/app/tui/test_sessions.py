@@ -53,7 +53,7 @@ async def test_a_chat_is_resumed_with_its_documents(fake: Make) -> None:
         assert "About alpha?" not in chat.shown
         made.app.library.activate([alpha], False)
         made.app.library.activate([beta], True)
-        chat.main.library.refresh()
+        chat.main.desk.library.refresh()
         await chat.until(lambda: [d.name for d in chat.main.documents if d.active] == ["beta.txt"])
 
         await chat.pilot.press("ctrl+s")

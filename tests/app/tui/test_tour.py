@@ -25,8 +25,8 @@ async def test_the_example_with_the_pair_that_is_built_in(home: Path) -> None:
         await driver.until(lambda: isinstance(app.screen, FirstRun) and app.screen.query("#try"))
         app.screen.query_one("#try", Button).press()
         await driver.until(lambda: isinstance(app.screen, CompareScreen))
-        answers = [turn.answer for turn in app.main.chat.conversation.turns]
-        assert [turn.question for turn in app.main.chat.conversation.turns] == ORDER
+        answers = [turn.answer for turn in app.main.desk.chat.conversation.turns]
+        assert [turn.question for turn in app.main.desk.chat.conversation.turns] == ORDER
         assert answers == ["Osra Kelland", "I don't know.", "kites", "silver spoon"]
         assert len(driver.active()) == 3
 
@@ -43,7 +43,7 @@ async def test_the_example_with_the_pair_that_is_built_in(home: Path) -> None:
 
 
 async def begun(chat: Chat) -> None:
-    chat.main.tour.begin("nano")
+    chat.main.desk.tour.begin("nano")
     await chat.until(lambda: bool(chat.turns))
 
 
@@ -54,7 +54,7 @@ async def test_another_question_ends_it(fake: Make) -> None:
         await begun(chat)
         await chat.send("Why?")
         made.engine.release("answer", 100)
-        await chat.until(lambda: not chat.main.chat.conversation.answering)
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
         await chat.pilot.pause()
         assert [turn.question for turn in chat.turns] == [ORDER[0], "Why?"]
 
@@ -78,7 +78,7 @@ async def test_a_document_that_cannot_be_absorbed_ends_it(
     missing = tryout.Tour(("nowhere.txt",), ("Who?",), "What?", "Why?")
     monkeypatch.setattr(tryout, "tour", lambda _: missing)
     async with running(fake()) as chat:
-        chat.main.tour.begin("nano")
+        chat.main.desk.tour.begin("nano")
         await chat.until(lambda: any(state.error for state in chat.main.jobs.values()))
         await chat.pilot.pause()
         assert chat.turns == []

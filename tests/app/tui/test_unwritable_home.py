@@ -25,7 +25,7 @@ async def test_the_app_lists_and_answers(disk: Disk, state: str) -> None:
     else:
         disk.remount("ro")
     async with running(made) as chat:
-        await chat.until(lambda: [one.id for one in chat.main.library.documents] == [stored.id])
+        await chat.until(lambda: [one.id for one in chat.main.desk.library.documents] == [stored.id])
         assert chat.app.screen.query_one(DocumentList)
         assert (await chat.ask("Who founded Velmar?")).answer == "Ana Dor."
         assert (await chat.ask("Who, again?")).answer == "Ana Dor again."

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from thoth.actions import sources
 from thoth.errors import Stopped, ThothError, UnknownFormatError
+from thoth.system.terminal import shown
 from thoth.tui import figures, notices
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbJob, AbsorbMessage, AbsorbProgress
 from thoth.tui.widgets.absorb_queue import JobState
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Folders with more files than this need a confirmation: the user may have dropped their home folder.
 MANY_FILES = 50
 _SHOW_EVERY_S = 0.05
+_MOST_LINES = 5  # about documents of one drop; more are summed up
 
 
 class AbsorbController:
@@ -32,14 +34,23 @@ class AbsorbController:
         client: absorbs the documents.
         screen: shows dialogs and notices.
         show: called with the state of all jobs, by their ids, when one changed.
+        tell: called with a line about what was absorbed.
     """
 
-    def __init__(self, client: EngineClient, screen: Screen[None], show: Callable[[dict[int, JobState]], None]) -> None:
-        self._client, self._screen, self._show = client, screen, show
+    def __init__(
+        self,
+        client: EngineClient,
+        screen: Screen[None],
+        show: Callable[[dict[int, JobState]], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._client, self._screen, self._show, self._tell = client, screen, show, tell
         self._say = notices.on(screen)
         self._jobs: dict[int, JobState] = {}
         self._in_folders: set[int] = set()
         self._skipped = 0
+        self._done: list[AbsorbDone] = []  # since there was nothing to do
+        self._awaited: dict[int, asyncio.Future[StoredDocument | None]] = {}
         self._show_soon = False
 
     @property
@@ -55,7 +66,15 @@ class AbsorbController:
         """Absorb files, addresses and all files in folders; folders with many files need a confirmation."""
         self._screen.run_worker(self._absorb([*names]), group="absorb")
 
-    async def _absorb(self, names: Sequence[str]) -> None:
+    async def absorbed(self, names: Sequence[str]) -> list[StoredDocument]:
+        """Absorb files and wait for them; those that cannot be absorbed are left out."""
+        waiting = []
+        for job in await self._absorb(names):
+            waiting.append(asyncio.get_running_loop().create_future())
+            self._awaited[job.id] = waiting[-1]
+        return [document for document in await asyncio.gather(*waiting) if document is not None]
+
+    async def _absorb(self, names: Sequence[str]) -> list[AbsorbJob]:
         from thoth.tui.screens.confirm import Confirm
 
         wanted = await asyncio.to_thread(sources.expand, names)
@@ -70,11 +89,14 @@ class AbsorbController:
             question = Confirm(f"Absorb {many}?", "They are in the folders you chose.", "Absorb", "primary")
             if not await self._screen.app.push_screen_wait(question):
                 documents = tuple(source for source in documents if source.named)
+        jobs = []
         for source in await self._allowed(documents):
             job = self._client.absorb(source)
             if not source.named:
                 self._in_folders.add(job.id)
             self._begin(job)
+            jobs.append(job)
+        return jobs
 
     async def _allowed(self, documents: Sequence[Source]) -> list[Source]:
         """Ask about addresses of this machine or its own network; what the user refuses is left out."""
@@ -120,7 +142,10 @@ class AbsorbController:
                 self._jobs[job.id] = replace(state, progress=message.progress)
                 self._changed()
             case AbsorbDone():
-                self._end(job.id)
+                self._done.append(message)
+                if len(self._done) <= _MOST_LINES:
+                    self._tell(line(message))
+                self._end(job.id, message.document)
             case AbsorbFailed():
                 self._fail(job, message.error)
 
@@ -135,15 +160,27 @@ class AbsorbController:
             self._end(job.id)
         else:
             self._jobs[job.id] = JobState(job, error=error)
+            self._answer(job.id, None)
             self._changed()
 
-    def _end(self, id: int) -> None:
+    def _end(self, id: int, document: StoredDocument | None = None) -> None:
         self._jobs.pop(id, None)
+        self._answer(id, document)
+        if not any(state.error is None for state in self._jobs.values()):
+            if len(self._done) > _MOST_LINES:
+                self._tell(_sum(self._done[_MOST_LINES:]))
+            self._done.clear()
         self._in_folders.discard(id)
         if self._skipped and not self._in_folders:
             self._say(f"Skipped {figures.count(self._skipped, 'unsupported file')}")
             self._skipped = 0
         self._changed()
+
+    def _answer(self, id: int, document: StoredDocument | None) -> None:
+        """Tell who waits for a job."""
+        waiting = self._awaited.pop(id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(document)
 
     def _changed(self) -> None:
         """Show many changes at once: a folder is thousands of them."""
@@ -154,3 +191,18 @@ class AbsorbController:
     def _show_jobs(self) -> None:
         self._show_soon = False
         self._show({**self._jobs})
+
+
+def line(done: AbsorbDone) -> str:
+    """Return what is said of an absorbed document: "lease.pdf: 2 pages, 9 chunks, 1.4 s"."""
+    document = done.document
+    pages = [figures.count(document.pages, "page")] if document.pages else []
+    size = ", ".join([*pages, figures.count(document.chunks, "chunk")])
+    name = shown(document.name)
+    return f"{name}: {size}, {figures.seconds(done.seconds)}" if done.is_new else f"{name}: already known, {size}"
+
+
+def _sum(done: Sequence[AbsorbDone]) -> str:
+    """Return what is said of many documents together."""
+    chunks = figures.count(sum(one.document.chunks for one in done), "chunk")
+    return f"and {figures.count(len(done), 'more document')}: {chunks}"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,9 @@ from textual.screen import Screen
 
 from thoth.actions import ask, chats, memory
 from thoth.errors import Stopped, ThothError
-from thoth.ingest import shown
 from thoth.settings import Settings
-from thoth.tui import clipboard, figures, markdown, notices
+from thoth.system.terminal import shown
+from thoth.tui import figures, markdown, mentions, notices
 from thoth.tui.controllers.agent import AgentController, Start, call
 from thoth.tui.controllers.memory import MemoryController
 from thoth.tui.conversation import Conversation
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 # At most this much of an answer is lost in a crash.
 _SAVE_EVERY_S = 1.0
 
-_NO_QUESTION = "No question yet"
+NO_QUESTION = "No question yet"
 
 # What is said while an answer is held back.
 _HELD = {"check": "answering, checked before it is shown", "look": "nothing supports the answer, reading a passage"}
@@ -57,6 +56,7 @@ class ChatController:
         memory: what of it has left the context.
         agent: answers with tools.
         editing: whether the next question replaces the last one.
+        collection: name of the collection that questions are asked of; empty for the active documents.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class ChatController:
         self.agent = AgentController(client, sessions, screen)
         self.memory = MemoryController(client, sessions, self._meter, self._say)
         self.editing = False
+        self.collection = ""
 
     def begin(self) -> None:
         """Show the conversation, and save it from now on as it grows."""
@@ -111,9 +112,26 @@ class ChatController:
     # Asking
 
     @property
+    def documents(self) -> Sequence[StoredDocument]:
+        """All documents of the library."""
+        return self._library.documents
+
+    @property
     def ready_documents(self) -> list[StoredDocument]:
-        """The active documents that the loaded model can answer from."""
-        return ask.ready(self._library.documents, self._client.bundle_id)[0]
+        """The documents that the loaded model can answer from: the active ones, or those of the collection."""
+        if not self.collection:
+            return ask.ready(self._library.documents, self._client.bundle_id)[0]
+        inside = [document for document in self._library.documents if self.collection in document.collections]
+        return ask.ready(inside, self._client.bundle_id, inactive=True)[0]
+
+    @property
+    def asked_documents(self) -> list[StoredDocument]:
+        """What the last question is asked of: the documents it mentions, else those; and the weights of this chat."""
+        chosen = self.ready_documents
+        if (last := self.conversation.last) is not None:
+            mentioned = mentions.find(last.question, self._library.documents).documents
+            chosen = ask.ready(mentioned, self._client.bundle_id, inactive=True)[0] if mentioned else chosen
+        return [*chosen, *self.memory.remembered.documents]
 
     def send(self, question: str, *, instead: bool = False) -> None:
         """Ask a question; an answer in progress is stopped.
@@ -144,8 +162,7 @@ class ChatController:
             what = shown(early[0].name) if len(early) == 1 else figures.count(len(early), "document")
             self._say(f"Still absorbing {what}; this answer does not use it", "warning")
         chosen, session = self.settings, self.conversation.session
-        documents = [*self.ready_documents, *self.memory.remembered.documents]
-        messages = self._replayed()
+        documents, messages = self.asked_documents, self.replayed()
         start, self._start = self._start, None
         if start is None and session is not None:
             start = self.agent.question(messages, documents, session.id, chosen)
@@ -176,12 +193,13 @@ class ChatController:
         self._start = self.agent.command(wanted, typed, self.ready_documents, session.id, self.settings)
         self.send(typed)
 
-    def _replayed(self) -> list[dict[str, str]]:
-        """The last question and the turns before it that it needs."""
+    def replayed(self) -> list[dict[str, str]]:
+        """Return the last question and the turns before it that it needs."""
         chosen, system = self.settings, self.conversation.system
         *before, last = self.conversation.turns
         system = chosen.system if system is None else system
-        return memory.messages(before, last.question, self.memory.remembered, system, chosen.history_turns)
+        question = mentions.find(last.question, self._library.documents).text
+        return memory.messages(before, question, self.memory.remembered, system, chosen.history_turns)
 
     def model_ready(self) -> None:
         """Send the question that waits for the model, if there is one."""
@@ -206,14 +224,14 @@ class ChatController:
     def again(self) -> None:
         """Answer the last question again."""
         if (last := self.conversation.last) is None:
-            self._say(_NO_QUESTION, "warning")
+            self._say(NO_QUESTION, "warning")
         else:
             self.send(last.question, instead=True)
 
     def edit(self) -> None:
         """Put the last question into the prompt; sending replaces it."""
         if (last := self.conversation.last) is None:
-            self._say(_NO_QUESTION, "warning")
+            self._say(NO_QUESTION, "warning")
             return
         self.editing = True
         self._prompt.border_title = "Editing the last question; Esc cancels"
@@ -278,6 +296,7 @@ class ChatController:
         self.stop()
         self.conversation.begin()
         self.show()
+        self._prompt.focus()
 
     def show(self) -> None:
         """Show the conversation from its end."""
@@ -328,69 +347,6 @@ class ChatController:
             self._say(f"Wrote {shown(str(path))}")
         except ThothError as error:
             self._say(str(error), "error")
-
-    # The last answer
-
-    def toggle_steps(self) -> None:
-        """Show or hide arguments and results of the last tools."""
-        self._transcript.toggle_steps()
-
-    def compare(self) -> None:
-        """Answer the last question three ways."""
-        from thoth.tui.screens.compare import CompareScreen
-
-        if self.conversation.last is None:
-            self._say(_NO_QUESTION, "warning")
-            return
-        messages, chosen = self._replayed(), self.settings
-        documents = [*self.ready_documents, *self.memory.remembered.documents]
-        routing = replace(chosen.routing(), fallback="none")  # from the weights alone, to compare with the others
-        self._screen.app.push_screen(CompareScreen(self._client, messages, documents, routing, chosen.max_tokens))
-
-    def details(self) -> None:
-        """Show the sources of the last answer, and what it cost."""
-        from thoth.tui.screens.answer_details import AnswerDetails
-
-        for turn in reversed(self.conversation.turns):
-            if turn.stats is not None:
-                self._screen.app.push_screen(AnswerDetails(turn.question, turn.stats, turn.sources))
-                return
-        self._say("No answer yet", "warning")
-
-    def copy_answer(self, argument: str) -> None:
-        """Copy the last answer or one of its code blocks.
-
-        Args:
-            argument: empty for the answer; "code" or "code N" for its first or Nth code block.
-        """
-        match [turn.answer for turn in self.conversation.turns if turn.answer.strip()], argument.split():
-            case [], _:
-                self._say("No answer yet", "warning")
-            case [*_, answer], []:
-                self.copy(answer)
-            case [*_, answer], ["code"]:
-                self._copy_block(answer, 1)
-            case [*_, answer], ["code", number] if number.isdecimal():
-                self._copy_block(answer, int(number))
-            case _:
-                self._say("Use /copy for the answer, /copy code 2 for its second code block", "warning")
-
-    def _copy_block(self, answer: str, number: int) -> None:
-        blocks = markdown.code_blocks(answer)
-        if 1 <= number <= len(blocks):
-            self.copy(blocks[number - 1])
-        else:
-            self._say(f"The last answer has {figures.count(len(blocks), 'code block')}", "warning")
-
-    def copy(self, text: str) -> None:
-        """Copy a text to the clipboard and report it."""
-        self._screen.run_worker(self._copy(text), group="copy")
-
-    async def _copy(self, text: str) -> None:
-        if await asyncio.to_thread(clipboard.by_program, text):
-            self._say(f"Copied {figures.count(len(text), 'character')}")
-        else:
-            self._say(clipboard.by_terminal(self._screen.app, text))
 
     def _not_saved(self, error: ThothError) -> None:
         self._screen.app.call_from_thread(self._say, f"This chat is not saved: {error}", "error")

@@ -21,6 +21,7 @@ from thoth.tui.commands import Command
 if TYPE_CHECKING:
     from thoth.settings import Settings
     from thoth.tui.controllers.absorb import AbsorbController
+    from thoth.tui.controllers.answer import AnswerController
     from thoth.tui.controllers.chat import ChatController
     from thoth.tui.controllers.models import ModelController
     from thoth.tui.controllers.serving import ServeController
@@ -36,10 +37,12 @@ class CommandController:
         absorbing: absorbs documents.
         models: loads models.
         chat: answers questions, by the settings in force.
+        answer: has the last answer.
         serving: serves other programs.
         screen: shows dialogs and notices.
         toggle_library: shows or hides the library.
         loaded: called with the settings whenever they were read.
+        scoped: called when other documents or other chunks are to be asked.
     """
 
     def __init__(
@@ -47,13 +50,16 @@ class CommandController:
         absorbing: AbsorbController,
         models: ModelController,
         chat: ChatController,
+        answer: AnswerController,
         serving: ServeController,
         screen: Screen[None],
         toggle_library: Callable[[], None],
         loaded: Callable[[Settings], None],
+        scoped: Callable[[], None],
     ) -> None:
-        self._absorbing, self._models, self._chat, self._serving = absorbing, models, chat, serving
-        self._screen, self._toggle_library, self._loaded = screen, toggle_library, loaded
+        self._absorbing, self._models, self._chat, self._answer = absorbing, models, chat, answer
+        self._serving = serving
+        self._screen, self._toggle_library, self._loaded, self._scoped = screen, toggle_library, loaded, scoped
         self._say = notices.on(screen)
 
     def carry_out(self, command: Command, argument: str) -> None:
@@ -72,19 +78,21 @@ class CommandController:
             case "again":
                 self._chat.again()
             case "copy":
-                self._chat.copy_answer(argument)
+                self._answer.copy_answer(argument)
             case "compare":
-                self._chat.compare()
+                self._answer.compare()
             case "details":
-                self._chat.details()
+                self._answer.details()
             case "route":
                 self._set(replace(self._chat.settings, route=cast(Route, argument)), f"Route: {argument}")
             case "with-text":
                 self._set_passages(argument)
+            case "in":
+                self._enter(argument)
             case "system":
                 self._chat.instruct(argument)
             case "steps":
-                self._chat.toggle_steps()
+                self._answer.toggle_steps()
             case tool if (name := tool.replace("-", "_")) in _TOOLS:
                 self._use(name, argument, f"/{command.name} {argument}".strip())
             case "permissions":
@@ -109,6 +117,7 @@ class CommandController:
         except ThothError as error:
             self._say(str(error), "error")
         self._loaded(self._chat.settings)
+        self._scoped()
 
     def _use(self, tool: str, argument: str, typed: str) -> None:
         try:
@@ -137,9 +146,27 @@ class CommandController:
         else:
             self._say("/with-text needs the number of passages to read, 0 for none", "warning")
 
+    def _enter(self, name: str) -> None:
+        """Ask a collection from now on; "off": the active documents again; nothing: say which there are."""
+        known = {one.casefold(): one for document in self._chat.documents for one in document.collections}
+        listed = ", ".join(sorted(known.values(), key=str.casefold))
+        if name == "off":
+            self._chat.collection = ""
+        elif name.casefold() in known:
+            self._chat.collection = known[name.casefold()]
+        elif not listed:
+            self._say("No collections yet; t in the library puts a document into one", "warning")
+            return
+        else:
+            self._say(f"No collection {name}; there are: {listed}" if name else f"Collections: {listed}", "warning")
+            return
+        self._scoped()
+        self._say(f"Answers come from {self._chat.collection or 'the active documents'}")
+
     def _set(self, changed: Settings, what: str) -> None:
         """Change settings until the app is closed."""
         self._chat.settings = changed
+        self._scoped()
         self._say(f"{what}, until you close Thoth")
 
     # Dialogs

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import Screen
 
 from thoth.errors import ThothError
-from thoth.ingest import shown
 from thoth.system import paths
+from thoth.system.terminal import shown
 from thoth.tui import figures, notices
 
 if TYPE_CHECKING:
@@ -150,6 +151,30 @@ class LibraryController:
         for document in self._documents([id]):
             if name := await self._screen.app.push_screen_wait(Rename("Rename document", document.name)):
                 self._change(lambda name=name: self._client.library.rename(id, name))  # type: ignore[misc]
+
+    def tag(self, id: str) -> None:
+        """Ask for the collections of a document."""
+        self._run(self._tag(id))
+
+    async def _tag(self, id: str) -> None:
+        from thoth.tui.screens.rename import Rename
+
+        for document in self._documents([id]):
+            before = ", ".join(document.collections)
+            title = f"Collections of {shown(document.name)}"
+            dialog = Rename(title, before, "Names, with commas between them", "Save", may_be_empty=True)
+            if (names := await self._screen.app.push_screen_wait(dialog)) is not None:
+                self._change(partial(self._retag, document, names.split(",")))
+
+    def _retag(self, document: StoredDocument, names: Sequence[str]) -> None:
+        """Put a document into these collections and no others; on a thread."""
+        library = self._client.library
+        wanted = {name.strip().casefold(): name for name in names if name.strip()}
+        for name in wanted.values():
+            library.tag(name, [document.id])
+        for name in document.collections:
+            if name.casefold() not in wanted:
+                library.untag(name, [document.id])
 
     def update(self, ids: Sequence[str], *, fetch: bool) -> None:
         """Absorb outdated documents again; with `fetch`, web pages are fetched."""

@@ -12,6 +12,7 @@ from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbMessage, AnswerDo
 if TYPE_CHECKING:
     from thoth.actions.tryout import Tour
     from thoth.tui.controllers.absorb import AbsorbController
+    from thoth.tui.controllers.answer import AnswerController
     from thoth.tui.controllers.chat import ChatController
 
 
@@ -24,11 +25,14 @@ class TourController:
     Args:
         absorbing: absorbs the documents.
         chat: asks the questions.
+        answer: compares the last answer with two other ways to it.
         screen: shows notices.
     """
 
-    def __init__(self, absorbing: AbsorbController, chat: ChatController, screen: Screen[None]) -> None:
-        self._absorbing, self._chat = absorbing, chat
+    def __init__(
+        self, absorbing: AbsorbController, chat: ChatController, answer: AnswerController, screen: Screen[None]
+    ) -> None:
+        self._absorbing, self._chat, self._answer = absorbing, chat, answer
         self._screen = screen
         self._tour: Tour | None = None
         self._documents: set[str] = set()  # that are not absorbed yet
@@ -66,7 +70,7 @@ class TourController:
         elif self._questions:
             self._ask()
         else:
-            self._chat.compare()
+            self._answer.compare()
             self._screen.notify(
                 f"Esc closes this. Ask “{self._tour.next}”, absorb a document with Ctrl+O, or choose a model that "
                 "reads English with /models.",

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.widgets import Button, Input, Static
 
 from thoth.errors import ThothError
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 from thoth.tui import figures
 from thoth.tui.pages import Segment, segments
 from thoth.tui.screens.dialog import Dialog

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, RadioSet, Static
 
 from thoth.actions.export import Format
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.marks import CheckMark, RadioMark

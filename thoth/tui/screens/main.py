@@ -1,47 +1,29 @@
-"""The main screen: library, chat and prompt, the keys and commands of all of it."""
+"""The main screen: library, chat and prompt, and the keys of all of it. What they lead to is done in `controllers/`."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.containers import Horizontal, Vertical
+from textual.events import Key
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
-from textual.widgets import TextArea
+from textual.widgets import Input, OptionList, TextArea
 
-from thoth.errors import UsageError
-from thoth.tui import commands, notices
-from thoth.tui.commands import Command, CommandProvider
-from thoth.tui.controllers.absorb import AbsorbController
-from thoth.tui.controllers.chat import ChatController
-from thoth.tui.controllers.commands import CommandController
-from thoth.tui.controllers.library import LibraryController
-from thoth.tui.controllers.models import ModelController
-from thoth.tui.controllers.serving import ServeController
-from thoth.tui.controllers.tour import TourController
-from thoth.tui.messages import (
-    AbsorbDone,
-    AbsorbMessage,
-    AgentWarned,
-    AnswerMessage,
-    AnswerStep,
-    LibraryChanged,
-    MemoryMessage,
-    ModelFailed,
-    ModelMessage,
-    ModelReady,
-    PermissionWanted,
-)
-from thoth.tui.widgets.absorb_queue import AbsorbQueue, JobState
-from thoth.tui.widgets.document_list import DocumentList
-from thoth.tui.widgets.library_panel import LibraryPanel
-from thoth.tui.widgets.prompt import CommandHints, Prompt
+from thoth.tui import notices
+from thoth.tui.desk_message import DeskMessage
+from thoth.tui.widgets.key_line import KeyLine
+from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
 
@@ -49,11 +31,42 @@ if TYPE_CHECKING:
     from thoth.chats.sessions import Sessions
     from thoth.library.records import StoredDocument
     from thoth.settings import Settings
+    from thoth.tui.commands import Command
+    from thoth.tui.completing import Hint, Names
+    from thoth.tui.controllers.desk import Desk
     from thoth.tui.downloads import Downloads
     from thoth.tui.engine_client import EngineClient
+    from thoth.tui.widgets.absorb_queue import JobState
 
 _QUIT_SECONDS = 3.0
-_MODEL_STATES = {"loading": "loading the model", "ready": "", "failed": "no model"}
+
+
+class Parts(Protocol):
+    """What the controllers work with, made when it is first asked for.
+
+    Attributes:
+        model: the one on the command line; None leaves it to the settings.
+    """
+
+    model: str | None
+
+    @property
+    def client(self) -> EngineClient:
+        """The way to the engine."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Stores chats."""
+
+    @property
+    def downloads(self) -> Downloads:
+        """Of models."""
+
+
+def _commands() -> type[Provider]:
+    from thoth.tui.commands import CommandProvider
+
+    return CommandProvider
 
 
 def _key(key: str, action: str, label: str, id: str, tooltip: str, *, show: bool = True) -> Binding:
@@ -61,13 +74,10 @@ def _key(key: str, action: str, label: str, id: str, tooltip: str, *, show: bool
 
 
 class MainScreen(Screen[None]):
-    """The chat and everything beside it: passes messages and commands to its controllers, and state to its widgets.
+    """The chat and everything beside it. Until the first paint it has widgets only; then its desk is made.
 
     Args:
-        client: sends requests to the engine.
-        sessions: stores chats.
-        downloads: of models.
-        model: the one on the command line; None leaves it to the settings.
+        parts: what the controllers work with.
 
     Attributes:
         documents: of the library, newest first.
@@ -75,7 +85,7 @@ class MainScreen(Screen[None]):
         jobs: documents that are being absorbed, wait, or failed.
     """
 
-    COMMANDS: ClassVar = {CommandProvider}
+    COMMANDS: ClassVar = {_commands}
     AUTO_FOCUS = "Prompt"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-low"), (14, "-high")]  # noqa: RUF012
@@ -104,7 +114,7 @@ class MainScreen(Screen[None]):
 
     documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]]((), always_update=True)
     bundle: reactive[str | None] = reactive[str | None](None)
-    jobs: reactive[dict[int, JobState]] = reactive[dict[int, JobState]]({})
+    jobs: reactive[dict[int, JobState]] = reactive[dict[int, "JobState"]]({})
 
     @dataclass
     class SettingsLoaded(Message):
@@ -112,129 +122,69 @@ class MainScreen(Screen[None]):
 
         settings: Settings
 
-    def __init__(self, client: EngineClient, sessions: Sessions, downloads: Downloads, model: str | None) -> None:
+    def __init__(self, parts: Parts) -> None:
         super().__init__()
-        self._model = model
+        self._parts = parts
         self._quitting = False
         self._say = notices.on(self)
-        self.absorbing = AbsorbController(client, self, self._show_jobs)
-        self.library = LibraryController(client, self.absorbing, self, self._show_documents)
-        self.models = ModelController(client, downloads, self, self._show_model)
-        self.chat = ChatController(client, sessions, self.library, self.models, self, self._show_state)
-        self.tour = TourController(self.absorbing, self.chat, self)
-        self.serving = ServeController(client, self, lambda: self.chat.settings, self._show_served)
-        self.commands = CommandController(
-            self.absorbing,
-            self.models,
-            self.chat,
-            self.serving,
-            self,
-            self.action_toggle_library,
-            self._settings_loaded,
-        )
 
     def compose(self) -> ComposeResult:
-        """Yield the library beside the chat."""
+        """Yield a place for the library, the chat beside it, and the keys below both."""
         with Horizontal():
-            yield LibraryPanel().data_bind(documents=MainScreen.documents, bundle=MainScreen.bundle)
+            yield Vertical(id="library")
             with Vertical(id="chat"):
                 yield Transcript()
-                yield AbsorbQueue().data_bind(jobs=MainScreen.jobs)
-                yield CommandHints()
                 yield Prompt()
                 yield StatusLine()
+        yield KeyLine()
 
     def on_mount(self) -> None:
-        """Read settings, library and chats."""
-        self.commands.load_settings()
-        self.library.begin()
-        self.chat.begin()
-        self._show_state()
-        self.call_after_refresh(self.models.introduce, self._model, self.tour.begin)
+        """Begin after the first paint."""
+        size = self.app.size
+        for breakpoints, extent in (
+            (self.HORIZONTAL_BREAKPOINTS, size.width),
+            (self.VERTICAL_BREAKPOINTS, size.height),
+        ):
+            # Now, for after the first resize it would be another layout.
+            self.add_class(max(each for each in breakpoints if each[0] <= extent)[1])
+        self.query_one(Transcript).show(())
+        self.call_after_refresh(lambda: self.run_worker(self._begin()))
 
-    # From the engine
+    async def _begin(self) -> None:
+        for module in ("controllers.desk", "completing", "widgets.hints", "widgets.absorb_queue"):
+            await asyncio.to_thread(import_module, f"thoth.tui.{module}")
+        self.call_later(self._furnish)  # a handler of this screen, to whose attributes the widgets are bound
 
-    @on(AbsorbMessage)
-    def _absorb_news(self, event: AbsorbMessage) -> None:
-        self.absorbing.take(event)
-        if isinstance(event, AbsorbDone):
-            self.library.put(event.document)  # a question that comes next is answered from it
-            self.models.judge(event.document)
-        self.tour.absorbed(event)
+    async def _furnish(self) -> None:
+        from thoth.tui.widgets.absorb_queue import AbsorbQueue
+        from thoth.tui.widgets.hints import Hints
+        from thoth.tui.widgets.library_panel import LibraryPanel
 
-    @on(MemoryMessage)
-    def _memory_news(self, event: MemoryMessage) -> None:
-        self.chat.memory.take(event)
+        panel = LibraryPanel().data_bind(documents=MainScreen.documents, bundle=MainScreen.bundle)
+        await self.query_one("#library").mount(panel)
+        queue = AbsorbQueue().data_bind(jobs=MainScreen.jobs)
+        await self.query_one("#chat").mount(queue, Hints(), before=self.query_one(Prompt))
+        self.desk.begin()
 
-    @on(AgentWarned)
-    def _agent_warned(self, event: AgentWarned) -> None:
-        self._say(event.text, "warning")
+    @cached_property
+    def desk(self) -> Desk:
+        """The controllers."""
+        from thoth.tui.controllers.desk import Desk
 
-    @on(PermissionWanted)
-    def _permission_wanted(self, event: PermissionWanted) -> None:
-        self.run_worker(self.chat.agent.decide(event.question), group="permission")
+        return Desk(self._parts, self)
 
-    @on(AnswerMessage)
-    def _answer_news(self, event: AnswerMessage) -> None:
-        self.chat.take(event)
-        self.tour.answered(event)
-        if isinstance(event, AnswerStep) and event.step.state == "done" and event.step.tool in ("remember", "forget"):
-            self.library.refresh()
-
-    @on(ModelMessage)
-    def _model_news(self, event: ModelMessage) -> None:
-        self.models.take(event)
-        match event:
-            case ModelReady():
-                self.bundle = event.bundle_id
-                self.serving.model_ready()
-                self.chat.model_ready()
-            case ModelFailed():
-                self.chat.model_failed(event.error)
-
-    @on(LibraryChanged)
-    def _library_news(self) -> None:
-        self.library.refresh()
-
-    # From the library and the queue
-
-    @on(LibraryPanel.Toggled)
-    def _toggle(self, event: LibraryPanel.Toggled) -> None:
-        self.library.activate(event.ids, event.active)
-
-    @on(LibraryPanel.Open)
-    def _open(self, event: LibraryPanel.Open) -> None:
-        self.library.open(event.id)
-
-    @on(LibraryPanel.Remove)
-    def _remove(self, event: LibraryPanel.Remove) -> None:
-        self.library.remove(event.ids)
-
-    @on(LibraryPanel.Rename)
-    def _rename(self, event: LibraryPanel.Rename) -> None:
-        self.library.rename(event.id)
-
-    @on(LibraryPanel.Update)
-    def _update(self, event: LibraryPanel.Update) -> None:
-        self.library.update(event.ids, fetch=event.fetch)
-
-    @on(LibraryPanel.Export)
-    def _export(self, event: LibraryPanel.Export) -> None:
-        self.library.export(event.ids)
-
-    @on(AbsorbQueue.Cancel)
-    def _cancel(self, event: AbsorbQueue.Cancel) -> None:
-        self.absorbing.cancel(event.job)
-
-    @on(AbsorbQueue.Dismiss)
-    def _dismiss(self, event: AbsorbQueue.Dismiss) -> None:
-        self.absorbing.dismiss(event.job)
+    @on(DeskMessage)
+    def _take(self, message: DeskMessage) -> None:
+        self.desk.take(message)
 
     # From the prompt
 
     @on(Prompt.Sent)
     def _sent(self, event: Prompt.Sent) -> None:
-        prompt = self.query_one(Prompt)
+        from thoth.errors import UsageError
+        from thoth.tui import commands
+
+        prompt, chat = self.query_one(Prompt), self.desk.chat
         prompt.earlier = [*prompt.earlier, event.text]
         try:
             command = commands.parse(event.text)
@@ -242,16 +192,36 @@ class MainScreen(Screen[None]):
             self._say(str(error), "warning")
             prompt.replace_text(event.text)
             return
-        editing, self.chat.editing = self.chat.editing, False
+        editing, chat.editing = chat.editing, False
         prompt.border_title = ""
         if command is None:
-            self.chat.send(event.text.strip(), instead=editing)
+            self.desk.ask(event.text.strip(), instead=editing)
         else:
             self.carry_out(*command)
 
     @on(TextArea.Changed)
     def _hint(self, event: TextArea.Changed) -> None:
-        self.query_one(CommandHints).show(event.text_area.text)
+        prompt = self.query_one(Prompt)
+        if event.text_area is not prompt or prompt.names is None:  # not yet begun
+            return
+        from thoth.tui import completing
+
+        text = prompt.before_cursor
+        if completing.needs_disk(text):
+            self.run_worker(self._hint_from_disk(text, prompt.names), group="hints", exclusive=True)
+        else:
+            self.workers.cancel_group(self, "hints")
+            self._show_hint(completing.hint(text, prompt.names))
+
+    async def _hint_from_disk(self, text: str, names: Names) -> None:
+        from thoth.tui import completing
+
+        self._show_hint(await asyncio.to_thread(completing.hint, text, names))
+
+    def _show_hint(self, hint: Hint) -> None:
+        from thoth.tui.widgets.hints import Hints
+
+        self.query_one(Hints).show(hint)
 
     def take_files(self, paste: str) -> None:
         """Absorb the files that a paste names, if it is a list of files."""
@@ -261,43 +231,24 @@ class MainScreen(Screen[None]):
     def _dropped(self, event: Prompt.FilesDropped) -> None:
         if event.note:
             self._say(event.note)
-        self.absorbing.absorb([str(path) for path in event.paths])
+        self.desk.absorbing.absorb([str(path) for path in event.paths])
+
+    @on(Prompt.Offered)
+    def _offered(self, event: Prompt.Offered) -> None:
+        self.desk.absorbing.absorb([event.source])
 
     @on(Prompt.Said)
     def _note(self, event: Prompt.Said) -> None:
         self._say(event.text, "warning")
 
-    # To the widgets
+    @on(Prompt.Paged)
+    def _page(self, event: Prompt.Paged) -> None:
+        transcript = self.query_one(Transcript)
+        (transcript.scroll_page_up if event.pages < 0 else transcript.scroll_page_down)(animate=False)
 
-    def _show_jobs(self, jobs: dict[int, JobState]) -> None:
-        self.jobs = jobs
-        self._show_state()
-
-    def _show_documents(self, documents: Sequence[StoredDocument]) -> None:
-        self.documents = documents
-        self._count_active()
-
-    def _settings_loaded(self, loaded: Settings) -> None:
+    def settings_loaded(self, loaded: Settings) -> None:
+        """Tell the app of the settings."""
         self.post_message(self.SettingsLoaded(loaded))
-
-    def watch_bundle(self) -> None:
-        """Count again: another bundle makes other documents stale."""
-        self._count_active()
-
-    def _count_active(self) -> None:
-        self.query_one(StatusLine).active = len(self.chat.ready_documents)
-
-    def _show_model(self, name: str) -> None:
-        self.query_one(StatusLine).model = name
-        self._show_state()
-
-    def _show_served(self, served: str) -> None:
-        self.query_one(StatusLine).served = served
-
-    def _show_state(self) -> None:
-        """Show the state of the answer, else of absorbing, else of the model."""
-        state = self.chat.activity or self.absorbing.summary or _MODEL_STATES[self.models.state]
-        self.query_one(StatusLine).state = state
 
     # Commands
 
@@ -308,33 +259,54 @@ class MainScreen(Screen[None]):
 
     def action_run(self, name: str) -> None:
         """Run a command by its name."""
+        from thoth.tui import commands
+
         self.carry_out(commands.named(name), "")
 
     def carry_out(self, command: Command, argument: str) -> None:
         """Run a command."""
-        self.commands.carry_out(command, argument)
+        self.desk.commands.carry_out(command, argument)
 
-    # Keys
+    # The focus
+
+    def on_key(self, event: Key) -> None:
+        """Let letters go to the prompt from where they mean nothing."""
+        typing = isinstance(self.focused, TextArea | Input)
+        if event.character and event.is_printable and not typing and event.key not in self.active_bindings:
+            event.stop()
+            if self.focus_prompt():
+                self.query_one(Prompt).insert(event.character)
+
+    def on_click(self) -> None:
+        """Give the focus back to the prompt, unless the click was on what is typed into or has keys of its own."""
+        if not isinstance(self.focused, TextArea | Input | OptionList):
+            self.focus_prompt()
+
+    def focus_prompt(self) -> bool:
+        """Go to the prompt; returns False where a tiny terminal shows the library in its place."""
+        if self.has_class("-tiny") and self.has_class("-library"):
+            return False
+        self.query_one(Prompt).focus()
+        return True
 
     def action_toggle_library(self) -> None:
         """Show or hide the library, at any width of the terminal."""
-        panel = self.query_one(LibraryPanel)
-        hide = panel.display
+        hide = self.query_one("#library").display
         self.set_class(not hide, "-library")
         self.set_class(hide, "-no-library")
         if hide:
             self.query_one(Prompt).focus()
         else:
-            self.call_after_refresh(panel.query_one(DocumentList).focus)
+            self.call_after_refresh(self.query("DocumentList").focus)
 
     def action_leave(self) -> None:
         """Stop the answer; else stop editing a question, or go back to the prompt."""
-        prompt = self.query_one(Prompt)
+        prompt, chat = self.query_one(Prompt), self.desk.chat
         prompt.border_title = ""
-        if self.chat.conversation.answering:
-            self.chat.stop()
-        elif self.chat.editing:
-            self.chat.editing = False
+        if chat.conversation.answering:
+            chat.stop()
+        elif chat.editing:
+            chat.editing = False
             prompt.text = ""
         elif self.has_class("-tiny") and self.has_class("-library"):
             self.action_toggle_library()
@@ -343,7 +315,7 @@ class MainScreen(Screen[None]):
     def action_copy_text(self) -> None:
         """Copy the selection; without one, this key interrupts."""
         if text := self.get_selected_text():
-            self.chat.copy(text)
+            self.desk.answer.copy(text)
             self.clear_selection()
         else:
             self.action_interrupt()
@@ -356,7 +328,7 @@ class MainScreen(Screen[None]):
         self._quitting = True
         self.set_timer(_QUIT_SECONDS, self._stay)
         prompt = self.query_one(Prompt)
-        done = "Stopped. " if self.chat.stop() else "Cleared. " if prompt.text else ""
+        done = "Stopped. " if self.desk.chat.stop() else "Cleared. " if prompt.text else ""
         if done == "Cleared. ":
             prompt.text = ""
         self._say(f"{done}Press Ctrl+C again to quit")

@@ -15,25 +15,36 @@ class Rename(Dialog[str | None]):
     Args:
         title: title of the dialog.
         name: the current name.
+        placeholder: what the empty field says.
+        button: what the button says.
+        may_be_empty: whether no name is an answer too.
     """
 
-    def __init__(self, title: str, name: str) -> None:
+    def __init__(
+        self,
+        title: str,
+        name: str,
+        placeholder: str = "Name",
+        button: str = "Rename",
+        *,
+        may_be_empty: bool = False,
+    ) -> None:
         super().__init__()
-        self._title = title
-        self._old = name
+        self._title, self._old = title, name
+        self._placeholder, self._button, self._may_be_empty = placeholder, button, may_be_empty
 
     def compose(self) -> ComposeResult:
         """Yield the field with the current name."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = self._title
-            yield Input(self._old, placeholder="Name")
+            yield Input(self._old, placeholder=self._placeholder)
             with Horizontal(classes="buttons"):
-                yield Button("Rename", id="rename", variant="primary")
+                yield Button(self._button, id="rename", variant="primary")
                 yield Button("Cancel", id="cancel")
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Allow only a name that is not blank."""
-        self.query_one("#rename", Button).disabled = not event.value.strip()
+        self.query_one("#rename", Button).disabled = not self._is_name(event.value)
 
     def on_input_submitted(self) -> None:
         """Close with the name."""
@@ -48,5 +59,8 @@ class Rename(Dialog[str | None]):
 
     def _take(self) -> None:
         name = self.query_one(Input).value.strip()
-        if name:
+        if self._is_name(name):
             self.dismiss(name if name != self._old else None)
+
+    def _is_name(self, text: str) -> bool:
+        return self._may_be_empty or bool(text.strip())

@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 
 from thoth.chats.sessions import Session, Sessions, now
 from thoth.errors import ThothError
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from thoth.errors import ThothError
-from thoth.events import Progress
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 from thoth.tui import figures
-from thoth.tui.messages import AbsorbJob
+from thoth.tui.desk_message import DeskMessage
+
+if TYPE_CHECKING:
+    from thoth.errors import ThothError
+    from thoth.events import Progress
+    from thoth.tui.messages import AbsorbJob
 
 _WAITING_SHOWN = 3
 _BAR = 12  # cells
@@ -67,13 +69,13 @@ class AbsorbQueue(OptionList):
     jobs: reactive[dict[int, JobState]] = reactive[dict[int, JobState]]({}, init=False)
 
     @dataclass
-    class Cancel(Message):
+    class Cancel(DeskMessage):
         """Stop a job; its finished chunks are kept."""
 
         job: AbsorbJob
 
     @dataclass
-    class Dismiss(Message):
+    class Dismiss(DeskMessage):
         """Forget the error of a job."""
 
         job: AbsorbJob

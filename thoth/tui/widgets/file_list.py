@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
-from thoth.ingest import shown
+from thoth.system.terminal import shown
 from thoth.tui import figures
 from thoth.tui.folder_entries import Entry
 from thoth.tui.widgets.row_list import RowList

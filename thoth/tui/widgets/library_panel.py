@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.message import Message
 from textual.reactive import reactive
 from textual.widgets import Input, Static
 
-from thoth.tui.widgets.document_list import DocumentList
+from thoth.tui.desk_message import DeskMessage
+from thoth.tui.widgets.document_list import DocumentList, grouped, is_document
 
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
@@ -29,7 +30,7 @@ class LibraryPanel(Vertical):
     Attributes:
         documents: all documents.
         bundle: id of the bundle in use, None before the model is loaded.
-        words: filter; documents match by name or state ("stale", "active").
+        words: filter; documents match by name, collection or state ("stale", "active").
     """
 
     DEFAULT_CSS = """
@@ -49,13 +50,14 @@ class LibraryPanel(Vertical):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "a", "toggle_shown", "All", id="library.use_all", tooltip="Activate or deactivate all listed documents"
+            "ctrl+a", "toggle_shown", "All", id="library.use_all", tooltip="Activate or deactivate all listed documents"
         ),
         Binding("slash", "filter", "Filter", id="library.filter", tooltip="Filter documents by words"),
         Binding(
             "delete,backspace", "remove", "Remove", id="library.remove", tooltip="Remove the document from the library"
         ),
         Binding("r", "rename", "Rename", id="library.rename", tooltip="Rename the document"),
+        Binding("t", "tag", "Collections", id="library.tag", tooltip="Put the document into collections"),
         Binding(
             "u", "update", "Update", id="library.update", tooltip="Absorb again if the source or the model changed"
         ),
@@ -73,39 +75,45 @@ class LibraryPanel(Vertical):
     words: reactive[str] = reactive("", init=False)
 
     @dataclass
-    class Toggled(Message):
+    class Toggled(DeskMessage):
         """Activate or deactivate documents."""
 
         ids: list[str]
         active: bool
 
     @dataclass
-    class Open(Message):
+    class Open(DeskMessage):
         """Show properties and text of a document."""
 
         id: str
 
     @dataclass
-    class Remove(Message):
+    class Remove(DeskMessage):
         """Remove documents after a confirmation."""
 
         ids: list[str]
 
     @dataclass
-    class Rename(Message):
+    class Rename(DeskMessage):
         """Rename a document."""
 
         id: str
 
     @dataclass
-    class Update(Message):
+    class Tag(DeskMessage):
+        """Change which collections a document is in."""
+
+        id: str
+
+    @dataclass
+    class Update(DeskMessage):
         """Update documents whose files or model changed; with `fetch`, web pages are fetched again."""
 
         ids: list[str]
         fetch: bool
 
     @dataclass
-    class Export(Message):
+    class Export(DeskMessage):
         """Export documents as one adapter."""
 
         ids: list[str]
@@ -113,11 +121,13 @@ class LibraryPanel(Vertical):
     def __init__(self) -> None:
         super().__init__()
         self._active: frozenset[str] = frozenset()
+        self._folded: frozenset[str] = frozenset()
+        self._fitting: Sequence[StoredDocument] = ()
 
     @property
     def shown(self) -> Sequence[StoredDocument]:
         """The documents that match the filter."""
-        return self.query_one(DocumentList).rows
+        return self._fitting
 
     def compose(self) -> ComposeResult:
         """Yield the filter, the list, and the text in place of an empty list."""
@@ -157,19 +167,28 @@ class LibraryPanel(Vertical):
     @on(DocumentList.Checked)
     def _toggle(self, event: DocumentList.Checked) -> None:
         event.stop()
-        self._activate([event.row.id], event.row.id not in self._active)
+        ids = [event.row.id] if is_document(event.row) else [*event.row.ids]
+        active = not self._active.issuperset(ids)
+        self._activate([id for id in ids if (id in self._active) != active], active)
 
     @on(DocumentList.Opened)
     def _open(self, event: DocumentList.Opened) -> None:
         event.stop()
-        self.post_message(self.Open(event.row.id))
+        if is_document(event.row):
+            self.post_message(self.Open(event.row.id))
+        else:
+            self._folded ^= {event.row.name}
+            self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable Escape without a filter, and the other keys without documents."""
         if action == "show_all":
             return bool(self.words)
-        if action in ("toggle_shown", "remove", "rename", "update", "update_shown", "export"):
+        if action in ("toggle_shown", "update_shown"):
             return bool(self.shown)
+        if action in ("remove", "rename", "tag", "update", "export"):
+            current = self.query_one(DocumentList).current
+            return current is not None and is_document(current)
         return True
 
     def action_toggle_shown(self) -> None:
@@ -183,9 +202,9 @@ class LibraryPanel(Vertical):
         self.query_one(Input).focus()
 
     def action_show_all(self) -> None:
-        """Clear the filter and go to the list."""
+        """Clear the filter; the screen goes back to the prompt."""
         self.query_one(Input).clear()
-        self.action_enter_list()
+        raise SkipAction
 
     def action_enter_list(self) -> None:
         """Go to the list."""
@@ -198,6 +217,10 @@ class LibraryPanel(Vertical):
     def action_rename(self) -> None:
         """Request a new name."""
         self.post_message(self.Rename(self._current.id))
+
+    def action_tag(self) -> None:
+        """Request other collections."""
+        self.post_message(self.Tag(self._current.id))
 
     def action_update(self) -> None:
         """Request an update."""
@@ -215,19 +238,26 @@ class LibraryPanel(Vertical):
     def _current(self) -> StoredDocument:
         current = self.query_one(DocumentList).current
         assert current is not None  # check_action: there is a document
+        assert is_document(current)
         return current
 
     def _activate(self, ids: list[str], active: bool) -> None:
         # Shown at once; confirmed when the library has saved it.
         self._active = self._active.union(ids) if active else self._active.difference(ids)
+        if any(document.collections for document in self._fitting):
+            self._list()  # headings count them
         self._show_active()
         self.post_message(self.Toggled(ids, active))
 
+    def _list(self) -> None:
+        folded = frozenset[str]() if self.words.strip() else self._folded
+        self.query_one(DocumentList).rows = grouped(self._fitting, self._active, folded)
+
     def _show(self) -> None:
-        fitting = self._filtered(self.words.casefold().split()) if self.words.strip() else self.documents
-        self.query_one(DocumentList).rows = fitting
+        self._fitting = self._filtered(self.words.casefold().split()) if self.words.strip() else self.documents
+        self._list()
         self.query_one(Static).update(_NO_MATCH if self.documents else _EMPTY)
-        self.set_class(not fitting, "-nothing")
+        self.set_class(not self._fitting, "-nothing")
         self._show_active()
         self.refresh_bindings()
 
@@ -239,7 +269,8 @@ class LibraryPanel(Vertical):
         bundle, fitting = self.bundle, []
         for document in self.documents:
             active = " active" if document.id in self._active else ""
-            text = f"{document.name} {document.state(bundle)}{active}".casefold()
+            inside = " ".join(document.collections)
+            text = f"{document.name} {document.state(bundle)}{active} {inside}".casefold()
             if all(word in text for word in words):
                 fitting.append(document)
         return fitting

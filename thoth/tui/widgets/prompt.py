@@ -1,4 +1,4 @@
-"""The prompt: Enter sends, Ctrl+J inserts a line break, Up recalls questions; dropped files are recognised."""
+"""The prompt: Enter sends, Ctrl+J inserts a line break, Up recalls questions, Tab completes; files can be dropped."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.events import Paste
 from textual.message import Message
-from textual.widgets import Static, TextArea
+from textual.widgets import TextArea
 
-from thoth.tui import commands, drops
+if TYPE_CHECKING:
+    from thoth.tui.completing import Hint, Names
 
 # Longer texts are documents to absorb; wrapping them would delay typing.
 _MOST_CHARACTERS = 32_000
-_MOST_HINTS = 6
 
 
 class Prompt(TextArea):
@@ -27,6 +26,7 @@ class Prompt(TextArea):
 
     Attributes:
         earlier: earlier questions, oldest first.
+        names: documents and collections that Tab completes; None before they are known.
     """
 
     DEFAULT_CSS = """
@@ -50,12 +50,20 @@ class Prompt(TextArea):
             tooltip="Insert a line break",
         ),
         Binding(
-            "tab", "complete", "Complete", id="prompt.complete", show=False, priority=True, tooltip="Complete a command"
+            "tab",
+            "complete",
+            "Complete",
+            id="prompt.complete",
+            show=False,
+            priority=True,
+            tooltip="Complete a command or a name",
         ),
         Binding(
             "up", "earlier", "Earlier question", id="prompt.earlier", show=False, tooltip="Recall the previous question"
         ),
         Binding("down", "later", "Later question", id="prompt.later", show=False, tooltip="Recall the next question"),
+        Binding("pageup", "page(-1)", "Page up", id="prompt.page_up", show=False, tooltip="Scroll the chat up"),
+        Binding("pagedown", "page(1)", "Page down", id="prompt.page_down", show=False, tooltip="Scroll the chat down"),
     ]
 
     @dataclass
@@ -70,6 +78,18 @@ class Prompt(TextArea):
 
         paths: tuple[Path, ...]
         note: str | None
+
+    @dataclass
+    class Offered(Message):
+        """The user wants a path or address to be absorbed."""
+
+        source: str
+
+    @dataclass
+    class Paged(Message):
+        """Scroll the chat by a number of pages, negative for up."""
+
+        pages: int
 
     @dataclass
     class Said(Message):
@@ -87,6 +107,7 @@ class Prompt(TextArea):
             placeholder="Ask, drop a file here, or type / for commands",
         )
         self.earlier: Sequence[str] = ()
+        self.names: Names | None = None
         self._back = 0  # how far back in the history; 0 is the draft
         self._draft = ""
 
@@ -112,13 +133,37 @@ class Prompt(TextArea):
         """Insert a line break after all pending keys."""
         self.call_later(self.insert, "\n")
 
+    @property
+    def before_cursor(self) -> str:
+        """The text up to the cursor."""
+        return self.get_text_range((0, 0), self.cursor_location)
+
     def action_complete(self) -> None:
-        """Complete a command; if there is none, go to the next widget."""
-        completed = commands.complete(self.text) if self.text.startswith("/") else None
-        if completed is None:
+        """Complete a command or a name, or absorb the path that the text is; if it is none, go to the next widget."""
+        from thoth.tui import completing
+
+        text = self.before_cursor
+        if not completing.may_complete(text):
             self.screen.focus_next()
-        elif completed != self.text:
-            self.replace_text(completed)
+        elif completing.needs_disk(text):
+            self._complete_from_disk(text)
+        else:
+            self._complete(text, completing.hint(text, self.names or completing.Names()))
+
+    @work(group="complete", exclusive=True)
+    async def _complete_from_disk(self, text: str) -> None:
+        from thoth.tui import completing
+
+        hint = await asyncio.to_thread(completing.hint, text, self.names or completing.Names())
+        if text == self.before_cursor:
+            self._complete(text, hint)
+
+    def _complete(self, text: str, hint: Hint) -> None:
+        if hint.absorb:
+            self.text = ""
+            self.post_message(self.Offered(hint.absorb))
+        elif hint.text != text:
+            self.replace(hint.text, (0, 0), self.cursor_location)
 
     def action_earlier(self) -> None:
         """Recall the previous question if the cursor is on the first line."""
@@ -134,6 +179,10 @@ class Prompt(TextArea):
         else:
             self._go(self._back - 1)
 
+    def action_page(self, pages: int) -> None:
+        """Scroll the chat."""
+        self.post_message(self.Paged(pages))
+
     def _go(self, back: int) -> None:
         if not self._back:
             self._draft = self.text
@@ -142,6 +191,8 @@ class Prompt(TextArea):
 
     async def _on_paste(self, event: Paste) -> None:
         """Absorb dropped files; insert everything else."""
+        from thoth.tui import drops
+
         event.prevent_default()
         event.stop()
         if drops.may_be_drop(event.text):
@@ -152,6 +203,8 @@ class Prompt(TextArea):
     @work(group="drops")
     async def take_files(self, text: str, *, or_text: bool = False) -> None:
         """Absorb the files that a paste names; if it names none, ignore it, or insert it with `or_text`."""
+        from thoth.tui import drops
+
         drop = await asyncio.to_thread(drops.find_drops, text)
         if drop is not None:
             self.post_message(self.FilesDropped(drop.paths, drop.note))
@@ -166,29 +219,3 @@ class Prompt(TextArea):
             self.post_message(self.Said(f"{len(text):,} characters are too many for a question; {remedy}"))
             return
         self.insert(text.replace("\r\n", "\n").replace("\r", "\n"), maintain_selection_offset=False)
-
-
-class CommandHints(Static):
-    """The commands that match the text in the prompt."""
-
-    DEFAULT_CSS = """
-    CommandHints {
-        display: none;
-        height: auto;
-        padding: 0 2;
-        color: $text-muted;
-        &.-any { display: block; }
-    }
-    """
-
-    def show(self, text: str) -> None:
-        """Show the commands that begin with a text."""
-        found = commands.completions(text)
-        width = max((len(command.usage) for command in found), default=0)
-        lines = [
-            Content.assemble((f"{command.usage:<{width}}  ", "bold"), command.help) for command in found[:_MOST_HINTS]
-        ]
-        if len(found) > _MOST_HINTS:
-            lines.append(Content(f"and {len(found) - _MOST_HINTS} more; Tab completes"))
-        self.set_class(bool(lines), "-any")
-        self.update(Content("\n").join(lines))

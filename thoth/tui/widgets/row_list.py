@@ -96,6 +96,10 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
         """Return a line of a row, safe to show, and the part it is styled as: text, muted or warning."""
         raise NotImplementedError
 
+    def has_box(self, row: Row) -> bool:
+        """Return whether a row has a check box; one without begins at the edge."""
+        return True
+
     @property
     def current(self) -> Row | None:
         """The row under the cursor."""
@@ -130,11 +134,13 @@ class RowList(ScrollView, Generic[Row], can_focus=True):
             return Strip.blank(width, self._style("text", cursor=False))
         row, here = self.rows[place], place == self.cursor
         text, part = self.text(row, line)
-        box = ("[x] " if self.identity(row) in self.checked else "[ ] ") if line == 0 else ""
-        segments = [
-            Segment(box.ljust(_BOX), self._style("text", cursor=here) + _BOX_META),
-            Segment(cut(text, width - _BOX), self._style(part, cursor=here)),
-        ]
+        segments = [Segment(cut(text, width), self._style(part, cursor=here))]
+        if self.has_box(row):
+            box = ("[x] " if self.identity(row) in self.checked else "[ ] ") if line == 0 else ""
+            segments = [
+                Segment(box.ljust(_BOX), self._style("text", cursor=here) + _BOX_META),
+                Segment(cut(text, width - _BOX), self._style(part, cursor=here)),
+            ]
         return Strip(segments).adjust_cell_length(width).apply_meta({"row": place})
 
     def on_click(self, event: events.Click) -> None:

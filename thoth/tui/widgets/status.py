@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widgets import Static
 
-from thoth.events import Stats
 from thoth.tui import figures
+
+if TYPE_CHECKING:
+    from thoth.events import Stats
 
 
 class StatusLine(Static):
@@ -19,6 +23,7 @@ class StatusLine(Static):
         active: number of documents used for answers.
         stats: cost of the last answer.
         context: how full the context is.
+        scope: what answers come from, where that is not what it usually is.
         served: where other programs are served, empty if they are not.
     """
 
@@ -36,9 +41,10 @@ class StatusLine(Static):
     state: reactive[str] = reactive("")
     model: reactive[str] = reactive("")
     active: reactive[int] = reactive(0)
-    stats: reactive[Stats | None] = reactive[Stats | None](None)
+    stats: reactive[Stats | None] = reactive["Stats | None"](None)
 
     context: reactive[str] = reactive("")
+    scope: reactive[str] = reactive("")
     served: reactive[str] = reactive("")
 
     def render(self) -> Content:
@@ -54,9 +60,11 @@ class StatusLine(Static):
 
     def _facts(self) -> list[tuple[str, str]]:
         tokens = self.stats.document_tokens_in_context if self.stats else 0
+        counted = figures.count(tokens, "document token")
         facts = [
             (self.state, "bold $text"),
-            (figures.count(tokens, "document token"), "$text-success" if tokens == 0 else "$text-warning"),
+            (f"{counted} in context", "$text-success" if tokens == 0 else "$text-warning"),
+            (self.scope, "$text-warning"),
             (self.context, ""),
             (self.served, ""),
             (self.model, ""),
@@ -64,5 +72,5 @@ class StatusLine(Static):
         ]
         if self.stats is not None:
             facts.append((f"{self.stats.tokens_per_second:.0f} tokens/s", ""))
-            facts.append((figures.size(self.stats.peak_memory_bytes), ""))
+            facts.append((f"{figures.size(self.stats.peak_memory_bytes)} peak memory", ""))
         return [(text, style) for text, style in facts if text]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -21,11 +21,11 @@ from textual.selection import Selection
 from textual.strip import Strip
 from textual.timer import Timer
 
-from thoth.actions import ask
-from thoth.chats.sessions import Turn
-from thoth.tui import figures
 from thoth.tui.markdown import STYLES, Painter, Splitter, without_background
 from thoth.tui.pieces import Column, Piece, pieces_of, unread
+
+if TYPE_CHECKING:
+    from thoth.chats.sessions import Turn
 
 WELCOME = """Drop a document on this window, or press Ctrl+O to choose one. Thoth absorbs it into weights.
 Then ask about it: the answer needs 0 document tokens in the context.
@@ -75,6 +75,7 @@ class Transcript(ScrollView, can_focus=True):
         self._follows = True
         self._moving = False
         self._unfolded: set[tuple[int, int]] = set()  # turn and step
+        self._told: dict[int, list[str]] = {}  # lines before a turn, by its number
         self._splitter = Splitter()
         self._timer: Timer | None = None
 
@@ -87,6 +88,7 @@ class Transcript(ScrollView, can_focus=True):
         """Show other turns, from their end."""
         self._turns = [*turns]
         self._unfolded.clear()
+        self._told.clear()
         self._column.replace(0, [unread(turn) for turn in turns] or [Piece(0, "note", WELCOME)])
         self._follows = True
         self._arrange()
@@ -101,6 +103,18 @@ class Transcript(ScrollView, can_focus=True):
         elif self._timer is None:
             self._timer = self.set_timer(_PAUSE, self._show_last)
 
+    def tell(self, line: str) -> None:
+        """Say something below the last turn that belongs to no turn; it stays until other turns are shown."""
+        number = len(self._turns)
+        self._told.setdefault(number, []).append(line)
+        welcome = [] if number else [Piece(0, "note", WELCOME)]
+        self._column.replace(number, [*welcome, *self._lines_before(number)])
+        self._arrange()
+
+    def _lines_before(self, number: int) -> list[Piece]:
+        lines = self._told.get(number, [])
+        return [Piece(number, "note", line, gap=0 if place else 1) for place, line in enumerate(lines)]
+
     def watch_activity(self) -> None:
         """Show the activity in place of the answer."""
         if self._turns and self._turns[-1].state == "answering" and not self._turns[-1].answer:
@@ -114,18 +128,23 @@ class Transcript(ScrollView, can_focus=True):
         if not self._turns:
             return
         turn = self._turns[-1]
-        self._column.replace(turn.number, self._pieces(turn.number))
+        self._column.replace(turn.number, [*self._pieces(turn.number), *self._lines_before(len(self._turns))])
         self._arrange()
         cost = time.perf_counter() - began
         if turn.state == "answering" and _COST * cost > _PAUSE:
             self._timer = self.set_timer(_COST * cost, self._show_last)
 
     def _pieces(self, number: int) -> list[Piece]:
-        turn = self._turns[number]
+        turn, before = self._turns[number], self._lines_before(number)
         if turn.state != "answering":
-            return pieces_of(turn, note(turn), None, self._unfolded_of(number))
-        self._splitter.feed(turn.answer)
-        return pieces_of(turn, "" if turn.answer else self.activity, self._splitter.parts, self._unfolded_of(number))
+            pieces = pieces_of(turn, note(turn), None, self._unfolded_of(number))
+        else:
+            self._splitter.feed(turn.answer)
+            said = "" if turn.answer else self.activity
+            pieces = pieces_of(turn, said, self._splitter.parts, self._unfolded_of(number))
+        if before and pieces:
+            before[0].gap, pieces[0].gap = min(number, 1), 1
+        return [*before, *pieces]
 
     def _unfolded_of(self, turn: int) -> set[int]:
         return {step for number, step in self._unfolded if number == turn}
@@ -152,7 +171,7 @@ class Transcript(ScrollView, can_focus=True):
     def _repaint(self, first: int) -> None:
         """Lay out a turn and those after it again."""
         pieces = [piece for turn in self._turns[first:] for piece in self._pieces(turn.number)]
-        self._column.replace(first, pieces)
+        self._column.replace(first, [*pieces, *self._lines_before(len(self._turns))])
         self._arrange()
 
     # Rendering
@@ -310,12 +329,15 @@ class Transcript(ScrollView, can_focus=True):
 
 def note(turn: Turn) -> str:
     """Return the line below an answer: how it ended, what supports it, its cost. What matters most comes first."""
+    from thoth.actions import ask
+    from thoth.tui import figures
+
     if turn.state == "failed":
         return turn.error or "failed"
     facts = ["stopped"] if turn.state == "stopped" else []
     if turn.stats is not None:
         facts.append(ask.stands_on(turn.stats, turn.sources))
-        facts.append(figures.count(turn.stats.document_tokens_in_context, "document token"))
+        facts.append(f"{figures.count(turn.stats.document_tokens_in_context, 'document token')} in context")
         if turn.stats.tokens_per_second:
             facts.append(f"{turn.stats.tokens_per_second:.0f} tokens/s")
     return " · ".join(facts)

@@ -1,0 +1,47 @@
+"""What people call a document: its id, the first letters of it, its name or a part of that."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from thoth.errors import DocumentError
+from thoth.ingest.names import shown
+from thoth.library import queries
+from thoth.library.records import StoredDocument
+
+_PREFIX_LETTERS = 4
+_MOST_NEAR = 3
+_EXACT = ("id = ?", "name = ?", "substr(id, 1, length(?1)) = ?1")
+
+
+def named(database: sqlite3.Connection, name: str, *, loosely: bool) -> StoredDocument:
+    """Return the document that a name stands for; see `LibraryReader.get`."""
+    name = shown(name)
+    for way in _EXACT if len(name) >= _PREFIX_LETTERS else _EXACT[:2]:
+        if found := queries.listed(database, way, name):
+            return _only(found, name)
+    listed = queries.listed(database, "NOT of_chat")
+    part = name.casefold()
+    holding = [document for document in listed if part in document.name.casefold()]
+    if loosely and len(holding) == 1:
+        return holding[0]
+    near = list(dict.fromkeys(document.name for document in holding)) or _similar(part, listed)
+    more = f" and {len(near) - _MOST_NEAR} more" if len(near) > _MOST_NEAR else ""
+    hint = f" (similar: {', '.join(near[:_MOST_NEAR])}{more})" if near else ""
+    raise DocumentError(f"there is no document {name} in the library{hint}: see `thoth docs list`")
+
+
+def _only(documents: Sequence[StoredDocument], name: str) -> StoredDocument:
+    if len(documents) > 1:
+        ids = ", ".join(document.id for document in documents[:5])
+        raise DocumentError(f"{len(documents)} documents are meant by {name}: say which by its id ({ids})")
+    return documents[0]
+
+
+def _similar(name: str, documents: Sequence[StoredDocument]) -> list[str]:
+    """Return the names that are spelt almost so, with or without their endings."""
+    spelt = {document.name.casefold(): document.name for document in documents}
+    spelt |= {folded.rpartition(".")[0]: real for folded, real in spelt.items() if "." in folded}
+    return list(dict.fromkeys(spelt[near] for near in get_close_matches(name, spelt, n=_MOST_NEAR)))
