@@ -13,7 +13,6 @@ from thoth.errors import ModelError, ResourceError
 from thoth.tui import clipboard
 from thoth.tui.screens.first_run import FirstRun
 from thoth.tui.widgets.document_list import DocumentList
-from thoth.tui.widgets.library_panel import LibraryPanel
 from thoth.tui.widgets.transcript import Transcript
 
 
@@ -223,9 +222,9 @@ async def test_every_size_of_terminal_can_be_used(fake: Make, size: tuple[int, i
         assert (await chat.ask("Why?")).state == "done"
         assert chat.prompt.region.bottom <= size[1]
         assert chat.prompt.size.width > 0
-        assert chat.main.query_one(LibraryPanel).display == (size[0] >= 100)
+        assert chat.main.query_one("#library").display == (size[0] >= 100)
         await chat.pilot.press("ctrl+l")
-        assert chat.main.query_one(LibraryPanel).display != (size[0] >= 100)
+        assert chat.main.query_one("#library").display != (size[0] >= 100)
         await chat.pilot.resize_terminal(20, 5)
         await chat.pilot.resize_terminal(*size)
 

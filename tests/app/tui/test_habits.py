@@ -194,9 +194,9 @@ async def test_the_status_line_says_what_its_numbers_are(fake: Make) -> None:
         await chat.ask("What?")
         assert chat.status.split("  ") == [
             "0 document tokens in context",
-            "context 12 of 4k tokens",
-            "nano",
             "0 active documents",
+            "nano",
+            "context 12 of 4k tokens",
             "123 tokens/s",
             "67.1 MB peak memory",
         ]

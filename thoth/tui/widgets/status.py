@@ -65,10 +65,10 @@ class StatusLine(Static):
             (self.state, "bold $text"),
             (f"{counted} in context", "$text-success" if tokens == 0 else "$text-warning"),
             (self.scope, "$text-warning"),
-            (self.context, ""),
+            (figures.count(self.active, "active document"), ""),
             (self.served, ""),
             (self.model, ""),
-            (figures.count(self.active, "active document"), ""),
+            (self.context, ""),
         ]
         if self.stats is not None:
             facts.append((f"{self.stats.tokens_per_second:.0f} tokens/s", ""))
