@@ -33,19 +33,28 @@ _FISH = (
 
 @completion.command(cls=Command)
 def bash() -> None:
-    """Print the script for bash: add eval "$(thoth completion bash)" to ~/.bashrc."""
+    """Print the script for bash.
+
+    Add eval "$(thoth completion bash)" to ~/.bashrc.
+    """
     typer.echo(_BASH)
 
 
 @completion.command(cls=Command)
 def zsh() -> None:
-    """Print the script for zsh: add eval "$(thoth completion zsh)" to ~/.zshrc."""
+    """Print the script for zsh.
+
+    Add eval "$(thoth completion zsh)" to ~/.zshrc, after compinit.
+    """
     typer.echo(_ZSH)
 
 
 @completion.command(cls=Command)
 def fish() -> None:
-    """Print the script for fish, for ~/.config/fish/completions/thoth.fish."""
+    """Print the script for fish.
+
+    Write it to ~/.config/fish/completions/thoth.fish.
+    """
     typer.echo(_FISH)
 
 
