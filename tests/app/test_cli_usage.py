@@ -38,7 +38,7 @@ def test_help_fits_80_columns(thoth: Run, path: tuple[str, ...], monkeypatch: py
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nothing"], "unknown command nothing; thoth has: ask, chat, absorb, "),
+        (["nothing"], "unknown command nothing; thoth has: try, ask, chat, absorb, "),
         (["docs", "nothing"], "unknown command nothing; thoth docs has: list, show, "),
         (["absorb"], "PATH is missing; see `thoth absorb --help`"),
         (["export", "one"], "is missing; see `thoth export --help`"),
@@ -49,8 +49,8 @@ def test_help_fits_80_columns(thoth: Run, path: tuple[str, ...], monkeypatch: py
         (["absorb", "--chunking"], "option --chunking needs a value"),
         (["docs", "list", "--json=3"], "option --json takes no value"),
         (["absorb", "x", "--chunking", "words"], "--chunking must be one of meaning, tokens, not 'words'"),
-        (["models", "pull", "nano", "--force", "--bits", "3"], "--bits must be one of 8, 6, 4, not '3'"),
-        (["models", "pull", "nano", "--force", "--bits", "few"], "--bits must be one of 8, 6, 4, not 'few'"),
+        (["models", "pull", "nano", "--force", "--bits", "3"], "--bits must be one of 16, 8, 6, 4, not '3'"),
+        (["models", "pull", "nano", "--force", "--bits", "few"], "--bits must be one of 16, 8, 6, 4, not 'few'"),
     ],
 )
 def test_arguments_that_are_wrong(thoth: Run, arguments: list[str], says: str) -> None:

@@ -132,9 +132,9 @@ def check_pair(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A pair on this machine.")],
     json: Json = False,
 ) -> None:
-    """Ask a pair three questions about an example, and say what was measured.
+    """Ask a pair three questions, and report the results.
 
-    The example becomes weights in a folder that is removed afterwards; your library stays as it is.
+    They are about an example, which becomes weights in a folder that is removed afterwards.
     """
     found = _checked(name, console.say if json else typer.echo)
     if json:
