@@ -78,7 +78,7 @@ def _within(text: str) -> str:
     """Return a page with links of the site where it has links to, or of, files at the top of the repository."""
 
     def target(link: re.Match[str]) -> str:
-        up, docs, path = link.groups()
-        return TOP.get(path, path) if up or docs or path in TOP else link[0]
+        _, docs, path = link.groups()
+        return TOP.get(path) or (path if docs else link[0])
 
     return _TARGET.sub(target, text)
