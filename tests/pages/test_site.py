@@ -119,5 +119,7 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
 
 def test_every_measurement_names_date_machine_and_command() -> None:
     sections = re.split(r"^## ", (pages.DOCS / "measurements.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    said = re.compile(r"\A[^\n]+\n\n\*\d{4}-\d\d-\d\d · machine [A-Z]\b[^·\n]* · (?:.|\n(?!\n))*`.+`(?:.|\n(?!\n))*\*\n\n")
+    said = re.compile(
+        r"\A[^\n]+\n\n\*\d{4}-\d\d-\d\d · machine [A-Z]\b[^·\n]* · (?:.|\n(?!\n))*`.+`(?:.|\n(?!\n))*\*\n\n"
+    )
     assert [one.partition("\n")[0] for one in sections[1:] if not said.match(one)] == []
