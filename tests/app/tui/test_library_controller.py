@@ -21,7 +21,7 @@ async def test_toggles_arrive_in_their_order(home: Path, tmp_path: Path) -> None
         await pilot.press(*["space"] * 5)
         await until(pilot, lambda: not app.library.get(document.id).active and not app.stored[0].active)
         assert app.query_one(LibraryPanel).border_subtitle == "0 of 1 active"
-        await pilot.press("a")
+        await pilot.press("ctrl+a")
         await until(pilot, lambda: app.library.get(document.id).active)
 
 
