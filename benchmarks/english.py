@@ -17,11 +17,10 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import english_sets, harness
 from benchmarks.english_sets import Trial, Trials
@@ -43,28 +42,16 @@ ASKED_BY_NAME = "written by hand"
 AT_ONCE = 8
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table: a set of questions, and how the documents are given.
-
-    Attributes:
-        what: the set.
-        trials: draws its questions.
-        way: how the documents are given.
-    """
+class Row(NamedTuple):
+    """A line of the table: a set of questions, what draws them, and how the documents are given."""
 
     what: str
     trials: Trials
     way: Way
 
-    @property
-    def name(self) -> str:
-        """What `--rows` looks for."""
-        return f"{self.what}, {self.way.name}"
 
-
-def rows(data: Path) -> Iterator[Row]:
-    """All rows.
+def rows(data: Path) -> dict[str, Row]:
+    """All rows, by the name that `--rows` looks for.
 
     Args:
         data: folder with the data sets of passages; their rows are left out where it is missing.
@@ -83,12 +70,10 @@ def rows(data: Path) -> Iterator[Row]:
     sets["question that the note does not answer"] = english_sets.silent, (WEIGHTS, TWICE, READ)
     sets["question about nothing"] = english_sets.unrelated, (WEIGHTS,)
     sets[ASKED_BY_NAME] = english_sets.written, EVERY
-    for what, (trials, ways) in sets.items():
-        for way in ways:
-            yield Row(what, trials, way)
+    return {f"{what}, {way.name}": Row(what, trials, way) for what, (trials, ways) in sets.items() for way in ways}
 
 
-def measure(bench: Bench, row: Row, questions: int) -> dict[str, Any]:
+def measure(bench: Bench, name: str, row: Row, questions: int) -> dict[str, Any]:
     """Ask all questions of a row, some at once; returns what the file of numbers stores."""
     asked: list[tuple[Trial, Answer, bool]] = []
     started, absorbing = time.perf_counter(), 0.0
@@ -110,9 +95,9 @@ def measure(bench: Bench, row: Row, questions: int) -> dict[str, Any]:
             (trial, answer, is_right(answer.text, trial.accepted or (said or "",), exact=said is not None))
             for trial, answer, said in zip(some, answers, alone, strict=True)
         ]
-        print(f"\r{row.name}: {len(asked)} of {len(trials)}", end=" ", file=sys.stderr, flush=True)
+        print(f"\r{name}: {len(asked)} of {len(trials)}", end=" ", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return _result(row, questions, asked, time.perf_counter() - started - absorbing)
+    return {"row": name} | _result(row, questions, asked, time.perf_counter() - started - absorbing)
 
 
 def is_right(answer: str, accepted: Sequence[str], exact: bool = False) -> bool:
@@ -136,7 +121,6 @@ def _result(row: Row, questions: int, asked: Sequence[tuple[Trial, Answer, bool]
     best = [max((token_f1(answer.text, one) for one in trial.accepted), default=0.0) for trial, answer, _ in asked]
     stats = [answer.stats for _, answer, _ in asked]
     return {
-        "row": row.name,
         "what": row.what,
         "way": row.way.name,
         "questions": questions,
@@ -184,19 +168,21 @@ def main() -> None:
     folder = arguments.pair
     pair = Pair(folder.name, folder / "base", folder / "hypernet") if folder else registry.resolve(registry.SMOL)
     kept = json.loads(arguments.json.read_text()) if arguments.json and arguments.json.exists() else []
-    chosen = [row for row in rows(arguments.data) if any(words in row.name for words in arguments.rows)]
-    if arguments.rows == [""]:
-        chosen = [row for row in chosen if row.what != ASKED_BY_NAME]
+    chosen = {
+        name: row
+        for name, row in rows(arguments.data).items()
+        if any(words in name for words in arguments.rows) and (arguments.rows != [""] or row.what != ASKED_BY_NAME)
+    }
     with ExitStack() as stack:
         home = arguments.home or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         bench = stack.enter_context(Bench(pair, home))
         setting = {"bundle": bench.bundle, "questions": arguments.questions}
         found = []
-        for row in chosen:
-            wanted = setting | {"row": row.name}
+        for name, row in chosen.items():
+            wanted = setting | {"row": name}
             known = next((one for one in kept if wanted.items() <= one.items()), None)
             if known is None:
-                known = measure(bench, row, arguments.questions) | setting
+                known = measure(bench, name, row, arguments.questions) | setting
                 kept.append(known)
             found.append(known)
             if arguments.json:

