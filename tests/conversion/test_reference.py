@@ -24,6 +24,7 @@ from tests.conversion.command import converts, fails
 from torch_train.model.encoder import layer_features
 from torch_train.model.lora import Injected
 from torch_train.model.lora import compose as torch_compose
+from torch_train.model.ragged import Ragged
 
 TOLERANCE = 1e-4
 # The reference's Perceiver always has these heads.
@@ -66,7 +67,7 @@ def test_every_shape_computes_what_torch_does(tmp_path, base, shape):
     with torch.no_grad():
         features = layer_features(twin, ids, torch.ones_like(ids, dtype=torch.bool))
         pairs = network(features)
-        combined = torch_compose(pairs, network.bias(), per_sample=2)
+        combined = torch_compose(pairs, network.bias(), Ragged.of([2]))
         with Injected(twin.model.layers, tuple(pairs), network.config.scale).adapted(combined):
             logits = twin(torch.tensor(query)).logits
 

@@ -7,25 +7,15 @@ from textual.content import Content
 from textual.events import Click
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Static
+
+from thoth.tui.widgets.line import Line
 
 _LAST = "main.help"  # it leads to all the others, so it is never left out
 _GAP = "  "
 
 
-class KeyLine(Static):
+class KeyLine(Line):
     """Keys and their labels, as many as fit: first those of the widget with the focus, last the one for help."""
-
-    DEFAULT_CSS = """
-    KeyLine {
-        height: 1;
-        padding: 0 1;
-        background: $panel;
-        color: $text-muted;
-        text-wrap: nowrap;
-        text-overflow: ellipsis;
-    }
-    """
 
     def on_mount(self) -> None:
         """Follow the focus."""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.reactive import reactive
-from textual.widgets import Static
 
 from thoth.tui import figures
+from thoth.tui.widgets.line import Line
 
 if TYPE_CHECKING:
     from thoth.events import Stats
 
 
-class StatusLine(Static):
+class StatusLine(Line):
     """Facts in the order of their importance; those that do not fit are left out.
 
     Attributes:
@@ -25,17 +25,6 @@ class StatusLine(Static):
         context: how full the context is.
         scope: what answers come from, where that is not what it usually is.
         served: where other programs are served, empty if they are not.
-    """
-
-    DEFAULT_CSS = """
-    StatusLine {
-        height: 1;
-        padding: 0 1;
-        background: $panel;
-        color: $text-muted;
-        text-wrap: nowrap;
-        text-overflow: ellipsis;
-    }
     """
 
     state: reactive[str] = reactive("")
