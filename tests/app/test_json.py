@@ -52,6 +52,8 @@ def test_documents(read: Read, thoth: Run, note: Path, tmp_path: Path) -> None:
     for arguments in (
         ("docs", "list"),
         ("docs", "show", "note.txt", "--text", "--chunks"),
+        ("docs", "tag", "lamps", "note.txt"),
+        ("docs", "untag", "lamps", "note.txt"),
         ("docs", "deactivate", "note.txt"),
         ("docs", "activate", "note.txt"),
         ("docs", "rename", "note.txt", "lamps.txt"),
