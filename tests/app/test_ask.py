@@ -343,7 +343,7 @@ def test_nano_introduces_itself_once(thoth: Run, note: Path, tiny_pair: Path, mo
 
 
 def test_help_and_version(thoth: Run) -> None:
-    assert "thoth ask --doc FILE" in thoth().stdout
+    assert "thoth try" in thoth().stdout
     assert "put --model after the command" in thoth("--model", "nano", "ask", "x").stderr
     assert "--in-context" in thoth("ask", "--help").stdout
     assert thoth("--version").stdout.startswith("thoth ")

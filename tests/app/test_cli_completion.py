@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import Result
 
 from tests.app import made_up
+from thoth.cli import app
 from thoth.cli.completion import find
 from thoth.library.library import Library
 
@@ -32,7 +34,7 @@ def library(home: Path) -> Library:
 @pytest.mark.parametrize(
     ("typed", "found"),
     [
-        (["do"], ["docs", "doctor"]),
+        (["do"], ["doctor", "docs"]),
         (["docs", "sh"], ["show"]),
         (["docs", "show", "har"], ["harbour.txt"]),
         (["docs", "remove", "lease.pdf", ""], ["lease.pdf", "the kite workshop", "harbour.txt"]),
@@ -52,9 +54,9 @@ def library(home: Path) -> Library:
 )
 def test_words(typed: list[str], found: list[str] | None) -> None:
     if found is None:
-        assert {"ask", "docs", "completion"} <= {*find(typed)}
+        assert {"ask", "docs", "completion"} <= {*find(typer.main.get_command(app), typed)}
     else:
-        assert find(typed) == found
+        assert find(typer.main.get_command(app), typed) == found
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

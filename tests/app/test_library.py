@@ -63,7 +63,7 @@ def test_a_document_from_begin_to_end(library: Library, home: Path) -> None:
         (chunk.text, chunk.start, chunk.pages, chunk.headings) for chunk in made_up.chunks(NOTE)
     ]
     assert again.chunk(ChunkRef(stored.id, 1)) == chunks[1]
-    with pytest.raises(DocumentError, match="no chunk 3"):
+    with pytest.raises(DocumentError, match="no chunk 4"):
         again.chunk(ChunkRef(stored.id, 3))
 
 

@@ -91,7 +91,7 @@ def test_a_database_of_an_older_version_is_brought_up_to_date(
 ) -> None:
     step = ("CREATE TABLE marks (document INTEGER)", "INSERT INTO marks SELECT key FROM documents")
     newer = replace(SCHEMA, steps=(*SCHEMA.steps, step))
-    monkeypatch.setattr("thoth.library.library.SCHEMA", newer)
+    monkeypatch.setattr("thoth.library.reading.SCHEMA", newer)
     assert Library(home).documents() == Library(home).documents() == [stored]
     with sqlite3.connect(home / "library.db") as database:
         assert sqlite.version(database) == len(newer.steps)
@@ -104,7 +104,7 @@ def test_a_migration_that_fails_changes_nothing(
 ) -> None:
     with monkeypatch.context() as broken:
         steps = (*SCHEMA.steps, ("DROP TABLE texts", "DROP TABLE nonsense"))
-        broken.setattr("thoth.library.library.SCHEMA", replace(SCHEMA, steps=steps))
+        broken.setattr("thoth.library.reading.SCHEMA", replace(SCHEMA, steps=steps))
         with pytest.raises(sqlite3.OperationalError):
             Library(home).documents()
     assert Library(home).document(stored.id) == NOTE

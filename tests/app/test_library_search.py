@@ -168,6 +168,7 @@ def test_a_library_of_an_older_thoth_is_indexed_anew(library: Library, home: Pat
             "DROP TABLE word_places",
             "DROP TABLE chunk_words",
             "DROP TABLE search_texts",
+            *(f"DROP TABLE {table}" for table in re.findall(r"CREATE TABLE (\w+)", later)),
             *(f"ALTER TABLE {table} DROP COLUMN {column}" for table, column in added),
             *schema.MIGRATIONS[0][-5:],
             "INSERT INTO chunk_words (chunk_words) VALUES ('rebuild')",

@@ -130,7 +130,7 @@ def test_prompts_are_those_of_the_app(tokenizer, context: str) -> None:
     from thoth.engine import prompt
     from thoth.ingest import Document
 
-    pair = SimpleNamespace(tokenizer=tokenizer, context_length=4096)
+    pair = SimpleNamespace(tokenizer=tokenizer, context_length=4096, reading=("", ""))
     text = ROWS[0].questions[0]
     message = [{"role": "user", "content": text}]
     document = Document("name", f"  {context}\n")

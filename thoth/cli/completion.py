@@ -60,25 +60,24 @@ def fish() -> None:
 
 @completion.command(cls=Command, hidden=True)
 def words(
+    context: typer.Context,
     typed: Annotated[
         list[str] | None, typer.Argument(metavar="WORD", help="The words so far, the last one unfinished.")
     ] = None,
 ) -> None:
     """Print what the last word may become, a line each; the scripts call it."""
-    for word in find(typed or [""]):
+    for word in find(context.find_root().command, typed or [""]):
         typer.echo(word)
 
 
-def find(typed: Sequence[str]) -> list[str]:
+def find(command: Any, typed: Sequence[str]) -> list[str]:
     """Return what the last word may become; nothing where files are named.
 
     Args:
+        command: `thoth` itself, with all its commands.
         typed: the words after `thoth`, the last one unfinished and perhaps empty.
     """
-    from thoth.cli import app
-
     *before, last = (word.strip("'\"") for word in typed)
-    command: Any = typer.main.get_command(app)
     path: list[str] = []
     previous = ""
     for word in before:

@@ -15,21 +15,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from mlx_hypernet.format.atomic import flush
-from thoth.library.records import ChunkRef
+from thoth.library.records import ChunkRef, Receipt
 from thoth.system import disk
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
     from mlx_hypernet.adapter import ChunkAdapters
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What the database remembers about a file: its size in bytes and its SHA-256."""
-
-    size: int
-    sha256: bytes
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from collections.abc import Collection
 
 from thoth.errors import DocumentError, UsageError
 from thoth.ingest.names import shown
-from thoth.library import queries
-from thoth.library.records import StoredDocument
 
 _MOST_LETTERS = 60
+# Documents of a collection, as a condition on their rows.
+MEMBERS = "key IN (SELECT document FROM members WHERE collection = ?)"
 _CHOSEN = "document IN (SELECT key FROM documents WHERE id IN (SELECT value FROM json_each(?)))"
 
 
@@ -27,16 +27,6 @@ def all(database: sqlite3.Connection) -> dict[str, list[str]]:
     for name, id in rows:
         found.setdefault(name, []).append(id)
     return found
-
-
-def documents(database: sqlite3.Connection, name: str) -> list[StoredDocument]:
-    """Return the documents of a collection, newest first.
-
-    Raises:
-        DocumentError: There is no such collection.
-    """
-    known = existing(database, name)
-    return queries.listed(database, "key IN (SELECT document FROM members WHERE collection = ?)", known)
 
 
 def existing(database: sqlite3.Connection, name: str) -> str:
@@ -86,5 +76,6 @@ def take(database: sqlite3.Connection, name: str, ids: Collection[str]) -> None:
 
 def copy(database: sqlite3.Connection, old: str, new: str) -> None:
     """Put a document into the collections that another one is in."""
-    for name in queries.existing(database, old).collections:
+    names = "SELECT collection FROM members WHERE document = (SELECT key FROM documents WHERE id = ?)"
+    for (name,) in database.execute(names, (old,)).fetchall():
         add(database, name, [new])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
 from thoth.errors import DocumentError
 from thoth.ingest.names import shown
-from thoth.library import queries
 from thoth.library.records import StoredDocument
 
 _PREFIX_LETTERS = 4
@@ -16,18 +14,24 @@ _MOST_NEAR = 3
 _EXACT = ("id = ?", "name = ?", "substr(id, 1, length(?1)) = ?1")
 
 
-def named(database: sqlite3.Connection, name: str, *, loosely: bool) -> StoredDocument:
-    """Return the document that a name stands for; see `LibraryReader.get`."""
+def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bool) -> StoredDocument:
+    """Return the document that a name stands for; see `LibraryReader.get`.
+
+    Args:
+        listed: lists documents that an SQL condition and its parameters choose.
+        name: an id, the first letters of one, a name or a part of that.
+        loosely: a part of a name is enough, where it is one document's.
+    """
     name = shown(name)
     for way in _EXACT if len(name) >= _PREFIX_LETTERS else _EXACT[:2]:
-        if found := queries.listed(database, way, name):
+        if found := listed(way, name):
             return _only(found, name)
-    listed = queries.listed(database, "NOT of_chat")
+    known = listed("NOT of_chat")
     part = name.casefold()
-    holding = [document for document in listed if part in document.name.casefold()]
+    holding = [document for document in known if part in document.name.casefold()]
     if loosely and len(holding) == 1:
         return holding[0]
-    near = list(dict.fromkeys(document.name for document in holding)) or _similar(part, listed)
+    near = list(dict.fromkeys(document.name for document in holding)) or _similar(part, known)
     more = f" and {len(near) - _MOST_NEAR} more" if len(near) > _MOST_NEAR else ""
     hint = f" (similar: {', '.join(near[:_MOST_NEAR])}{more})" if near else ""
     raise DocumentError(f"there is no document {name} in the library{hint}: see `thoth docs list`")

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import Block, Document
+from thoth.ingest.document import Block, Document
 from thoth.ingest.names import shown
 from thoth.ingest.stamps import Stamp
-from thoth.library.adapters import Receipt
-from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
+from thoth.library.records import ChunkRef, Receipt, StoredChunk, StoredDocument
 from thoth.library.search_text import search_text
 
 if TYPE_CHECKING:

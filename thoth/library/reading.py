@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,7 +85,7 @@ class LibraryReader:
             DocumentError: None or several documents are meant; the message names similar ones.
         """
         with self._database.reading() as database:
-            return naming.named(database, name, loosely=loosely)
+            return naming.named(partial(queries.listed, database), name, loosely=loosely)
 
     def collections(self) -> dict[str, list[str]]:
         """Return the ids of the documents in each collection, by its name, in alphabetical order."""
@@ -98,7 +99,7 @@ class LibraryReader:
             DocumentError: There is no such collection.
         """
         with self._database.reading() as database:
-            return collections.documents(database, name)
+            return queries.listed(database, collections.MEMBERS, collections.existing(database, name))
 
     def missing(self, id: str) -> list[int]:
         """Return the numbers of the chunks that are not absorbed yet."""

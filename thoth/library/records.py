@@ -20,6 +20,14 @@ class ChunkRef(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """What the database remembers about a file of adapters: its size in bytes and its SHA-256."""
+
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True)
 class StoredDocument:
     """A document in the library.
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from thoth.errors import DocumentError
 from thoth.library import adapters, queries
-from thoth.library.adapters import AdapterFiles, Receipt
-from thoth.library.records import ChunkRef, StoredDocument, document_ids
+from thoth.library.adapters import AdapterFiles
+from thoth.library.records import ChunkRef, Receipt, StoredDocument, document_ids
 from thoth.system.sqlite import Database, unfinished
 
 _ADAPTERS = """SELECT id, number, adapters.bytes, sha256

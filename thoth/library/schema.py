@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from thoth.library.search_text import search_text
+from thoth.library.search_text import TOKENIZER, search_text
 from thoth.system.sqlite import Schema
-
-# Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new step that
-# rebuilds the index.
-TOKENIZER = "porter unicode61 remove_diacritics 2"
 
 _APPLICATION = int.from_bytes(b"THTH")  # tells a library from other people's databases
 

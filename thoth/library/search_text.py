@@ -9,6 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
+# Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new
+# step of the schema that rebuilds the index.
+TOKENIZER = "porter unicode61 remove_diacritics 2"
+
 # Not seen, and in the middle of words: soft hyphens, joiners, marks of the byte order.
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import NamedTuple
 
-from thoth.library.schema import TOKENIZER
-from thoth.library.search_text import search_text
+from thoth.library.search_text import TOKENIZER, search_text
 
 # A question is no longer than this; of a book that someone pastes, the begin will do.
 _MOST_LETTERS = 20_000

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from thoth.chats.sessions import Sessions
     from thoth.library.library import Library
     from thoth.settings import Settings
+    from thoth.tui.desk_screen import DeskScreen
     from thoth.tui.downloads import Downloads
     from thoth.tui.engine_client import EngineClient
     from thoth.tui.engine_request import EngineLike
@@ -129,7 +130,7 @@ class ThothApp(App[None]):
             await asyncio.to_thread(self._main.desk.chat.agent.close)
         await asyncio.to_thread(self.downloads.close)
 
-    def on_main_screen_settings_loaded(self, event: MainScreen.SettingsLoaded) -> None:
+    def on_desk_screen_settings_loaded(self, event: DeskScreen.SettingsLoaded) -> None:
         """Apply theme and keys of the settings that were read again."""
         self._apply(event.settings)
 

@@ -7,6 +7,8 @@ from typing import Protocol
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+NO_QUESTION = "No question yet"
+
 
 class Say(Protocol):
     """Shows a notice."""

@@ -40,7 +40,7 @@ async def test_the_oldest_turns_become_weights(fake: Make, home: Path, monkeypat
         assert session is not None
         await chat.send("/new")
         assert "absorbed" not in chat.status
-        assert "context" not in chat.status
+        assert "of 24" not in chat.status
         assert [turn.question for turn in Sessions(home).turns(session.id)] == [*FACTS, asked.question]
         # Resumed, it is as it was; deleted, nothing of it stays.
         await chat.pilot.press("ctrl+s")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from thoth.tui import clipboard, figures, markdown, notices
-from thoth.tui.controllers.chat import NO_QUESTION
 from thoth.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class AnswerController:
         from thoth.tui.screens.compare import CompareScreen
 
         if self._chat.conversation.last is None:
-            self._say(NO_QUESTION, "warning")
+            self._say(notices.NO_QUESTION, "warning")
             return
         messages, documents, chosen = self._chat.replayed(), self._chat.asked_documents, self._chat.settings
         routing = replace(chosen.routing(), fallback="none")  # from the weights alone, to compare with the others

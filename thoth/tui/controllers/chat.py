@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 # At most this much of an answer is lost in a crash.
 _SAVE_EVERY_S = 1.0
 
-NO_QUESTION = "No question yet"
 
 # What is said while an answer is held back.
 _HELD = {"check": "answering, checked before it is shown", "look": "nothing supports the answer, reading a passage"}
@@ -224,14 +223,14 @@ class ChatController:
     def again(self) -> None:
         """Answer the last question again."""
         if (last := self.conversation.last) is None:
-            self._say(NO_QUESTION, "warning")
+            self._say(notices.NO_QUESTION, "warning")
         else:
             self.send(last.question, instead=True)
 
     def edit(self) -> None:
         """Put the last question into the prompt; sending replaces it."""
         if (last := self.conversation.last) is None:
-            self._say(NO_QUESTION, "warning")
+            self._say(notices.NO_QUESTION, "warning")
             return
         self.editing = True
         self._prompt.border_title = "Editing the last question; Esc cancels"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from thoth.retrieval.routing import Routing
@@ -39,7 +39,7 @@ from thoth.tui.widgets.transcript import Transcript
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
     from thoth.tui.desk_message import DeskMessage
-    from thoth.tui.screens.main import MainScreen, Parts
+    from thoth.tui.desk_screen import DeskScreen, Parts
     from thoth.tui.widgets.absorb_queue import JobState
 
 _MODEL_STATES = {"loading": "loading the model", "ready": "", "failed": "no model"}
@@ -51,9 +51,10 @@ class Desk:
     Args:
         parts: what the controllers work with.
         screen: has the widgets; dialogs and notices are shown on it.
+        toggle_library: shows or hides the library.
     """
 
-    def __init__(self, parts: Parts, screen: MainScreen) -> None:
+    def __init__(self, parts: Parts, screen: DeskScreen, toggle_library: Callable[[], None]) -> None:
         client = parts.client
         self._screen, self._model = screen, parts.model
         self._say = notices.on(screen)
@@ -71,7 +72,7 @@ class Desk:
             self.answer,
             self.serving,
             screen,
-            screen.action_toggle_library,
+            toggle_library,
             screen.settings_loaded,
             self._show_scope,
         )

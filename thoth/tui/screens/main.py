@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -15,52 +13,22 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.containers import Horizontal, Vertical
 from textual.events import Key
-from textual.message import Message
-from textual.reactive import reactive
-from textual.screen import Screen
 from textual.widgets import Input, OptionList, TextArea
 
 from thoth.tui import notices
 from thoth.tui.desk_message import DeskMessage
+from thoth.tui.desk_screen import DeskScreen, Parts
 from thoth.tui.widgets.key_line import KeyLine
 from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.status import StatusLine
 from thoth.tui.widgets.transcript import Transcript
 
 if TYPE_CHECKING:
-    from thoth.chats.sessions import Sessions
-    from thoth.library.records import StoredDocument
-    from thoth.settings import Settings
     from thoth.tui.commands import Command
     from thoth.tui.completing import Hint, Names
     from thoth.tui.controllers.desk import Desk
-    from thoth.tui.downloads import Downloads
-    from thoth.tui.engine_client import EngineClient
-    from thoth.tui.widgets.absorb_queue import JobState
 
 _QUIT_SECONDS = 3.0
-
-
-class Parts(Protocol):
-    """What the controllers work with, made when it is first asked for.
-
-    Attributes:
-        model: the one on the command line; None leaves it to the settings.
-    """
-
-    model: str | None
-
-    @property
-    def client(self) -> EngineClient:
-        """The way to the engine."""
-
-    @property
-    def sessions(self) -> Sessions:
-        """Stores chats."""
-
-    @property
-    def downloads(self) -> Downloads:
-        """Of models."""
 
 
 def _commands() -> type[Provider]:
@@ -73,16 +41,11 @@ def _key(key: str, action: str, label: str, id: str, tooltip: str, *, show: bool
     return Binding(key, action, label, id=id, tooltip=tooltip, show=show, priority=True)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(DeskScreen):
     """The chat and everything beside it. Until the first paint it has widgets only; then its desk is made.
 
     Args:
         parts: what the controllers work with.
-
-    Attributes:
-        documents: of the library, newest first.
-        bundle: id of the bundle in use.
-        jobs: documents that are being absorbed, wait, or failed.
     """
 
     COMMANDS: ClassVar = {_commands}
@@ -111,16 +74,6 @@ class MainScreen(Screen[None]):
         ),
         Binding("e", "run('edit')", "Edit", id="main.edit", tooltip="Edit the last question"),
     ]
-
-    documents: reactive[Sequence[StoredDocument]] = reactive[Sequence["StoredDocument"]]((), always_update=True)
-    bundle: reactive[str | None] = reactive[str | None](None)
-    jobs: reactive[dict[int, JobState]] = reactive[dict[int, "JobState"]]({})
-
-    @dataclass
-    class SettingsLoaded(Message):
-        """The settings were read again."""
-
-        settings: Settings
 
     def __init__(self, parts: Parts) -> None:
         super().__init__()
@@ -171,7 +124,7 @@ class MainScreen(Screen[None]):
         """The controllers."""
         from thoth.tui.controllers.desk import Desk
 
-        return Desk(self._parts, self)
+        return Desk(self._parts, self, self.action_toggle_library)
 
     @on(DeskMessage)
     def _take(self, message: DeskMessage) -> None:
@@ -245,10 +198,6 @@ class MainScreen(Screen[None]):
     def _page(self, event: Prompt.Paged) -> None:
         transcript = self.query_one(Transcript)
         (transcript.scroll_page_up if event.pages < 0 else transcript.scroll_page_down)(animate=False)
-
-    def settings_loaded(self, loaded: Settings) -> None:
-        """Tell the app of the settings."""
-        self.post_message(self.SettingsLoaded(loaded))
 
     # Commands
 

@@ -66,7 +66,7 @@ class DocumentList(RowList["Heading | StoredDocument"]):
 
     def text(self, row: Heading | StoredDocument, line: int) -> tuple[str, str]:
         """Return the name, then the facts; those are a warning where it cannot be used yet, or no more."""
-        if not is_document(row):
+        if isinstance(row, Heading):
             sign = "\u25b8" if row.folded else "\u25be"
             return (f"{sign} {row.name or 'in no collection'}", "text") if line == 0 else (_count(row), "muted")
         if line == 0:
