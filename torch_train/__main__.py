@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="print parameters, memory, tokens, and the time of a few real steps"
     )
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     try:
         settings = read_settings(options.config, options.overrides)
         check_files(settings, data=not options.dry_run)

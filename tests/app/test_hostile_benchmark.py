@@ -57,6 +57,7 @@ def test_what_a_refusal_must_say(output: str, faults: list[str]) -> None:
     assert hostile_documents._faults(ended, "bad.pdf is damaged", "bad.pdf") == faults
 
 
+@pytest.mark.slow
 def test_documents_are_made(tmp_path: Path) -> None:
     made = [path.name for path in hostile_documents._ours(tmp_path)]
     assert len(made) > 35

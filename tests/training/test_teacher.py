@@ -246,7 +246,7 @@ def test_a_damaged_shard_is_named(base: Path, tokenizer, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("target", ["refusal", "closed-book"])
 def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -> None:
-    rows = [ContextRow(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(200)]
+    rows = [ContextRow(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(100)]
     settings = TeacherSettings(irrelevant_prob=0.25, irrelevant_target=target)
     foreign = 0
     for row in rows:
@@ -260,7 +260,7 @@ def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -
             assert question.prompt == question_ids(tokenizer, question.text, context)
         foreign += len(asked) - 2
         assert asked == questions(row, rows, tokenizer, settings)
-    assert foreign / 400 == pytest.approx(0.25, abs=0.06)
+    assert foreign / 200 == pytest.approx(0.25, abs=0.08)
     assert all(len(questions(row, rows, tokenizer, TeacherSettings())) == 2 for row in rows)
 
 
