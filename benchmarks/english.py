@@ -158,7 +158,7 @@ def table(results: Sequence[dict[str, Any]]) -> harness.Table:
 def main() -> None:
     parser = harness.argument_parser(__doc__)
     parser.add_argument("--questions", type=int, default=1000, help="in every row")
-    parser.add_argument("--pair", type=Path, help="folder with base/ and hypernet/; else smol as it is installed")
+    parser.add_argument("--pair", type=Path, help="folder with base/ and hypernet/; without it, the installed smol")
     parser.add_argument("--rows", nargs="+", default=[""], metavar="WORDS", help="only rows named so")
     parser.add_argument("--data", type=Path, default=english_sets.DATA, help="folder with the data sets (%(default)s)")
     parser.add_argument("--home", type=Path, help="keep the library here, for the next time")

@@ -22,7 +22,7 @@ def svg(screen: str, columns: int, ground: str, ink: str) -> str:
         ground: colour where the screen names none, "#1e1e1e" for example.
         ink: colour of text where the screen names none.
     """
-    # One decoder for all lines: a style goes on to the next line until another one comes.
+    # One decoder for all lines: a style holds across line ends until the next style.
     rows = [_runs(line, columns) for line in AnsiDecoder().decode(screen.rstrip("\n"))]
     width, height = columns * _WIDTH + 2 * _MARGIN, len(rows) * _HEIGHT + 2 * _MARGIN
     texts = []

@@ -64,7 +64,7 @@ def _shown(binding: Binding) -> str:
 
 
 def _spelt(key: str) -> str:
-    """Return a key as it is written on keyboards; a letter alone stays as it is typed."""
+    """Return the name of a key as on a keyboard; a single letter is not changed."""
     words = [_NAMES.get(word, word) for word in key.split("+")]
     return (
         words[0] if len(words) == 1 and len(words[0]) == 1 else "+".join(word[0].upper() + word[1:] for word in words)

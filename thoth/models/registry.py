@@ -235,10 +235,8 @@ def recall(pair: Pair) -> float | None:
 
     A bundle's own `config.json` goes before what is known of pairs by name.
     """
-    stated = config(pair.bundle).get("recall")
-    if isinstance(stated, int | float):
-        return float(stated)
-    return KNOWN[pair.name].recall if pair.name in KNOWN else None
+    known = KNOWN.get(pair.name)
+    return _stated(pair, "recall", known.recall if known else None)
 
 
 def reading(pair: Pair) -> tuple[str, str]:
@@ -251,10 +249,14 @@ def readable_loss(pair: Pair) -> float | None:
 
     A bundle's own `config.json` goes before what is known of pairs by name.
     """
-    stated = config(pair.bundle).get("readable_loss")
-    if isinstance(stated, int | float):
-        return float(stated)
-    return KNOWN[pair.name].readable_loss if pair.name in KNOWN else None
+    known = KNOWN.get(pair.name)
+    return _stated(pair, "readable_loss", known.readable_loss if known else None)
+
+
+def _stated(pair: Pair, name: str, known: float | None) -> float | None:
+    """Return a number of a bundle's own `config.json`, else what is known."""
+    stated = config(pair.bundle).get(name)
+    return float(stated) if isinstance(stated, int | float) else known
 
 
 def config(folder: Path) -> dict[str, Any]:

@@ -74,14 +74,14 @@ def test_a_fast_worker_loses_no_error(engine: Engine, monkeypatch: pytest.Monkey
         return turn
 
     def fail(*_: object) -> None:
-        raise KeyError("nobody foresaw this")
+        raise KeyError("not foreseen")
 
     absorbed(engine.absorb(NOTE))
     monkeypatch.setattr(engine, "_on_thread", slowly_queue)
     assert absorbed(engine.absorb(OTHER)).complete
     answer(engine.ask(QUESTION, max_tokens=2))
     monkeypatch.setattr("thoth.engine.absorbing._absorb", fail)
-    with pytest.raises(KeyError, match="nobody foresaw"):
+    with pytest.raises(KeyError, match="not foreseen"):
         list(engine.absorb(LONG))
 
 
@@ -148,7 +148,7 @@ def test_each_request_has_one_end(engine: Engine) -> None:
 
 def test_a_listener_hears_of_bugs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
-        raise KeyError("nobody foresaw this")
+        raise KeyError("not foreseen")
 
     listening = Listening()
     with monkeypatch.context() as broken:
