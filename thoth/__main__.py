@@ -1,5 +1,6 @@
 """The `thoth` command, and `python -m thoth`: the terminal app where nothing is said, else the command line."""
 
+import gc
 import sys
 
 
@@ -8,6 +9,8 @@ def main() -> None:
     # Where torch is installed transformers would import it, which takes longer than all the rest together.
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        # Nothing made until the first paint is garbage, and looking for some takes a tenth of that time.
+        gc.disable()  # the main screen enables it again
         from thoth.tui.app import run  # not by way of the command line, whose imports are 0.1 s of the start
 
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
@@ -83,6 +84,13 @@ class MainScreen(DeskScreen):
 
     def compose(self) -> ComposeResult:
         """Yield a place for the library, the chat beside it, and the keys below both."""
+        size = self.app.size
+        for breakpoints, extent in (
+            (self.HORIZONTAL_BREAKPOINTS, size.width),
+            (self.VERTICAL_BREAKPOINTS, size.height),
+        ):
+            # Now, for after the first resize it would be another layout; no widget has a style yet.
+            self.add_class(max(each for each in breakpoints if each[0] <= extent)[1], update=False)
         with Horizontal():
             yield Vertical(id="library")
             with Vertical(id="chat"):
@@ -93,17 +101,13 @@ class MainScreen(DeskScreen):
 
     def on_mount(self) -> None:
         """Begin after the first paint."""
-        size = self.app.size
-        for breakpoints, extent in (
-            (self.HORIZONTAL_BREAKPOINTS, size.width),
-            (self.VERTICAL_BREAKPOINTS, size.height),
-        ):
-            # Now, for after the first resize it would be another layout.
-            self.add_class(max(each for each in breakpoints if each[0] <= extent)[1])
         self.query_one(Transcript).show(())
         self.call_after_refresh(lambda: self.run_worker(self._begin()))
 
     async def _begin(self) -> None:
+        if not gc.isenabled():  # since the start of the program
+            gc.freeze()  # what Textual made at its import stays
+            gc.enable()
         for module in ("controllers.desk", "completing", "widgets.hints", "widgets.absorb_queue"):
             await asyncio.to_thread(import_module, f"thoth.tui.{module}")
         self.call_later(self._furnish)  # a handler of this screen, to whose attributes the widgets are bound
