@@ -273,8 +273,10 @@ def _mlx_lm(base: Path, adapter: Path) -> Iterator[str]:
     port = 18573
     command = [sys.executable, "-m", "mlx_lm.server", "--model", str(base), "--port", str(port)]
     command += ["--adapter-path", str(adapter), "--decode-concurrency", "8", "--prompt-concurrency", "8"]
+    # The same BLAS as ours, which it does not load by itself.
+    blas = {"LD_PRELOAD": "libopenblas.so.0"} if sys.platform.startswith("linux") else {}
     with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stderr=log, stdout=log)
+        process = subprocess.Popen(command, stderr=log, stdout=log, env=os.environ | blas)
         url = f"http://127.0.0.1:{port}"
         try:
             for _ in itertools.repeat(None, 600):
