@@ -36,6 +36,7 @@ class Hub:
         repositories: by their ids.
         cut: name of a file -> after so many bytes of it the connection breaks, and the hub is down.
         damaged: names of files of which one byte arrives wrong.
+        misnamed: name of a file -> what it is called in place of its digest.
         down: no request is answered any more.
         served: (name, first byte, bytes) of each file that was asked for, in order.
     """
@@ -43,6 +44,7 @@ class Hub:
     repositories: dict[str, Path]
     cut: dict[str, int] = field(default_factory=dict)
     damaged: set[str] = field(default_factory=set)
+    misnamed: dict[str, str] = field(default_factory=dict)
     down: bool = False
     served: list[tuple[str, int, int]] = field(default_factory=list)
     address: str = ""
@@ -113,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         first = int(asked[1]) if asked else 0
         self.send_response(206 if asked else 200)
-        self.send_header("ETag", f'"{etag(path)}"')
+        self.send_header("ETag", f'"{self.hub.misnamed.get(name, etag(path))}"')
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Length", str(len(content) - first))

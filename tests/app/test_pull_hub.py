@@ -108,6 +108,13 @@ def test_a_damaged_small_file_is_seen_too(served: Hub, home: Path) -> None:
         pull.pull(plan.make(NAME))
 
 
+def test_a_digest_that_is_a_path_leads_nowhere(served: Hub, home: Path, tmp_path: Path) -> None:
+    served.misnamed[WEIGHTS] = "../../../planted"
+    with pytest.raises(ModelError, match=rf"the hub does not say which version of {WEIGHTS}"):
+        pull.pull(plan.make(NAME))
+    assert not list(tmp_path.rglob("planted*"))
+
+
 def test_the_network_goes_away_half_way(served: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the two repositories; the first one stays, and the second is fetched when there is a network again."""
     wanted = plan.make(NAME)

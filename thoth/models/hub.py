@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from thoth.errors import ModelError, ResourceError, ThothError
 
 _REPORT_SECONDS = 0.2
 _SHA256_DIGITS = 64
+_DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOGIN = installing.hub("auth", "login")
 
 
@@ -126,7 +128,8 @@ def _fetch(repository: str, commit: str, name: str, blobs: Path, files: list[Pat
 
     url = hf_hub_url(repository, name, revision=commit)
     facts = get_hf_file_metadata(url)
-    if facts.etag is None or facts.size is None:
+    # It becomes a file's name, so it must be a digest and nothing else.
+    if facts.etag is None or facts.size is None or not _DIGEST.fullmatch(facts.etag):
         raise ModelError(f"the hub does not say which version of {name} of {repository} it has: try again later")
     blob, partial = blobs / facts.etag, blobs / f"{facts.etag}.partial"
     files.append(blob)
