@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,18 @@ def test_documents_are_in_collections(library: Library) -> None:
     for name in ("", "two\nlines", "x" * 61):
         with pytest.raises(UsageError, match="needs a name"):
             library.tag(name, [harbour.id])
+
+
+def test_names_are_found_as_they_are_typed(library: Library) -> None:
+    """A Mac's disk may have "é" as two characters, where a keyboard types one; and not only ASCII has two cases."""
+    decomposed = unicodedata.normalize("NFD", "Résumé de Zoë.txt")
+    stored = made_up.begin(library, replace(MILL, name=decomposed))
+    assert library.get("résumé de zoë.txt") == library.get("Résumé de Zoë.txt") == stored
+    assert library.get("sumé", loosely=True) == stored
+
+    assert library.tag("Übungen", [stored.id]) == "Übungen"
+    assert library.tag(unicodedata.normalize("NFD", "übungen"), [stored.id]) == "Übungen"
+    assert [one.id for one in library.collection("ÜBUNGEN")] == [stored.id]
 
 
 def test_a_new_version_takes_the_place_in_collections(library: Library) -> None:

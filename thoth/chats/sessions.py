@@ -17,6 +17,7 @@ from typing import Any, Literal
 from thoth.errors import DocumentError
 from thoth.events import Chosen, Passage, Stats, Step
 from thoth.ingest.names import shown
+from thoth.system.spelling import fold
 from thoth.system.sqlite import Database, Schema
 
 State = Literal["answering", "done", "stopped", "failed"]
@@ -64,7 +65,7 @@ _THIRD = ("ALTER TABLE session ADD COLUMN system TEXT", "ALTER TABLE turn ADD CO
 
 
 def _prepare(database: sqlite3.Connection) -> None:
-    database.create_function("folded", 1, str.casefold, deterministic=True)
+    database.create_function("folded", 1, fold, deterministic=True)
 
 
 _SCHEMA = Schema(
@@ -188,7 +189,7 @@ class Sessions:
 
     def find(self, query: str = "") -> list[Session]:
         """Return the sessions with all these words in title, questions or answers, the latest first."""
-        words = [word for word in query.casefold().split() if word]
+        words = fold(query).split()
         wanted = " AND ".join(["instr(folded(text), ?)"] * len(words)) or "1"
         rows = self._read(
             f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE ("

@@ -11,6 +11,7 @@ from collections.abc import Collection
 
 from thoth.errors import DocumentError, UsageError
 from thoth.ingest.names import shown
+from thoth.system.spelling import fold
 
 _MOST_LETTERS = 60
 # Documents of a collection, as a condition on their rows.
@@ -35,12 +36,12 @@ def existing(database: sqlite3.Connection, name: str) -> str:
     Raises:
         DocumentError: There is no such collection.
     """
-    row = database.execute("SELECT collection FROM members WHERE collection = ? LIMIT 1", (name.strip(),)).fetchone()
-    if row is None:
+    stored = _stored(database, name.strip())
+    if stored is None:
         known = ", ".join(all(database))
         remedy = f"there are: {known}" if known else f"`thoth docs tag {shown(name)} DOCUMENT` makes one"
         raise DocumentError(f"there is no collection {shown(name)}; {remedy}")
-    return str(row[0])
+    return stored
 
 
 def add(database: sqlite3.Connection, name: str, ids: Collection[str]) -> str:
@@ -52,8 +53,7 @@ def add(database: sqlite3.Connection, name: str, ids: Collection[str]) -> str:
     name = name.strip()
     if not name or len(name) > _MOST_LETTERS or shown(name) != name:
         raise UsageError(f"a collection needs a name of one line, {_MOST_LETTERS} letters at most")
-    row = database.execute("SELECT collection FROM members WHERE collection = ? LIMIT 1", (name,)).fetchone()
-    name = row[0] if row else name
+    name = _stored(database, name) or name
     database.execute(
         "INSERT OR IGNORE INTO members SELECT ?, key FROM documents WHERE id IN (SELECT value FROM json_each(?))",
         (name, json.dumps([*ids])),
@@ -79,3 +79,9 @@ def copy(database: sqlite3.Connection, old: str, new: str) -> None:
     names = "SELECT collection FROM members WHERE document = (SELECT key FROM documents WHERE id = ?)"
     for (name,) in database.execute(names, (old,)).fetchall():
         add(database, name, [new])
+
+
+def _stored(database: sqlite3.Connection, name: str) -> str | None:
+    wanted = fold(name)  # SQLite's NOCASE knows only the letters of ASCII
+    names = database.execute("SELECT DISTINCT collection FROM members ORDER BY collection <> ?", (name,))
+    return next((str(known) for (known,) in names if fold(known) == wanted), None)

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from thoth.errors import DocumentError
 from thoth.ingest.names import shown
 from thoth.library.records import StoredDocument
+from thoth.system.spelling import fold
 
 _PREFIX_LETTERS = 4
 _MOST_NEAR = 3
@@ -27,8 +28,10 @@ def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bo
         if found := listed(way, name):
             return _only(found, name)
     known = listed("NOT of_chat")
-    part = name.casefold()
-    holding = [document for document in known if part in document.name.casefold()]
+    part = fold(name)
+    if found := [document for document in known if fold(document.name) == part]:
+        return _only(found, name)
+    holding = [document for document in known if part in fold(document.name)]
     if loosely and len(holding) == 1:
         return holding[0]
     near = list(dict.fromkeys(document.name for document in holding)) or _similar(part, known)
@@ -46,6 +49,6 @@ def _only(documents: Sequence[StoredDocument], name: str) -> StoredDocument:
 
 def _similar(name: str, documents: Sequence[StoredDocument]) -> list[str]:
     """Return the names that are spelt almost so, with or without their endings."""
-    spelt = {document.name.casefold(): document.name for document in documents}
+    spelt = {fold(document.name): document.name for document in documents}
     spelt |= {folded.rpartition(".")[0]: real for folded, real in spelt.items() if "." in folded}
     return list(dict.fromkeys(spelt[near] for near in get_close_matches(name, spelt, n=_MOST_NEAR)))

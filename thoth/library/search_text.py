@@ -9,32 +9,17 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from thoth.system.spelling import fold
+
 # Words are found without their accents and endings: "Müllers" finds "Muller". Another tokenizer needs a new
 # step of the schema that rebuilds the index.
 TOKENIZER = "porter unicode61 remove_diacritics 2"
-
-# Not seen, and in the middle of words: soft hyphens, joiners, marks of the byte order.
-_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 
 _WIDE = r"\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
 _SOUTH_EAST = r"\u0e00-\u0edf\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Myanmar, Khmer
 _FIRST_WIDE = "\u3000"
 _RUN = re.compile(f"[{_WIDE}]+|[{_SOUTH_EAST}]+")
 _WRAPPED = re.compile(f"(?<=[{_WIDE}])[ \t]*\n[ \t]*(?=[{_WIDE}])")
-
-
-def fold(text: str) -> str:
-    """Return a text with one spelling for what reads alike.
-
-    Letters in one character or two, ligatures, all kinds of spaces, sharp s, full-width letters; without case and
-    without soft hyphens.
-    """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).translate(_INVISIBLE).casefold())
-
-
-def visible(text: str) -> str:
-    """Return a text without invisible letters, each letter in one character; case stays."""
-    return unicodedata.normalize("NFC", text).translate(_INVISIBLE)
 
 
 def search_text(text: str) -> str:

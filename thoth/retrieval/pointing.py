@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from thoth.library.search_text import fold
 from thoth.retrieval.terms import terms
+from thoth.system.spelling import fold
 
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
-from thoth.library.search_text import fold, visible
+from thoth.system.spelling import fold, visible
 
 # A number with its separators, one letter of a script without spaces, or a word.
 _WIDE = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"

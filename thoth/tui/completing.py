@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from thoth.system.spelling import fold
 from thoth.system.terminal import shown
 from thoth.tui import commands, mentions
 
@@ -73,27 +74,27 @@ def hint(text: str, names: Names) -> Hint:
 
 def _mention(before: str, typed: str, names: Names) -> Hint:
     """Return documents whose names begin with what was typed, then those that have it in them, then files."""
-    part = typed.casefold()
-    matching = [name for name in dict.fromkeys(names.documents) if part in name.casefold()]
-    matching.sort(key=lambda name: not name.casefold().startswith(part))
+    part = fold(typed)
+    matching = [name for name in dict.fromkeys(names.documents) if part in fold(name)]
+    matching.sort(key=lambda name: not fold(name).startswith(part))
     files = [name for name in _files(typed) if name not in matching]
     if not matching and not files:
         return Hint((), before + f"@{typed}")
     rows = [(f"@{shown(name)}", "document") for name in matching]
     rows += [(f"@{shown(name)}", "folder" if name.endswith("/") else "file") for name in files]
     every = [*matching, *files]
-    if len(every) == 1 or (matching and part == matching[0].casefold()):
+    if len(every) == 1 or (matching and part == fold(matching[0])):
         only = every[0]
         end = "" if only.endswith("/") else " "
         return Hint(_cut(rows), f"{before}{mentions.written(only)}{end}")
     same = commands.common(every)
-    longer = same if len(same) > len(typed) and same.casefold().startswith(part) else typed
+    longer = same if len(same) > len(typed) and fold(same).startswith(part) else typed
     opened = '@"' if " " in longer else "@"
     return Hint(_cut(rows), f"{before}{opened}{longer}")
 
 
 def _listed(before: str, typed: str, choices: Sequence[tuple[str, str]], kind: str) -> Hint:
-    fitting = [name for name, _ in choices if name.casefold().startswith(typed.strip().casefold())]
+    fitting = [name for name, _ in choices if fold(name).startswith(fold(typed.strip()))]
     if not fitting:
         return Hint((), before + typed)
     longer = fitting[0] if len(fitting) == 1 else commands.common(fitting) or typed
@@ -107,7 +108,7 @@ def _files(typed: str) -> list[str]:
         with os.scandir(Path(folder).expanduser() if folder else os.curdir) as entries:
             found = []
             for entry in entries:
-                if entry.name.startswith(name) and (name.startswith(".") or not entry.name.startswith(".")):
+                if fold(entry.name).startswith(fold(name)) and (name.startswith(".") or not entry.name.startswith(".")):
                     found.append(os.path.join(folder, entry.name) + ("/" if entry.is_dir() else ""))
                     if len(found) == _MOST_NAMES:
                         break

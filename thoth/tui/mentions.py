@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thoth.system.spelling import fold
+
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
 
@@ -40,13 +42,13 @@ def find(question: str, documents: Iterable[StoredDocument]) -> Mentions:
     """
     by_name: dict[str, StoredDocument] = {}
     for document in documents:
-        by_name.setdefault(document.name.casefold(), document)
+        by_name.setdefault(fold(document.name), document)
     found: dict[str, StoredDocument] = {}
     files: dict[str, None] = {}
 
     def replaced(match: re.Match[str]) -> str:
         for name in dict.fromkeys((match[1] or match[2], (match[1] or match[2]).rstrip(_AFTER))):
-            if (document := by_name.get(name.casefold())) is not None:
+            if (document := by_name.get(fold(name))) is not None:
                 found[document.id] = document
             elif _is_file(name):
                 files[str(Path(name).expanduser())] = None

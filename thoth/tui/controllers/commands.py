@@ -15,6 +15,7 @@ from thoth.agent.tools import BUILT_IN
 from thoth.errors import ThothError, UsageError
 from thoth.retrieval.routing import Route
 from thoth.system import paths
+from thoth.system.spelling import fold
 from thoth.tui import commands, figures, notices
 from thoth.tui.commands import Command
 
@@ -148,12 +149,12 @@ class CommandController:
 
     def _enter(self, name: str) -> None:
         """Ask a collection from now on; "off": the active documents again; nothing: say which there are."""
-        known = {one.casefold(): one for document in self._chat.documents for one in document.collections}
+        known = {fold(one): one for document in self._chat.documents for one in document.collections}
         listed = ", ".join(sorted(known.values(), key=str.casefold))
         if name == "off":
             self._chat.collection = ""
-        elif name.casefold() in known:
-            self._chat.collection = known[name.casefold()]
+        elif fold(name) in known:
+            self._chat.collection = known[fold(name)]
         elif not listed:
             self._say("No collections yet; t in the library puts a document into one", "warning")
             return

@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from thoth.errors import ThothError
 from thoth.system import paths
+from thoth.system.spelling import fold
 from thoth.system.terminal import shown
 from thoth.tui import figures, notices
 
@@ -169,11 +170,11 @@ class LibraryController:
     def _retag(self, document: StoredDocument, names: Sequence[str]) -> None:
         """Put a document into these collections and no others; on a thread."""
         library = self._client.library
-        wanted = {name.strip().casefold(): name for name in names if name.strip()}
+        wanted = {fold(name.strip()): name for name in names if name.strip()}
         for name in wanted.values():
             library.tag(name, [document.id])
         for name in document.collections:
-            if name.casefold() not in wanted:
+            if fold(name) not in wanted:
                 library.untag(name, [document.id])
 
     def update(self, ids: Sequence[str], *, fetch: bool) -> None:

@@ -16,6 +16,7 @@ from textual.widgets import Button, Input, Static
 
 from thoth import ingest
 from thoth.errors import DocumentError
+from thoth.system.spelling import fold
 from thoth.tui import figures
 from thoth.tui.folder_entries import Entry, entries
 from thoth.tui.screens.dialog import Dialog
@@ -190,4 +191,4 @@ def _with_slash(folder: Path) -> str:
 
 def _fits(name: str, rest: str) -> bool:
     """Tell whether to show a name: it contains the typed text, and hidden names need a leading dot."""
-    return rest.casefold() in name.casefold() and (rest.startswith(".") or not name.startswith("."))
+    return fold(rest) in fold(name) and (rest.startswith(".") or not name.startswith("."))
