@@ -158,8 +158,10 @@ class Model:
         assert form is not None
         return Grammars(self.tokenizer, form)
 
-    def generate(self, prompt: list[int], max_tokens: int, masks: Sequence[Any] = ()) -> list[int]:
-        """The greedy tokens after a prompt, without the one that ends them; masks see the logits first."""
+    def generate(
+        self, prompt: list[int], max_tokens: int, masks: Sequence[Any] = (), last: int | None = None
+    ) -> list[int]:
+        """The greedy tokens after a prompt, up to `last`, without the one that ends them; masks see logits first."""
         import mlx.core as mx
         from mlx_lm.generate import generate_step
 
@@ -168,6 +170,8 @@ class Model:
             if token in self.tokenizer.eos_token_ids:
                 break
             tokens.append(int(token))
+            if token == last:
+                break
         return tokens
 
 

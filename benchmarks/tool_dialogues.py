@@ -44,19 +44,28 @@ class ToolRow:
 
     def score(self, model: Model, questions: int) -> tuple[int, int]:
         """(questions asked, right ones)."""
-        from mlx_hypernet import adapter, live
-
         dialogues, right = Dialogues(f"{SEED}-{self.name}", "test"), 0
         for _ in range(questions):
             tools, turns, note = self.draw(dialogues)
-            if note is not None:
-                live.attach(model.base, adapter.compose([model.absorb(note.text)]))
-            schemas = [named(tool).schema for tool in tools]
-            prompt = model.tokenizer.apply_chat_template(messages(turns), tools=schemas, add_generation_prompt=True)
-            masks = [model.grammars.mask(schemas, MOST_TOKENS, "auto")] if self.grammar else []
-            right += self.right(model, model.generate(prompt, MOST_TOKENS, masks), turns[-1])
-            live.detach(model.base)
+            right += self.right(model, self._said(model, tools, turns, note), turns[-1])
         return questions, right
+
+    def _said(self, model: Model, tools: Sequence[str], turns: list[Turn], note: Note | None) -> list[int]:
+        """What the model says; as in the app, a call is begun with the note in the weights and written without it."""
+        from mlx_hypernet import adapter, live
+
+        schemas = [named(tool).schema for tool in tools]
+        prompt = model.tokenizer.apply_chat_template(messages(turns), tools=schemas, add_generation_prompt=True)
+        grammar = model.grammars.mask(schemas, MOST_TOKENS, "auto") if self.grammar else None
+        masks = [] if grammar is None else [grammar]
+        if note is None:
+            return model.generate(prompt, MOST_TOKENS, masks)
+        live.attach(model.base, adapter.compose([model.absorb(note.text)]))
+        said = model.generate(prompt, MOST_TOKENS, masks, last=CALLS)
+        live.detach(model.base)
+        if said[-1:] == [CALLS]:
+            said += model.generate([*prompt, *said], MOST_TOKENS - len(said), masks)
+        return said
 
 
 def messages(turns: Sequence[Turn]) -> list[dict[str, Any]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,16 @@ from benchmarks.tool_calls import asked, parses, random_prompts
 from thoth import nano
 from thoth.actions import requests
 from thoth.agent.tools import BUILT_IN
+from thoth.engine.decoding import Decoder
 from thoth.engine.engine import Engine
+from thoth.engine.grammar import Choosing
 from thoth.errors import ModelError
-from thoth.events import Token
+from thoth.events import Answer, Token
+from thoth.ingest import Document
 from thoth.library.library import Library
+from thoth.library.records import StoredDocument
 from thoth.models.registry import Pair
+from thoth.retrieval.routing import Routing
 
 # Two texts, a choice, numbers, nothing: what arguments are made of, in a prompt of bytes that is not too long.
 TOOLS = [tool for tool in BUILT_IN if tool.name in ("remember", "read_pages", "list_documents")]
@@ -53,6 +59,34 @@ def test_text_may_come_before_a_call_and_is_the_only_text(engine: Engine) -> Non
     request = engine.ask([{"role": "user", "content": "hello"}], max_tokens=20, tools=SCHEMAS)
     answer = requests.answer(request, events.append)
     assert "".join(event.text for event in events if isinstance(event, Token)).strip() == answer.text
+
+
+def test_a_call_is_written_without_the_documents(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Documents decide whether there is a call; what is in it comes from the conversation."""
+    document = requests.document(engine.absorb(Document("note.txt", "The founder of Velmar is Ana Dor.")))
+    add, ran = Decoder.add, list[bool]()
+
+    def recorded(decoder: Decoder, *arguments: Any) -> int:
+        ran.append(arguments[3] is not None)
+        return add(decoder, *arguments)
+
+    monkeypatch.setattr(Decoder, "add", recorded)
+
+    def asked(documents: Sequence[StoredDocument], calls: Choosing) -> tuple[Answer, list[bool]]:
+        """The answer, and for each part of it whether it was written with the documents."""
+        ran.clear()
+        said = [{"role": "user", "content": "Who is the founder of Velmar?"}]
+        request = engine.ask(said, documents, routing=Routing("all"), max_tokens=24, tools=SCHEMAS, calls=calls)
+        return requests.answer(request), [*ran]
+
+    assert asked([document], "none")[1] == [True]
+    alone, parts = asked([], "required")
+    assert parts == [False]
+    call, parts = asked([document], "required")
+    assert parts == [True, False]
+    assert (call.calls, call.fault, call.text) == (alone.calls, alone.fault, alone.text)
+    assert call.stats.generated_tokens == alone.stats.generated_tokens > 1
+    assert call.stats.rank > 0 == alone.stats.rank
 
 
 def test_a_base_without_tools_says_so(tiny_pair: Path, tmp_path: Path) -> None:

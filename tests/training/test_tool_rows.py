@@ -17,8 +17,8 @@ from torch_train.nano import tokenizer
 from torch_train.nano.dialogues import TOOLS, Dialogues, Turn
 from torch_train.nano.language import Language
 from torch_train.nano.requests import WAYS
-from torch_train.nano.tokenizer import TOOL_TOKENS, VOCAB_SIZE
-from torch_train.nano.tool_rows import Conversation, parts, tool_rows, trunk
+from torch_train.nano.tokenizer import CALLS, TOOL_TOKENS, VOCAB_SIZE
+from torch_train.nano.tool_rows import Conversation, begun, parts, tool_rows, trunk
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,18 @@ def test_rows_are_what_the_chat_template_says(words: Tokenizer, folder: Path) ->
         said = [token for ids, said in parts(words, conversation) if said for token in ids]
         assert row.targets.tolist() == said
         assert row.ids[0][row.predicts + 1].tolist() == said
+
+
+def test_a_note_in_the_weights_only_begins_calls(words: Tokenizer) -> None:
+    conversation = [turn for turn in turns(2) if turn.call is not None and turn.answer is not None][:1]
+    alone = tool_rows(words, [(TOOLS, [conversation])])
+    rows = begun(tool_rows(words, [(TOOLS, [conversation])] * 2), 1)
+    answer = [
+        token for token, number in zip(alone.targets.tolist(), alone.answers.tolist(), strict=True) if number == 1
+    ]
+    assert rows.targets.tolist() == [CALLS, *answer, *alone.targets.tolist()]
+    assert rows.answers.tolist() == [0] + [1] * len(answer) + [number + 2 for number in alone.answers.tolist()]
+    assert rows.ids.flatten()[rows.predicts + 1].tolist() == rows.targets.tolist()
 
 
 def test_only_tools_that_nano_knows_are_listed(folder: Path, words: Tokenizer) -> None:

@@ -18,7 +18,7 @@ from thoth.engine.loading import LoadedPair
 from thoth.engine.parsing import CallReader
 from thoth.engine.prompt import Message, Prompt
 from thoth.engine.request import Task, failure
-from thoth.engine.sampling import GREEDY, Ending, Processor, Sampling
+from thoth.engine.sampling import GREEDY, Ending, Processor, Sampler, Sampling
 from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Stats, Token
 from thoth.ingest import Document
@@ -57,12 +57,15 @@ class _Reply:
 
     Attributes:
         asking: the prompt.
+        refs: chunks of the adapter that the row runs with.
         adapter: what the answer comes from, None for the base alone.
         ending: finds the texts that end the answer.
+        sampler: draws the tokens, None takes the most likely.
         reader: takes the tokens of tool calls, None without tools.
         mask: constrains the calls, None where no grammar describes them.
         processors: what else changes the logits.
         row: id in the decoder; None while the question waits for room there.
+        said: the tokens so far.
         told: how many of the drawn tokens were reported.
     """
 
@@ -77,6 +80,7 @@ class _Reply:
     attach_seconds: float
     detokenizer: Any
     ending: Ending
+    sampler: Sampler | None
     max_tokens: int
     reader: CallReader | None = None
     mask: Mask | None = None
@@ -84,7 +88,7 @@ class _Reply:
     row: int | None = None
     cached_tokens: int = 0
     text: str = ""
-    tokens: int = 0
+    said: list[int] = field(default_factory=list)
     first_token_at: float = 0.0
     drawn: list[Drawn] = field(default_factory=list)
     told: int = 0
@@ -153,6 +157,7 @@ class Answerer:
             attach_seconds,
             self._pair.tokenizer.detokenizer,
             Ending(question.sampling.stop),
+            question.sampling.sampler(),
             min(question.max_tokens, asking.room),
         )
         if form is not None:
@@ -190,20 +195,32 @@ class Answerer:
         """Let questions into the batch as far as there is room, in their order."""
         for reply in self._replies:
             if reply.row is None:
-                ids = reply.asking.ids
-                if not self._decoder.has_room(len(ids) + reply.max_tokens):
+                if not self._decoder.has_room(len(reply.asking.ids) + reply.max_tokens):
                     return
-                cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
-                reply.cached_tokens = len(ids) - len(unread)
-                reply.row = self._decoder.add(
-                    ids,
-                    unread,
-                    cache,
-                    reply.adapter,
-                    reply.max_tokens,
-                    reply.question.sampling.sampler(),
-                    reply.processors if reply.mask is None else [*reply.processors, reply.mask],
-                )
+                reply.cached_tokens = self._enter(reply, reply.adapter)
+
+    def _enter(self, reply: _Reply, adapter: Fitted | None) -> int:
+        """Let a question into the batch after what it has said so far; returns how many tokens need not be read."""
+        ids = [*reply.asking.ids, *reply.said]
+        cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
+        reply.row = self._decoder.add(
+            ids,
+            unread,
+            cache,
+            adapter,
+            reply.max_tokens - len(reply.said),
+            reply.sampler,
+            reply.processors if reply.mask is None else [*reply.processors, reply.mask],
+        )
+        return len(ids) - len(unread)
+
+    def _continue_without_documents(self, reply: _Reply) -> None:
+        """Let the base alone write a call: what is in it comes from the conversation."""
+        assert reply.row is not None
+        cache, ids = self._decoder.remove(reply.row)
+        self._caches.keep(reply.refs, ids, cache)
+        reply.refs = ()
+        self._enter(reply, None)
 
     def _hear(self, reply: _Reply, decoded: Decoded) -> None:
         """Take the next token of an answer."""
@@ -211,7 +228,7 @@ class Answerer:
         if decoded.finish != "stop":
             if reply.reader is None or not reply.reader.take(decoded.token):
                 reply.detokenizer.add_token(decoded.token)
-            reply.tokens += 1
+            reply.said.append(decoded.token)
             if reply.question.sampling.logprobs is not None:
                 reply.drawn.append(self._drawn(decoded, reply.question.sampling.logprobs))
         if decoded.finish:
@@ -237,6 +254,8 @@ class Answerer:
             answer = self._answer(reply, "length" if decoded.finish == "length" and not ended else "stop")
             self._replies.remove(reply)
             reply.task.tell(answer)
+        elif reply.refs and reply.reader is not None and reply.reader.in_calls:
+            self._continue_without_documents(reply)
 
     def _drawn(self, decoded: Decoded, likely: int) -> Drawn:
         """A token with its log-probability, and the most likely ones beside it."""
@@ -265,10 +284,10 @@ class Answerer:
         stats = Stats(
             document_tokens_in_context=reply.asking.document_tokens,
             prompt_tokens=len(reply.asking.ids),
-            generated_tokens=reply.tokens,
+            generated_tokens=len(reply.said),
             absorb_seconds=reply.absorb_seconds,
             time_to_first_token_seconds=reply.first_token_at - question.asked_at,
-            tokens_per_second=max(0, reply.tokens - 1) / seconds if seconds else 0.0,
+            tokens_per_second=max(0, len(reply.said) - 1) / seconds if seconds else 0.0,
             active_documents=len({chosen.document for chosen in choice.attached}),
             rank=0 if reply.adapter is None else reply.adapter.rank,
             peak_memory_bytes=mx.get_peak_memory(),

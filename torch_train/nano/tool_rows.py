@@ -6,6 +6,7 @@ A row is a tree as in `tree_rows.py`; its trunk is the list of tools, as `tokeni
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from tokenizers import Tokenizer
@@ -88,3 +89,12 @@ def tool_rows(words: Tokenizer, rows: Sequence[tuple[Sequence[str], Sequence[Con
     return TreeRows(
         ids_, positions_, branches_, flat, torch.tensor(targets), torch.tensor(answers), torch.tensor(known)
     )
+
+
+def begun(rows: TreeRows, absorbed: int) -> TreeRows:
+    """The rows of `tool_rows`, but in the first `absorbed` of them only the first token of a call is asked for.
+
+    These have a note in the weights: the engine begins a call with it, and writes the rest without.
+    """
+    asked = rows.first | ~rows.known[rows.answers] | (rows.predicts >= absorbed * rows.ids.shape[1])
+    return replace(rows, predicts=rows.predicts[asked], targets=rows.targets[asked], answers=rows.answers[asked])

@@ -2,8 +2,8 @@
 
 In: a pair, `base/` and `hypernet/`. Out: a wider pair that knows the agent's tools. Without a list of tools in its
 prompt it computes what the pair before did (`graft.py`), so no old lesson is repeated here. Arguments are copied by a
-circuit that is there from the first step (`copying.py`). Two thirds of the rows have a note in their weights: questions
-about it are answered from there, also after a page has become a receipt.
+circuit that is there from the first step (`copying.py`). A quarter of the rows have a note in their weights: questions
+about it are answered from there, also after a page has become a receipt; calls are begun there, and written without it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from torch_train.nano.dialogues import TOOLS, Dialogues, Turn
 from torch_train.nano.language import Note, Split
 from torch_train.nano.pool import POOL
 from torch_train.nano.run import LoopSettings, Run, optimizer, schedule
-from torch_train.nano.tool_rows import Conversation, parts, tool_rows, trunk
+from torch_train.nano.tool_rows import Conversation, begun, parts, tool_rows, trunk
 from torch_train.nano.tree_rows import document_rows, tokenise
 from torch_train.training import checkpoint
 
@@ -42,8 +42,8 @@ from torch_train.training import checkpoint
 SETTINGS = LoopSettings(steps=1_600, batch=4, learning_rate=4e-3, decay=0.7)
 ROW = 260  # tokens that a row's conversations fill: no more of them begin after
 WHOLE = 0.2  # weight of the cross-entropy of a whole call or answer
-HISTORY = 0.25  # probability that a whole turn with a tool comes before
-KINDS = {"request": 0.40, "answered": 0.32, "plain": 0.14, "chat": 0.12, "pasted": 0.02}
+HISTORY = 0.5  # probability that a whole turn with a tool comes before
+KINDS = {"request": 0.47, "answered": 0.35, "plain": 0.09, "chat": 0.08, "pasted": 0.01}
 
 Row = tuple[Sequence[str], list[Conversation]]
 
@@ -193,7 +193,7 @@ def train(folder: Path, base: Path, hypernet: Path, settings: LoopSettings) -> N
 def _drawn(lesson: Callable[[str], Lesson], number: int, batch: int) -> list[list[Drawn]]:
     """Batches of rows of like lengths, so that they are padded little; in each, those with a note come first."""
     source = lesson(str(number))
-    rows = [source.row(absorbed=index % 3 > 0) for index in range(POOL * batch)]
+    rows = [source.row(absorbed=index % 4 == 0) for index in range(POOL * batch)]
     rows.sort(key=lambda row: row.tokens)
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     random.Random(number).shuffle(batches)
@@ -204,11 +204,11 @@ def _answers(
     model: Ministral3ForCausalLM, hypernet: HyperNetwork, adapters: Injected, words: Tokenizer, drawn: Sequence[Drawn]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Loss of a batch, which calls and answers are right in every token, which are calls, and calls' right tokens."""
-    rows = tool_rows(words, [row.row for row in drawn]).to(model.device)
     notes = [row.note for row in drawn if row.note is not None]
+    rows = begun(tool_rows(words, [row.row for row in drawn]), len(notes)).to(model.device)
     with adapters.adapted(adapters_of(model, hypernet, words, notes, len(drawn))):
         logits = answer_logits(model, rows)
-    chosen = rows.targets.roll(1) == tokenizer.CALLS  # the token after it decides which tool
+    chosen = (rows.targets.roll(1) == tokenizer.CALLS) & ~rows.first  # the token after it decides which tool
     choice = F.cross_entropy(logits[chosen], rows.targets[chosen]) if chosen.any() else 0.0
     said = logits.argmax(-1)
     tokens = (said == rows.targets)[rows.known[rows.answers]].float().mean()
