@@ -31,6 +31,11 @@ _CANDIDATES = """
     gb18030 big5 cp932 euc_jp cp949 mac_roman mac_cyrillic cp850
 """.split()
 _JAPANESE = re.compile(rb"\x1b\$[@B][!-~]")
+# XML's first line, a style sheet's, and the comment of Python and Emacs in one of the first two lines.
+_DECLARED = re.compile(
+    rb"<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.:-]+)|@charset\s+[\"']([\w.:-]+)"
+    rb"|(?:[^\n]*\n)?[ \t]*#[^\n]{0,200}?coding[:=][ \t]*([\w.-]+)"
+)
 _SAMPLE_BYTES = 1 << 16
 _FEWEST_HIGH_BYTES = 8
 
@@ -60,6 +65,13 @@ def codec(label: str | None) -> str | None:
     if found.name in _NO_TEXT:
         return None
     return _CODECS.get(found.name, found.name)
+
+
+def declared(data: bytes) -> str | None:
+    """Return the encoding that source code, a style sheet or XML names in its first lines."""
+    found = _DECLARED.match(data[:1024])
+    label = next((name.decode() for name in found.groups() if name), None) if found else None
+    return label if label is None or codec(label) else label.replace("-", "")  # Python also writes `latin-1`
 
 
 def utf16_without_mark(data: bytes) -> str | None:

@@ -35,6 +35,14 @@ def graphics(element: Element, relations: Mapping[str, tuple[str, str]], package
                 yield from _diagram(root)
 
 
+def boxes(root: Element) -> Iterator[LooseBlock]:
+    """Yield what the text boxes of a drawing say, each as a paragraph."""
+    for shape in below(root, "sp"):
+        lines = [" ".join(_letters(paragraph).split()) for paragraph in below(child(shape, "txBody"), "p")]
+        if any(lines):
+            yield LooseBlock("paragraph", "\n".join(line for line in lines if line))
+
+
 def _chart(root: Element) -> Iterator[LooseBlock]:
     title = " ".join(_letters(next(below(root, "title"), None)).split())
     if title:

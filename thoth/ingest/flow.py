@@ -11,6 +11,8 @@ from thoth.ingest.scripts import Script
 
 # Deeper lists are not indented further.
 _MAX_INDENT = 8
+# Where a line may break in a long word; in scripts without spaces (Thai, Khmer) it stands between words.
+_BREAK = re.compile(r"\xad|(?<![\u0e00-\u109f\u1780-\u17ff])\u200b")
 # What a page may claim; more columns or rows than this are not spanned by one cell.
 _MAX_SPAN = 200
 
@@ -55,7 +57,7 @@ class Flow:
     def text(self, data: str, script: Script = "") -> None:
         """Add text to the block that is being written."""
         if not self._code:
-            data = re.sub(r"\s+", " ", data.replace("\xad", ""))
+            data = re.sub(r"\s+", " ", data if data.isascii() else _BREAK.sub("", data))
         self._inline.append((data, script))
 
     def line_break(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import PurePath
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import ocr, refusals, text, text_blocks
+from thoth.ingest import charsets, man, ocr, refusals, text, text_blocks
 from thoth.ingest.document import Document, OnPage, ignore
 
 # A text of 32 MB has eight million tokens; there is no reading it in chunks of a few hundred.
@@ -17,6 +18,9 @@ MAX_TEXT_BYTES = 32 << 20
 MAX_FILE_BYTES = 512 << 20
 # Text files that hold pictures as text: RTF, mail, notebooks. They are several times as large in memory.
 MAX_MIXED_BYTES = 128 << 20
+
+# Blanks, and marks that show nothing.
+_NO_TEXT = string.whitespace + "\x85\xa0\u3000\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff\ufffc"
 
 _PDF, _ZIP, _RTF = b"%PDF-", b"PK\x03\x04", b"{\\rtf"
 SIGNATURE_WITHIN = 1024
@@ -32,10 +36,12 @@ _MAIL_HEADER = re.compile(
 # Suffix -> module with `read(data, name, charset)`; what a server says stands in for the suffix.
 _READERS = {
     ".eml": "mail", ".emlx": "mail", ".mht": "mail", ".mhtml": "mail", ".mbox": "mail",
-    ".ipynb": "notebook", ".srt": "subtitles", ".vtt": "subtitles", ".tex": "latex", ".latex": "latex",
+    ".ipynb": "notebook", ".srt": "subtitles", ".vtt": "subtitles", ".ass": "subtitles", ".ssa": "subtitles",
+    ".sbv": "subtitles", ".tex": "latex", ".latex": "latex",
     ".ltx": "latex",
     ".org": "org", ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited",
     ".json": "json_text", ".jsonl": "json_text", ".ndjson": "json_text", ".geojson": "json_text", ".log": "logs",
+    ".ics": "cards", ".ical": "cards", ".vcf": "cards", ".vcard": "cards",
     ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html",
 }  # fmt: skip
 _TYPES = {
@@ -44,6 +50,7 @@ _TYPES = {
     "application/x-ipynb+json": ".ipynb", "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/x-tex": ".tex",
     "application/x-tex": ".tex", "application/x-latex": ".tex", "text/csv": ".csv",
     "text/tab-separated-values": ".tsv",
+    "text/calendar": ".ics", "text/vcard": ".vcf", "text/x-vcard": ".vcf",
     "application/json": ".json", "application/x-ndjson": ".jsonl", "application/geo+json": ".json",
     "text/markdown": ".md",
 }  # fmt: skip
@@ -91,7 +98,7 @@ def read(
         if says_text(name):  # among other files too, it is missed
             raise DocumentError(str(error)) from error
         raise
-    if not document.text.strip():
+    if not document.text.strip(_NO_TEXT):
         raise NoTextError(f"{name} {f'is {what} and ' if what else ''}has no text in it: {remedy}")
     if len(document.text) > MAX_TEXT_BYTES:
         raise too_large(name, MAX_TEXT_BYTES)
@@ -164,7 +171,12 @@ def _read_text(data: bytes, name: str, media_type: str | None, charset: str | No
             return _reader("mail")(data, name, charset)
         if data[:16].removeprefix(b"\xef\xbb\xbf").startswith(b"WEBVTT"):
             return _reader("subtitles")(data, name, charset)
-    return text_blocks.read(text.decode(data, name, charset), name)
+    if suffix not in text_blocks.SUFFIXES and man.is_man(data):
+        return man.read(data, name, charset)
+    if suffix == ".xls":  # what banks and shops export under this name
+        return _reader("delimited")(data, name, charset)
+    content = text.decode(data, name, charset or charsets.declared(data), is_markup=charset is None)
+    return text_blocks.read(content, name)
 
 
 def _read_zip(data: bytes, name: str) -> tuple[Document, str]:

@@ -11,31 +11,18 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from thoth.ingest import formulas, symbols, text
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
+from thoth.ingest.html_hidden import Hidden
 from thoth.ingest.scripts import Script
 from thoth.ingest.tags import Tag, tags_and_text
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
-# Elements without text to read.
-_SKIPPED = set(
-    """script style template noscript iframe audio video canvas nav menu search
-    button datalist noembed noframes rp""".split()
-)
-# Text that no longer holds; where one of these is never closed, it is no more than a slip.
-_STRUCK = {"del", "s", "strike"}
-
-# Only elements that must be closed may be skipped for an attribute: a `<p hidden>` may end anywhere.
-_CONTAINERS = set(
-    "div section aside header footer ul ol span form table a b i em strong small font label dialog".split()
-)
-_UNCLOSED = {"p", "li", "tr", "dt", "dd", "option"}
-_NAVIGATION = {"navigation", "search", "menu", "menubar", "toolbar"}
-_HIDDEN = ("display:none", "visibility:hidden", "line-through", "mso-hide:all")
-
 _BLOCKS = set(
     """address article aside blockquote body caption center details dialog dir div fieldset figcaption figure footer
     form header hgroup hr html legend main p section summary tbody tfoot thead""".split()
 )
+
+_MAX_FRAMES = 3  # pages within pages
 
 # Tables in tables; layouts of the nineties had four or five.
 _MAX_TABLES = 16
@@ -79,15 +66,16 @@ def declared_charset(data: bytes) -> str | None:
     return found[1].decode("latin-1") if found else None
 
 
-def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[LooseBlock]:
+def parts(markup: str, *, titled: bool = True, pictured: bool = False, depth: int = 0) -> list[LooseBlock]:
     """Return what a page says, in order.
 
     Args:
         markup: the page.
         titled: where the page has no heading of level 1, its title stands in for one.
         pictured: pictures are written as the text that stands for them; books describe theirs, pages decorate.
+        depth: how many pages it is within.
     """
-    page = _Page(markup, pictured)
+    page = _Page(markup, pictured, depth)
     for token in tags_and_text(markup):
         if isinstance(token, Tag):
             page.tag(token)
@@ -101,14 +89,14 @@ def parts(markup: str, *, titled: bool = True, pictured: bool = False) -> list[L
 class _Page:
     """What has been read of a page: its blocks, what is open, and what is being left out."""
 
-    def __init__(self, markup: str, pictured: bool) -> None:
+    def __init__(self, markup: str, pictured: bool, depth: int) -> None:
         self.title = ""
-        self._pictured = pictured
+        self._pictured, self._depth = pictured, depth
+        self._hidden = Hidden(markup)
         self._flow = Flow()
         self._tables: list[Table] = []
         self._deep_tables = 0
         self._in_title = False
-        self._skipped, self._depth = "", 0  # the element that is left out, and how many of its name are open
         self._scripts: list[tuple[str, Script]] = []
         self._link_is_new = False  # a link within the page has begun and has no text yet
         self._svg, self._in_svg_text = 0, False
@@ -117,9 +105,6 @@ class _Page:
         self._is_tex = False  # within a script that holds a formula
         self._fonts: list[str] = []
         self._reading = False  # within ruby's small letters
-        lower = markup.lower()
-        self._struck = {name for name in _STRUCK if _count(lower, f"<{name}") <= lower.count(f"</{name}")}
-        self._has_tex = 'type="math/tex' in lower or "type='math/tex" in lower
 
     def text(self, data: str) -> None:
         if self._math is not None:
@@ -128,7 +113,7 @@ class _Page:
             self.title = self.title or " ".join(data.split())
         elif self._is_tex:
             self._write_formula(formulas.tidy_tex(data))
-        elif not self._depth and (not self._svg or self._in_svg_text):
+        elif not self._hidden and (not self._svg or self._in_svg_text):
             if data.strip():
                 self._link_is_new = False
             font = self._fonts[-1] if self._fonts else ""
@@ -139,18 +124,21 @@ class _Page:
         name = tag.name.rpartition(":")[2] if tag.name.startswith(("m:", "mml:", "svg:")) else tag.name
         if self._math is not None:
             self._in_math(name, tag)
-        elif self._depth:
-            self._in_skipped(name, tag)
+        elif self._hidden:
+            if not self._hidden.goes_on(name, tag):
+                self.tag(tag)
         elif name == "script" and not tag.end and tag.attributes().get("type", "").startswith("math/tex"):
             self._is_tex = not tag.empty
         elif name == "script" and tag.end:
             self._is_tex = False
+        elif not self._svg and self._hidden.begins(name, tag):
+            if name == "iframe" and self._depth < _MAX_FRAMES and not self._hidden.hides(name, tag):
+                page = tag.attributes().get("srcdoc", "")
+                self._current().adopt(parts(page, titled=False, pictured=self._pictured, depth=self._depth + 1))
         elif name == "svg" or self._svg:
             self._in_svg(name, tag)
         elif name == "title":
             self._in_title = not (tag.end or tag.empty)
-        elif not tag.end and self._is_left_out(name, tag):
-            self._skipped, self._depth = name, 0 if tag.empty else 1
         elif name == "math" and not tag.end and not tag.empty:
             self._math = _Math(tag)
         elif name == "table" or (self._tables and name in ("tr", "td", "th")):
@@ -170,34 +158,6 @@ class _Page:
     def _current(self) -> Flow:
         return self._tables[-1].flow if self._tables else self._flow
 
-    def _in_skipped(self, name: str, tag: Tag) -> None:
-        if name == self._skipped and not tag.empty:
-            if not tag.end and name in _UNCLOSED:  # the next of its kind ends it
-                self._depth = 0
-                self.tag(tag)
-            else:
-                self._depth += -1 if tag.end else 1
-        elif self._skipped in _UNCLOSED and (name in ("table", "ul", "ol", "dl", "body", "div", "select") and tag.end):
-            self._depth = 0
-            self.tag(tag)
-
-    def _is_left_out(self, name: str, tag: Tag) -> bool:
-        if name in _SKIPPED or name in self._struck:
-            return True
-        if (name not in _CONTAINERS and name not in _UNCLOSED) or not (tag.source or name == "option"):
-            return False
-        attributes = tag.attributes()
-        style = attributes.get("style", "").replace(" ", "").lower()
-        return (
-            ("hidden" in attributes and attributes["hidden"] != "until-found")
-            or attributes.get("aria-hidden") == "true"
-            or attributes.get("role") in _NAVIGATION
-            or (name == "dialog" and "open" not in attributes)
-            or (name == "option" and "selected" not in attributes)
-            or any(word in style for word in _HIDDEN)
-            or (self._has_tex and attributes.get("class", "").startswith(("MathJax", "mjx-", "MJX")))
-        )
-
     def _in_svg(self, name: str, tag: Tag) -> None:
         """Of a drawing, what is written in it is read."""
         if name == "svg" and not tag.empty:
@@ -210,7 +170,7 @@ class _Page:
         elif name in ("tspan", "br", "p", "div") and not tag.end:
             self._current().text(" ")
         elif name in ("style", "script", "title", "desc") and self._in_svg_text and not tag.empty:
-            self._skipped, self._depth = name, 1
+            self._hidden.skip(name)
 
     def _in_math(self, name: str, tag: Tag) -> None:
         assert self._math is not None
@@ -224,7 +184,7 @@ class _Page:
 
     def _end_math(self) -> None:
         found, self._math = self._math, None
-        if found is not None and not self._depth:
+        if found is not None and not self._hidden:
             self._write_formula(formulas.mathml(found.close()))
 
     def _write_formula(self, formula: str) -> None:
@@ -363,11 +323,6 @@ class _Math:
         while self._open:
             self._builder.end(self._open.pop())
         return self._builder.close()
-
-
-def _count(markup: str, opening: str) -> int:
-    """Count start tags; a longer name that begins alike is another tag."""
-    return len(re.findall(rf"{opening}(?=[\s>])", markup))
 
 
 def _number(written: str | None, default: int) -> int:

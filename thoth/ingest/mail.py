@@ -6,6 +6,7 @@ import binascii
 import logging
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.header import decode_header
@@ -15,18 +16,24 @@ from pathlib import PurePath
 from urllib.parse import unquote_to_bytes
 
 from thoth.errors import DocumentError
-from thoth.ingest import charsets, html, text
+from thoth.ingest import cards, charsets, html, text
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.text_blocks import kind_of
 
 log = logging.getLogger(__name__)
 
 _HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_NOT_SHOWN = {"text/css", "text/rfc822-headers", "text/x-amp-html"}
 _MAX_DEPTH = 12
 _MAX_HEADER = 2_000
 # A plain text that says no more than "view this in a browser" is short, and much shorter than the HTML.
 _SHORT, _FEWEST_LETTERS = 300, 0.5
 _MBOX = re.compile(rb"^From [^\n]*\d{4}[^\n]*\n(?=[A-Za-z-]+:)", re.MULTILINE)
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
+# A file within a text, as mail programs wrote it before MIME.
+_UUENCODED = re.compile(
+    r"^begin [0-7]{3,4} ([^\n]{1,200})\n(?:[!-`][ -`]{1,90}\n)*+(?:[` ]?\n)?end[ \t]*$", re.MULTILINE
+)
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
@@ -65,7 +72,7 @@ def _messages(data: bytes) -> list[Message]:
         starts = [found.start() for found in _MBOX.finditer(data)]
         if starts:
             pieces = [data[a:b] for a, b in zip(starts, [*starts[1:], len(data)], strict=True)]
-            return [_parsed(piece.partition(b"\n")[2].replace(b"\n>From ", b"\nFrom ")) for piece in pieces]
+            return [_parsed(_QUOTED_FROM.sub(rb"\1", piece.partition(b"\n")[2])) for piece in pieces]
     return [_parsed(data.lstrip())]
 
 
@@ -113,8 +120,8 @@ def _body(message: Message, name: str, depth: int, attached: list[str]) -> Itera
     filename = _filename(message)
     is_attachment = message.get_content_disposition() == "attachment"
     if kind == "message/rfc822" and message.is_multipart():
-        for inner in message.get_payload():
-            yield from _message(inner, name, depth + 1)  # type: ignore[arg-type]
+        for inner in _inner(message):
+            yield from _message(inner, name, depth + 1)
     elif message.is_multipart():
         parts: list[Message] = message.get_payload()  # type: ignore[assignment]
         if kind == "multipart/alternative":
@@ -132,12 +139,25 @@ def _body(message: Message, name: str, depth: int, attached: list[str]) -> Itera
     elif kind in ("text/html", "application/xhtml+xml"):
         yield from html.parts(_text(message, name), titled=False)
     elif kind == "text/calendar":
-        yield from _calendar(_text(message, name))
-    elif kind.startswith("text/") and kind not in ("text/css", "text/rfc822-headers", "text/x-amp-html"):
-        found = _text(message, name)
+        yield from cards.parts(_text(message, name))
+    elif (kind.startswith("text/") and kind not in _NOT_SHOWN) or kind.startswith("multipart/"):
+        found = _text(message, name)  # of several parts, where nothing says where one ends, too
         if message.get_param("format") == "flowed":
             found = _unflowed(found, message.get_param("delsp") == "yes")
-        yield from _paragraphs(found)
+        attached += _UUENCODED.findall(found)
+        yield from _paragraphs(_UUENCODED.sub("", found))
+
+
+def _inner(message: Message) -> Iterator[Message]:
+    """Yield the messages within one; Python's parser leaves one packed that a program wrote in base64."""
+    is_packed = str(message.get("Content-Transfer-Encoding", "")).strip().lower() == "base64"
+    inner: Message
+    for inner in message.get_payload():  # type: ignore[assignment]
+        packed = inner.get_payload()
+        if is_packed and isinstance(packed, str) and not inner.keys():
+            with suppress(binascii.Error, ValueError):
+                inner = _parsed(binascii.a2b_base64(packed))
+        yield inner
 
 
 def _best(parts: list[Message], name: str, depth: int, attached: list[str]) -> Iterator[LooseBlock]:
@@ -229,23 +249,3 @@ def _paragraphs(found: str) -> Iterator[LooseBlock]:
     for piece in re.split(r"\n[ \t]*\n", found):
         if piece.strip():
             yield LooseBlock(kind_of(piece.lstrip("\n")), piece.strip("\n").rstrip())
-
-
-def _calendar(found: str) -> Iterator[LooseBlock]:
-    """Yield what an invitation says."""
-    unfolded = re.sub(r"\n[ \t]", "", found)
-    lines = []
-    for key in ("SUMMARY", "DTSTART", "DTEND", "LOCATION", "DESCRIPTION"):
-        match = re.search(rf"^{key}(?:;[^:\n]*)?:(.*)$", unfolded, re.MULTILINE)
-        if match and match[1].strip():
-            value = re.sub(r"\\([,;\\])", r"\1", match[1].replace("\\n", " "))
-            if key.startswith("DT"):
-                value = re.sub(r"(\d{4})(\d\d)(\d\d)(?:T(\d\d)(\d\d)\d\d(Z?))?", _moment, value)
-            lines.append(f"{key.removeprefix('DT').capitalize()}: {' '.join(value.split())}")
-    if lines:
-        yield LooseBlock("paragraph", "\n".join(lines))
-
-
-def _moment(found: re.Match[str]) -> str:
-    day = f"{found[1]}-{found[2]}-{found[3]}"
-    return f"{day} {found[4]}:{found[5]}{' UTC' if found[6] else ''}" if found[4] else day

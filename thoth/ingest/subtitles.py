@@ -1,4 +1,4 @@
-"""Subtitles (SRT, WebVTT) -> what is said, in paragraphs; times, styles and repeated lines are left out."""
+"""Subtitles (SRT, WebVTT, SubStation, SBV) -> what is said, in paragraphs; no times, styles or repeated lines."""
 
 from __future__ import annotations
 
@@ -10,12 +10,20 @@ from thoth.ingest import text
 from thoth.ingest.document import Document, LooseBlock, assemble
 
 _TIMES = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[^\n]*")
+_ONE_TIME = re.compile(r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}")
 _VOICE = re.compile(r"<v(?:\.[\w.-]*)?[ \t]+([^>]{1,80})>")
 _RUBY = re.compile(r"<rt>(.*?)</rt>", re.DOTALL)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[\d:.]{0,20}>|\{\\[^{}]{0,100}\}|\{[\d]{1,8}\}")
 _BLANK_BEHIND_TIMES = re.compile(
     r"^([^\n]{0,60}-->[^\n]{0,200})\n[ \t]*\n(?!\s*(?:\d+[ \t]*\n)?[^\n]{0,60}-->)", re.MULTILINE
 )
+_SBV_TIMES = re.compile(r"^(\d{1,3}:\d\d:\d\d\.\d{1,3}),(\d{1,3}:\d\d:\d\d\.\d{1,3})[ \t]*$", re.MULTILINE)
+# SubStation Alpha: what a line of events begins with, its fields, how it marks the letters of a line.
+_EVENT, _FORMAT = "Dialogue:", "Format:"
+_FIELDS = ["Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text"]
+_LINE_BREAK = re.compile(r"\\[Nnh]")
+_DRAWING = re.compile(r"\\p[1-9]")
+_OVERRIDE = re.compile(r"\{[^{}]*\}")
 _PAUSE_SECONDS = 4.0
 _PARAGRAPH_LETTERS = 600
 
@@ -48,6 +56,11 @@ def _paragraph(speaker: str, said: list[str]) -> str:
 
 def _cues(content: str) -> Iterator[tuple[float, float, str, str]]:
     """Yield start, end, speaker and text of each cue; of text that scrolls up, every line once."""
+    if f"\n{_EVENT}" in content:
+        yield from sorted(_events(content), key=lambda event: event[:2])
+        return
+    if "-->" not in content:
+        content = _SBV_TIMES.sub(r"\1 --> \2", content)
     shown: list[str] = []
     # Some writers leave an empty line between the times and what is said.
     content = _BLANK_BEHIND_TIMES.sub(r"\1\n", content.strip())
@@ -70,6 +83,20 @@ def _cues(content: str) -> Iterator[tuple[float, float, str, str]]:
             elif i:
                 spoken.append(line)
         yield from _said(spoken, shown, start, end)
+
+
+def _events(content: str) -> Iterator[tuple[float, float, str, str]]:
+    """Yield the cues of SubStation Alpha; drawings and comments are left out."""
+    fields = _FIELDS
+    for line in content[content.find("[Events]") :].split("\n"):
+        if line.startswith(_FORMAT):
+            fields = [field.strip() for field in line.removeprefix(_FORMAT).split(",")]
+        elif line.startswith(_EVENT) and not _DRAWING.search("".join(_OVERRIDE.findall(line))):
+            row = dict(zip(fields, line.removeprefix(_EVENT).split(",", len(fields) - 1), strict=False))
+            times = [row.get(field, "").strip() for field in ("Start", "End")]
+            said = " ".join(_OVERRIDE.sub("", _LINE_BREAK.sub(" ", row.get("Text", ""))).split())
+            if said and all(_ONE_TIME.fullmatch(time) for time in times):
+                yield _seconds(times[0]), _seconds(times[1]), row.get("Name", "").strip(), said
 
 
 def _said(lines: list[str], shown: list[str], start: float, end: float) -> Iterator[tuple[float, float, str, str]]:

@@ -13,6 +13,7 @@ from thoth.ingest.document import Block, Document, Headings, Kind
 
 _MARKDOWN = {".md", ".markdown", ".mdown", ".mkd", ".mdx", ".qmd", ".rmd"}
 _RST = {".rst", ".rest"}
+_ASCIIDOC = {".adoc", ".asciidoc"}
 _TABLES = {".csv", ".tsv"}
 _CODE = {
     f".{suffix}"
@@ -25,7 +26,7 @@ _CODE = {
 }
 
 # Names that say: this is text, even where it is text about HTML.
-SUFFIXES = _MARKDOWN | _RST | _TABLES | _CODE | {".txt", ".text", ".log"}
+SUFFIXES = _MARKDOWN | _RST | _ASCIIDOC | _TABLES | _CODE | {".txt", ".text", ".log"}
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _ATX = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
@@ -36,6 +37,10 @@ _PIPES = re.compile(r"[ \t]*\|.*\|[ \t]*$")
 _DELIMITER_ROW = re.compile(r"[ \t]*+\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*$")
 _UNDERLINE = re.compile(r"([=\-`:'\"~^_*+#<>.])\1{2,}[ \t]*$")
 _GRID = re.compile(r"[ \t]*\+[-=+]{3,}\+[ \t]*$|[ \t]*={2,}(?: +={2,})+[ \t]*$")
+
+# AsciiDoc: titles of sections, and the lines around listings, tables and other blocks.
+_SECTION = re.compile(r"(={1,6})[ \t]+(\S.*)$")
+_FENCES: dict[str, Kind] = {"----": "code", "....": "code", "```": "code", "|===": "table", ",===": "table"}
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n[\w-]+[ \t]*:(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 
@@ -56,6 +61,8 @@ def read(text: str, name: str) -> Document:
         found = _markdown(lines)
     elif suffix in _RST:
         found = _rst(lines)
+    elif suffix in _ASCIIDOC:
+        found = _asciidoc(lines)
     elif suffix in _TABLES:
         found = _groups(lines, "table")
     elif suffix in _CODE or text.startswith("#!"):
@@ -168,6 +175,26 @@ def _while_indented(lines: list[str], at: int) -> int:
                 break
             last = i
     return last + 1
+
+
+def _asciidoc(lines: list[str]) -> Iterator[_Found]:
+    """Blocks of AsciiDoc: sections, listings, tables, lists and paragraphs."""
+    at = 0
+    while at < len(lines):
+        line = lines[at].rstrip()
+        after = at + 1
+        if kind := next((kind for mark, kind in _FENCES.items() if line.startswith(mark)), None):
+            while after < len(lines) and lines[after].rstrip() != line:
+                after += 1
+            after = min(after + 1, len(lines))
+            yield kind, at, after, 0, ""
+        elif section := _SECTION.match(line):
+            yield "heading", at, after, len(section[1]), section[2]
+        elif line:
+            while after < len(lines) and lines[after].strip() and not lines[after].startswith(tuple(_FENCES)):
+                after += 1
+            yield kind_of(line), at, after, 0, ""
+        at = after
 
 
 def _rst(lines: list[str]) -> Iterator[_Found]:

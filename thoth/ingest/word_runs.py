@@ -120,7 +120,7 @@ class Runs:
         if name in ("fldChar", "instrText"):
             self._in_field(element)
             return
-        if self._fields and (not self._fields[-1].shown or self._fields[-1].is_page_number):
+        if any(not field.shown or field.is_page_number for field in self._fields):
             return
         script = found.script or ""
         if name == "t":
@@ -171,7 +171,7 @@ class Runs:
             self._fields[-1].shown = True
         elif self._fields and kind == "end":
             field = self._fields.pop()
-            visible = not self._fields or self._fields[-1].shown
+            visible = all(outer.shown for outer in self._fields)
             if visible and (text := _shown(field)):
                 self._out.append((text, ""))
 

@@ -51,6 +51,8 @@ def look(properties: Element | None) -> Look:
     struck = _switch(properties, "strike")
     struck = struck or _switch(properties, "dstrike")
     raised = attribute(child(properties, "vertAlign"), "val")
+    if raised is None and (height := number(attribute(child(properties, "position"), "val"), 0)):
+        raised = "superscript" if height > 0 else "subscript"
     fonts = child(properties, "rFonts")
     return Look(
         _switch(properties, "vanish"),

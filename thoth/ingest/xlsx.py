@@ -9,7 +9,7 @@ from typing import cast
 from xml.etree.ElementTree import Element, ParseError, XMLPullParser
 
 from thoth.errors import DocumentError
-from thoth.ingest import tables
+from thoth.ingest import drawings, tables
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.number_formats import Formats
@@ -70,12 +70,13 @@ class _Book:
             relation = next((value for key, value in sheet.attrib.items() if key.endswith("}id")), "")
             kind, target = self._relations.get(relation, ("worksheet", f"xl/worksheets/sheet{at}.xml"))
             member = self._package.find(target)
-            if kind != "worksheet":
+            if kind not in ("worksheet", "chartsheet"):
                 continue
             try:
                 if member is None:
                     raise self._package.damaged()
-                found = list(tables.parts(self._rows(self._package.text(member)), at))
+                rows = self._rows(self._package.text(member)) if kind == "worksheet" else ()
+                found = [*tables.parts(rows, at), *self._drawn(member, at)]
             except DocumentError:
                 if self._package.is_spent:
                     raise
@@ -92,6 +93,15 @@ class _Book:
                 log.warning("%s: %d %s %s left out", self._package.name, count, what, sheets)
         if self._left < 0:
             log.warning("%s: only its first %d cells were read: split it", self._package.name, _MOST_CELLS)
+
+    def _drawn(self, member: str, page: int) -> Iterator[LooseBlock]:
+        """Yield what text boxes and charts on a sheet say."""
+        for kind, target in self._package.relations(member).values():
+            root = self._package.optional(target) if kind == "drawing" else None
+            if root is not None:
+                relations = self._package.relations(target)
+                for part in (*drawings.boxes(root), *drawings.graphics(root, relations, self._package)):
+                    yield LooseBlock(part.kind, part.text, page=page)
 
     def _rows(self, markup: str) -> Iterator[list[str]]:
         """Yield the rows of a sheet, empty ones between them too; read piece by piece, for a sheet may be large."""
