@@ -22,7 +22,7 @@ MAX_MIXED_BYTES = 128 << 20
 # Blanks, and marks that show nothing.
 _NO_TEXT = string.whitespace + "\x85\xa0\u3000\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u2060\ufeff\ufffc"
 
-_PDF, _ZIP, _RTF = b"%PDF-", b"PK\x03\x04", b"{\\rtf"
+_PDF, _ZIP, _RTF, _PLIST = b"%PDF-", b"PK\x03\x04", b"{\\rtf", b"bplist00"
 SIGNATURE_WITHIN = 1024
 
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml", ".xht", ".shtml"}
@@ -42,7 +42,7 @@ _READERS = {
     ".org": "org", ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited",
     ".json": "json_text", ".jsonl": "json_text", ".ndjson": "json_text", ".geojson": "json_text", ".log": "logs",
     ".ics": "cards", ".ical": "cards", ".vcf": "cards", ".vcard": "cards",
-    ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html",
+    ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html", ".webarchive": "webarchive",
 }  # fmt: skip
 _TYPES = {
     "message/rfc822": ".eml", "multipart/related": ".mht", "application/x-mimearchive": ".mht",
@@ -52,7 +52,7 @@ _TYPES = {
     "text/tab-separated-values": ".tsv",
     "text/calendar": ".ics", "text/vcard": ".vcf", "text/x-vcard": ".vcf",
     "application/json": ".json", "application/x-ndjson": ".jsonl", "application/geo+json": ".json",
-    "text/markdown": ".md",
+    "text/markdown": ".md", "application/x-webarchive": ".webarchive",
 }  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def limit(head: bytes) -> int:
     if head.startswith((_ZIP, refusals.OLE)) or _PDF in head[:SIGNATURE_WITHIN]:
         return MAX_FILE_BYTES
     is_mixed = head[:64].lstrip().startswith(_RTF) or _is_mail(head) or b'"cells"' in head or b'"nbformat"' in head
-    return MAX_MIXED_BYTES if is_mixed else MAX_TEXT_BYTES
+    return MAX_MIXED_BYTES if is_mixed or head.startswith(_PLIST) else MAX_TEXT_BYTES
 
 
 def too_large(name: str, most: int) -> DocumentError:
@@ -164,6 +164,8 @@ def _read_text(data: bytes, name: str, media_type: str | None, charset: str | No
     suffix = _TYPES.get(media_type or "", PurePath(name).suffix.lower())
     if suffix not in _READERS and _is_html(data, suffix, media_type):
         return _reader("html")(data, name, charset)
+    if data.startswith(_PLIST) and b"WebMainResource" in data:
+        suffix = ".webarchive"
     if suffix in _READERS:
         return _reader(_READERS[suffix])(data, name, charset)
     if suffix not in text_blocks.SUFFIXES or suffix == ".txt":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 
 from thoth.errors import DocumentError, UnknownFormatError
+from thoth.ingest.names import shown
 
 _PICTURE = "run text recognition (OCR) on it and use the text"
 _SOUND = "make a transcript, and use that"
@@ -100,6 +102,10 @@ _STREAMS = (
 # What the instruction `<?mso-application progid="..."?>` names.
 _XML_OF_OFFICE = {b"Word.Document": ".docx", b"Excel.Sheet": ".xlsx", b"PowerPoint.Show": ".pptx"}
 _LINKS = {".gdoc": ("document", ".docx"), ".gsheet": ("spreadsheet", ".xlsx"), ".gslides": ("presentation", ".pptx")}
+# Addresses that were dragged to the desktop: on a Mac a property list, elsewhere a line `URL=`.
+_SHORTCUTS = {".webloc", ".url", ".desktop"}
+_SHORTCUT = re.compile(rb"(?:URL=|<string>|_\x10.|[\x50-\x5e])(https?://[\x21-\x3b\x3d\x3f-\x7e]+)", re.DOTALL)
+_MOST_SHORTCUT = 4096
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -116,8 +122,6 @@ def by_bytes(data: bytes, name: str) -> DocumentError | None:
     for mark, at, what, remedy in _OTHERS:
         if data.startswith(mark, at) and not is_short:
             return UnknownFormatError(f"{name} is {what}: {remedy}")
-    if data.startswith(b"bplist00") and b"WebMainResource" in data:
-        return DocumentError(f"{name} is a web archive of Safari: {_PDF}, or save the page as HTML")
     for program, suffix in _XML_OF_OFFICE.items():
         if b'progid="' + program in data[:1024]:
             what = program.decode().partition(".")[0]
@@ -176,6 +180,9 @@ def _link(data: bytes, name: str) -> DocumentError | None:
         return DocumentError(f"{name} is only a link to a {found[0]} in Google Drive: download it as {found[1]}")
     if b"<FictionBook" in data[:2000]:
         return DocumentError(f"{name} is a FictionBook (FB2): convert it to EPUB, with Calibre for example")
+    if (shortcut := _SHORTCUT.search(data[:_MOST_SHORTCUT])) and PurePath(name).suffix.lower() in _SHORTCUTS:
+        address = shown(shortcut[1].decode().replace("&amp;", "&"))
+        return DocumentError(f"{name} only holds an address: absorb {address}")
     if PurePath(name).suffix.lower() == ".icloud":
         return DocumentError(f"{name} is not on this computer yet: download it from iCloud first")
     return None
