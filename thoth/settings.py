@@ -101,6 +101,14 @@ class Settings:
         metadata=_about("Tokens of a chat that stay in the context; older turns become weights.", minimum=1),
     )
     kv_cache_mb: int = field(default=512, metadata=_about("Maximum memory for key/value caches, in MB.", minimum=0))
+    suggest: Literal["auto", "on", "off"] = field(
+        default="auto",
+        metadata=_about(
+            "Suggest questions about new documents in the terminal app. Default: only with bases of a billion"
+            " parameters and more.",
+            choices=("auto", "on", "off"),
+        ),
+    )
     agent: Literal["auto", "off"] = field(
         default="auto",
         metadata=_about("Let models that know tools call them in the terminal app.", choices=("auto", "off")),

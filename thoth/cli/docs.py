@@ -65,9 +65,11 @@ def show(
     model: Model = None,
 ) -> None:
     """Show facts, text or chunks of a document."""
+    from thoth.actions import about
+
     library = _library()
     document = library.get(name, loosely=True)
-    facts = answers.facts(document, _bundle(model))
+    facts = answers.facts(document, _bundle(model)) | dict(about.of(library, document.id))
     parts = library.chunks(document.id) if chunks else []
     if json:
         extra: dict[str, object] = {"text": library.document(document.id).text} if text else {}
@@ -77,7 +79,7 @@ def show(
     if not (text or chunks):
         width = max(map(len, facts))
         for fact, value in facts.items():
-            typer.echo(f"{fact:<{width}}  {_shown(value)}")
+            typer.echo(f"{fact:<{width}}  {_shown(value, width + 2)}")
     if text:
         typer.echo(library.document(document.id).text)
     for chunk in parts:
@@ -264,11 +266,12 @@ def _table(documents: "Sequence[StoredDocument]", bundle: str | None) -> str:
     return table.show((*_COLUMNS, "in"), rows, right=_NUMBERS, spare=(*_SPARE, "size", "chunks"))
 
 
-def _shown(value: object) -> str:
-    """Return a fact as text."""
+def _shown(value: object, column: int) -> str:
+    """Return a fact as text that begins in a column; several sentences stand below each other."""
     if isinstance(value, tuple):
-        return ", ".join(value) or "-"
-    return "-" if value is None else str(value)
+        sentences = any(" " in one for one in value)
+        return (f"\n{' ' * column}" if sentences else ", ").join(value) or "-"
+    return "-" if value is None or value == "" else str(value)
 
 
 def _row(document: "StoredDocument", bundle: str | None) -> list[str]:

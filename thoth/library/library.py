@@ -153,6 +153,12 @@ class Library(LibraryReader):
             queries.existing(database, id)
             queries.update(database, [id], loss=loss, readable=readable)
 
+    def set_questions(self, id: str, questions: Sequence[str]) -> None:
+        """Keep the questions that were written for a document, in place of earlier ones."""
+        with self._database.writing() as database:
+            queries.existing(database, id)
+            queries.set_questions(database, id, questions)
+
     def activate(self, ids: Collection[str], active: bool) -> None:
         """Let documents be used for answers, or not; one of a chat that is activated becomes one of the library.
 

@@ -148,6 +148,17 @@ def chunks(database: sqlite3.Connection, id: str, number: int | None = None) -> 
     return [_chunk(id, *row) for row in rows]
 
 
+def questions(database: sqlite3.Connection, id: str) -> tuple[str, ...] | None:
+    """Return the questions that were written for a document; None before that."""
+    row = database.execute(f"SELECT questions FROM questions WHERE document = {_KEY}", (id,)).fetchone()
+    return None if row is None else tuple(json.loads(row[0]))
+
+
+def set_questions(database: sqlite3.Connection, id: str, questions: Iterable[str]) -> None:
+    """Keep the questions that were written for a document."""
+    database.execute(f"INSERT OR REPLACE INTO questions VALUES ({_KEY}, ?)", (id, json.dumps([*questions])))
+
+
 def search_texts(database: sqlite3.Connection, keys: Iterable[int]) -> list[str]:
     """Return texts of chunks as `search_text` spells them, in the order of their keys; no more than are soon read."""
     texts: list[str] = []

@@ -126,6 +126,11 @@ class LibraryReader:
                 raise DocumentError(f"document {ref.document} has no chunk {ref.number + 1}")
             return chunks[0]
 
+    def questions(self, id: str) -> tuple[str, ...] | None:
+        """Return the questions that were written for a document; None before that."""
+        with self._database.reading() as database:
+            return queries.questions(database, id)
+
     # Adapters
 
     def adapters(self, refs: Sequence[ChunkRef]) -> ChunkAdapters:

@@ -113,7 +113,15 @@ _SIXTH = (
     "CREATE INDEX members_by_collection ON members (collection)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH)
+# Questions that a document answers, as a JSON list: written by a base, and tried.
+_SEVENTH = (
+    """CREATE TABLE questions (
+        document INTEGER PRIMARY KEY REFERENCES documents ON DELETE CASCADE,
+        questions TEXT NOT NULL
+    )""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

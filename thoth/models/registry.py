@@ -57,6 +57,8 @@ class KnownPair:
 
 NANO, SMOL = "nano", "smol"
 NO_HYPERNET = "this version of Thoth carries no hypernetwork for smol: use another model, or update Thoth"
+# Of a base that writes questions: of eight by SmolLM2-135M two were sensible (docs/LOG.md, 2026-11-29).
+_WRITING_PARAMETERS = 1_000_000_000
 # The best first, as they are chosen where nothing is said.
 KNOWN = {
     # Notes of four facts, exact answers; notes of its language have a loss of at most 5.1, sentences of others 9.3 or
@@ -242,6 +244,11 @@ def recall(pair: Pair) -> float | None:
 def reading(pair: Pair) -> tuple[str, str]:
     """Return what is put before a text that a pair's base reads, and before the question; usually nothing."""
     return KNOWN[pair.name].reading if pair.name in KNOWN else ("", "")
+
+
+def writes_questions(pair: Pair) -> bool:
+    """Tell whether a pair's base is known to be large enough to write sensible questions."""
+    return pair.name in KNOWN and KNOWN[pair.name].base_parameters >= _WRITING_PARAMETERS
 
 
 def readable_loss(pair: Pair) -> float | None:

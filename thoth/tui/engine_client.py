@@ -24,6 +24,7 @@ from thoth.events import Absorbed, Answer, Event, Progress, Step, Token, is_last
 from thoth.ingest import shown
 from thoth.models import registry
 from thoth.retrieval.routing import Routing
+from thoth.retrieval.summary import summary
 from thoth.system import crash_log, paths
 from thoth.tui.engine_request import EngineLike, Listener, Post, Request, RequestLike
 from thoth.tui.messages import (
@@ -43,6 +44,7 @@ from thoth.tui.messages import (
     ModelLoading,
     ModelReady,
 )
+from thoth.tui.suggester import Suggester
 
 if TYPE_CHECKING:
     from thoth.actions.absorb import Absorption
@@ -83,6 +85,7 @@ class EngineClient:
         self._asked: dict[int, Request] = {}
         self._jobs: dict[int, Request] = {}
         self._counter = itertools.count(1)
+        self._suggester = Suggester(library, self.current_engine, lambda: self._pair, self._is_idle, self._post)
 
     @property
     def pair(self) -> Pair | None:
@@ -213,6 +216,7 @@ class EngineClient:
 
         self._asked = {known: other for known, other in self._asked.items() if not other.ended}
         self._asked[turn] = request
+        self._suggester.interrupt()
         self._loaded.add_done_callback(send)
 
     def stop_answer(self, turn: int | None = None) -> bool:
@@ -312,7 +316,11 @@ class EngineClient:
                     return AbsorbProgress(job, event)
                 case Absorbed():
                     document = task.finish(self.library, event.document)
-                    return AbsorbDone(job, document, is_new, time.monotonic() - started)
+                    seconds = time.monotonic() - started
+                    if not is_new:
+                        return AbsorbDone(job, document, False, seconds)
+                    self._suggester.suggest(document)
+                    return AbsorbDone(job, document, True, seconds, summary(self.library.document(document.id)))
             return None
 
         request.send(
@@ -362,12 +370,16 @@ class EngineClient:
         self._closed = True
         for request in [*self._asked.values(), *self._jobs.values()]:
             request.abandon()
+        self._suggester.close()
         for thread in (self._absorbing_thread, self._memory_thread):
             thread.shutdown(wait=False, cancel_futures=True)
         if self._engine is not None:
             self._engine.stop()
         self._loading_thread.submit(self._end)
         self._loading_thread.shutdown(wait=False)
+
+    def _is_idle(self) -> bool:
+        return all(request.ended for request in [*self._asked.values(), *self._jobs.values()])
 
     def _end(self) -> None:
         if self._engine is not None:

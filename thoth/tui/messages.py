@@ -171,11 +171,26 @@ class AbsorbDone(AbsorbMessage):
         document: its entry there.
         is_new: False where the library had it already.
         seconds: from the first byte that was read to the last chunk.
+        summary: two sentences of it, where it is new; empty if it has no sentences.
     """
 
     document: StoredDocument
     is_new: bool = True
     seconds: float = 0.0
+    summary: str = ""
+
+
+@dataclass
+class QuestionsWritten(DeskMessage):
+    """Questions about a document that was absorbed.
+
+    Attributes:
+        document: its entry in the library.
+        questions: that it answers; each was tried.
+    """
+
+    document: StoredDocument
+    questions: tuple[str, ...]
 
 
 @dataclass

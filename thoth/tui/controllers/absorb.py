@@ -194,12 +194,15 @@ class AbsorbController:
 
 
 def line(done: AbsorbDone) -> str:
-    """Return what is said of an absorbed document: "lease.pdf: 2 pages, 9 chunks, 1.4 s"."""
+    """Return what is said of an absorbed document: "lease.pdf: 2 pages, 9 chunks, 1.4 s", and its summary."""
     document = done.document
     pages = [figures.count(document.pages, "page")] if document.pages else []
     size = ", ".join([*pages, figures.count(document.chunks, "chunk")])
     name = shown(document.name)
-    return f"{name}: {size}, {figures.seconds(done.seconds)}" if done.is_new else f"{name}: already known, {size}"
+    if not done.is_new:
+        return f"{name}: already known, {size}"
+    about = f"\n{shown(done.summary)}" if done.summary else ""
+    return f"{name}: {size}, {figures.seconds(done.seconds)}{about}"
 
 
 def _sum(done: Sequence[AbsorbDone]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from thoth.retrieval.routing import Routing
+from thoth.system.terminal import shown
 from thoth.tui import figures, mentions, notices
 from thoth.tui.completing import Names
 from thoth.tui.controllers.absorb import AbsorbController
@@ -29,6 +30,7 @@ from thoth.tui.messages import (
     ModelMessage,
     ModelReady,
     PermissionWanted,
+    QuestionsWritten,
 )
 from thoth.tui.widgets.absorb_queue import AbsorbQueue
 from thoth.tui.widgets.library_panel import LibraryPanel
@@ -144,6 +146,8 @@ class Desk:
                     self.library.refresh()
             case ModelMessage():
                 self._take_model(news)
+            case QuestionsWritten():
+                self._suggest(news)
             case LibraryChanged():
                 self.library.refresh()
 
@@ -166,6 +170,13 @@ class Desk:
 
     def _tell(self, line: str) -> None:
         self._screen.query_one(Transcript).tell(line)
+
+    def _suggest(self, written: QuestionsWritten) -> None:
+        transcript = self._screen.query_one(Transcript)
+        transcript.tell(f"Questions that {shown(written.document.name)} answers; Tab or a click takes one:")
+        for question in written.questions:
+            transcript.tell(question, "suggestion")
+        self._screen.query_one(Prompt).suggested = written.questions
 
     def _show_documents(self, documents: Sequence[StoredDocument]) -> None:
         self._screen.documents = documents

@@ -203,6 +203,11 @@ class MainScreen(DeskScreen):
         transcript = self.query_one(Transcript)
         (transcript.scroll_page_up if event.pages < 0 else transcript.scroll_page_down)(animate=False)
 
+    @on(Transcript.Suggested)
+    def _suggested(self, event: Transcript.Suggested) -> None:
+        self.query_one(Prompt).replace_text(event.question)
+        self.query_one(Prompt).focus()
+
     # Commands
 
     def begin_command(self, command: Command) -> None:

@@ -27,6 +27,7 @@ class Prompt(TextArea):
     Attributes:
         earlier: earlier questions, oldest first.
         names: documents and collections that Tab completes; None before they are known.
+        suggested: questions that Tab puts into an empty prompt, one after the other.
     """
 
     DEFAULT_CSS = """
@@ -56,7 +57,7 @@ class Prompt(TextArea):
             id="prompt.complete",
             show=False,
             priority=True,
-            tooltip="Complete a command or a name",
+            tooltip="Complete a command or a name, or take a suggested question",
         ),
         Binding(
             "up", "earlier", "Earlier question", id="prompt.earlier", show=False, tooltip="Recall the previous question"
@@ -108,6 +109,7 @@ class Prompt(TextArea):
         )
         self.earlier: Sequence[str] = ()
         self.names: Names | None = None
+        self.suggested: Sequence[str] = ()
         self._back = 0  # how far back in the history; 0 is the draft
         self._draft = ""
 
@@ -139,9 +141,16 @@ class Prompt(TextArea):
         return self.get_text_range((0, 0), self.cursor_location)
 
     def action_complete(self) -> None:
-        """Complete a command or a name, or absorb the path that the text is; if it is none, go to the next widget."""
+        """Complete a command or a name, or absorb the path that the text is; if it is none, go to the next widget.
+
+        With suggested questions, an empty prompt gets the first one, and each one is followed by the next.
+        """
         from thoth.tui import completing
 
+        turn = ["", *self.suggested, ""]
+        if len(turn) > 2 and self.text in turn:
+            self.replace_text(turn[turn.index(self.text) + 1])
+            return
         text = self.before_cursor
         if not completing.may_complete(text):
             self.screen.focus_next()

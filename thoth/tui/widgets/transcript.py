@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, Resize
 from textual.geometry import Size
+from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -22,7 +24,7 @@ from textual.strip import Strip
 from textual.timer import Timer
 
 from thoth.tui.markdown import STYLES, Painter, Splitter, without_background
-from thoth.tui.pieces import Column, Piece, pieces_of, unread
+from thoth.tui.pieces import Column, Kind, Piece, pieces_of, unread
 
 if TYPE_CHECKING:
     from thoth.chats.sessions import Turn
@@ -34,6 +36,9 @@ F1 shows the keys, / the commands."""
 
 _INDENT = 2
 _SIGN = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT} "
+_SUGGESTION = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
+_SIGNS = {"question": _SIGN, "suggestion": _SUGGESTION}
+_STYLED = {"question": "question", "error": "error", "suggestion": "heading"}
 _KEPT = 600  # rendered pieces: more than any screen shows
 _PAUSE = 0.05  # minimum seconds between two updates of a growing answer
 _COST = 4  # times the cost of the last update; the rest of the time is for typing
@@ -65,6 +70,12 @@ class Transcript(ScrollView, can_focus=True):
 
     activity: reactive[str] = reactive("")
 
+    @dataclass
+    class Suggested(Message):
+        """A suggested question was clicked."""
+
+        question: str
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._turns: list[Turn] = []  # the first one is number 0
@@ -75,7 +86,7 @@ class Transcript(ScrollView, can_focus=True):
         self._follows = True
         self._moving = False
         self._unfolded: set[tuple[int, int]] = set()  # turn and step
-        self._told: dict[int, list[str]] = {}  # lines before a turn, by its number
+        self._told: dict[int, list[tuple[str, Kind]]] = {}  # lines before a turn, by its number
         self._splitter = Splitter()
         self._timer: Timer | None = None
 
@@ -103,17 +114,17 @@ class Transcript(ScrollView, can_focus=True):
         elif self._timer is None:
             self._timer = self.set_timer(_PAUSE, self._show_last)
 
-    def tell(self, line: str) -> None:
+    def tell(self, line: str, kind: Kind = "note") -> None:
         """Say something below the last turn that belongs to no turn; it stays until other turns are shown."""
         number = len(self._turns)
-        self._told.setdefault(number, []).append(line)
+        self._told.setdefault(number, []).append((line, kind))
         welcome = [] if number else [Piece(0, "note", WELCOME)]
         self._column.replace(number, [*welcome, *self._lines_before(number)])
         self._arrange()
 
     def _lines_before(self, number: int) -> list[Piece]:
         lines = self._told.get(number, [])
-        return [Piece(number, "note", line, gap=0 if place else 1) for place, line in enumerate(lines)]
+        return [Piece(number, kind, line, gap=0 if place else 1) for place, (line, kind) in enumerate(lines)]
 
     def watch_activity(self) -> None:
         """Show the activity in place of the answer."""
@@ -159,11 +170,13 @@ class Transcript(ScrollView, can_focus=True):
                 return
 
     def on_click(self, event: Click) -> None:
-        """Unfold or fold the step that was clicked."""
+        """Unfold or fold the step that was clicked; suggest the question that was."""
         line = self.scroll_offset.y + event.y
-        if not self._turns or not 0 <= line < self._column.height:
+        if not 0 <= line < self._column.height:
             return
         piece = self._column.pieces[self._column.at(line)]
+        if piece.kind == "suggestion" and not self.text_selection:
+            self.post_message(self.Suggested(piece.text))
         if piece.kind == "step" and not self.text_selection:
             self._unfolded ^= {(piece.turn, piece.step)}
             self._repaint(piece.turn)
@@ -194,10 +207,10 @@ class Transcript(ScrollView, can_focus=True):
         if piece.part is not None:
             strips = painter.part(piece.part)
         else:
-            style = self._style({"question": "question", "error": "error"}.get(piece.kind, "muted"))
+            style = self._style(_STYLED.get(piece.kind, "muted"))
             strips = painter.plain(piece.text, style)
-            if piece.kind == "question":
-                first = Segment(_SIGN, style)
+            if piece.kind in _SIGNS:
+                first = Segment(_SIGNS[piece.kind], style)
         indented = [Strip([first if at == 0 else rest, *strip]) for at, strip in enumerate(strips)]
         return [self._filled(strip) for strip in indented]
 
