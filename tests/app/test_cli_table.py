@@ -50,3 +50,13 @@ def test_the_line_of_progress() -> None:
     assert _line("loading the model", Progress("load", 0, 1), 80) == "loading the model"
     pulled = Progress("download", 1_500_000_000, 9_000_000_000, seconds_left=3.0)
     assert _line("downloading", pulled, 80) == "downloading 1.5 GB of 9.0 GB, 0:03 left"
+
+
+def test_long_values_continue_below_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"name": "a.txt", "summary": "The mill grinds rye at night.", "questions": "Who?\nWhen does it grind?"}
+    wide = "name       a.txt\nsummary    The mill grinds rye at night.\nquestions  Who?\n           When does it grind?"
+    assert table.labelled(values) == wide
+    monkeypatch.setattr(table, "_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "27")
+    assert table.labelled(values).splitlines()[1:3] == ["summary    The mill grinds", "           rye at night."]
+    assert all(table.width(line) <= 31 for line in table.labelled(values).splitlines())

@@ -17,6 +17,7 @@ from thoth.system import paths
 from thoth.system.machine import size
 
 if TYPE_CHECKING:
+    from thoth.actions.about import About
     from thoth.library.library import Library
     from thoth.library.records import StoredChunk, StoredDocument
 
@@ -69,17 +70,15 @@ def show(
 
     library = _library()
     document = library.get(name, loosely=True)
-    facts = answers.facts(document, _bundle(model)) | dict(about.of(library, document.id))
+    bundle, told = _bundle(model), about.of(library, document.id)
     parts = library.chunks(document.id) if chunks else []
     if json:
         extra: dict[str, object] = {"text": library.document(document.id).text} if text else {}
         extra |= {"parts": [_part(chunk) for chunk in parts]} if chunks else {}
-        typer.echo(answers.dump(facts | extra))
+        typer.echo(answers.dump(answers.facts(document, bundle) | told | extra))
         return
     if not (text or chunks):
-        width = max(map(len, facts))
-        for fact, value in facts.items():
-            typer.echo(f"{fact:<{width}}  {_shown(value, width + 2)}")
+        typer.echo(table.labelled(_described(document, bundle, told)))
     if text:
         typer.echo(library.document(document.id).text)
     for chunk in parts:
@@ -266,12 +265,27 @@ def _table(documents: "Sequence[StoredDocument]", bundle: str | None) -> str:
     return table.show((*_COLUMNS, "in"), rows, right=_NUMBERS, spare=(*_SPARE, "size", "chunks"))
 
 
-def _shown(value: object, column: int) -> str:
-    """Return a fact as text that begins in a column; several sentences stand below each other."""
-    if isinstance(value, tuple):
-        sentences = any(" " in one for one in value)
-        return (f"\n{' ' * column}" if sentences else ", ").join(value) or "-"
-    return "-" if value is None or value == "" else str(value)
+def _described(document: "StoredDocument", bundle: str | None, about: "About") -> dict[str, str]:
+    """Return what is shown of one document: labels and values."""
+    state = document.state(bundle)
+    readable = {None: "-", True: "yes", False: "no"}[document.readable]
+    return {
+        "id": document.id,
+        "name": document.name,
+        "source": document.source or "-",
+        "state": f"{document.absorbed} of {document.chunks} chunks absorbed" if state == "absorbing" else state,
+        "active": "yes" if document.active else "no",
+        "pages": "-" if document.pages is None else str(document.pages),
+        "chunks": f"{document.chunks}, cut by {document.chunking}",
+        "tokens": f"{document.tokens:,}",
+        "size": size(document.bytes),
+        "added": f"{document.added.astimezone():%Y-%m-%d %H:%M}",
+        "collections": ", ".join(document.collections) or "-",
+        "model": document.bundle,
+        "readable": readable if document.loss is None else f"{readable}, a loss of {document.loss:.1f} nats a token",
+        "summary": about["summary"] or "-",
+        "questions": "\n".join(about["questions"]) or "-",
+    }
 
 
 def _row(document: "StoredDocument", bundle: str | None) -> list[str]:

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 _GAP = "  "
 _LEAST_NAME = 20
@@ -34,6 +34,29 @@ def show(
         for row in range(len(rows) + 1)
     ]
     return "\n".join(lines)
+
+
+def labelled(values: Mapping[str, str]) -> str:
+    """Return values below each other, each after its label; on a terminal long ones continue below themselves."""
+    indent = max(map(len, values)) + len(_GAP)
+    columns = shutil.get_terminal_size().columns - indent if _is_terminal() else 0
+    lines = []
+    for label, value in values.items():
+        parts = [part for line in value.split("\n") for part in (wrap(line, columns) if columns > 0 else [line])]
+        lines += [f"{'' if number else label:<{indent}}{part}" for number, part in enumerate(parts)]
+    return "\n".join(lines)
+
+
+def wrap(text: str, columns: int) -> list[str]:
+    """Return a line as lines of at most so many columns, broken at spaces where there are any."""
+    lines = [""]
+    for word in text.split(" "):
+        longer = f"{lines[-1]} {word}" if lines[-1] else word
+        if width(longer) <= columns or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def width(text: str) -> int:
