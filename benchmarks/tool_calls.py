@@ -1,16 +1,21 @@
 """Calls under constrained decoding: random prompts that must be answered with a call, at temperature 1.
 
-    python -m benchmarks.tool_calls [--pair FOLDER] [--prompts 1000] [--max-tokens 160]
+    python -m benchmarks.tool_calls [--pair FOLDER] [--random-weights] [--prompts 1000] [--max-tokens 160]
 
 Prints how many of the answers are calls that parse and have the arguments of their tools, and how many of those were
-closed because the limit was near. A pair without tools in its chat template is refused.
+closed because the limit was near. A pair without tools in its chat template is refused. Random weights know neither
+names nor JSON, so with them the grammar alone makes the calls.
 """
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import harness
@@ -20,6 +25,7 @@ from thoth.actions import requests
 from thoth.agent.tool import Tool
 from thoth.agent.tools import BUILT_IN
 from thoth.engine.engine import Engine
+from thoth.engine.request import Request
 from thoth.engine.sampling import Sampling
 from thoth.events import Answer
 from thoth.library.library import Library
@@ -37,8 +43,11 @@ def random_prompts(number: int) -> list[str]:
 
 def asked(engine: Engine, questions: Sequence[str], tools: Sequence[Tool], max_tokens: int) -> Iterator[Answer]:
     """Answers that must call one of the tools, all drawn at random, many at a time."""
-    for first in range(0, len(questions), _AT_ONCE):
-        waiting = [
+    waiting: deque[Request] = deque()
+    for seed, question in enumerate(questions):
+        if len(waiting) == _AT_ONCE:
+            yield requests.answer(waiting.popleft())
+        waiting.append(
             engine.ask(
                 [{"role": "user", "content": question}],
                 max_tokens=max_tokens,
@@ -46,9 +55,27 @@ def asked(engine: Engine, questions: Sequence[str], tools: Sequence[Tool], max_t
                 tools=[tool.schema for tool in tools],
                 calls="required",
             )
-            for seed, question in enumerate(questions[first : first + _AT_ONCE], first)
-        ]
-        yield from map(requests.answer, waiting)
+        )
+    yield from map(requests.answer, waiting)
+
+
+def with_random_weights(pair: Path, folder: Path) -> Path:
+    """Copy a pair, with random matrices in place of the base's, so small that all tokens are about as likely."""
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+
+    from mlx_hypernet.fingerprint import describe
+
+    copy = Path(shutil.copytree(pair, folder / "pair"))
+    file = copy / "base" / "model.safetensors"
+    weights = mx.load(str(file))
+    mx.random.seed(0)
+    drawn = {name: one if one.ndim < 2 else 0.02 * mx.random.normal(one.shape) for name, one in weights.items()}
+    mx.save_safetensors(str(file), drawn)
+    config = json.loads((copy / "hypernet" / "config.json").read_text())
+    config["base"] = asdict(describe(load_model(copy / "base")[0], None))  # else it is refused as another base
+    (copy / "hypernet" / "config.json").write_text(json.dumps(config))
+    return copy
 
 
 def parses(answer: Answer, tools: Sequence[Tool]) -> bool:
@@ -66,12 +93,14 @@ def parses(answer: Answer, tools: Sequence[Tool]) -> bool:
 def main() -> None:
     parser = harness.argument_parser(__doc__)
     parser.add_argument("--pair", type=Path, default=nano.folder(), help="folder with base/ and hypernet/")
+    parser.add_argument("--random-weights", action="store_true", help="draw the base's weights")
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--max-tokens", type=int, default=160, help="of each answer")
     options = parser.parse_args()
     preload_blas()
-    with tempfile.TemporaryDirectory() as folder, Engine(Library(Path(folder))) as engine:
-        requests.last(engine.load(Pair("pair", options.pair / "base", options.pair / "hypernet")))
+    with tempfile.TemporaryDirectory() as folder, Engine(Library(Path(folder, "library"))) as engine:
+        pair = with_random_weights(options.pair, Path(folder)) if options.random_weights else options.pair
+        requests.last(engine.load(Pair("pair", pair / "base", pair / "hypernet")))
         answers = [*asked(engine, random_prompts(options.prompts), BUILT_IN, options.max_tokens)]
     table = harness.Table("prompts", "parsed", "cut at the limit", "tools called")
     called = {call.tool for answer in answers for call in answer.calls}
