@@ -68,7 +68,7 @@ def with_random_weights(pair: Path, folder: Path) -> Path:
 
     copy = Path(shutil.copytree(pair, folder / "pair"))
     file = copy / "base" / "model.safetensors"
-    weights = mx.load(str(file))
+    weights: dict[str, mx.array] = mx.load(str(file))  # type: ignore[assignment]
     mx.random.seed(0)
     drawn = {name: one if one.ndim < 2 else 0.02 * mx.random.normal(one.shape) for name, one in weights.items()}
     mx.save_safetensors(str(file), drawn)

@@ -63,6 +63,28 @@ def test_a_server_that_is_lost_costs_a_line_and_the_chat_goes_on(
     assert servers.tools() == []
 
 
+def test_a_server_gets_neither_the_model_nor_the_user(lines: list[str], tmp_path: Path) -> None:
+    """It is told so at once, whatever it asks for; what does not follow the protocol costs the call alone."""
+    raw = shlex.join([sys.executable, str(SERVER.with_name("raw_mcp_server.py"))])
+    servers = Servers({"raw": raw}, lines.append)
+    try:
+        tools = servers.tools()
+        calls = [Call(tool.name, {}) for tool in tools]
+        setting = stage(tmp_path, script(calls, "done"), tools=tools, allowed=["mcp:raw"])
+        assert setting.ask("go").text == "done"
+    finally:
+        servers.close()
+    told = [step.result.removeprefix("<data>\n").removesuffix("\n</data>") for step in setting.steps]
+    assert told == [
+        "Sampling not supported",
+        "Elicitation not supported",
+        "List roots not supported",
+        "Error: MCP server raw: what it sends does not follow the protocol",
+        "twice",
+    ]
+    assert lines == []
+
+
 def test_a_call_that_hangs_is_stopped_by_the_user(servers: Servers, tmp_path: Path) -> None:
     setting = stage(tmp_path, script(Call("good_wait", {"text": "x"})), tools=servers.tools(), allowed=["mcp:good"])
     threading.Timer(1.0, setting.agent.bench.stopper.stop).start()

@@ -8,7 +8,8 @@ from thoth.agent.tool import Arguments, Tool
 from thoth.errors import UsageError
 
 # Patterns are left out: one that a server made up could take forever to match.
-_LEFT_OUT = {"pattern", "patternProperties", "propertyNames", "format"}
+_PATTERNS = {"patternProperties", "propertyNames"}
+_TEXTS = {"pattern", "format"}  # keywords with a text; with a schema, they are names of properties
 
 
 def check(tool: Tool, given: Arguments) -> None:
@@ -30,5 +31,9 @@ def check(tool: Tool, given: Arguments) -> None:
 
 def _without_patterns(schema: Any) -> Any:
     if isinstance(schema, dict):
-        return {key: _without_patterns(value) for key, value in schema.items() if key not in _LEFT_OUT}
+        return {
+            key: _without_patterns(value)
+            for key, value in schema.items()
+            if key not in _PATTERNS and not (key in _TEXTS and isinstance(value, str))
+        }
     return [_without_patterns(part) for part in schema] if isinstance(schema, list) else schema

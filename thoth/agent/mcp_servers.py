@@ -7,7 +7,6 @@ its tools and what they return is data.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shlex
 import threading
@@ -17,9 +16,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from thoth.actions.wording import count
+from thoth.agent import mcp_content
 from thoth.agent.tool import MCP, Arguments, Result, Tool
+from thoth.agent.tools import BUILT_IN
 from thoth.errors import Stopped, ThothError
 from thoth.ingest import is_address
+from thoth.system import terminal
 
 if TYPE_CHECKING:
     from mcp import Client
@@ -30,9 +33,7 @@ START_SECONDS = 60.0  # `npx` may have to fetch a server first
 CALL_SECONDS = 60.0
 _END_SECONDS = 5.0
 _MOST_TOOLS = 32  # of one server: their schemas are in each prompt
-_LONGEST_SCHEMA = 4000  # letters
-_LONGEST_DESCRIPTION = 200
-_LONGEST_RESULT = 1 << 20
+_NAMED = 3  # tools, in the line about those that were left out
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 Warn = Callable[[str], object]
@@ -72,6 +73,7 @@ class Servers:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._tasks: list[Future[None]] = []
+        self._names = {tool.name for tool in BUILT_IN}  # a server may not stand in for a tool that is known
 
     def tools(self) -> list[Tool]:
         """Return the tools of all servers that answer in time; starts them on the first call, and blocks."""
@@ -120,7 +122,7 @@ class Servers:
 
     def _fail(self, server: _Server, error: BaseException, fault: str = "") -> str:
         """Give a server up, and say so once."""
-        reason = fault or _reason(error)
+        reason = terminal.printable(fault or _reason(error))
         if not server.failed:
             server.failed = reason
             self._warn(f"MCP server {server.name}: {reason}; going on without it")
@@ -152,32 +154,49 @@ class Servers:
                 result = await client.call_tool(tool, given)
         except Exception as error:
             from mcp import MCPError
+            from pydantic import ValidationError
 
             reason = _reason(error)
-            if not isinstance(error, MCPError) or _is_closed(error):  # else it answered, with an error
+            if not isinstance(error, (MCPError, ValidationError)) or _is_closed(error):  # else it answered somehow
                 reason = self._fail(server, error, getattr(transport, "fault", ""))
                 server.over.set()
             raise ThothError(f"MCP server {server.name}: {reason}") from error
-        text = _text(result.content)
+        text = mcp_content.text(result)
         if result.is_error:
             raise ThothError(f"{server.name}: {text[:500]}")
         return text
 
     async def _list(self, server: _Server, client: Client, transport: Any) -> list[Tool]:
-        offered = (await client.list_tools()).tools
+        offered: list[Any] = []
+        cursor: str | None = None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            offered += page.tools
+            cursor = page.next_cursor
+            if cursor is None or len(offered) > _MOST_TOOLS:
+                break
         if len(offered) > _MOST_TOOLS:
-            self._warn(f"MCP server {server.name} offers {len(offered)} tools; using the first {_MOST_TOOLS}")
+            self._warn(f"MCP server {server.name} offers more than {_MOST_TOOLS} tools; using the first {_MOST_TOOLS}")
         tools: list[Tool] = []
+        left_out: list[str] = []
         for one in offered[:_MOST_TOOLS]:
-            schema = dict(one.input_schema)
-            name = re.sub(r"[^A-Za-z0-9_-]", "_", f"{server.name}_{one.name}")[:64]
-            if fault := _fault(schema) or ("two tools have this name" if any(t.name == name for t in tools) else ""):
-                self._warn(f"MCP server {server.name}: left out the tool {name} ({fault})")
+            name = mcp_content.tool_name(server.name, one.name)
+            if fault := mcp_content.fault(one) or self._taken(name):
+                left_out.append(f"{name} ({fault})")
                 continue
-            description = " ".join((one.description or "").split())[:_LONGEST_DESCRIPTION]
+            self._names.add(name)
             call = partial(self._call, server, client, transport, one.name)
-            tools.append(Tool(name, description, schema, self._runner(server, call), _needing(MCP + server.name)))
+            run, needs = self._runner(server, call), _needing(MCP + server.name)
+            tools.append(Tool(name, mcp_content.description(one), dict(one.input_schema), run, needs))
+        if left_out:
+            more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+            names = ", ".join(left_out[:_NAMED])
+            self._warn(f"MCP server {server.name}: left out {count(len(left_out), 'tool')}: {names}{more}")
         return tools
+
+    def _taken(self, name: str) -> str:
+        """Return why a tool cannot have a name; empty if it can."""
+        return "another tool has this name" if name in self._names else ""
 
     # On any thread
 
@@ -244,22 +263,6 @@ def _transport(place: str) -> Any:
     return LimitedProcess(words, settings)
 
 
-def _fault(schema: Mapping[str, Any]) -> str:
-    """Why no call of a tool with this schema could be made; empty if one can."""
-    from llguidance import LLMatcher
-
-    text = json.dumps(schema)
-    if len(text) > _LONGEST_SCHEMA:
-        return f"its schema has {len(text)} letters"
-    grammar = LLMatcher.grammar_from_json_schema(text)
-    return "its schema cannot be followed" if LLMatcher.validate_grammar(grammar) else ""
-
-
-def _text(content: Any) -> str:
-    parts = [getattr(block, "text", None) or f"[{block.type}]" for block in content]
-    return "\n".join(parts)[:_LONGEST_RESULT]
-
-
 def _is_closed(error: Exception) -> bool:
     return "closed" in str(error).lower()
 
@@ -274,4 +277,8 @@ def _reason(error: BaseException) -> str:
         return "it ended"
     if isinstance(error, FileNotFoundError):
         return "its command is not installed"
+    if type(error).__name__ == "ValidationError":  # of pydantic: many lines about its own types
+        return "what it sends does not follow the protocol"
+    if "connection attempts failed" in str(error).lower():
+        return "nothing answers at its address"
     return " ".join(str(error).split())[:200] or type(error).__name__

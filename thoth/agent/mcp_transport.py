@@ -19,6 +19,8 @@ from mcp_types import jsonrpc_message_adapter
 LONGEST_LINE = 4 << 20
 MOST_BYTES = 16 << 20  # that a server sends after one message to it, or in one response
 _END_SECONDS = 1.0
+_LOG_BYTES = 4096
+_LONGEST_REASON = 200  # letters
 
 TOO_MUCH = f"it sends more than {MOST_BYTES >> 20} MB at once"
 
@@ -33,7 +35,7 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
         environment: variables beside PATH, HOME and the like.
 
     Attributes:
-        fault: why the connection was ended from this side; empty if it was not.
+        fault: why the connection ended, where this side or the server's log knows it.
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
@@ -42,6 +44,7 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._received = 0
+        self._logged = b""
         self.fault = ""
 
     async def __aenter__(self) -> Streams:
@@ -49,14 +52,16 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
             *self._command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
             limit=LONGEST_LINE,
             env=self._environment,
             start_new_session=True,  # its children end with it, and Ctrl-C is ours
         )
         to_us, read = anyio.create_memory_object_stream[Any](0)
         write, from_us = anyio.create_memory_object_stream[SessionMessage](0)
-        self._tasks = [asyncio.create_task(self._read(to_us)), asyncio.create_task(self._write(from_us))]
+        self._logging = asyncio.create_task(self._log())
+        reading, writing = asyncio.create_task(self._read(to_us)), asyncio.create_task(self._write(from_us))
+        self._tasks = [self._logging, reading, writing]
         return read, write
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,8 +93,17 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
                             self.fault = TOO_MUCH
                             return
                         await to_us.send(_message(line))
+                    await asyncio.wait([self._logging], timeout=_END_SECONDS)
+                    self.fault = _last_words(self._logged)
                 except ValueError:  # no end of line within the limit
                     self.fault = TOO_MUCH
+
+    async def _log(self) -> None:
+        """Keep the end of what the server logs: it may say why it ended."""
+        assert self._process is not None
+        assert self._process.stderr is not None
+        while part := await self._process.stderr.read(_LOG_BYTES):
+            self._logged = (self._logged + part)[-_LOG_BYTES:]
 
     async def _write(self, from_us: Any) -> None:
         assert self._process is not None
@@ -101,6 +115,13 @@ class LimitedProcess(AbstractAsyncContextManager[Streams]):
                     text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
                     self._process.stdin.write(text.encode() + b"\n")
                     await self._process.stdin.drain()
+
+
+def _last_words(log: bytes) -> str:
+    """Return why a server ended, as its log says it: the last line about an error, or else the last line."""
+    lines = [line.strip() for line in log.decode(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if "error" in line.lower()]
+    return f"it ended: {(errors or lines)[-1][:_LONGEST_REASON]}" if lines else ""
 
 
 def _message(line: bytes) -> SessionMessage | Exception:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from thoth.engine import call_schema
 from thoth.engine.call_format import ARGS, CallFormat
 from thoth.errors import ThothError
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 # Whether a model may call a tool, must call one at once, or must not.
 Choosing = Literal["auto", "required", "none"]
 
-# JSON as templates write it, which is what bases were trained on.
-_JSON = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
 # Before the limit of an answer, what is open is closed: so many tokens are left for it, and for names of arguments.
 _CLOSING_TOKENS = 16
 
@@ -38,14 +37,12 @@ def grammar(form: CallFormat, schemas: Sequence[Mapping[str, Any]], tokenizer: A
     begin, end = _tokens(form.begin), _tokens(form.end)
     rules = [f"call: {' | '.join(f'call_{i}' for i in range(len(functions)))}"]
     for i, function in enumerate(functions):
-        arguments = _strict(function["parameters"])
+        name, schema = function["name"], function["parameters"]
         if form.shape == "name":
-            rules.append(f"call_{i}: {json.dumps(function['name'])} {_literal(tokenizer, ARGS)} arguments_{i}")
-            rules.append(f"arguments_{i}: %json {json.dumps(arguments)}")
+            rules.append(f"call_{i}: {json.dumps(name)} {_literal(tokenizer, ARGS)} arguments_{i}")
+            rules.append(f"arguments_{i}: %json {json.dumps(call_schema.arguments(schema))}")
         else:
-            call = {"name": {"const": function["name"]}, "arguments": arguments}
-            schema = {"type": "object", "properties": call, "required": [*call], "additionalProperties": False}
-            rules.append(f"call_{i}: %json {json.dumps(schema | {'x-guidance': _JSON})}")
+            rules.append(f"call_{i}: %json {json.dumps(call_schema.call(name, schema))}")
     match form.shape:
         case "name":
             start = f"start: call ({begin} call)*"
@@ -54,12 +51,6 @@ def grammar(form: CallFormat, schemas: Sequence[Mapping[str, Any]], tokenizer: A
         case _:
             start = f'start: "\\n" call "\\n" {end} ("\\n" {begin} "\\n" call "\\n" {end})*'
     return "\n".join([start, *rules])
-
-
-def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a schema of an object that allows no properties but its own."""
-    strict = {"additionalProperties": False, **schema, "x-guidance": _JSON}
-    return strict if schema.get("type") else strict | {"type": "object"}
 
 
 def _tokens(ids: Sequence[int]) -> str:
