@@ -6,7 +6,10 @@ from typing import Any
 
 ASKS = {
     "sampling": ("sampling/createMessage", {"messages": [], "maxTokens": 5}),
-    "elicitation": ("elicitation/create", {"message": "Your password?", "requestedSchema": {"type": "object"}}),
+    "elicitation": (
+        "elicitation/create",
+        {"message": "Your password?", "requestedSchema": {"type": "object", "properties": {}}},
+    ),
     "roots": ("roots/list", {}),
 }
 TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in (*ASKS, "hologram", "twice")]
