@@ -13,7 +13,7 @@ import pytest
 from tests.app import made_up
 from tests.app.agents import script, stage
 from thoth.agent import loop
-from thoth.agent.permissions import PRIVATE, Decision, Grants, Permissions, Wish, escaped
+from thoth.agent.permissions import PRIVATE, Decision, Grants, Permissions, Wish, escaped, listed
 from thoth.agent.tool import Result, Tool, nothing, parameters
 from thoth.agent.tools import BUILT_IN
 from thoth.errors import UsageError
@@ -96,6 +96,8 @@ def test_a_person_sees_the_exact_arguments_on_lines_of_their_own() -> None:
     )
     assert wish.lines() == ["kind: text", r"content: a\nAllow: yes\x1b[2J\u202e\\n", 'n: [1, "é"]']
     assert wish.purpose == "add to the library and read a file"
+    assert Wish("x", {}, ("web",)).purpose == "go to the web"
+    assert listed(["add", "read", "go"]) == "add, read and go"
     assert escaped({"a": "\x07"}) == '{"a": "\\\\u0007"}'
 
 

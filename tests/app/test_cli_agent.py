@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,13 @@ def test_a_step_that_is_not_permitted_is_refused_and_says_how_to_permit_it(
         "thoth: remember was refused: it wants to add to the library; to permit it, add --allow write" in result.stderr
     )
     assert not Library(home).documents()
+
+
+def test_a_step_that_fails_says_why(thoth: Run, scripted: Callable[..., None]) -> None:
+    scripted([Call("read_pages", {"document": "x", "first": 1, "last": 1})], "I cannot.")
+    result = thoth("ask", "--agent", "Read the first page of x.")
+    assert re.search(r"thoth: read_pages\(x, 1, 1\): failed, .* s: there is no document x", result.stderr)
+    assert "<data>" not in result.stderr
 
 
 def test_steps_and_permissions_in_json_and_in_the_chat(thoth: Run, scripted: Callable[..., None], home: Path) -> None:

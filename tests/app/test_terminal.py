@@ -15,12 +15,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from thoth.cli import app
+from thoth.cli import app, console
 from thoth.system import terminal
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "terminal"
-# What Thoth itself writes: the progress line's erasure.
-OWN = re.compile(r"\r\x1b\[K")
+# What Thoth itself writes: the progress line's erasure, the colours of labels.
+OWN = re.compile(r"\r\x1b\[K|\x1b\[(?:32|33|0)m")
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 ODD_NAME = "red\x1b[31m\u202egpj.txt"
 
@@ -177,3 +177,12 @@ def test_the_other_programs(program: str, tmp_path: Path, monkeypatch: pytest.Mo
     said = screen.getvalue()
     assert "gpj.txt" in said
     assert not COMMANDS.search(said)
+
+
+def test_a_label_is_coloured_and_what_it_quotes_is_not_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, screen)
+    terminal.guard()
+    console.label("Supported by \x1b[2Jnote.txt", good=True)
+    assert screen.getvalue() == "\x1b[32m\nSupported by \\x1b[2Jnote.txt\x1b[0m\n"

@@ -7,7 +7,7 @@ here as anything but an argument.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +38,12 @@ def meaning(need: str) -> str:
     return _MEANINGS.get(need) or f"use the MCP server {need.removeprefix(MCP)}"
 
 
+def listed(meanings: Iterable[str]) -> str:
+    """Return some phrases as one: "a, b and c"."""
+    *before, last = meanings
+    return f"{', '.join(before)} and {last}" if before else last
+
+
 @dataclass(frozen=True)
 class Wish:
     """A call that needs permissions not given yet.
@@ -60,7 +66,7 @@ class Wish:
     @property
     def purpose(self) -> str:
         """What the call wants to do: "add to the library and read a file"."""
-        return " and ".join(map(meaning, self.needs))
+        return listed(map(meaning, self.needs))
 
     def lines(self) -> list[str]:
         r"""Return the exact arguments, a line each, with everything a terminal obeys and line breaks as escapes."""

@@ -12,6 +12,7 @@ from thoth.ingest import Document, sentences
 from thoth.library.records import StoredDocument
 
 _BEGIN, _END = "<data>", "</data>"
+_ERROR = "Error: "
 _MARK = re.compile(r"<(?=/?data>)", re.IGNORECASE)
 _SENTENCES = 2
 _HEADINGS = 8
@@ -30,7 +31,12 @@ def data(text: str) -> str:
 
 def error(message: str) -> str:
     """Return why a tool has no result; a message may quote a page."""
-    return data(f"Error: {message}")
+    return data(f"{_ERROR}{message}")
+
+
+def reason(result: str) -> str:
+    """Return the message in a result of `error`, for a person."""
+    return result.removeprefix(f"{_BEGIN}\n{_ERROR}").removesuffix(f"\n{_END}")
 
 
 def receipt(stored: StoredDocument, document: Document) -> str:

@@ -121,7 +121,7 @@ class CommandAgent:
     def _ask(self, wish: "Wish") -> "Decision":
         """Ask, or refuse and say what would permit it; an address of this machine that was typed is asked about."""
         from thoth.actions.sources import Source
-        from thoth.agent.permissions import PRIVATE, meaning
+        from thoth.agent.permissions import PRIVATE, listed, meaning
 
         if self.asks and sys.stdin.isatty() and sys.stderr.isatty():
             return _asked(wish)
@@ -129,16 +129,18 @@ class CommandAgent:
             return "once" if console.may_fetch(Source(str(wish.arguments["address"]))) else "no"
         missing = [need for need in wish.needs if need != PRIVATE]
         self.refused.update(missing)
-        what = " and ".join(map(meaning, missing))
+        what = listed(map(meaning, missing))
         console.say(f"{wish.tool} was refused: it wants to {what}; to permit it, add --allow {','.join(missing)}")
         return "no"
 
     def _show(self, step: Step) -> None:
+        from thoth.agent import wrapping
         from thoth.agent.permissions import escaped
 
         if step.ended and step.state != "refused" and not self.quiet:
             given = ", ".join(escaped(value) for value in step.arguments.values())
-            console.say(f"{step.tool}({given[:100]}): {step.state}, {step.seconds:.1f} s")
+            why = f": {wrapping.reason(step.result)}" if step.state == "failed" else ""
+            console.say(f"{step.tool}({given[:100]}): {step.state}, {step.seconds:.1f} s{why}")
 
 
 def _asked(wish: "Wish") -> "Decision":

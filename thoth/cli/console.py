@@ -96,7 +96,8 @@ class _Lines(logging.Handler):
 def label(text: str, *, good: bool) -> None:
     """Print a line about an answer on stderr, after an empty one on a terminal; the words say what the colour shows."""
     if sys.stderr.isatty():
-        typer.secho(f"\n{text}", err=True, fg=typer.colors.GREEN if good else typer.colors.YELLOW)
+        colour = typer.colors.GREEN if good else typer.colors.YELLOW
+        typer.secho(f"\n{terminal.printable(text)}", file=terminal.control(sys.stderr), fg=colour)
     else:
         typer.echo(text, err=True)
 
