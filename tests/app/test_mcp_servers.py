@@ -116,6 +116,8 @@ def test_servers_that_cannot_start_cost_a_line_each(lines: list[str]) -> None:
         "missing": "thoth-no-such-program",
         "empty": "A=1",
         "bad name": "true",
+        "quote": "echo 'a",
+        "folder": "/",
         "closed": "http://127.0.0.1:9/mcp",
     }
     said = said_of(named, lines)
@@ -124,6 +126,9 @@ def test_servers_that_cannot_start_cost_a_line_each(lines: list[str]) -> None:
     assert said["floods"].startswith("it sends more than 16 MB at once")
     assert said["missing"].startswith("its command is not installed")
     assert said["bad name"].startswith("its name may have letters")
+    assert said["quote"].startswith("a quote in its command is left open")
+    assert said["folder"].startswith("its command may not be run")
+    assert said["closed"].startswith("nothing answers at its address")
 
 
 def said_of(named: dict[str, str], lines: list[str]) -> dict[str, str]:

@@ -247,13 +247,16 @@ def _transport(place: str) -> Any:
     """Return the way to a server.
 
     Raises:
-        ThothError: The settings have no command.
+        ThothError: The settings have no command that a shell could read.
     """
     from thoth.agent.mcp_transport import LimitedProcess, limited_http
 
     if is_address(place):
         return limited_http(place)
-    words = shlex.split(place)
+    try:
+        words = shlex.split(place)
+    except ValueError as error:
+        raise ThothError("a quote in its command is left open") from error
     settings: dict[str, str] = {}
     while words and re.fullmatch(r"[A-Za-z_]\w*=.*", words[0]):  # NAME=value before the command, as in a shell
         name, _, value = words.pop(0).partition("=")
@@ -277,8 +280,12 @@ def _reason(error: BaseException) -> str:
         return "it ended"
     if isinstance(error, FileNotFoundError):
         return "its command is not installed"
+    if isinstance(error, PermissionError):
+        return "its command may not be run"
     if type(error).__name__ == "ValidationError":  # of pydantic: many lines about its own types
         return "what it sends does not follow the protocol"
     if "connection attempts failed" in str(error).lower():
         return "nothing answers at its address"
+    if "error response" in str(error):  # an HTTP status, which the client keeps to itself
+        return "its address answers with an error; it may be no MCP server"
     return " ".join(str(error).split())[:200] or type(error).__name__
