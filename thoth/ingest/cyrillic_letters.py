@@ -37,7 +37,7 @@ def restored(text: str, *, is_unmapped: bool, is_likely: bool) -> str:
         is_unmapped: whether its fonts do not say what their letters mean.
         is_likely: whether an earlier page was Cyrillic.
     """
-    if not _FOREIGN.search(text):
+    if text.isascii() or not _FOREIGN.search(text):
         return text
     words = _WORD.findall(text)
     foreign = "".join(word for word in words if _FOREIGN.fullmatch(word))

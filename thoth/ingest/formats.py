@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import string
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import PurePath
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
 from thoth.ingest import charsets, man, ocr, refusals, text, text_blocks
 from thoth.ingest.document import Document, OnPage, ignore
+
+log = logging.getLogger(__name__)
 
 # A text of 32 MB has eight million tokens; there is no reading it in chunks of a few hundred.
 MAX_TEXT_BYTES = 32 << 20
@@ -183,15 +186,26 @@ def _read_text(data: bytes, name: str, media_type: str | None, charset: str | No
 
 def _read_zip(data: bytes, name: str) -> tuple[Document, str]:
     """Return the document, and what to call its kind."""
-    from thoth.ingest import docx, epub, odf
+    from thoth.ingest import broken_zip, docx, epub, odf
     from thoth.ingest.package import Package
 
-    with Package(data, name) as package:
+    is_cut = False
+    try:
+        package = Package(data, name)
+    except DocumentError as error:
+        if (found := broken_zip.repaired(data)) is None:
+            raise
+        package, data, is_cut, damaged = Package(found, name), found, True, error
+    with package:
         members = set(package)
         rich = package.rich_text()
         is_epub = epub.is_epub(package)
         is_docx = not is_epub and docx.is_docx(package)
         kind = "" if is_epub or is_docx else odf.kind(package)
+    if is_cut:
+        if not (is_epub or is_docx or kind or members & {"xl/workbook.xml", "ppt/presentation.xml"}):
+            raise damaged
+        log.warning("%s is cut short or damaged: what can still be read was read; download or copy it again", name)
     if is_epub:
         return epub.read(data, name), "a book"
     if is_docx:

@@ -315,6 +315,10 @@ def _between(
 ) -> Iterator[tuple[Kind, int, int, tuple[str, ...]]]:
     """Yield what lies between two places of a page."""
     for kind, first, last in spans:
+        if last <= start:
+            continue
+        if first >= end:
+            return
         first, last = max(first, start), min(last, end)
         inner = text[first:last]
         if inner.strip():

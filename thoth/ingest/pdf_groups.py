@@ -25,6 +25,7 @@ _ITEM = re.compile(
 )
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
 _SENTENCE_END = ".!?:;\u2026\u3002\uff01\uff1f"
+_FIRST_WIDE = "\u2e80"
 _WIDE_SCRIPT = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]")
 
 # Measures in heights of a line ("em") or as shares; letters are about half an em wide.
@@ -90,7 +91,7 @@ def _blocks(lines: Sequence[Line], pitch: float) -> Iterator[list[Line]]:
 def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
     """Write one block of lines as groups of one kind each."""
     if len(block) > 1 and all(line.mono for line in block):
-        yield Group("code", "\n".join(_indented(block)))
+        yield Group("code", clean("\n".join(_indented(block))))
         return
     items = [_ITEM.match(line.text) is not None for line in block]
     kinds: list[Kind] = [
@@ -144,8 +145,8 @@ def _hangs(above: Line, below: Line) -> bool:
 def _is_full(above: Line, below: Line, edge: float) -> bool:
     """Tell whether the next line's first word had no room in a line."""
     text = below.text
-    word = 1 if _WIDE_SCRIPT.match(text) else len(text.split(maxsplit=1)[0])
-    letter = (below.right - below.left) / max(len(text), 1)
+    word = 1 if text >= _FIRST_WIDE and _WIDE_SCRIPT.match(text) else len(text.split(maxsplit=1)[0])
+    letter = (below.right - below.left) / len(text)
     return above.right + (word + 1) * letter > edge - _RAGGED * (edge - above.left)
 
 
@@ -180,15 +181,15 @@ def _between(before: str, after: str) -> str:
     if before.endswith("-") and not before.endswith(" -"):
         return ""
     # Chinese and Japanese have no spaces: a space would be read as one, a line's end is not.
-    return "\n" if _WIDE_SCRIPT.match(before[-1:]) and _WIDE_SCRIPT.match(after) else " "
+    return "\n" if after >= _FIRST_WIDE and _WIDE_SCRIPT.match(before[-1:]) and _WIDE_SCRIPT.match(after) else " "
 
 
 def _indented(block: Sequence[Line]) -> Iterator[str]:
     """Yield lines of code with the indentation that they have on the page."""
     margin = min(line.left for line in block)
-    letter = statistics.median((line.right - line.left) / len(line.text) for line in block)
+    letter = max(statistics.median((line.right - line.left) / len(line.text) for line in block), 0.1)
     for line in block:
-        yield " " * max(0, round((line.left - margin) / max(letter, 0.1))) + clean(line.text)
+        yield " " * max(0, round((line.left - margin) / letter)) + line.text
 
 
 def clean(text: str) -> str:

@@ -18,7 +18,7 @@ from thoth.ingest.pdf_chars import Chars
 
 # PDFium marks a word broken at the line's end with one of these instead of the hyphen.
 BROKEN_WORD = ("\x02", "\ufffe")
-_MARK = re.compile("[\x02\ufffe]")
+_LINE = re.compile(r"\S(?:[^\n]*\S)?")
 _PIECE = re.compile("[^\x02\ufffe]*[\x02\ufffe]?")
 _SPACES = re.compile(r"\s+")
 
@@ -89,16 +89,12 @@ def _placed(text: str, chars: Chars) -> tuple[list[Line], list[_Span]]:
     """Return the lines of a text that stand somewhere on the page."""
     texts: list[str] = []
     ends: list[int] = []  # places of the first and the last letter of each
-    may_break = _MARK.search(text) is not None  # the mark can stand for the end of a line
-    at = 0
-    for line in text.split("\n"):
-        for piece in _PIECE.findall(line) if may_break else (line,):
-            if stripped := piece.strip():
-                first = at + piece.index(stripped[0])
-                texts.append(stripped)
-                ends += (first, first + len(stripped) - 1)
-            at += len(piece)
-        at += 1
+    found: Iterable[re.Match[str]] = _LINE.finditer(text)
+    if any(mark in text for mark in BROKEN_WORD):  # it can stand for the end of a line
+        found = (line for piece in _PIECE.finditer(text) for line in _LINE.finditer(text, *piece.span()))
+    for line in found:
+        texts.append(line[0])
+        ends += (line.start(), line.end() - 1)
     indexes = chars.indexes(ends)
     firsts, lasts = indexes[::2], indexes[1::2]
     begin, end = chars.boxes(firsts), chars.boxes(lasts)

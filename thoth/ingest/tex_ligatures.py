@@ -21,7 +21,7 @@ _SIGNS = {0x0E: "\u2039", 0x0F: "\u203a", 0x10: "\u201c", 0x11: "\u201d", 0x12: 
 
 _CODE = r"[\x0b\x0c\x0e\x0f\x1b-\x1f]|\r(?!\n)"
 _IS_CODE = re.compile(_CODE)
-_MAY_BE_CODE = re.compile(r"[\x0b\x0c\x0e-\x16\x1b-\x1f]")
+_MAY_BE_CODE = "\x0b\x0c\x0e\x0f\x10\x11\x12\x13\x14\x15\x16\x1b\x1c\x1d\x1e\x1f"
 _IS_SIGN = re.compile(r"[\x0e-\x16]")
 _ACCENT = re.compile(r"(?<=[^\W\d_])[\x10-\x16](?=[^\W\d_])")
 _WORD = re.compile(rf"(?:[^\W\d_]|{_CODE})+")
@@ -38,7 +38,8 @@ def restored(text_page: Any, text: str) -> str:
         text_page: PDFium's handle.
         text: of the page, as PDFium gives it.
     """
-    if not _MAY_BE_CODE.search(text) and text.count("\r") == text.count("\r\n"):
+    # To look for one letter after the other takes a tenth of the time of a pattern.
+    if not any(code in text for code in _MAY_BE_CODE) and text.count("\r") == text.count("\r\n"):
         return text
     fonts = _Fonts(text_page)
     words = [(word, font) for word in _WORD.finditer(text) if (font := fonts.of_word(word)) is not None]

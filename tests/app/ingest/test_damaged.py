@@ -87,3 +87,38 @@ def test_depth_is_bounded() -> None:
     assert root is not None
     assert sum(1 for _ in root.iter()) == 400
     assert "".join(root.itertext()) == "text"
+
+
+class Pipe(BytesIO):
+    """A stream that cannot go back: zip then writes the sizes behind each member."""
+
+    def seekable(self) -> bool:
+        return False
+
+    def seek(self, *_: int) -> int:
+        raise OSError
+
+    def tell(self) -> int:
+        raise OSError
+
+
+@pytest.mark.parametrize("stream", [BytesIO, Pipe])
+def test_an_archive_that_is_cut_off(stream: type[BytesIO], caplog: pytest.LogCaptureFixture) -> None:
+    with zipfile.ZipFile(packed := stream(), "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("word/document.xml", f"<w:document {packages.WORD}><w:body>{BODY}</w:body></w:document>")
+        archive.writestr("docProps/app.xml", "<x/>")
+    data = packed.getvalue()
+    assert formats.read(data[: data.rindex(b"PK\x01\x02")], "whole.docx").text.split("\n\n") == PARAGRAPHS
+    assert caplog.messages == [
+        "whole.docx is cut short or damaged: what can still be read was read; download or copy it again"
+    ]
+    half = formats.read(data[: len(data) // 2], "half.docx").text.split("\n\n")
+    assert half[:100] == PARAGRAPHS[:100]
+    assert "some of its text may be missing" in caplog.text
+
+
+@pytest.mark.parametrize("kept", [40, 300])
+def test_an_archive_of_which_nothing_is_left(kept: int) -> None:
+    with pytest.raises(DocumentError, match=r"report\.docx is damaged and cannot be read: download it"):
+        formats.read(packages.docx({"body": BODY})[:kept], "report.docx")
