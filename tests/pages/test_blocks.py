@@ -1,4 +1,4 @@
-"""Every block of code in the pages for users: commands are parsed at once, and run in the slow tier.
+"""Every block of code in the README and the pages for users: commands are parsed at once, and run in the slow tier.
 
 A block that cannot run everywhere has a comment before it, `<!-- not run: needs a GPU -->`; one that starts a server,
 `<!-- in background -->`. The blocks of a page run in their order, in a fresh home with nano.
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = {"thoth": app, "convert-weights": converting}
 # Pages about developing have commands of hours; those are in runs/ and tested there.
 DEVELOPERS = {"LOG.md", "architecture.md", "english-data.md", "measurements.md", "shared-lines.md"}
-PAGES = sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in DEVELOPERS)
+PAGES = [ROOT / "README.md"] + sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in DEVELOPERS)
 LANGUAGES = {"sh", "python", "toml", "json", "yaml", "text"}
 # Why a block is not run: the reason begins so.
 REASONS = ("downloads", "needs", "installs", "waits")
