@@ -111,6 +111,7 @@ class Progress:
         tokens_per_second: speed so far, 0 if not known yet.
         seconds_left: estimate, None if not known yet.
         pages: number of pages of the document, None for a format without pages.
+        document: for "absorb", its entry in the library so far.
     """
 
     stage: str
@@ -119,6 +120,7 @@ class Progress:
     tokens_per_second: float = 0.0
     seconds_left: float | None = None
     pages: int | None = None
+    document: StoredDocument | None = None
 
 
 @dataclass(frozen=True)

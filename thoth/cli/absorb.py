@@ -15,6 +15,7 @@ from thoth.system import paths
 if TYPE_CHECKING:
     from thoth.actions.absorb import Done, Report, Step
     from thoth.actions.sources import Source
+    from thoth.library.records import StoredDocument
 
 _MOST_NAMES = 5
 
@@ -76,15 +77,17 @@ class _View:
         self._finished = 0
         self._label = ""
         self._last = Progress("read", 0, 1)
+        self._warned: set[str] = set()
 
     def listen(self, source: "Source", step: "Step") -> None:
         """Show a step."""
         if isinstance(step, Progress):
             self._label, self._last = source.label, step
+            if step.document is not None:
+                self._warn(step.document)
             console.progress_line.show(f"absorbing {source.label}", step)
             return
         console.progress_line.clear()
-        from thoth.actions import readable
         from thoth.actions.absorb import Done
 
         if not isinstance(step, Done):
@@ -93,7 +96,15 @@ class _View:
         self._finished += 1
         if not self._quiet:
             typer.echo(_line(step))
-        if warning := readable.warning(step.document, self.model):
+        self._warn(step.document)
+
+    def _warn(self, document: "StoredDocument") -> None:
+        """Say once if the model cannot read a document: as soon as that is known."""
+        from thoth.actions import readable
+
+        if document.id not in self._warned and (warning := readable.warning(document, self.model)):
+            self._warned.add(document.id)
+            console.progress_line.clear()
             console.say(warning)
 
     def interrupted(self) -> str:

@@ -188,7 +188,9 @@ class Absorber:
             missing = self._library.missing(stored.id)
             left, pace = sum(len(prepared.ids[number]) for number in missing), _Pace()
             yield _progress(stored, pace, left)
-            self._measure(stored, prepared, pair())
+            if measured := self._measure(stored, prepared, pair()):
+                stored = measured
+                yield _progress(stored, pace, left)
             count = 1
             while missing:
                 numbers, missing = missing[:count], missing[count:]
@@ -206,12 +208,13 @@ class Absorber:
         finally:
             self._waiting.remove(prepared)
 
-    def _measure(self, stored: StoredDocument, prepared: Prepared, pair: LoadedPair) -> None:
+    def _measure(self, stored: StoredDocument, prepared: Prepared, pair: LoadedPair) -> StoredDocument | None:
         """Note how well the base reads a document, where it is known which loss means that it can."""
         if pair.readable_loss is None or stored.loss is not None or stored.of_chat:
-            return
+            return None
         loss = loss_on(pair, prepared.ids)
         self._library.set_loss(stored.id, loss, loss <= pair.readable_loss)
+        return self._library.get(stored.id)
 
 
 @dataclass(frozen=True)
@@ -228,7 +231,7 @@ class _Pace:
 def _progress(stored: StoredDocument, pace: _Pace, left: int) -> Progress:
     rate = pace.tokens / pace.seconds if pace.seconds else 0.0
     seconds_left = left / rate if rate else None
-    return Progress("absorb", stored.absorbed, stored.chunks, rate, seconds_left, stored.pages)
+    return Progress("absorb", stored.absorbed, stored.chunks, rate, seconds_left, stored.pages, stored)
 
 
 def loss_on(pair: LoadedPair, ids: Sequence[Sequence[int]]) -> float:

@@ -66,6 +66,7 @@ class FakeEngine:
         held: pieces are reported as progress and come together at the end, as before a second look.
         tools: its base can call tools.
         steps: chunks of every document.
+        loss: of the base on every document, too high to read it; None: it is not measured.
         gates: by stage ("load", "answer", "absorb"): where set, a step of that stage waits for its release.
         asked: what came in.
     """
@@ -78,6 +79,7 @@ class FakeEngine:
     held: bool = False
     tools: bool = False
     steps: int = 3
+    loss: float | None = None
     gates: dict[str, threading.Semaphore] = field(default_factory=dict)
     asked: list[Asked] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
@@ -203,6 +205,9 @@ class FakeEngine:
             yield Absorbed(stored)
             return
         yield Progress("absorb", 0, len(parts), pages=document.pages)
+        if self.loss is not None:
+            self.library.set_loss(stored.id, self.loss, False)
+            yield Progress("absorb", 0, len(parts), document=self.library.get(stored.id))
         missing = self.library.missing(stored.id)
         for done, number in enumerate(missing, len(parts) - len(missing) + 1):
             stream.wait("absorb")

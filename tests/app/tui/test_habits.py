@@ -108,6 +108,21 @@ async def test_what_was_absorbed_is_said_in_the_chat(fake: Make, tmp_path: Path)
         assert "already known" not in chat.shown
 
 
+async def test_a_document_that_the_model_cannot_read_is_said_so_before_it_is_absorbed(
+    fake: Make, tmp_path: Path
+) -> None:
+    made = fake()
+    made.engine.loss = 12.5
+    async with running(made) as chat:
+        made.engine.hold("absorb")
+        chat.main.desk.absorbing.absorb([str(write(tmp_path / "note.txt"))])
+        await chat.until(lambda: "nano cannot read note.txt (a loss of 12.5 nats a token)" in chat.shown)
+        assert "/models" in chat.shown
+        made.engine.release("absorb", 3)
+        await chat.until(lambda: "note.txt: 3 chunks" in chat.shown)
+        assert chat.shown.count("cannot read") == 1
+
+
 def test_the_line_about_an_absorbed_document(home: Path) -> None:
     from thoth.library.library import Library
 

@@ -21,6 +21,7 @@ from thoth.tui.controllers.tour import TourController
 from thoth.tui.messages import (
     AbsorbDone,
     AbsorbMessage,
+    AbsorbProgress,
     AgentWarned,
     AnswerMessage,
     AnswerStep,
@@ -131,7 +132,9 @@ class Desk:
                 self.absorbing.take(news)
                 if isinstance(news, AbsorbDone):
                     self.library.put(news.document)  # a question that comes next is answered from it
-                    self.models.judge(news.document)
+                    self._judge(news.document)
+                elif isinstance(news, AbsorbProgress) and news.progress.document:
+                    self._judge(news.progress.document)
                 self.tour.absorbed(news)
             case MemoryMessage():
                 self.chat.memory.take(news)
@@ -167,6 +170,10 @@ class Desk:
     def _show_jobs(self, jobs: dict[int, JobState]) -> None:
         self._screen.jobs = jobs
         self._show_state()
+
+    def _judge(self, document: StoredDocument) -> None:
+        if document.loss is not None and (warning := self.models.judge(document)):
+            self._screen.query_one(Transcript).tell(warning, "error")
 
     def _tell(self, line: str) -> None:
         self._screen.query_one(Transcript).tell(line)

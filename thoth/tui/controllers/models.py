@@ -13,7 +13,6 @@ from thoth.actions import introduction, readable
 from thoth.errors import ThothError
 from thoth.models import registry
 from thoth.system import paths
-from thoth.tui import notices
 from thoth.tui.messages import ModelFailed, ModelLoading, ModelMessage, ModelReady
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class ModelController:
         self, client: EngineClient, downloads: Downloads, screen: Screen[None], show: Callable[[str], None]
     ) -> None:
         self._client, self._downloads, self._screen, self._show = client, downloads, screen, show
-        self._say = notices.on(screen)
+        self._judged: set[str] = set()  # ids of documents
         self.state: ModelState = "loading"
 
     def load(self, name: str | None) -> None:
@@ -63,11 +62,13 @@ class ModelController:
                 self._show("")
                 self._screen.run_worker(self._explain(message), group="dialog")
 
-    def judge(self, document: StoredDocument) -> None:
-        """Say so if the model cannot read a document that it has just absorbed."""
+    def judge(self, document: StoredDocument) -> str | None:
+        """Return what to say of a document that is being absorbed: that the model cannot read it, once."""
         pair = self._client.pair
-        if pair is not None and (warning := readable.warning(document, pair.name)):
-            self._say(warning, "warning")
+        if pair is None or document.id in self._judged:
+            return None
+        self._judged.add(document.id)
+        return readable.warning(document, pair.name, "/models")
 
     def choose(self) -> None:
         """Let the user choose or download a model."""
