@@ -43,7 +43,7 @@ def test_a_stopped_absorb_goes_on_later(engine: Engine, library: Library, tiny_p
     assert 0 < begun.absorbed < begun.chunks
     answer(engine.ask(QUESTION, [begun], max_tokens=1))  # the chunks that are there can be asked about
     again = list(engine.absorb(LONG))
-    assert again[2] == Progress("absorb", begun.absorbed, begun.chunks)
+    assert again[2] == Progress("absorb", begun.absorbed, begun.chunks, document=begun)
     assert same_adapters(library, absorbed(iter(again)), Library(library_of(tiny_pair, LONG)))
 
 
