@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 PROGRAMS = {"thoth": app, "convert-weights": converting}
 # Pages about developing have commands of hours; those are in runs/ and tested there.
 DEVELOPERS = {"LOG.md", "architecture.md", "english-data.md", "measurements.md", "shared-lines.md"}
-PAGES = [ROOT / "README.md"] + sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in DEVELOPERS)
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").glob("*.md") if page.name not in DEVELOPERS)]
 LANGUAGES = {"sh", "python", "toml", "json", "yaml", "text"}
 # Why a block is not run: the reason begins so.
 REASONS = ("downloads", "needs", "installs", "waits")
