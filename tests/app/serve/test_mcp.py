@@ -5,8 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -140,19 +140,48 @@ async def test_a_call_that_is_cancelled_stops(tmp_path: Path) -> None:
         assert Library(home).get(stored["id"]).absorbed == before < stored["chunks"]
 
 
-def test_the_inspector(tmp_path: Path) -> None:
-    if shutil.which("mcp-inspector") is None:
-        pytest.skip("npm install -g @modelcontextprotocol/inspector")
-    command = [sys.executable, "-m", "thoth", "mcp", "--model", "nano"]
+def inspect(*arguments: str, home: Path) -> Any:
+    """What the inspector's command line prints."""
     result = subprocess.run(
-        ["mcp-inspector", "--cli", *command, "--method", "tools/list"],
-        env=os.environ | {"THOTH_HOME": str(tmp_path)},
+        ["mcp-inspector", "--cli", *arguments],
+        env=os.environ | {"THOTH_HOME": str(home)},
         check=True,
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert len(json.loads(result.stdout)["tools"]) == 6
+    return json.loads(result.stdout)
+
+
+def inspected(home: Path, place: Sequence[str], tool: str, **given: str) -> Any:
+    """Call a tool from the inspector."""
+    pairs = [part for name, value in given.items() for part in ("--tool-arg", f"{name}={value}")]
+    result = inspect(*place, "--method", "tools/call", "--tool-name", tool, *pairs, home=home)
+    assert not result["isError"], result
+    return result["structuredContent"].get("result", result["structuredContent"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("mcp-inspector") is None, reason="npm install -g @modelcontextprotocol/inspector")
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+async def test_the_inspector_calls_every_tool_and_reads_every_resource(tmp_path: Path, transport: str) -> None:
+    home = tmp_path / "home"
+    async with AsyncExitStack() as ending:
+        place = [sys.executable, "-m", "thoth", "mcp", "--model", "nano"]
+        if transport == "http":
+            place = [await ending.enter_async_context(http(home)), "--transport", "http"]
+        tools = inspect(*place, "--method", "tools/list", home=home)["tools"]
+        known = inspected(home, place, "absorb_document", text=MAYOR, name="harpool")
+        assert [one["id"] for one in inspected(home, place, "list_documents")] == [known["id"]]
+        asked = inspected(home, place, "ask_documents", question="Who is the mayor of Harpool?")
+        assert asked["answer"] == "Osra Kelland"
+        assert inspected(home, place, "search_documents", query="mayor")[0]["text"] == MAYOR
+        assert inspected(home, place, "read_pages", document="harpool")["text"] == MAYOR
+        (listed,) = inspect(*place, "--method", "resources/list", home=home)["resources"]
+        (read,) = inspect(*place, "--method", "resources/read", "--uri", listed["uri"], home=home)["contents"]
+        assert read["text"] == MAYOR
+        assert inspected(home, place, "remove_document", document="harpool")["id"] == known["id"]
+        assert len(tools) == 6  # all of them were called
 
 
 @pytest.mark.parametrize("client", mcp_clients.CLIENTS)
