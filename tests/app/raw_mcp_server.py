@@ -12,7 +12,7 @@ ASKS = {
     ),
     "roots": ("roots/list", {}),
 }
-TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in (*ASKS, "hologram", "twice")]
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in (*ASKS, "refuse", "hologram", "twice")]
 
 
 def main() -> None:
@@ -36,6 +36,8 @@ def main() -> None:
                 send("nobody asked", result={})
                 for _ in range(2):
                     send(id, result={"content": [{"type": "text", "text": "twice"}]})
+            elif name == "refuse":
+                send(id, error={"code": -32000, "message": "the issue is closed"})
             else:
                 send(id, result={"content": [{"type": "hologram"}]})
         elif id == "mine":

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from tests.app.agents import script, stage
@@ -79,6 +80,7 @@ def test_a_server_gets_neither_the_model_nor_the_user(lines: list[str], tmp_path
         "Sampling not supported",
         "Elicitation not supported",
         "List roots not supported",
+        "Error: MCP server raw: the issue is closed",
         "Error: MCP server raw: what it sends does not follow the protocol",
         "twice",
     ]
@@ -128,6 +130,32 @@ def test_servers_that_cannot_start_cost_a_line_each(lines: list[str]) -> None:
     assert said["bad name"].startswith("its name may have letters")
     assert said["quote"].startswith("a quote in its command is left open")
     assert said["folder"].startswith("its command may not be run")
+
+
+def test_addresses_without_a_server_cost_a_line_each(
+    lines: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b": " + b"x" * 65536 + b"\n"
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        match request.url.path:
+            case "/floods":
+                return httpx2.Response(200, headers={"Content-Type": "text/event-stream"}, content=endless())
+            case "/page":
+                return httpx2.Response(200, html="<p>Hello")
+            case "/nonsense":
+                return httpx2.Response(200, headers={"Content-Type": "application/json"}, content=b'{"a": [')
+            case path:
+                return httpx2.Response(int(path[1:]))
+
+    monkeypatch.setattr(httpx2, "AsyncHTTPTransport", lambda: httpx2.MockTransport(handle))
+    said = said_of({f"at{path}": f"http://a.example/{path}" for path in ("floods", "page", "nonsense", "500")}, lines)
+    assert said["atfloods"].startswith("it sends more than 16 MB at once")
+    assert said["atpage"] == said["at500"] == "its address answers, but not as an MCP server; going on without it"
+    assert said["atnonsense"].startswith("what it sends does not follow the protocol")
+    assert capfd.readouterr() == ("", "")  # the SDK's warnings are not for people
 
 
 def said_of(named: dict[str, str], lines: list[str]) -> dict[str, str]:

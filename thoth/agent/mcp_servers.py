@@ -7,6 +7,7 @@ its tools and what they return is data.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import shlex
 import threading
@@ -34,6 +35,7 @@ CALL_SECONDS = 60.0
 _END_SECONDS = 5.0
 _MOST_TOOLS = 32  # of one server: their schemas are in each prompt
 _NAMED = 3  # tools, in the line about those that were left out
+_NO_SERVER = ("Not Found", "Server returned an error response")  # the SDK's words for an HTTP status
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 Warn = Callable[[str], object]
@@ -240,6 +242,9 @@ def _client(transport: Any) -> Client:
 
     from thoth.system.version import __version__
 
+    # Its warnings and tracebacks would go to the terminal, in the middle of the app; what counts comes as an error.
+    if not (logger := logging.getLogger("mcp")).handlers:
+        logger.addHandler(logging.NullHandler())
     return Client(transport, client_info=Implementation(name="thoth", version=__version__))
 
 
@@ -249,10 +254,10 @@ def _transport(place: str) -> Any:
     Raises:
         ThothError: The settings have no command that a shell could read.
     """
-    from thoth.agent.mcp_transport import LimitedProcess, limited_http
+    from thoth.agent.mcp_transport import LimitedHttp, LimitedProcess
 
     if is_address(place):
-        return limited_http(place)
+        return LimitedHttp(place)
     try:
         words = shlex.split(place)
     except ValueError as error:
@@ -266,8 +271,12 @@ def _transport(place: str) -> Any:
     return LimitedProcess(words, settings)
 
 
-def _is_closed(error: Exception) -> bool:
-    return "closed" in str(error).lower()
+def _is_closed(error: BaseException) -> bool:
+    """Tell whether a connection ended; a server's own error may say "closed" of anything."""
+    from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
+
+    closed = (BrokenResourceError, ClosedResourceError, EndOfStream)
+    return isinstance(error, closed) or getattr(error, "message", "") == "Connection closed"
 
 
 def _reason(error: BaseException) -> str:
@@ -276,16 +285,17 @@ def _reason(error: BaseException) -> str:
         error = error.exceptions[0]
     if isinstance(error, TimeoutError):
         return "it does not answer"
-    if "closed" in str(error).lower():
+    if _is_closed(error):
         return "it ended"
     if isinstance(error, FileNotFoundError):
         return "its command is not installed"
     if isinstance(error, PermissionError):
         return "its command may not be run"
-    if type(error).__name__ == "ValidationError":  # of pydantic: many lines about its own types
+    said = str(error)
+    if type(error).__name__ == "ValidationError" or "Failed to parse" in said:  # pages about pydantic's own types
         return "what it sends does not follow the protocol"
-    if "connection attempts failed" in str(error).lower():
+    if "connection attempts failed" in said:
         return "nothing answers at its address"
-    if "error response" in str(error):  # an HTTP status, which the client keeps to itself
-        return "its address answers with an error; it may be no MCP server"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    if said in _NO_SERVER or said.startswith("Unexpected content type"):
+        return "its address answers, but not as an MCP server"
+    return " ".join(said.split())[:200] or type(error).__name__

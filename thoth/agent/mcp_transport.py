@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from typing import Any
 
 import anyio
@@ -131,23 +131,41 @@ def _message(line: bytes) -> SessionMessage | Exception:
         return error
 
 
-@asynccontextmanager
-async def limited_http(address: str) -> AsyncIterator[Streams]:
-    """Connect to a server at an address (streamable HTTP)."""
-    async with (
-        httpx2.AsyncClient(transport=_LimitedTransport(), timeout=httpx2.Timeout(30.0, read=300.0)) as client,
-        streamable_http_client(address, http_client=client) as streams,
-    ):
-        yield streams
+class LimitedHttp(AbstractAsyncContextManager[Streams]):
+    """A server at an address (streamable HTTP).
+
+    Args:
+        address: where it is.
+
+    Attributes:
+        fault: why the connection was ended from this side; empty if it was not.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._open = AsyncExitStack()
+        self.fault = ""
+
+    async def __aenter__(self) -> Streams:
+        transport, timeout = _LimitedTransport(self), httpx2.Timeout(30.0, read=300.0)
+        client = await self._open.enter_async_context(httpx2.AsyncClient(transport=transport, timeout=timeout))
+        streams: Streams = await self._open.enter_async_context(
+            streamable_http_client(self._address, http_client=client)
+        )
+        return streams
+
+    async def __aexit__(self, *error: Any) -> bool | None:
+        return await self._open.__aexit__(*error)
 
 
 class _LimitedTransport(httpx2.AsyncBaseTransport):
-    def __init__(self) -> None:
+    def __init__(self, server: LimitedHttp) -> None:
+        self._server = server
         self._inner = httpx2.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         response = await self._inner.handle_async_request(request)
-        response.stream = _LimitedStream(response.stream)
+        response.stream = _LimitedStream(response.stream, self._server)
         return response
 
     async def aclose(self) -> None:
@@ -155,14 +173,15 @@ class _LimitedTransport(httpx2.AsyncBaseTransport):
 
 
 class _LimitedStream(httpx2.AsyncByteStream):
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
+    def __init__(self, inner: Any, server: LimitedHttp) -> None:
+        self._inner, self._server = inner, server
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         received = 0
         async for part in self._inner:
             received += len(part)
             if received > MOST_BYTES:
+                self._server.fault = TOO_MUCH
                 raise httpx2.ReadError(TOO_MUCH)
             yield part
 
