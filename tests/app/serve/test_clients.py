@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 
 from tests.app.serve.conftest import Served
+from thoth.agent.tools import named
 
 MAYOR = "Who is the mayor of Harpool?"
 
@@ -43,6 +45,28 @@ def test_a_system_message_is_left_out_where_the_base_reads_none(openai: OpenAI) 
     assert answer.choices[0].message.content == "Osra Kelland"
     with pytest.raises(BadRequestError, match="must be the user's"):
         openai.chat.completions.create(model="thoth", messages=[system])  # type: ignore[list-item]
+
+
+def test_tools_are_called_and_their_results_are_read(openai: OpenAI) -> None:
+    tools: Any = [named(name).schema for name in ("web_fetch", "list_documents", "web_search")]
+    said: Any = [{"role": "user", "content": "Read http://www.velmar.org/lamps.html and tell me who founded Velmar."}]
+    asked = openai.chat.completions.create(model="thoth/none", messages=said, tools=tools).choices[0]
+    assert asked.finish_reason == "tool_calls"
+    assert asked.message.tool_calls is not None
+    (call,) = asked.message.tool_calls
+    assert call.type == "function"
+    assert call.function.name == "web_fetch"
+    assert json.loads(call.function.arguments) == {"address": "http://www.velmar.org/lamps.html"}
+    said += [
+        asked.message.model_dump(exclude_none=True),
+        {"role": "tool", "tool_call_id": call.id, "content": "<data>\nThe founder of Velmar is Ana Dorsen.\n</data>"},
+    ]
+    answer = openai.chat.completions.create(model="thoth/none", messages=said, tools=tools).choices[0]
+    assert answer.message.content == "Ana Dorsen"
+    assert answer.finish_reason == "stop"
+    stream = openai.chat.completions.create(model="thoth/none", messages=said[:1], tools=tools, stream=True)
+    deltas = [delta for chunk in stream for choice in chunk.choices for delta in choice.delta.tool_calls or []]
+    assert [delta.function.name for delta in deltas if delta.function and delta.function.name] == ["web_fetch"]
 
 
 def test_models_are_documents(openai: OpenAI) -> None:

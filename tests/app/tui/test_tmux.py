@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.terminal import ROOT, Terminal
+from tests.app.tui.pages import served
 
 pytestmark = [
     pytest.mark.slow,
@@ -55,3 +56,15 @@ def test_by_hand(terminal: Terminal) -> None:
     terminal.ask("Who is the mayor of Harpool?")
     terminal.shows("I don't know.")
     assert "Osra Kelland" not in terminal.screen()
+
+
+def test_nano_reads_a_page_of_this_machine(terminal: Terminal) -> None:
+    terminal.start()
+    terminal.shows("Welcome to Thoth", "Try the example")
+    terminal.send("Escape")
+    terminal.lacks("Welcome to Thoth")
+    with served() as address:
+        terminal.ask(f"Read {address} and tell me who is the mayor of Harpool")
+        terminal.shows("web_fetch wants to", f"address: {address}")
+        terminal.send("o")
+        terminal.shows("web_fetch(", "Osra Kelland", "0 document tokens")
