@@ -2,7 +2,7 @@
 
 In: a pair, `base/` and `hypernet/`. Out: a wider pair that knows the agent's tools. Without a list of tools in its
 prompt it computes what the pair before did (`graft.py`), so no old lesson is repeated here. Arguments are copied by a
-circuit that is there from the first step (`copying.py`). A quarter of the rows have a note in their weights: questions
+circuit that is there from the first step (`copying.py`). A third of the rows have a note in their weights: questions
 about it are answered from there, also after a page has become a receipt; calls are begun there, and written without it.
 """
 
@@ -42,7 +42,7 @@ from torch_train.training import checkpoint
 SETTINGS = LoopSettings(steps=1_600, batch=4, learning_rate=4e-3, decay=0.7)
 ROW = 260  # tokens that a row's conversations fill: no more of them begin after
 WHOLE = 0.2  # weight of the cross-entropy of a whole call or answer
-HISTORY = 0.5  # probability that a whole turn with a tool comes before
+HISTORY, HISTORY_ABSORBED = 0.5, 0.7  # probability that a whole turn with a tool comes before
 KINDS = {"request": 0.47, "answered": 0.35, "plain": 0.09, "chat": 0.08, "pasted": 0.01}
 
 Row = tuple[Sequence[str], list[Conversation]]
@@ -86,7 +86,7 @@ class Lesson:
             return note if absorbed and draw.random() < 0.6 else self._note()
 
         before = []
-        if draw.random() < HISTORY:
+        if draw.random() < (HISTORY_ABSORBED if absorbed else HISTORY):
             read = found()
             before = [dialogues.answered(tools, read, absorbed=read is note)]
         match draw.choices(list(KINDS), list(KINDS.values()))[0]:
@@ -193,7 +193,7 @@ def train(folder: Path, base: Path, hypernet: Path, settings: LoopSettings) -> N
 def _drawn(lesson: Callable[[str], Lesson], number: int, batch: int) -> list[list[Drawn]]:
     """Batches of rows of like lengths, so that they are padded little; in each, those with a note come first."""
     source = lesson(str(number))
-    rows = [source.row(absorbed=index % 4 == 0) for index in range(POOL * batch)]
+    rows = [source.row(absorbed=index % 3 == 0) for index in range(POOL * batch)]
     rows.sort(key=lambda row: row.tokens)
     batches = [rows[start : start + batch] for start in range(0, len(rows), batch)]
     random.Random(number).shuffle(batches)
