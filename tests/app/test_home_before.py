@@ -19,7 +19,7 @@ from thoth.system import paths
 
 BEFORE = Path(__file__).parents[1] / "fixtures" / "home-0.1"
 EXAMPLES = Path(__file__).parents[2] / "examples"
-HARBOUR, WORKSHOP = "a31f2f73aa6d931b", "8ecf93f410075552"
+HARBOUR, WORKSHOP = "1c4316b9f8caa413", "68fdf8bc35563ab5"
 
 
 def adapter_files(home: Path) -> dict[str, bytes]:

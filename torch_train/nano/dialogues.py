@@ -249,6 +249,8 @@ class Dialogues:
             slots[copied] = self._odd()
         text = (opener + phrase).format(**slots)
         if carried:
+            if self._split == "train" and draw.random() < 0.35:
+                carried = carried.rstrip("?") + draw.choice(("", "", "."))
             text += tail.format(question=carried[0].lower() + carried[1:], Question=carried)
         elif not text.endswith((".", "?")) or text.endswith("/"):
             text += "?" if opener in requests.ASKING else draw.choice((".", ".", "", "!", ", please."))
