@@ -1,8 +1,13 @@
-"""Asks an agent question after question until it is killed; says on stdout what it stored."""
+"""Asks an agent question after question until it is killed; says on stdout what it stored.
+
+Reads homes from stdin and works on each in a child process: it says the child's process id when it begins, and its exit
+status when it ends.
+"""
 
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +28,15 @@ from thoth.retrieval.routing import Routing
 from thoth.settings import Settings
 
 
-def main(home: Path) -> None:
+def main() -> None:
+    for line in sys.stdin:
+        if (child := os.fork()) == 0:
+            work(Path(line.strip()))
+        print(child, flush=True)
+        print("ended", os.waitpid(child, 0)[1], flush=True)
+
+
+def work(home: Path) -> None:
     library, sessions = Library(home), Sessions(home)
     counter = itertools.count()
 
@@ -59,4 +72,4 @@ def main(home: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

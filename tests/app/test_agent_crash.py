@@ -19,21 +19,22 @@ from thoth.library.library import Library
 ROOT = Path(__file__).parents[2]
 
 
-def kill_somewhere(home: Path, draw: random.Random) -> int:
+def kill_somewhere(workers: subprocess.Popen[str], home: Path, draw: random.Random) -> int:
     """Start a worker, kill it a moment after some line; returns the turns it reported."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.app.agent_worker", str(home)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    assert workers.stdin is not None
+    assert workers.stdout is not None
+    workers.stdin.write(f"{home}\n")
+    workers.stdin.flush()
+    child = int(workers.stdout.readline())
     turns = 0
     for _ in range(draw.randint(1, 12)):
-        line = process.stdout.readline()
+        line = workers.stdout.readline()
         assert line.strip() in ("step", "turn"), line
         turns += line.strip() == "turn"
     time.sleep(draw.random() * 0.1)
-    os.kill(process.pid, signal.SIGKILL)
-    rest, _ = process.communicate()
-    return turns + rest.split().count("turn")
+    os.kill(child, signal.SIGKILL)
+    rest = [*iter(workers.stdout.readline, f"ended {int(signal.SIGKILL)}\n")]
+    return turns + rest.count("turn\n")
 
 
 def check_whole(home: Path, reported: int) -> None:
@@ -59,10 +60,13 @@ def check_whole(home: Path, reported: int) -> None:
 
 def kill_often(tmp_path: Path, times: int) -> None:
     draw = random.Random(0)
-    for number in range(times):
-        home = tmp_path / str(number % 5)  # some homes are killed in again and again
-        reported = kill_somewhere(home, draw)
-        check_whole(home, reported)
+    command = [sys.executable, "-m", "tests.app.agent_worker"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as workers:
+        for number in range(times):
+            home = tmp_path / str(number % 5)  # some homes are killed in again and again
+            check_whole(home, kill_somewhere(workers, home, draw))
+        assert workers.stdin is not None
+        workers.stdin.close()
 
 
 def test_a_killed_agent_leaves_a_whole_chat(tmp_path: Path) -> None:

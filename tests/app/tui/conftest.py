@@ -6,9 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from textual import _wait
 
 from tests.app.tui.fakes import FakeEngine
 from thoth.tui.app import ThothApp
+
+
+@pytest.fixture(autouse=True)
+def quick_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pilot waits, twice for each key, until the app has done nothing for 20 ms: most of a test's time; here 5 ms."""
+    monkeypatch.setattr(_wait, "SLEEP_GRANULARITY", 0.005)
+    monkeypatch.setattr(_wait, "SLEEP_IDLE", 0.0005)
 
 
 class Fake:
