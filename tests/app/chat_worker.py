@@ -15,7 +15,6 @@ from pathlib import Path
 from mlx_hypernet.blas import preload_blas
 
 preload_blas()
-sys.modules["torch"] = None  # type: ignore[assignment]  # as `thoth` does: transformers would import it
 
 # Once here, not in every child; mlx-lm is not among them, it begins a thread that no child would have.
 import mlx.core  # noqa: E402, F401

@@ -23,13 +23,6 @@ Read = Callable[..., Any]
 QUESTION = "Who is the founder of Velmar?"
 
 
-def test_answer_and_exit(start: Start, note: Path) -> None:
-    process = start("ask", "--quiet", "--doc", note, "--max-tokens", "5", QUESTION)
-    stdout, stderr = process.communicate()
-    assert (process.returncode, stderr) == (0, "")
-    assert stdout.endswith("\n")
-
-
 def test_on_a_terminal_the_answer_stays(note: Path, tiny_pair: Path) -> None:
     screen, terminal = pty.openpty()
     command = ["ask", "--model", str(tiny_pair), "--doc", str(note), "--max-tokens", "5", QUESTION]
@@ -104,12 +97,14 @@ def test_kill_while_absorbing_keeps_what_is_finished(
     assert (second.exit_code, second.stderr) == (0, "")  # what is absorbed answers
 
 
-def test_two_processes_absorb_at_once(start: Start, read: Read, note: Path, tmp_path: Path) -> None:
+def test_two_processes_absorb_and_answer_at_once(start: Start, read: Read, note: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("The mayor of Tolquin is Berin Asto.")
-    both = [start("absorb", note, other), start("absorb", other, note)]
-    assert [process.communicate()[1] for process in both] == ["", ""]
-    assert [process.returncode for process in both] == [0, 0]
+    short = ("--quiet", "--max-tokens", "5", QUESTION)
+    both = [start("ask", "--doc", one, "--doc", two, *short) for one, two in ((note, other), (other, note))]
+    said = [process.communicate() for process in both]
+    assert [(process.returncode, errors) for process, (_, errors) in zip(both, said, strict=True)] == [(0, "")] * 2
+    assert all(answer.strip() and answer.endswith("\n") for answer, _ in said)
     documents = read("docs", "list")["documents"]
     assert sorted(document["name"] for document in documents) == ["note.txt", "other.txt"]
     assert {document["state"] for document in documents} == {"ready"}

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -113,9 +114,26 @@ def test_a_client_that_leaves_stops_its_answer(server: Served, client: httpx2.Cl
         time.sleep(0.05)
 
 
-def test_a_key(serve: Serve) -> None:
-    served = serve("--api-key", "sesame", "--allow-origin", "https://friend.example")
-    with httpx2.Client(base_url=served.url, timeout=60) as client:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `guarded` may read, in `inside`, and what not, in `outside`."""
+    folder = tmp_path_factory.mktemp("guarded")
+    (folder / "inside").mkdir()
+    (folder / "outside").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def guarded(folder: Path) -> Iterator[Served]:
+    """A server with a key, a friend, and a folder that it may read."""
+    rules = ("--api-key", "sesame", "--allow-origin", "https://friend.example")
+    served = Served(folder / "home", *rules, "--allow-paths", str(folder / "inside"))
+    yield served
+    served.stop()
+
+
+def test_a_key(guarded: Served) -> None:
+    with httpx2.Client(base_url=guarded.url, timeout=60) as client:
         assert client.get("/health").status_code == 200
         for header in ({}, {"Authorization": "Bearer sesam"}, {"Authorization": "sesame"}):
             refused = client.get("/v1/models", headers=header)
@@ -158,16 +176,15 @@ def test_sigterm_lets_answers_end(serve: Serve) -> None:
     assert texts == ["chat.completion"] * 4
 
 
-def test_paths_and_addresses_only_where_allowed(serve: Serve, tmp_path: Path, client: httpx2.Client) -> None:
-    inside, outside = tmp_path / "inside", tmp_path / "outside"
-    for folder in (inside, outside):
-        folder.mkdir()
-        (folder / "note.txt").write_text(f"The baker of Merrow is {folder.name.title()} Fenwick.")
+def test_paths_and_addresses_only_where_allowed(guarded: Served, folder: Path, client: httpx2.Client) -> None:
+    inside, outside = folder / "inside", folder / "outside"
+    for place in (inside, outside):
+        (place / "note.txt").write_text(f"The baker of Merrow is {place.name.title()} Fenwick.")
     (inside / "link.txt").symlink_to(outside / "note.txt")
     for body in ({"path": str(inside / "note.txt")}, {"url": "http://127.0.0.1:9/x.txt"}):
         assert client.post("/v1/documents", json=body).status_code == 403
-    served = serve("--allow-paths", str(inside))
-    with httpx2.Client(base_url=served.url, timeout=60) as allowed:
+    key = {"Authorization": "Bearer sesame"}
+    with httpx2.Client(base_url=guarded.url, headers=key, timeout=60) as allowed:
         for path in (outside / "note.txt", inside / "link.txt", inside / ".." / "outside" / "note.txt"):
             assert allowed.post("/v1/documents", json={"path": str(path)}).status_code == 403
         assert allowed.post("/v1/documents", json={"path": "note.txt"}).status_code == 403

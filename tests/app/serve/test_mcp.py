@@ -93,9 +93,29 @@ async def use(client: Client, folder: Path) -> None:
     assert len(content(await client.call_tool("list_documents", {}))) == 1
 
 
+async def cancel(client: Client, home: Path) -> None:
+    """A call that its client gives up stops, and the next one is served."""
+    long = "\n\n".join(f"The owner of house {n} is Bela Roth." for n in range(3000))
+    with anyio.move_on_after(60) as scope:
+
+        async def progress(progress: float, total: float | None, message: str | None) -> None:
+            if progress:
+                scope.cancel()
+
+        await client.call_tool("absorb_document", {"text": long, "name": "long"}, progress_callback=progress)
+    told = content(await client.call_tool("ask_documents", {"question": "Who is the owner of house 1?"}))
+    assert told["answer"]
+    (stored,) = [one for one in content(await client.call_tool("list_documents", {})) if one["name"] == "long"]
+    before = Library(home).get(stored["id"]).absorbed
+    await anyio.sleep(0.5)
+    assert Library(home).get(stored["id"]).absorbed == before < stored["chunks"]
+
+
 async def test_over_standard_input_and_output(tmp_path: Path) -> None:
-    async with Client(stdio(tmp_path / "home", "--allow-paths", str(tmp_path))) as client:
+    home = tmp_path / "home"
+    async with Client(stdio(home, "--allow-paths", str(tmp_path))) as client:
         await use(client, tmp_path)
+        await cancel(client, home)
 
 
 @asynccontextmanager
@@ -119,25 +139,6 @@ async def test_over_http(tmp_path: Path) -> None:
         ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
         for header, status in (({"Host": "evil.example"}, 421), ({"Origin": "http://evil.example"}, 403)):
             assert httpx2.post(address, json=ping, headers=header).status_code == status
-
-
-async def test_a_call_that_is_cancelled_stops(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    long = "\n\n".join(f"The owner of house {n} is Bela Roth." for n in range(3000))
-    async with Client(stdio(home)) as client:
-        with anyio.move_on_after(60) as scope:
-
-            async def progress(progress: float, total: float | None, message: str | None) -> None:
-                if progress:
-                    scope.cancel()
-
-            await client.call_tool("absorb_document", {"text": long, "name": "long"}, progress_callback=progress)
-        told = content(await client.call_tool("ask_documents", {"question": "Who is the owner of house 1?"}))
-        assert told["answer"]
-        (stored,) = content(await client.call_tool("list_documents", {}))
-        before = Library(home).get(stored["id"]).absorbed
-        await anyio.sleep(1)
-        assert Library(home).get(stored["id"]).absorbed == before < stored["chunks"]
 
 
 def inspect(*arguments: str, home: Path) -> Any:
