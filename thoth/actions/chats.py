@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from thoth.actions import requests
-from thoth.ingest import Document
-from thoth.library.records import StoredDocument
-
 if TYPE_CHECKING:
     from thoth.chats.sessions import Sessions
     from thoth.engine.engine import Engine
     from thoth.engine.request import Listener, Request
+    from thoth.ingest import Document
     from thoth.ingest.chunks import Chunking
     from thoth.library.library import Library
+    from thoth.library.records import StoredDocument
 
 Kind = Literal["result", "turns"]  # and "nothing", for a turn that is no document
 
@@ -44,26 +42,6 @@ def begin_absorbing(
     if sessions is not None:
         sessions.add_document(chat, engine.document_id(document, chunking), kind)
     return engine.absorb(document, chunking=chunking, source_name=source, of_chat=True, listener=listener)
-
-
-def absorb(
-    engine: Engine,
-    sessions: Sessions | None,
-    chat: str,
-    document: Document,
-    kind: Kind,
-    *,
-    chunking: Chunking = "meaning",
-    source: str | None = None,
-    progress: requests.Listener = requests.ignore,
-) -> StoredDocument:
-    """Do what `begin_absorbing` does, and wait for the end.
-
-    Raises:
-        ThothError: It cannot be absorbed; chunks that are absorbed stay.
-    """
-    request = begin_absorbing(engine, sessions, chat, document, kind, chunking=chunking, source=source)
-    return requests.document(request, progress)
 
 
 def documents(library: Library, sessions: Sessions, chat: str, bundle: str | None) -> list[StoredDocument]:

@@ -141,7 +141,8 @@ def absorb(
         if (learnt := turn_text.learnt(turn, library, remembered.documents)) is None:
             sessions.add_document(chat, _mark(turn), "nothing")
         else:
-            chats.absorb(engine, sessions, chat, learnt, "turns", chunking=_CHUNKING, progress=listener)
+            absorbing = chats.begin_absorbing(engine, sessions, chat, learnt, "turns", chunking=_CHUNKING)
+            requests.document(absorbing, listener)
             remembered = known(library, sessions, engine.bundle_id, chat, turns)
         if not sessions.has(chat):  # deleted meanwhile: nothing of it may stay
             chats.remove(library, sessions, chat)
