@@ -1,6 +1,6 @@
 """Processor and clock seconds of each test, and of each file of tests.
 
-`pytest -p benchmarks.test_seconds --test-seconds FILE`, then `python -m benchmarks.test_seconds FILE`.
+`pytest -p benchmarks.test_seconds --test-seconds=FILE`, then `python -m benchmarks.test_seconds FILE`.
 
 Seconds of processes that a test started and waited for are included. One process, no xdist: what a test leaves to the
 next one (imports, models of the session) counts for the first that needs it.

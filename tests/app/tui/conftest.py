@@ -7,20 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual import _wait
 from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tests.app.tui.fakes import FakeEngine
 from thoth.tui.app import ThothApp
-
-
-@pytest.fixture(autouse=True)
-def quick_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pilot waits, twice for each key, until the app has done nothing for 20 ms: most of a test's time; here 5 ms."""
-    monkeypatch.setattr(_wait, "SLEEP_GRANULARITY", 0.005)
-    monkeypatch.setattr(_wait, "SLEEP_IDLE", 0.0005)
-
 
 _parse, _parsed = Stylesheet._parse_rules, dict[tuple[object, ...], list[RuleSet]]()
 

@@ -39,5 +39,5 @@ async def click(pilot: Pilot, selector: str) -> None:
     seen = None
     while seen != widget.region:  # what appears beside it may move it
         seen = widget.region
-        await pilot.pause(0.02)
+        await pilot.pause(0.05)
     assert await pilot.click(selector)
