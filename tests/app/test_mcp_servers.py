@@ -37,16 +37,22 @@ def servers(lines: list[str]) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="module")
-def lasting() -> Iterator[Servers]:
-    """A server that no test ends, and that nothing is said of."""
-    lines: list[str] = []
-    started = Servers({"good": command("serves")}, lines.append)
+def said() -> list[str]:
+    """Lines about `lasting`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def lasting(said: list[str]) -> Iterator[Servers]:
+    """A server that no test ends."""
+    started = Servers({"good": command("serves")}, said.append)
     yield started
     started.close()
-    assert lines == []
 
 
-def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(lasting: Servers, tmp_path: Path) -> None:
+def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
+    lasting: Servers, said: list[str], tmp_path: Path
+) -> None:
     tools = lasting.tools()
     assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_die", "good_flood", "good_fail"]
     assert {tool.needs({}) for tool in tools} == {("mcp:good",)}
@@ -57,6 +63,7 @@ def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(lasting: Serve
     assert setting.steps[0].result == "<data>\n5\n</data>"
     assert setting.steps[1].state == "failed"
     assert "Error executing tool fail" in setting.steps[1].result
+    assert said == []
 
 
 @pytest.mark.parametrize(("tool", "said"), [("die", "it ended"), ("flood", "it sends more than 16 MB at once")])
