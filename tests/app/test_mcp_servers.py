@@ -37,21 +37,21 @@ def servers(lines: list[str]) -> Iterator[Servers]:
 
 
 @pytest.fixture(scope="module")
-def said() -> list[str]:
+def remarks() -> list[str]:
     """Lines about `lasting`."""
     return []
 
 
 @pytest.fixture(scope="module")
-def lasting(said: list[str]) -> Iterator[Servers]:
+def lasting(remarks: list[str]) -> Iterator[Servers]:
     """A server that no test ends."""
-    started = Servers({"good": command("serves")}, said.append)
+    started = Servers({"good": command("serves")}, remarks.append)
     yield started
     started.close()
 
 
 def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
-    lasting: Servers, said: list[str], tmp_path: Path
+    lasting: Servers, remarks: list[str], tmp_path: Path
 ) -> None:
     tools = lasting.tools()
     assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_die", "good_flood", "good_fail"]
@@ -63,7 +63,7 @@ def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
     assert setting.steps[0].result == "<data>\n5\n</data>"
     assert setting.steps[1].state == "failed"
     assert "Error executing tool fail" in setting.steps[1].result
-    assert said == []
+    assert remarks == []
 
 
 @pytest.mark.parametrize(("tool", "said"), [("die", "it ended"), ("flood", "it sends more than 16 MB at once")])
