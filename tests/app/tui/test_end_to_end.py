@@ -73,7 +73,7 @@ async def test_nano_reads_a_page_when_it_is_told_to(home: Path, address: str) ->
         driver.press("o")
         answer = (await driver.next(AnswerDone, AnswerFailed, since)).answer
         assert answer.stats.document_tokens_in_context == 0
-        turn = app.main.chat.conversation.turns[-1]
+        turn = app.main.desk.chat.conversation.turns[-1]
         assert [(step.tool, step.state) for step in turn.steps] == [("web_fetch", "done")]
         assert turn.steps[0].result.startswith("Absorbed")
         (stored,) = app.library.known(turn.steps[0].documents)
