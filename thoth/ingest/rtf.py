@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from thoth.errors import DocumentError
-from thoth.ingest import scripts, symbols
+from thoth.ingest import scripts
 from thoth.ingest.document import Document, LooseBlock, assemble, table
+from thoth.ingest.rtf_fonts import Fonts
 from thoth.ingest.scripts import Script
 
 _TOKEN = re.compile(
@@ -35,13 +36,6 @@ _LETTERS = {
     "zwnj": "",
 }  # fmt: skip
 _ESCAPED = {"~": "\u00a0", "_": "-", "-": "", "\\": "\\", "{": "{", "}": "}", "\n": "\n", "\r": "\n", "\t": "\t"}
-# Character sets of fonts -> codecs; 2 is that of symbols.
-_CHARSETS = {0: "cp1252", 77: "mac-roman", 128: "cp932", 129: "cp949", 134: "gb18030", 136: "big5", 161: "cp1253",
-             162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
-             238: "cp1250"}  # fmt: skip
-_OTHER_ALPHABETS = {"cp1251", "cp1253"}  # of these, a font of the character set 0 has the Latin letters
-_FOREIGN_WORD = re.compile(rb"[\xc0-\xff]{3}")
-_MULTIBYTE = {"cp932", "cp949", "gb18030", "big5"}
 _MAX_DEPTH = 2_000
 
 
@@ -128,10 +122,8 @@ class _Reader:
         self._name = name
         self._state = _State()
         self._stack: list[_State] = []
-        self._codec = "cp1252"
+        self._fonts = Fonts()
         self._default_font = 0
-        self._fonts: dict[int, tuple[str, str]] = {}  # number -> codec, name
-        self._font_in_table = -1
         self._starred = False
         self._skip = 0  # letters that stand in for one in Unicode
         self._half = 0  # the first half of a pair of surrogates
@@ -198,7 +190,7 @@ class _Reader:
                 self._state = replace(state, skipped=False, destination="shptxt")
             return
         if state.destination == "fonttbl":
-            self._font_word(word, number)
+            self._fonts.define(word, number)
             return
         if state.destination == "stylesheet":
             if word == "s":
@@ -210,14 +202,8 @@ class _Reader:
 
     def _word(self, word: str, number: int | None, on: bool, state: _State) -> None:
         match word:
-            case "ansicpg":
-                self._codec = _codec(number or 1252)
-            case "mac":
-                self._codec = "mac-roman"
-            case "pc":
-                self._codec = "cp437"
-            case "pca":
-                self._codec = "cp850"
+            case "ansicpg" | "mac" | "pc" | "pca":
+                self._fonts.choose(word, number)
             case "deff":
                 self._default_font = number or 0
                 self._state = replace(state, font=self._default_font)
@@ -275,20 +261,6 @@ class _Reader:
             case _ if word in _LETTERS:
                 self._letters(_LETTERS[word])
 
-    def _font_word(self, word: str, number: int | None) -> None:
-        if word == "f":
-            self._font_in_table = number or 0
-            self._fonts[self._font_in_table] = (self._codec, "")
-        elif word == "fcharset" and self._font_in_table in self._fonts:
-            codec = (
-                _CHARSETS.get(number, self._codec)
-                if number
-                else ("cp1252" if self._codec in _OTHER_ALPHABETS else self._codec)
-            )
-            self._fonts[self._font_in_table] = (codec, self._fonts[self._font_in_table][1])
-        elif word == "cpg" and self._font_in_table in self._fonts:
-            self._fonts[self._font_in_table] = (_codec(number or 1252), self._fonts[self._font_in_table][1])
-
     def escaped(self, character: str) -> None:
         if character == "*":
             self._starred = True
@@ -309,20 +281,14 @@ class _Reader:
         if not data:
             return
         if self._state.destination == "fonttbl":
-            codec, name = self._fonts.get(self._font_in_table, (self._codec, ""))
-            self._fonts[self._font_in_table] = (codec, (name + data.decode("latin-1")).rstrip(";"))
+            self._fonts.name(data)
         elif not self._state.skipped:
             self._pending += data
 
     def _flush_bytes(self) -> None:
         if self._pending:
-            codec = self._fonts.get(self._state.font, (self._codec, ""))[0]
             data, self._pending = bytes(self._pending), bytearray()
-            if codec == "cp1252" and self._codec in _OTHER_ALPHABETS and _FOREIGN_WORD.search(data):
-                # Some programs give each font the character set 0; no Western word has so many accents in a row.
-                codec = self._codec
-                self._fonts[self._state.font] = (codec, self._fonts[self._state.font][1])
-            self._letters(data.decode(codec, "replace"))
+            self._letters(self._fonts.decoded(data, self._state.font))
 
     def _unicode(self, number: int) -> None:
         self._skip = self._state.unicode_skip
@@ -342,14 +308,11 @@ class _Reader:
         state = self._state
         if state.skipped or state.hidden or state.deleted or state.struck:
             return
+        text = self._fonts.shown(text, state.font)
         if state.destination == "listtext":
-            font = self._fonts.get(state.font, ("", ""))[1]
-            self._marker += symbols.translated(text, font) if symbols.is_symbol_font(font) else text
-            return
-        font = self._fonts.get(state.font, ("", ""))[1]
-        if symbols.is_symbol_font(font):
-            text = symbols.translated(text, font)
-        self._runs.append((text, state.script))
+            self._marker += text
+        else:
+            self._runs.append((text, state.script))
 
     def _taken(self) -> str:
         self._flush_bytes()
@@ -406,12 +369,3 @@ class _Reader:
         self._paragraph()
         self._end_table()
         return self._parts
-
-
-def _codec(page: int) -> str:
-    name = {10000: "mac-roman", 10001: "cp932", 65001: "utf-8", 54936: "gb18030", 936: "gb18030"}.get(page, f"cp{page}")
-    try:
-        "".encode(name)
-    except LookupError:
-        return "cp1252"
-    return name
