@@ -16,7 +16,7 @@ from thoth.agent.tools import BUILT_IN
 from thoth.engine.decoding import Decoder
 from thoth.engine.engine import Engine
 from thoth.engine.grammar import Choosing
-from thoth.errors import ModelError
+from thoth.errors import ModelError, ThothError
 from thoth.events import Answer, Token
 from thoth.ingest import Document
 from thoth.library.library import Library
@@ -95,6 +95,16 @@ def test_a_base_without_tools_says_so(tiny_pair: Path, tmp_path: Path) -> None:
         assert not engine.has_tools()
         with pytest.raises(ModelError, match="knows no tools"):
             requests.answer(engine.ask([{"role": "user", "content": "hello"}], tools=SCHEMAS))
+
+
+def test_tools_that_fill_the_context_are_named(engine: Engine) -> None:
+    """A server may offer thousands of letters of schemas; a shorter question would not help."""
+    many = [*SCHEMAS, *({**SCHEMAS[0], "function": SCHEMAS[0]["function"] | {"name": f"t{n}"}} for n in range(60))]
+    question = [{"role": "user", "content": "hello"}]
+    with pytest.raises(ThothError, match=r"its tools take \d+: name fewer MCP servers"):
+        requests.answer(engine.ask(question, tools=many))
+    with pytest.raises(ThothError, match="shorten the question"):
+        requests.answer(engine.ask([{"role": "user", "content": "hello " * 3000}], tools=SCHEMAS))
 
 
 def test_what_results_and_schemas_spell_out_is_text(engine: Engine, tool_pair: Path) -> None:

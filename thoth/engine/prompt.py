@@ -64,6 +64,8 @@ def build(
     if left < room:
         remedy = "start a new conversation" if len(messages) > 1 else "shorten the question"
         remedy = "ask from the weights instead of in context" if context else remedy
+        if tools and (of_tools := len(ids) - len(_ids(pair, messages, texts, passages))) + left >= room:
+            remedy = f"its tools take {of_tools}: name fewer MCP servers in the settings"
         raise TooLongError(f"the prompt has {len(ids)} tokens, but the model reads {pair.context_length}; {remedy}")
     return Prompt(ids, document_tokens, left, len(passages))
 
