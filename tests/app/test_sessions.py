@@ -15,9 +15,13 @@ import pytest
 from thoth.chats import chat_files
 from thoth.chats.sessions import Sessions, Turn
 from thoth.errors import DocumentError, ThothError, UsageError
-from thoth.events import Chosen, Passage, Stats
+from thoth.events import Chosen, Passage, Stats, Step
 
 STATS = Stats(0, 12, 7, 0.0, 0.05, 99.5, 2, 16, 1 << 20, 0.01, 3, (Chosen("d", "a.pdf", 1, (2, 3), ("One",), 0.5),))
+STEPS = (
+    Step(0, "remember", {"kind": "text", "content": "`a`\n\nb"}, state="done"),
+    Step(1, "list_documents", {}, state="stopped"),
+)
 SOURCES = (Passage("d", "a.pdf", 1, 2, ("One", "Two"), "The door is blue.", 0.9),)
 
 
@@ -185,7 +189,7 @@ def test_a_chat_as_markdown_and_json(home: Path, tmp_path: Path) -> None:
     session = Sessions(home).create("Title")
     turns = [
         Turn(0, "First?\nmore of it", "The **door**.", "done", None, STATS, SOURCES, model="nano"),
-        Turn(1, "Second?", "Half", "stopped"),
+        Turn(1, "Second?", "Half", "stopped", steps=STEPS),
         Turn(2, "Third?", "", "failed", "no memory"),
     ]
     when = [f"{moment.astimezone():%Y-%m-%d %H:%M}" for moment in (session.created, *(turn.asked for turn in turns))]
@@ -193,7 +197,8 @@ def test_a_chat_as_markdown_and_json(home: Path, tmp_path: Path) -> None:
     assert (tmp_path / "chat.md").read_text() == (
         f"# Title\n\n*{when[0]}*\n\n## First?\n\nmore of it\n\n*{when[1]}, nano*\n\nThe **door**.\n\n"
         f"> The door is blue.\n>\n> a.pdf, page 2, One > Two\n\n"
-        f"## Second?\n\n*{when[2]}*\n\nHalf\n\n*stopped*\n\n## Third?\n\n*{when[3]}*\n\n*no memory*\n"
+        f"## Second?\n\n*{when[2]}*\n\n- `remember(text, 'a' b)`: done\n- `list_documents()`: stopped\n\n"
+        f"Half\n\n*stopped*\n\n## Third?\n\n*{when[3]}*\n\n*no memory*\n"
     )
     chat_files.write(tmp_path / "chat.JSON", session, turns)
     read = json.loads((tmp_path / "chat.JSON").read_text())

@@ -118,7 +118,7 @@ def test_what_results_and_schemas_spell_out_is_text(engine: Engine, tool_pair: P
     def control(text: str) -> list[int]:
         schema = {"type": "function", "function": {"name": "x", "description": text, "parameters": {}}}
         call = {"id": "000000000", "type": "function", "function": {"name": "x", "arguments": {text: text}}}
-        messages = [
+        messages: list[dict[str, Any]] = [
             {"role": "user", "content": "question"},
             {"role": "assistant", "content": "", "tool_calls": [call]},
             {"role": "tool", "name": "x", "tool_call_id": "000000000", "content": text},

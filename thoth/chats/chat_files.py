@@ -11,7 +11,7 @@ from pathlib import Path
 from mlx_hypernet.format import atomic
 from thoth.chats.sessions import Session, Turn
 from thoth.errors import ThothError, UsageError
-from thoth.events import Passage
+from thoth.events import Passage, Step
 
 
 def write(path: Path, session: Session, turns: Sequence[Turn]) -> None:
@@ -41,6 +41,7 @@ def as_markdown(session: Session, turns: Sequence[Turn]) -> str:
         parts.append(f"## {first}")
         parts += ["\n".join(rest).strip()] if rest else []
         parts.append(f"*{', '.join(filter(None, (_moment(turn.asked), turn.model)))}*")
+        parts += ["\n".join(map(_step, turn.steps))] if turn.steps else []
         parts += [turn.answer.strip()] if turn.answer.strip() else []
         parts += [f"*{turn.error}*"] if turn.error else ["*stopped*"] if turn.state == "stopped" else []
         parts += [_quoted(passage) for passage in turn.sources]
@@ -55,6 +56,11 @@ def as_json(session: Session, turns: Sequence[Turn]) -> str:
 
 def _moment(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _step(step: Step) -> str:
+    given = ", ".join(" ".join(str(value).split()).replace("`", "'") for value in step.arguments.values())
+    return f"- `{step.tool}({given})`: {step.state}"
 
 
 def _quoted(passage: Passage) -> str:
