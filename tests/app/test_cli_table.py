@@ -1,8 +1,11 @@
 """Rows on a terminal, and the line of progress: as wide as they may be, whatever the letters."""
 
-import pytest
+from pathlib import Path
 
-from thoth.cli import table
+import pytest
+from typer.testing import CliRunner
+
+from thoth.cli import app, table
 from thoth.cli.console import _line
 from thoth.events import Progress
 from thoth.system.machine import size
@@ -50,6 +53,24 @@ def test_the_line_of_progress() -> None:
     assert _line("loading the model", Progress("load", 0, 1), 80) == "loading the model"
     pulled = Progress("download", 1_500_000_000, 9_000_000_000, seconds_left=3.0)
     assert _line("downloading", pulled, 80) == "downloading 1.5 GB of 9.0 GB, 0:03 left"
+
+
+def test_a_line_is_broken_between_words_and_not_in_a_command() -> None:
+    line = "thoth: nothing to do: run `thoth models list --known` or stop"
+    assert table.wrap(line, 25) == ["thoth: nothing to do: run", "`thoth models list --known`", "or stop"]
+    assert table.wrap("thoth: it's done", 80) == ["thoth: it's done"]
+    assert table.wrap("x" * 30, 8) == ["x" * 30]
+
+
+def test_the_name_of_a_model_is_never_cut(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_is_terminal", lambda: True)
+    for columns in (60, 80):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        listed = CliRunner().invoke(app, ["models", "list"]).stdout.splitlines()
+        known = CliRunner().invoke(app, ["models", "list", "--known"]).stdout.splitlines()
+        for lines in (listed, known):
+            assert "ministral-3-3b" in "".join(lines)
+            assert max(map(table.width, lines)) <= columns
 
 
 def test_long_values_continue_below_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,9 +83,11 @@ def _line(label: str, progress: Progress, width: int) -> str:
 
 
 def say(text: str) -> None:
-    """Print one line `thoth: ...`."""
+    """Print one line `thoth: ...`; on a terminal it is broken between words, and commands stay whole."""
     progress_line.clear()
-    print("thoth:", " ".join(text.splitlines()), file=sys.stderr, flush=True)
+    line = f"thoth: {' '.join(text.splitlines())}"
+    lines = table.wrap(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [line]
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 class _Lines(logging.Handler):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thoth.cli import answers, console
+from thoth.cli import answers, console, table
 from thoth.system import paths
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def doctor(
         findings.append(finding)
         if not json:
             remedy = f"; {finding.remedy}" if finding.remedy else ""
-            typer.echo(f"{_MARKS[finding.verdict]}  {finding.about}: {finding.text}{remedy}")
+            typer.echo(table.labelled({_MARKS[finding.verdict]: f"{finding.about}: {finding.text}{remedy}"}))
     if json:
         typer.echo(answers.dump({"repaired": done, "findings": [asdict(finding) for finding in findings]}))
     if any(finding.verdict == "wrong" for finding in findings):

@@ -20,7 +20,7 @@ def of_pairs(fits: Mapping[str, Fit], known: Mapping[str, KnownPair]) -> str:
     """Return one row for each known pair, each with the bits that are proposed for this machine."""
     headings = ("name", "bits", "download", "disk", "memory", "minutes", "fits", "run by us")
     rows = [(name, *_cells(fit), "yes" if known[name].tried else "no") for name, fit in fits.items()]
-    return table.show(headings, rows, right=headings[1:6])
+    return table.show(headings, rows, right=headings[1:6], spare=("minutes", "disk", "run by us"))
 
 
 def of_bits(fits: Iterable[Fit], chosen: Fit) -> str:

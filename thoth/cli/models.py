@@ -47,7 +47,9 @@ def list_pairs(
     if json:
         typer.echo(answers.dump({"models": rows}))
         return
-    typer.echo(table.show(_COLUMNS, [_row(row) for row in rows], right=("on disk", "download")))
+    typer.echo(
+        table.show(_COLUMNS, [_row(row) for row in rows], right=("on disk", "download"), spare=("base", "licence"))
+    )
     free = machine.free_memory()
     memory = f"{size(machine.total_memory())} of memory" + ("" if free is None else f", {size(free)} free")
     console.say(f"this machine has {memory}, and {size(machine.free_disk(paths.home()))} of free disk space")

@@ -1,5 +1,6 @@
 """Rows for stdout: aligned columns, no wider than the terminal."""
 
+import re
 import shutil
 import sys
 import unicodedata
@@ -7,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 _GAP = "  "
 _LEAST_NAME = 20
+_WORD = re.compile(r"(?:`[^`]*`|[^ ])+")  # a command between backticks is one word
 
 
 def show(
@@ -48,9 +50,9 @@ def labelled(values: Mapping[str, str]) -> str:
 
 
 def wrap(text: str, columns: int) -> list[str]:
-    """Return a line as lines of at most so many columns, broken at spaces where there are any."""
+    """Return a line as lines of at most so many columns, broken at spaces where there are any, but not in a command."""
     lines = [""]
-    for word in text.split(" "):
+    for word in _WORD.findall(text):
         longer = f"{lines[-1]} {word}" if lines[-1] else word
         if width(longer) <= columns or not lines[-1]:
             lines[-1] = longer
