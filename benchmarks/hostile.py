@@ -1,7 +1,7 @@
 """Hostile models and documents through the commands that meet them: crashes, hangs, lines, executed code.
 
 python -m benchmarks.hostile models [--only TEXT] [--kinds bundle base template code pickle gguf]
-python -m benchmarks.hostile documents [--only TEXT]
+python -m benchmarks.hostile documents|web [--only TEXT]
 
 Models: each is loaded (`thoth ask --model`), inspected and converted (`convert-weights`), added (`thoth models add`)
 and read by the trainer (`python -m torch_train.data`), "y" on standard input. Each must end in a result or in one line.
@@ -52,7 +52,7 @@ class Command:
 
 def main() -> None:
     parser = harness.argument_parser(__doc__)
-    parser.add_argument("what", choices=("models", "documents"))
+    parser.add_argument("what", choices=("models", "documents", "web"))
     parser.add_argument("--only", default="", help="cases whose name holds this text")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of models")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS, help="over models")
@@ -62,8 +62,8 @@ def main() -> None:
         work = Path(name)
         hostile_runs.prepare(work)
         (work / "note.txt").write_text("The mayor of Harpool is Osra Kelland.\n")
-        if arguments.what == "documents":
-            hostile_documents.measure(work, arguments.shared, arguments.only)
+        if arguments.what != "models":
+            hostile_documents.measure(work, arguments.shared, arguments.only, {arguments.what})
         else:
             models(work, arguments.shared, arguments.only, arguments.kinds, arguments.commands)
 

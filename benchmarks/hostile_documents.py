@@ -15,11 +15,11 @@ import sys
 import time
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import harness, hostile_runs
+from benchmarks import harness, hostile_runs, hostile_structures
 from benchmarks.hostile_runs import Ended
 
 CPU_SECONDS, PEAK_BYTES = 20.0, 1 << 30
@@ -33,18 +33,27 @@ _ADDRESSES = (
 ).split()
 
 
-def measure(work: Path, shared: Path, only: str) -> None:
-    """Absorb every case and print a table; a case that fails has its faults in the last column."""
+def measure(work: Path, shared: Path, only: str, parts: Collection[str]) -> None:
+    """Absorb every case and print a table; a case that fails has its faults in the last column.
+
+    Args:
+        work: folder to work in.
+        shared: cases of others.
+        only: text that a case's name must hold.
+        parts: which of "documents" and "web".
+    """
     hostile_runs.preload(with_torch=False)
     folder = work / "documents"
     folder.mkdir()
-    cases = [*_ours(folder), *(path for part in ("documents", "pdf") for path in _files(shared / part))]
+    cases: list[Path] = []
+    if "documents" in parts:
+        cases = [*_ours(folder, only), *(path for part in ("documents", "pdf") for path in _files(shared / part))]
     table = harness.Table("case", "KB", "became", "reader, CPU s", "reader, peak MB", "faults")
     failed = number = 0
     for path in (path for path in cases if only in path.name):
         faults = _absorb(work, table, str(path), path.name, path.stat().st_size)
         failed, number = failed + bool(faults), number + 1
-    if (server := shared / "web" / "server.py").is_file():
+    if "web" in parts and (server := shared / "web" / "server.py").is_file():
         with _serving(server) as address:
             for name in (name for name in _ADDRESSES if only in name):
                 faults = _absorb(work, table, f"{address}/{name}", name, 0)
@@ -137,12 +146,14 @@ def _serving(script: Path) -> Iterator[str]:
         process.wait()
 
 
-def _ours(folder: Path) -> Iterator[Path]:
-    """Make the cases of this file."""
-    for name, data in _made().items():
-        path = folder / name
-        path.write_bytes(data)
-        yield path
+def _ours(folder: Path, only: str) -> Iterator[Path]:
+    """Make the cases of this file and of `hostile_structures.py`."""
+    for make in (_made, lambda: hostile_structures.made(_zip)):
+        for name, data in make().items():
+            if only in name:
+                path = folder / name
+                path.write_bytes(data)
+                yield path
 
 
 def _made() -> dict[str, bytes]:

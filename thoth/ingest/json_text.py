@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from thoth.ingest import text, text_blocks
 from thoth.ingest.document import Document
 
-_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+"|[{}\[\],:]|[^\s{}\[\],:"]+|"')
+# A string that is never closed ends with its line, or each of its quotes would be tried as the begin of another.
+_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|[{}\[\],:]|[^\s{}\[\],:"]+')
 _ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})|\\/|\\\\")
 _LONG_LINE = 200
 _BINARY = re.compile(r'"(?:[A-Za-z0-9+/]{200,}={0,2}|[A-Za-z0-9_-]{400,})"')

@@ -233,16 +233,20 @@ def _filename(message: Message) -> str:
 def _unflowed(found: str, joins_words: bool) -> str:
     """Join the lines that format=flowed (RFC 3676) broke: those that end with a blank, at the same depth of quotes."""
     out: list[str] = []
+    pieces: list[str] = []  # of the line that is being put together
+    before = ""  # its quotes
     for line in found.split("\n"):
-        quotes = re.match(r">*", line)
-        mark = quotes[0] if quotes else ""
+        mark = line[: len(line) - len(line.lstrip(">"))]
         content = line[len(mark) :].removeprefix(" ")
-        last = out[-1] if out else ""
-        if last.endswith(" ") and last not in ("-- ", f"{mark} -- ") and re.match(r">*", last)[0] == mark and content:  # type: ignore[index]
-            out[-1] = (last[:-1] if joins_words else last) + content
+        is_open = bool(pieces) and pieces[-1].endswith(" ") and "".join(pieces[-2:]) not in ("-- ", f"{mark} -- ")
+        if is_open and mark == before and content:
+            pieces[-1] = pieces[-1][:-1] if joins_words else pieces[-1]
+            pieces.append(content)
         else:
-            out.append(f"{mark} {content}" if mark else content)
-    return "\n".join(out)
+            out.append("".join(pieces))
+            pieces, before = [f"{mark} {content}" if mark else content], mark
+    out.append("".join(pieces))
+    return "\n".join(out[1:])
 
 
 def _paragraphs(found: str) -> Iterator[LooseBlock]:

@@ -15,6 +15,7 @@ _TITLE = re.compile(
     rb"\A(?:(?:[.']\\\"|'\\\"|\.\\\"|\.ig)[^\n]*\n|[.']?[ \t]*\n|\.(?:de|ds|nr|if|ie|el|hy|ad)\b[^\n]*\n)*+\.TH[ \t]"
 )
 _REQUEST = re.compile(r"[.'][ \t]*([A-Za-z]{1,8})(?![A-Za-z])[ \t]*(.*)")
+_TERMINAL = re.compile(r"(?:n[ \t]+\.i[fe][ \t]+)*+n[ \t]+(.*)")
 _ARGUMENT = re.compile(r'"((?:[^"]|"")*+)"?|(\S+)')
 _ESCAPE = re.compile(
     r"\\(?:\((..)|\[([^\]\n]{1,40})\]|[fFmMgkn](?:\([^\n]{2}|\[[^\]\n]{0,40}\]|.)|\*(?:\(([^\n]{2})|\[([^\]\n]{1,40})\]|(.))"
@@ -149,7 +150,7 @@ class _Page:
             depth = rest.count("\\{") - rest.count("\\}")
             while depth > 0 and (line := next(source, None)) is not None:
                 depth += line.count("\\{") - line.count("\\}")
-        elif name != "el" and (found := re.match(r"n[ \t]+(.*)", rest)):
+        elif name != "el" and (found := _TERMINAL.match(rest)):
             self.lines([found[1]])
 
     def _table(self, source: Iterator[str]) -> None:

@@ -12,7 +12,7 @@ from thoth.ingest.document import Document, LooseBlock, assemble
 _TIMES = re.compile(r"\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})\s*-->\s*((?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3})[^\n]*")
 _ONE_TIME = re.compile(r"(?:\d+:)?\d{1,2}:\d{2}[.,]\d{1,3}")
 _VOICE = re.compile(r"<v(?:\.[\w.-]*)?[ \t]+([^>]{1,80})>")
-_RUBY = re.compile(r"<rt>(.*?)</rt>", re.DOTALL)
+_RUBY = re.compile(r"<rt>([^<]{0,200})</rt>")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>|<\d[\d:.]{0,20}>|\{\\[^{}]{0,100}\}|\{[\d]{1,8}\}")
 _BLANK_BEHIND_TIMES = re.compile(
     r"^([^\n]{0,60}-->[^\n]{0,200})\n[ \t]*\n(?!\s*(?:\d+[ \t]*\n)?[^\n]{0,60}-->)", re.MULTILINE
