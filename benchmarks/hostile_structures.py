@@ -1,4 +1,4 @@
-"""Documents whose structure attacks: PDFs that refer to themselves, filters in a chain, entities, archives cut to headers.
+"""Documents whose structure attacks: PDFs that refer to themselves, chains of filters, entities, archives of headers.
 
 Made here, read by `hostile_documents.py`.
 """
@@ -55,6 +55,8 @@ def _pdfs() -> dict[str, bytes]:
     last = _stream(_SHOWN, b"/Subtype /Form /BBox [0 0 9 9]")
     itself = _stream(b"/X Do /X Do", b"/Subtype /Form /BBox [0 0 9 9] /Resources << /XObject << /X 6 0 R >> >>")
     deep = [b"<< /Type /Pages /Kids [%d 0 R] /Count 1 /Parent %d 0 R >>" % (at + 1, at - 1) for at in range(2, 20_000)]
+    own_font = b"<< /Font << /F << /Subtype /Type1 /BaseFont /A /ToUnicode 6 0 R >> >> >>"
+    picture = b"BI /W 60000 /H 60000 /BPC 8 /CS /RGB /F /JBIG2Decode ID x EI "
     mapping = (
         b"1 begincodespacerange <00> <ff> endcodespacerange\n"
         + b"1 beginbfrange <00> <ffffffff> <0041> endbfrange\n" * 9_000
@@ -118,5 +120,5 @@ def _messages() -> dict[str, bytes]:
         "messages.mbox": b"From a 2024\nFrom: a\nSubject: x\n\ny\n\n" * 120_000,
         "parameters.eml": b"From: a\nContent-Type: text/plain" + b'; a="b' * 200_000 + b"\n\ntext",
         "entries.ics": b"BEGIN:VCALENDAR\n" + b"BEGIN:VEVENT\nSUMMARY:x\n" * 800_000,
-        "options.1": b".TH A 1\n" + b".TP\n.B a\n" * 1_000_000,
+        "options.1": b".TH A 1\n" + b".TP\n.B a\n" * 400_000,
     }
