@@ -180,7 +180,7 @@ def test_active_documents_of_another_model_are_left_out(
     pair = other_pair(tiny_pair, tmp_path)
     result = thoth("ask", "--model", pair, QUESTION)
     assert result.exit_code == 0
-    assert "1 active document not ready for" in result.stderr
+    assert "left out 1 active document that was absorbed with another model, or not completely" in result.stderr
 
 
 def test_absorbing_twice_is_free(thoth: Run, note: Path, home: Path) -> None:

@@ -39,6 +39,7 @@ def test_help_fits_80_columns(thoth: Run, path: tuple[str, ...], monkeypatch: py
     ("arguments", "says"),
     [
         (["nothing"], "unknown command nothing; thoth has: try, ask, chat, absorb, "),
+        (["asc", "x"], "unknown command asc (similar: ask); thoth has: try, ask"),
         (["docs", "nothing"], "unknown command nothing; thoth docs has: list, show, "),
         (["absorb"], "PATH is missing; see `thoth absorb --help`"),
         (["export", "one"], "is missing; see `thoth export --help`"),

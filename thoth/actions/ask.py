@@ -105,6 +105,13 @@ def ready(
     return usable, [document for document in active if document not in usable]
 
 
+def not_ready(number: int, noun: str) -> str:
+    """Say that documents are left out of an answer: why, and what to do."""
+    were = "was" if number == 1 else "were"
+    reason = "absorbed with another model, or not completely"
+    return f"left out {count(number, noun)} that {were} {reason}; run `thoth docs update`"
+
+
 def named_in(library: Library, ids: Iterable[str]) -> list[StoredDocument] | None:
     """Return the documents that were named earlier in a chat, by their ids; None if the chat is about the active ones.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from thoth import settings
-from thoth.actions.wording import count
 from thoth.cli import agent as tools
 from thoth.cli import answers, console, options, piped
 from thoth.cli.answers import Source
@@ -260,8 +259,7 @@ def _documents(
     active = session.library.documents(active=True) if before is None else [*before]
     ready, left_out = asking.ready(active, session.engine.bundle_id, partial=True, inactive=before is not None)
     if left_out:
-        what = count(len(left_out), "active document" if before is None else "document")
-        console.say(f"{what} not ready for {session.pair.name}; run `thoth docs update`")
+        console.say(asking.not_ready(len(left_out), "active document" if before is None else "document"))
     read = [session.library.document(document.id) for document in active] if in_context else []
     return ready if from_weights else [], read
 

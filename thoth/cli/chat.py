@@ -224,8 +224,7 @@ class _Loop:
             self._documents(), self._session.engine.bundle_id, partial=True, inactive=self._inside is not None
         )
         if left_out:
-            names = count(len(left_out), "document" if self._inside else "active document")
-            console.say(f"{names} not ready for {self._session.pair.name}; run `thoth docs update`")
+            console.say(asking.not_ready(len(left_out), "document" if self._inside else "active document"))
         writes = sys.stdout.isatty() and not self._json
         way = asking.from_weights(ready, self._session.settings.routing())
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -42,7 +43,10 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: Any) -> Any:
         """Find the command; a `UsageError` lists the known ones."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise UsageError(f"unknown command {args[0]}; {ctx.command_path} has: {', '.join(self.list_commands(ctx))}")
+            known = self.list_commands(ctx)
+            similar = get_close_matches(args[0], known)
+            near = f" (similar: {', '.join(similar)})" if similar else ""
+            raise UsageError(f"unknown command {args[0]}{near}; {ctx.command_path} has: {', '.join(known)}")
         return super().resolve_command(ctx, args)
 
 
