@@ -19,6 +19,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 from benchmarks import harness, hostile_documents, hostile_models, hostile_runs
@@ -54,6 +55,7 @@ def main() -> None:
     parser = harness.argument_parser(__doc__)
     parser.add_argument("what", choices=("models", "documents", "web"))
     parser.add_argument("--only", default="", help="cases whose name holds this text")
+    parser.add_argument("--begin", default="", help="of models: with the case of this name, and not those before it")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of models")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=COMMANDS, help="over models")
     parser.add_argument("--shared", type=Path, default=SHARED, help="cases of others (%(default)s)")
@@ -65,12 +67,13 @@ def main() -> None:
         if arguments.what != "models":
             hostile_documents.measure(work, arguments.shared, arguments.only, {arguments.what})
         else:
-            models(work, arguments.shared, arguments.only, arguments.kinds, arguments.commands)
+            models(work, arguments.shared, arguments.only, arguments.begin, arguments.kinds, arguments.commands)
 
 
-def models(work: Path, shared: Path, only: str, kinds: Sequence[str], commands: Sequence[str]) -> None:
+def models(work: Path, shared: Path, only: str, begin: str, kinds: Sequence[str], commands: Sequence[str]) -> None:
     """Run commands over every model, name each fault, and print a table of them by kind."""
     cases = [case for case in _cases(work, shared, kinds) if case.kind in kinds and only in case.name]
+    cases = list(dropwhile(lambda case: bool(begin) and case.name != begin, cases))
     runs = Counter[str]()
     faults = Counter[tuple[str, str]]()
     for with_torch in (False, True):  # `thoth` runs without torch, where it is installed too
@@ -99,6 +102,7 @@ def _run_all(
         code = 1
         try:
             hostile_runs.preload(with_torch)
+            hostile_runs.warm(work, _warming(work, with_torch))
             with log.open("w") as file:
                 for case in cases:
                     for found in _run(case, work, commands, with_torch):
@@ -128,10 +132,18 @@ def _run(case: Case, work: Path, commands: Sequence[str], with_torch: bool) -> I
         shutil.rmtree(work / "out-folder", ignore_errors=True)
 
 
+def _warming(work: Path, with_torch: bool) -> Callable[[], object]:
+    """A command over nano itself that imports what the others need."""
+    if not with_torch:
+        return thoth("ask", "--model", hostile_models.NANO, "--doc", work / "note.txt", _QUESTION)
+    tokenizer = hostile_models.NANO / "base"
+    return training_data("niah", work / "needles.parquet", "--rows", 2, "--tokenizer", tokenizer)
+
+
 def _cases(work: Path, shared: Path, kinds: Sequence[str]) -> Iterator[Case]:
     folder = work / "cases"
     folder.mkdir()
-    yield from hostile_models.ours(folder)
+    yield from hostile_models.ours(folder, kinds)
     if (shared / "models").is_dir():
         yield from hostile_models.foreign(work, shared / "models", kinds)
 
@@ -147,6 +159,7 @@ def _commands(case: Case, work: Path) -> list[Command]:
 
     path, out, base = case.path, work / "out-folder", case.path / "base"
     ask = ("ask", "--model", path, "--doc", work / "note.txt", _QUESTION)
+    add = ("models", "add", path, "--name", "hostile", "--force", "--hypernet", hostile_models.NANO / "hypernet")
     needles = ("niah", out / "needles.parquet", "--rows", 2, "--tokenizer", base)
     match case.kind:
         case "bundle":
@@ -175,7 +188,7 @@ def _commands(case: Case, work: Path) -> list[Command]:
                 forked("convert", convert_weights(path, out)),
             ]
     return [
-        forked("add", thoth("models", "add", path, "--name", "hostile", "--force")),
+        forked("add", thoth(*add)),
         forked("inspect", convert_weights(path, "--inspect")),
         forked("convert", convert_weights(path, out)),
     ]

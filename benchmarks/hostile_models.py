@@ -7,62 +7,63 @@ touch a canary. `foreign` runs makers of others: scripts with PROJECT in place o
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import struct
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import hostile_files, hostile_formats, hostile_tokenizers
+from benchmarks.hostile_damage import (
+    NANO,
+    Case,
+    Damage,
+    as_folder,
+    change,
+    copy,
+    linked,
+    pipe,
+    put,
+    replaced,
+    template,
+    with_weights,
+)
 from benchmarks.hostile_runs import CANARY, ROOT
 
-NANO = ROOT / "thoth" / "nano"
 _TOUCH = f"touch {CANARY}"
 
 
-@dataclass(frozen=True)
-class Case:
-    """One hostile input.
-
-    Attributes:
-        kind: "bundle", "base", "template", "code", "pickle" or "gguf".
-        name: what is wrong with it.
-        path: a folder with `base/` and `hypernet/`, or a file.
-    """
-
-    kind: str
-    name: str
-    path: Path
-
-
-def ours(folder: Path) -> Iterator[Case]:
-    """Make the cases of this file."""
-    makers: list[tuple[str, dict[str, Callable[[Path], object]]]] = [
-        ("bundle", _bundles()),
-        ("base", _bases()),
-        ("template", {name: _template(text) for name, text in TEMPLATES.items()}),
-    ]
-    for kind, made in makers:
-        for name, damage in made.items():
-            pair = _pair(folder / f"{kind}-{name}")
+def ours(folder: Path, kinds: Collection[str]) -> Iterator[Case]:
+    """Make the cases of this project, of some kinds."""
+    makers: dict[str, Callable[[], dict[str, Damage]]] = {
+        "bundle": lambda: _bundles() | hostile_formats.bundles(),
+        "base": lambda: _bases() | hostile_formats.bases() | hostile_tokenizers.bases(),
+        "template": lambda: {name: template(text) for name, text in (TEMPLATES | hostile_files.TEMPLATES).items()},
+    }
+    files: dict[str, Callable[[], dict[str, bytes]]] = {
+        "pickle": lambda: _pickles() | hostile_files.pickles(),
+        "gguf": lambda: _gguf() | hostile_files.gguf(),
+    }
+    for kind in kinds:
+        for name, damage in makers.get(kind, dict)().items():
+            pair = copy(folder / f"{kind}-{name}")
             damage(pair)
             yield Case(kind, name, pair)
-    for kind, files in (("pickle", _pickles()), ("gguf", _gguf())):
-        for name, data in files.items():
+        for name, data in files.get(kind, dict)().items():
             path = folder / f"{kind}-{name}.{'gguf' if kind == 'gguf' else 'bin'}"
             path.write_bytes(data)
             yield Case(kind, name, path)
-    path = folder / "pickle-many members.bin"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(20_000):
-            archive.writestr(f"archive/{number}.pkl", _pickle(b"K\x01"))
-    yield Case("pickle", "many members", path)
+    if "pickle" in kinds:
+        path = folder / "pickle-many members.bin"
+        with zipfile.ZipFile(path, "w") as archive:
+            for number in range(20_000):
+                archive.writestr(f"archive/{number}.pkl", _pickle(b"K\x01"))
+        yield Case("pickle", "many members", path)
 
 
 # Kinds of cases that the scripts of others make.
@@ -97,120 +98,49 @@ def foreign(folder: Path, scripts: Path, kinds: Collection[str]) -> Iterator[Cas
         yield Case("pickle", path.name, path)
 
 
-def _pair(folder: Path) -> Path:
-    for part in ("base", "hypernet"):
-        (folder / part).mkdir(parents=True)
-        for path in (NANO / part).iterdir():
-            if path.is_file():
-                (folder / part / path.name).symlink_to(path)
-    return folder
-
-
-def _put(path: Path, data: bytes | str) -> None:
-    path.unlink(missing_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else data.encode())
-
-
-def _change(file: str, **values: object) -> Callable[[Path], object]:
-    """Change keys of a JSON file; a dot in a key leads into an object."""
-
-    def damage(pair: Path) -> None:
-        path = pair / file
-        data = json.loads(path.read_text())
-        for key, value in values.items():
-            *above, last = key.split("__")
-            place = data
-            for part in above:
-                place = place[part]
-            place[last] = value
-        _put(path, json.dumps(data))
-
-    return damage
-
-
-def _replaced(file: str, data: bytes | str) -> Callable[[Path], object]:
-    return lambda pair: _put(pair / file, data)
-
-
-def _linked(file: str, target: str) -> Callable[[Path], object]:
-    def damage(pair: Path) -> None:
-        (pair / file).unlink(missing_ok=True)
-        (pair / file).symlink_to(target)
-
-    return damage
-
-
-def _pipe(file: str) -> Callable[[Path], object]:
-    def damage(pair: Path) -> None:
-        (pair / file).unlink(missing_ok=True)
-        os.mkfifo(pair / file)
-
-    return damage
-
-
-def _folder(file: str) -> Callable[[Path], object]:
-    def damage(pair: Path) -> None:
-        (pair / file).unlink(missing_ok=True)
-        (pair / file).mkdir()
-
-    return damage
-
-
-def _weights(file: str, change: Callable[[dict[str, np.ndarray[Any, Any]]], object]) -> Callable[[Path], object]:
-    def damage(pair: Path) -> None:
-        from safetensors.numpy import load_file, save_file
-
-        tensors = load_file(pair / file)
-        change(tensors)
-        (pair / file).unlink()
-        save_file(tensors, pair / file, {"format": "mlx"})
-
-    return damage
-
-
-def _bundles() -> dict[str, Callable[[Path], object]]:
+def _bundles() -> dict[str, Damage]:
     config, weights = "hypernet/config.json", "hypernet/model.safetensors"
 
-    def fill(part: str, value: float) -> Callable[[Path], object]:
+    def fill(part: str, value: float) -> Damage:
         def change(tensors: dict[str, np.ndarray[Any, Any]]) -> None:
             name = next(name for name in sorted(tensors) if part in name)
             tensors[name].flat[0] = value
 
-        return _weights(weights, change)
+        return with_weights(weights, change)
 
     return {
-        "config is a pipe": _pipe(config),
-        "config is a folder": _folder(config),
-        "config never ends": _linked(config, "/dev/zero"),
-        "config links to itself": _linked(config, "config.json"),
-        "config is large": _replaced(config, b'{"a":"' + b"x" * (64 << 20) + b'"}'),
-        "config in UTF-16": _replaced(config, (NANO / config).read_text().encode("utf-16")),
-        "config with NUL": _replaced(config, b"\0" * 4096),
-        "weights are a pipe": _pipe(weights),
-        "weights are a folder": _folder(weights),
-        "weights never end": _linked(weights, "/dev/zero"),
-        "weights of another file": _linked(weights, str(NANO / "base" / "model.safetensors")),
-        "scale is negative": _change(config, hypernet__scale=-1e300),
-        "scale is subnormal": _change(config, hypernet__scale=5e-324),
-        "escapes in names": _change(config, base__repository="\x1b]52;c;aGk=\x07\x1b[31mred\u202e", dtype="\x1b[2J"),
-        "escapes in a key": _change(config, **{"hypernet__\x1b[2Jevil": 1}),
-        "newlines in a name": _change(config, hypernet__modules={"a\nthoth: all is well": [512, 128]}),
-        "first layer beyond": _change(config, hypernet__first_layer=10**6),
-        "first layer negative": _change(config, hypernet__first_layer=-1),
-        "reads what it is not": _change(config, hypernet__reads_template="yes", hypernet__feature_norm=[1]),
-        "factor is NaN": _change(config, hypernet__projection_factor=float("nan")),
-        "ids at the vocabulary's end": _change(config, prefix_ids=[2048], suffix_ids=[2048]),
-        "chunk longer than the base": _change(config, max_chunk_tokens=1 << 20),
+        "config is a pipe": pipe(config),
+        "config is a folder": as_folder(config),
+        "config never ends": linked(config, "/dev/zero"),
+        "config links to itself": linked(config, "config.json"),
+        "config is large": replaced(config, b'{"a":"' + b"x" * (64 << 20) + b'"}'),
+        "config in UTF-16": replaced(config, (NANO / config).read_text().encode("utf-16")),
+        "config with NUL": replaced(config, b"\0" * 4096),
+        "weights are a pipe": pipe(weights),
+        "weights are a folder": as_folder(weights),
+        "weights never end": linked(weights, "/dev/zero"),
+        "weights of another file": linked(weights, str(NANO / "base" / "model.safetensors")),
+        "scale is negative": change(config, hypernet__scale=-1e300),
+        "scale is subnormal": change(config, hypernet__scale=5e-324),
+        "escapes in names": change(config, base__repository="\x1b]52;c;aGk=\x07\x1b[31mred\u202e", dtype="\x1b[2J"),
+        "escapes in a key": change(config, **{"hypernet__\x1b[2Jevil": 1}),
+        "newlines in a name": change(config, hypernet__modules={"a\nthoth: all is well": [512, 128]}),
+        "first layer beyond": change(config, hypernet__first_layer=10**6),
+        "first layer negative": change(config, hypernet__first_layer=-1),
+        "reads what it is not": change(config, hypernet__reads_template="yes", hypernet__feature_norm=[1]),
+        "factor is NaN": change(config, hypernet__projection_factor=float("nan")),
+        "ids at the vocabulary's end": change(config, prefix_ids=[2048], suffix_ids=[2048]),
+        "chunk longer than the base": change(config, max_chunk_tokens=1 << 20),
         "one weight NaN": fill("latents", float("nan")),
         "one weight infinite": fill("down_proj", float("inf")),
     }
 
 
-def _bases() -> dict[str, Callable[[Path], object]]:
+def _bases() -> dict[str, Damage]:
     config, weights, tokenizer = "base/config.json", "base/model.safetensors", "base/tokenizer.json"
     index = "base/model.safetensors.index.json"
 
-    def shards(name: str) -> Callable[[Path], object]:
+    def shards(name: str) -> Damage:
         def damage(pair: Path) -> None:
             (pair / weights).unlink()
             (pair / index).write_text(json.dumps({"weight_map": {"model.norm.weight": name}}))
@@ -220,18 +150,18 @@ def _bases() -> dict[str, Callable[[Path], object]]:
     def vocabulary(pair: Path) -> None:
         data = json.loads((pair / tokenizer).read_text())
         data["model"]["vocab"] |= {f"word{number}": 2048 + number for number in range(300_000)}
-        _put(pair / tokenizer, json.dumps(data))
+        put(pair / tokenizer, json.dumps(data))
 
     def added(pair: Path) -> None:
         data = json.loads((pair / tokenizer).read_text())
         flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
         data["added_tokens"] += [{"id": 2048 + n, "content": f"<{n}>", **flags} for n in range(50_000)]
-        _put(pair / tokenizer, json.dumps(data))
+        put(pair / tokenizer, json.dumps(data))
 
     def merges(pair: Path) -> None:
         data = json.loads((pair / tokenizer).read_text())
         data["model"]["merges"].insert(0, ["nowhere", "at all"])
-        _put(pair / tokenizer, json.dumps(data))
+        put(pair / tokenizer, json.dumps(data))
 
     def overflowing(tensors: dict[str, np.ndarray[Any, Any]]) -> None:
         for name in tensors:
@@ -240,33 +170,33 @@ def _bases() -> dict[str, Callable[[Path], object]]:
 
     quantised = {"group_size": 64, "bits": 4}
     return {
-        "config is a pipe": _pipe(config),
-        "config never ends": _linked(config, "/dev/zero"),
-        "config is a folder": _folder(config),
-        "tokenizer is a pipe": _pipe(tokenizer),
-        "tokenizer never ends": _linked(tokenizer, "/dev/zero"),
-        "tokenizer is a folder": _folder(tokenizer),
-        "tokenizer config is a pipe": _pipe("base/tokenizer_config.json"),
-        "generation config is a pipe": _pipe("base/generation_config.json"),
-        "generation config never ends": _linked("base/generation_config.json", "/dev/zero"),
-        "weights are a pipe": _pipe(weights),
-        "weights never end": _linked(weights, "/dev/zero"),
+        "config is a pipe": pipe(config),
+        "config never ends": linked(config, "/dev/zero"),
+        "config is a folder": as_folder(config),
+        "tokenizer is a pipe": pipe(tokenizer),
+        "tokenizer never ends": linked(tokenizer, "/dev/zero"),
+        "tokenizer is a folder": as_folder(tokenizer),
+        "tokenizer config is a pipe": pipe("base/tokenizer_config.json"),
+        "generation config is a pipe": pipe("base/generation_config.json"),
+        "generation config never ends": linked("base/generation_config.json", "/dev/zero"),
+        "weights are a pipe": pipe(weights),
+        "weights never end": linked(weights, "/dev/zero"),
         "shard elsewhere": shards("../../../../etc/passwd"),
         "shard absolute": shards("/dev/zero"),
         "shard missing": shards("model-00009-of-00009.safetensors"),
-        "index is deep": _replaced(index, "[" * 100_000 + "]" * 100_000),
-        "index is a pipe": _pipe(index),
+        "index is deep": replaced(index, "[" * 100_000 + "]" * 100_000),
+        "index is a pipe": pipe(index),
         "vocabulary larger than the base": vocabulary,
         "50,000 added tokens": added,
         "merge of nothing": merges,
-        "quantised in words only": _change(config, quantization=quantised, quantization_config=quantised),
-        "numbers that overflow": _weights(weights, overflowing),
-        "a million ends": _change(config, eos_token_id=list(range(1_000_000))),
-        "escapes in the type": _change(config, model_type="\x1b[2J\x1b]0;x\x07"),
-        "rope scaled by zero": _change(config, rope_parameters={"rope_type": "yarn", "factor": 0, "rope_theta": 1e4}),
-        "hundred million positions": _change(config, max_position_embeddings=100_000_000),
-        "code in a tokenizer class": _change("base/tokenizer_config.json", tokenizer_class="../own.Evil"),
-        "custom generate": _change("base/generation_config.json", custom_generate="own"),
+        "quantised in words only": change(config, quantization=quantised, quantization_config=quantised),
+        "numbers that overflow": with_weights(weights, overflowing),
+        "a million ends": change(config, eos_token_id=list(range(1_000_000))),
+        "escapes in the type": change(config, model_type="\x1b[2J\x1b]0;x\x07"),
+        "rope scaled by zero": change(config, rope_parameters={"rope_type": "yarn", "factor": 0, "rope_theta": 1e4}),
+        "hundred million positions": change(config, max_position_embeddings=100_000_000),
+        "code in a tokenizer class": change("base/tokenizer_config.json", tokenizer_class="../own.Evil"),
+        "custom generate": change("base/generation_config.json", custom_generate="own"),
     }
 
 
@@ -293,11 +223,6 @@ TEMPLATES = {
     "attribute by map": "{{ [cycler]|map(attribute='__init__.__globals__')|list }}",
     "file": "{% extends '/etc/passwd' %}",
 }
-
-
-def _template(text: str) -> Callable[[Path], object]:
-    own = (NANO / "base" / "chat_template.jinja").read_text()
-    return _replaced("base/chat_template.jinja", text + own)
 
 
 def _name(text: str) -> bytes:

@@ -6,6 +6,8 @@ takes minutes, not hours. Where the place that a process starts in matters (file
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import os
 import re
 import resource
@@ -101,6 +103,23 @@ def preload(with_torch: bool) -> None:
         import thoth.models.add  # noqa: F401
     import mlx_lm.models.ministral3  # noqa: F401
     import transformers  # noqa: F401
+
+
+def warm(work: Path, command: Callable[[], object]) -> None:
+    """Import what a command imports while it runs: it runs once, in a copy of this process that names its modules."""
+    names = work / "modules"
+
+    def named() -> None:
+        try:
+            command()
+        finally:
+            names.write_text("\n".join(sys.modules))
+
+    if (ended := fork(work, named)).code:
+        raise RuntimeError(f"a command over nano itself fails: {ended.errors}")
+    for name in names.read_text().splitlines():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
 
 
 def thoth(*arguments: object) -> Callable[[], object]:

@@ -2,9 +2,8 @@
 
     python -m benchmarks.support [--data DATA] [--questions 1000] [--answers FILE] [--sets nano squadshifts-wiki ...]
 
-nano: its own answers, right ones to questions about one of 64 documents, as the router attaches them; wrong ones from
-the same questions and from questions about one of eight documents with all of them attached, where it mixes them up.
-Refusals are left out: they claim nothing. FILE keeps nano's answers, so that they are not asked for again.
+nano: its own answers to 10,117 questions, right and wrong in the ways that `support_answers.py` lists, with the chunks that
+were attached. Refusals are left out: they claim nothing. FILE keeps the answers, so that they are not asked for again.
 
 The other sets need no model: DATA holds squadshifts/, fairytaleqa/ and ropes/. Right is the reference answer, as it
 stands or in one sentence with the words of the question; wrong is the answer to another question of the same kind
@@ -16,10 +15,8 @@ wrong ones that are called so.
 
 from __future__ import annotations
 
-import json
 import random
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,10 +24,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import harness
-from benchmarks.knowledge import Bench
-from benchmarks.knowledge_notes import Trial, several
+from benchmarks import harness, support_answers
 from benchmarks.routing import fill
+from benchmarks.support_answers import Half, by_documents
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 from thoth.library.library import Library
@@ -43,10 +39,7 @@ from torch_train.english.passages import SOURCES, Passage, passages
 from torch_train.nano.language import UNKNOWN
 
 SETS = ("nano", "squadshifts-wiki", "squadshifts-reddit", "squadshifts-amazon", "fairytaleqa", "ropes")
-ROUTED, MIXED = 64, 8  # documents of nano
-QUESTIONS = 1300  # asked in nano's two rows; at least 1,000 answers are right, and as many wrong
 PARAGRAPHS = 2000
-AT_ONCE = 32  # questions
 _WH = re.compile(r"^\W*(?:(?:in|on|at|to|for|from|by|of) )?(?:who(?:se|m)?|what|which|when|where|why|how)\b", re.I)
 _NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|hundred|thousand|million)\b", re.I)
 
@@ -63,47 +56,18 @@ class Case:
 # nano
 
 
-def asked(pair: Pair, answers: Path | None) -> Iterator[tuple[list[Trial], list[dict[str, object]]]]:
-    """Questions and nano's answers, each with the places of the documents that were attached."""
-    kept = json.loads(answers.read_text()) if answers and answers.exists() else {}
-    with tempfile.TemporaryDirectory() as home, Bench(pair, Path(home)) as bench:
-        for count, routing in ((ROUTED, Routing()), (MIXED, Routing("all"))):
-            trials = several(count)(QUESTIONS)
-            rows = kept.setdefault(str(count), [])
-            while batch := trials[len(rows) : len(rows) + AT_ONCE]:
-                stored = [[bench.absorb(text) for text in trial.documents] for trial in batch]
-                asked = [(trial.question, documents) for trial, documents in zip(batch, stored, strict=True)]
-                for documents, answer in zip(stored, bench.answers(asked, routing), strict=True):
-                    places = {one.id: place for place, one in enumerate(documents)}
-                    used = [places[one.document] for one in answer.stats.chunks]
-                    rows.append({"answer": answer.text, "used": used})
-                if answers:
-                    answers.write_text(json.dumps(kept))
-                print(f"\rnano, {count} documents: {len(rows)}", end=" ", file=sys.stderr)
-            yield trials, rows
-
-
-def nano_cases(pair: Pair, answers: Path | None) -> Iterator[Case]:
-    """Nano's answers, labelled; right ones to routed questions alone."""
-    for trials, rows in asked(pair, answers):
-        routed = len(trials[0].documents) == ROUTED
-        groups: dict[tuple[str, ...], list[tuple[Trial, dict[str, object]]]] = {}
-        for trial, row in zip(trials, rows, strict=True):
-            groups.setdefault(trial.documents, []).append((trial, row))
-        for texts, group in groups.items():
-            with tempfile.TemporaryDirectory() as folder:
-                library = Library(Path(folder))
-                documents = [fill(library, "note.txt", [text]) for text in texts]
-                for trial, row in group:
-                    text, used = str(row["answer"]), row["used"]
-                    right = text == trial.answer
-                    if text == UNKNOWN or (right and not routed):
-                        continue
-                    assert isinstance(used, list)
-                    refs = [ChunkRef(documents[place].id, 0) for place in used]
-                    found = provenance.sources(library, trial.question, text, documents, refs)
-                    yield Case(right, bool(found), "routed" if routed else "mixed up")
-                library.close()
+def nano_cases(pair: Pair, answers: Path | None) -> Iterator[tuple[Half, Case]]:
+    """Nano's answers, labelled; refusals are left out."""
+    for texts, group in by_documents(support_answers.answers(pair, answers)):
+        with tempfile.TemporaryDirectory() as folder:
+            library = Library(Path(folder))
+            documents = [fill(library, "note.txt", [text]) for text in texts]
+            for one in group:
+                if one.answer != UNKNOWN:
+                    refs = [ChunkRef(documents[place].id, 0) for place in one.used]
+                    found = provenance.sources(library, one.asked.question, one.answer, documents, refs)
+                    yield one.asked.half, Case(one.right, bool(found), one.asked.way)
+            library.close()
 
 
 # Sets with reference answers
@@ -209,12 +173,16 @@ def main() -> None:
     for source in options.sets:
         if source == "nano":
             pair = Pair("nano", nano.folder() / "base", nano.folder() / "hypernet")
-            cases = list(nano_cases(pair, options.answers))
+            halves: dict[Half, list[Case]] = {}
+            for half, case in nano_cases(pair, options.answers):
+                halves.setdefault(half, []).append(case)
+            for half, cases in halves.items():
+                print_rows(table, f"nano, {half}", cases, len(cases))
         elif options.data is None:
             continue
         else:
             cases = list(set_cases(options.data, source, options.questions))
-        print_rows(table, source, cases, options.questions)
+            print_rows(table, source, cases, options.questions)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,10 @@ def _check_sizes(text: dict[str, Any]) -> None:
         value, most = text.get(name), _MOST_POSITIONS if name == "max_position_embeddings" else MOST
         if value is not None and not (type(value) is int and 0 < value <= most):
             raise VettingError(f"{name} in config.json must be an integer from 1 to {most:,}")
+    # Models are built of as many blocks as this list names.
+    kinds, layers = text.get("layer_types"), text.get("num_hidden_layers")
+    if kinds is not None and layers is not None and not (isinstance(kinds, list) and len(kinds) == layers):
+        raise VettingError(f"layer_types in config.json must name the kind of each of the {layers} layers")
     for name in ("rms_norm_eps", "rope_theta"):
         value = text.get(name)
         if value is not None and not (type(value) in (int, float) and math.isfinite(value) and value > 0):

@@ -30,10 +30,10 @@ def test_each_fault_is_seen(program: str, tmp_path: Path) -> None:
 
 
 def test_every_case_is_made_and_differs_from_nano(tmp_path: Path) -> None:
-    cases = list(hostile_models.ours(tmp_path))
+    cases = list(hostile_models.ours(tmp_path, ["template", "gguf", "pickle"]))
     assert len(cases) > 100
     assert len({case.path for case in cases}) == len(cases)
-    assert {case.kind for case in cases} == {"bundle", "base", "template", "pickle", "gguf"}
+    assert {case.kind for case in cases} == {"template", "pickle", "gguf"}
     nano = {path.relative_to(hostile_models.NANO) for path in hostile_models.NANO.rglob("*.*")}
     for case in cases:
         if case.path.is_dir():

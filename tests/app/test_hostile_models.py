@@ -34,6 +34,7 @@ CONFIGS = {
     "NaN": ({"rms_norm_eps": float("nan")}, "rms_norm_eps in config.json must be"),
     "ends": ({"eos_token_id": list(range(5000))}, "eos_token_id in config.json must be"),
     "end": ({"eos_token_id": {"a": 1}}, "eos_token_id in config.json must be"),
+    "kinds of layers": ({"layer_types": ["full_attention"] * 1000}, "layer_types in config.json must name"),
     "text": ({"text_config": [1]}, "text_config in config.json is not an object"),
 }
 TEMPLATES = {
@@ -163,6 +164,14 @@ def test_weights_that_are_no_numbers_are_refused(pair, value):
     path.unlink()
     save_file(tensors, path, {"format": "mlx"})
     assert "NaN, infinity" in refusal(pair)
+
+
+def test_weights_that_are_whole_numbers_are_refused(pair):
+    path = pair.base / "model.safetensors"
+    tensors = {name: tensor.astype(np.int64) for name, tensor in load_file(path).items()}
+    path.unlink()
+    save_file(tensors, path, {"format": "mlx"})
+    assert "holds I64 numbers, which are no weights" in refusal(pair)
 
 
 def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):

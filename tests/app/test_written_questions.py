@@ -5,6 +5,7 @@ rightly if the first chunk that is attached is the one that answers it; where a 
 chunks are of that document; where no document is about it, if none is attached. `pytest -s` prints the percentages.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import examples
+from thoth import ingest
 from thoth.ingest import Document
 from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval import router
+from thoth.retrieval.choosing import ref
 from thoth.retrieval.routing import Routing
 
+# Where the sections of the examples begin; their headings are no headings of the files.
+_SECTION = re.compile(r"\n\n+(?=## |\d\. [A-Z])")
 FOLDER = Path(__file__).parent.parent / "fixtures" / "questions"
 
 
@@ -98,3 +104,51 @@ def test_questions_are_routed_to_what_they_are_about(library: Library, name: str
     share = 1 - len(wrong) / len(asked)
     print(f"\n{name}: {share:.1%} of {len(asked)} routed rightly")
     assert share >= least, "\n".join(wrong)
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    """The examples, and documents that are easily taken for them: another lease, another device, mails, code."""
+    library = Library(tmp_path_factory.mktemp("office"))
+    for path in sorted(examples.folder().glob("*.*")):
+        if path.suffix in (".pdf", ".md", ".txt"):
+            title, *parts = _SECTION.split(ingest.read(str(path)).text)
+            parts = [f"{title}\n{parts[0]}", *parts[1:]] if parts else [title]
+            store(library, path.name, [(part.strip().partition("\n")[0], part) for part in parts])
+    for name, chunks in documents(FOLDER / "english.txt"):
+        store(library, name, chunks)
+    return library
+
+
+def about(library: Library, line: str, active: list[StoredDocument]) -> tuple[bool, bool]:
+    """Whether what a question of `english.tsv` is about comes first, and whether it is attached."""
+    asked, _, meant = line.partition("\t")
+    messages = [
+        {"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(asked.split(" || "))
+    ]
+    query = router.conversation_query(messages)
+    chosen = router.route(library, query, active, Routing(), 8, lambda _: np.zeros(4, np.float32))
+    names = {one.name for one in chosen}
+    name, _, words = meant.partition(" ")
+    if meant == "-" or not words:
+        right = names == (set() if meant == "-" else {name})
+    elif " + " in meant:
+        right = names.issuperset(meant.split(" + "))
+    else:
+        texts = [library.chunk(ref(one)).text if one.name == name else "" for one in chosen]
+        holds = [
+            text and one.number == int(words) if words.isdigit() else words.strip('"') in text
+            for text, one in zip(texts, chosen, strict=True)
+        ]
+        return bool(holds) and bool(holds[0]), any(holds)
+    return right, right
+
+
+def test_questions_over_the_examples_and_their_like(office: Library) -> None:
+    active, lines = office.documents(), (FOLDER / "english.tsv").read_text("utf-8").splitlines()
+    found = [about(office, line, active) for line in lines]
+    first, attached = (sum(one[place] for one in found) / len(lines) for place in (0, 1))
+    print(f"\nenglish: {first:.1%} of {len(lines)} first, {attached:.1%} attached")
+    missed = [line for line, one in zip(lines, found, strict=True) if not one[1]]
+    assert first >= 0.85, "\n".join(missed)
+    assert attached >= 0.94, "\n".join(missed)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mlx_hypernet.bundle import Bundle
     from mlx_hypernet.format.config import BundleConfig
 
+# What safetensors calls numbers that are no weights; packed ones of quantised layers are U32, their scales U8.
+_NO_WEIGHTS = frozenset(("BOOL", "C64", "I8", "I16", "I32", "I64", "U16", "U64"))
+
 
 @dataclass(frozen=True)
 class LoadedPair:
@@ -116,7 +119,9 @@ def _check_files(folder: Path) -> None:
     try:
         check_base(folder)
         for path in folder.glob("model*.safetensors"):
-            read_header(path)
+            for name, info in read_header(path).items():
+                if info.dtype in _NO_WEIGHTS:  # MLX does not come back from products with some of them
+                    raise VettingError(f"{name!a} in {path.name} holds {info.dtype} numbers, which are no weights")
     except VettingError as error:
         raise ModelError(f"the base model in {folder} is refused: {error}; use another one") from error
     except DamagedFileError as error:

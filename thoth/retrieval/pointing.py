@@ -75,6 +75,7 @@ class Pointing:
         documents: ids of the documents that alone are meant; None where any may be.
         favoured: ids of documents whose names the question mentions.
         mentioned: terms of the question that are such names.
+        named: ids of documents whose whole names the question has: with the suffix, or all words without it.
         pages: first and last page that are asked for.
         part: what a heading must begin with, such as "chapter 3".
         whole: whole texts are asked for, as in a summary.
@@ -86,6 +87,7 @@ class Pointing:
     documents: frozenset[str] | None
     favoured: frozenset[str]
     mentioned: frozenset[str]
+    named: frozenset[str]
     pages: tuple[int, int] | None
     part: str | None
     whole: bool
@@ -102,11 +104,14 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
         documents: those that may be meant.
     """
     rest, meant, points, one = question, None, False, False
+    said = frozenset(terms(question))
+    named = {one.id for one in documents if (stem := terms(PurePath(one.name).stem)) and said.issuperset(stem)}
     for document in documents:  # a file's name
         if len(document.name) > 3 and document.name.casefold() in rest.casefold():
             at = rest.casefold().index(document.name.casefold())
             rest = f"{rest[:at]} {rest[at + len(document.name) :]}"
             meant = (meant or frozenset()) | {document.id}
+            named.add(document.id)
     if meant is None and documents and _ADDED.search(rest):
         meant = frozenset({max(documents, key=lambda document: document.added).id})
         rest = _LATEST.sub(" ", rest, count=1)
@@ -130,7 +135,8 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     rest = _INTO.sub(" ", _WIDE_WHOLE.sub(" ", _WHOLE.sub(" ", rest)) if whole else rest)
     points = points or whole or pages is not None or part is not None
     mentioned = frozenset().union(*mentions.values())
-    return Pointing(meant, frozenset(mentions), mentioned, pages, part, whole, points, one, rest)
+    named &= meant or frozenset(mentions)
+    return Pointing(meant, frozenset(mentions), mentioned, frozenset(named), pages, part, whole, points, one, rest)
 
 
 def _suffix(name: str) -> str:

@@ -14,11 +14,11 @@ the question count as one about something else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thoth.events import Chosen
-from thoth.retrieval import terms
+from thoth.retrieval import spellings, terms
 from thoth.retrieval.pointing import Pointing, pointing
 from thoth.retrieval.routing import Routing
 
@@ -60,6 +60,8 @@ _OWN_COUNT = 2
 _CARRY = "\n- "
 # Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
 _SPREAD_SCORE = 0.5
+# Score of a chunk that says what a document's first one lacks, as a share of that one's.
+_BODY = 0.9
 # Names that a follow-up question takes from the turn before; a long answer has many.
 _CARRIED = 8
 
@@ -123,13 +125,15 @@ def ranking(
     if len(absorbed) < 2:
         return [Ranked(ref, 1.0) for ref in absorbed][:most]
     own, _, carried = asked.rest.partition(_CARRY)
-    words, named = terms.content(own), terms.names(own)
-    standing = {name: len(library.search(name, ids, _RARE + 1)) for name in named}  # in so many chunks, about
-    rare = [name for name in named if 0 < standing[name] <= _RARE]
-    about = [word for word in words if word.casefold() not in terms.ASKING_WORDS]
+    own = spellings.plain(own)
+    words, named, spelled = terms.content(own), terms.names(own), " ".join(spellings.others(own))
+    standing = {name: _standing(library, name, ids) for name in named}
+    telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
+    rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]
+    about = [word for word in telling if word.casefold() not in terms.ASKING_WORDS]
     own_words = [*words, *about * (_OWN_COUNT - 1), *rare * (_NAME_COUNT - 1) * _OWN_COUNT]
-    searched = " ".join([*own_words, *terms.content(carried)])
-    matches = _favoured(library.search(searched, ids, _CANDIDATES, own) if searched else [], asked)
+    searched = " ".join([*own_words, spelled, *terms.content(carried)])
+    matches = _favoured(library.search(searched, ids, _CANDIDATES, f"{own} {spelled}") if words else [], asked)
 
     def confidence(missing: float) -> float:
         by_words = _favoured(library.search(searched, ids, _CANDIDATES), asked) if missing else matches
@@ -138,21 +142,63 @@ def ranking(
     if places := _places(library, ids, asked):
         return _within(places, matches, most)
     if asked.whole:
-        telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
         missing = sum(not library.search(word, ids, 1) for word in telling)
         if not telling or not matches or confidence(missing) < _CLEAR:
             return _spread(_whole(library, documents, ids, asked), most)
+    if asked.favoured and matches and not library.search(" ".join(telling), ids, 1):
+        matches = []  # nothing fits but the words that name the document
     if matches and named:
         missing = sum(not found for found in standing.values()) * _NAME_COUNT
         if confidence(missing) < _CONFIDENCE:
             return []
         most = 1 if missing else most
-    if not matches and (named or asked.points):
-        told = ids if asked.documents else [id for id in ids if id in asked.favoured]
+    if not matches and (named or asked.points or asked.favoured):
+        told = [id for id in ids if id in asked.favoured] or (ids if asked.documents else [])
         if not told and not named:
             told = [id for id in ids if len(ids) == 1]
         return _spread(library.absorbed(told), most)
-    return _joined(library, asked.rest, matches, absorbed, embed)[:most]
+    ranked = _joined(library, asked.rest, matches, absorbed, embed)
+    ranked = _with_body(library, about, ranked)[:most]
+    return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
+
+
+def _of_each(library: Library, named: Collection[str], words: str, ranked: list[Ranked]) -> list[Ranked]:
+    """Put the best chunk of each document that a question names in front: it asks about all of them."""
+    best: list[Ranked] = []
+    for id in named:
+        own = [one for one in ranked if one.ref.document == id]
+        best += own[:1] or [Ranked(ref, _SPREAD_SCORE) for ref, _ in library.search(words, [id], 1)]
+    best.sort(key=lambda one: (-one.score, one.ref))
+    return [*best, *(one for one in ranked if one not in best)][: max(len(best), len(ranked))]
+
+
+def _standing(library: Library, name: str, ids: Sequence[str]) -> int:
+    """In how many chunks a name is, up to `_RARE + 1`, about; a large number also with its digits in groups."""
+    found = len(library.search(name, ids, _RARE + 1))
+    if not found and (grouped := spellings.grouped(name)):
+        found = min(len(library.search(group, ids, _RARE + 1)) for group in grouped.split(","))
+    return found
+
+
+def _with_body(library: Library, words: Sequence[str], ranked: list[Ranked]) -> list[Ranked]:
+    """Add the chunk of a document that says what its first one, which fits best, does not.
+
+    A document with headings or pages says at its beginning what all of it is about: whose lease, which device. Where
+    that is what fits best, the words of the question that it lacks are looked for in the rest. Notes in one plain file
+    speak of something else each: there a second chunk only costs accuracy.
+    """
+    if not ranked or ranked[0].ref.number:
+        return ranked
+    head = ranked[0].ref
+    places = {word: [ref for ref, _ in library.search(word, [head.document], _CANDIDATES)] for word in words}
+    lacking = [word for word, refs in places.items() if head not in refs]
+    body = library.search(" ".join(lacking), [head.document], 1, " ".join(lacking)) if lacking else []
+    if not body or body[0][0] in [one.ref for one in ranked]:
+        return ranked
+    chunk = library.chunk(body[0][0])
+    if not chunk.headings and chunk.pages is None:
+        return ranked
+    return [ranked[0], Ranked(body[0][0], ranked[0].score * _BODY), *ranked[1:]]
 
 
 def _joined(

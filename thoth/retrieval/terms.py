@@ -69,11 +69,14 @@ ASKING_WORDS = frozenset(
 
 # Capitalised, these are a month, a name and two countries.
 _HOMOGRAPHS = frozenset(("May", "Will", "US", "UK"))
+# "May I ..." and "Will the ..." ask, "May 2024" and "Will Smith" do not.
+_ASKING_VERB = re.compile(r"(\A|[.!?:\n]\s*)(?:May|Will)(?= (?:I\b|[a-z]))")
 
 
 def content(text: str) -> list[str]:
     """Return the words of a text that say what it is about, in their order; none where there are only others."""
     text = _CONTRACTION.sub("", _PARTICLES.sub(" ", _WIDE_FUNCTION.sub(" ", text)))
+    text = _ASKING_VERB.sub(r"\1", text)
     return [found[0] for found in _WORD.finditer(text) if not _is_function(found[0])]
 
 

@@ -1,0 +1,47 @@
+"""Numbers and dates are found however question and text spell them."""
+
+import pytest
+
+from thoth.retrieval.spellings import grouped, others, plain
+from thoth.retrieval.terms import content
+
+
+@pytest.mark.parametrize(
+    ("question", "spelled"),
+    [
+        ("on the 3rd of May 2024", "2024-05-03"),
+        ("on May 3rd, 2024", "03.05.2024"),
+        ("on 3 Sept. 2024", "2024-09-03"),
+        ("on 2024-05-03", "3 may 2024"),
+        ("on 03.05.2024", "2024-05-03"),
+        ("1,048 visits: 12500 crowns", "12,500"),
+        ("1,048 visits", "1,048"),
+    ],
+)
+def test_another_spelling(question: str, spelled: str) -> None:
+    assert spelled in others(plain(question))
+
+
+@pytest.mark.parametrize(
+    "question", ["in 2024", "version 1.2.3", "on 45 May 2024", "99.99.2024", "account 99120457-3", "the 3rd one, 3,14"]
+)
+def test_what_is_no_date_and_no_large_number(question: str) -> None:
+    assert others(plain(question)) == []
+
+
+def test_numbers_become_one_piece() -> None:
+    assert plain("1,000 or 1,2 on the 3rd of May, the 3rd one") == "1000 or 1,2 on the 3 of May, the 3rd one"
+    assert [grouped(text) for text in ("1000", "2024", "999", "x")] == ["1,000", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("May I fly?", ["fly"]),
+        ("Will the tenant pay?", ["tenant", "pay"]),
+        ("May 2024", ["May", "2024"]),
+        ("Will Smith", ["Will", "Smith"]),
+    ],
+)
+def test_a_verb_that_asks_is_no_month_and_no_name(question: str, words: list[str]) -> None:
+    assert content(question) == words

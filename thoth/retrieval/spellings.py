@@ -1,0 +1,61 @@
+"""Numbers and dates of a question as a text may spell them: "1,000" is 1000, "3rd of May 2024" is 2024-05-03."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_MONTHS = (
+    "january february march april may june july august september october november december".split(),
+    "jan feb mar apr may jun jul aug sept oct nov dec".split(),
+)
+_MONTH = {name: number for names in _MONTHS for number, name in enumerate(names, 1)} | {"sep": 9}
+_NAMES = "|".join(sorted(_MONTH, key=len, reverse=True))
+_DAY_FIRST = re.compile(rf"\b(\d{{1,2}})\.? (?:of )?({_NAMES})\.?,? (\d{{4}})\b", re.IGNORECASE)
+_MONTH_FIRST = re.compile(rf"\b({_NAMES})\.? (\d{{1,2}}),? (\d{{4}})\b", re.IGNORECASE)
+_ISO = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
+_DOTTED = re.compile(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b")
+_ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b(?= (?:of )?(?:" + _NAMES + r")\b)", re.IGNORECASE)
+_ORDINAL_AFTER = re.compile(rf"\b((?:{_NAMES})\.? \d{{1,2}})(?:st|nd|rd|th)\b", re.IGNORECASE)
+_GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
+_LARGE = re.compile(r"(?<![\w.,-])\d{4,9}(?![\w-]|[.,]\d)")
+_YEARS = range(1900, 2100)  # nobody writes these in groups
+
+
+def plain(question: str) -> str:
+    """Return a question with numbers in one piece, and days of a month without their ending: "1000", "3 of May"."""
+    question = _ORDINAL_AFTER.sub(r"\1", _ORDINAL.sub(r"\1", question))
+    return _GROUPED.sub(lambda number: number[0].replace(",", ""), question)
+
+
+def others(question: str) -> list[str]:
+    """Return how else the dates and large numbers of a question are spelled, each once.
+
+    Args:
+        question: as `plain` gives it.
+    """
+    found: dict[str, None] = {}
+    for year, month, day in _dates(question):
+        written = f"{day} {_MONTHS[0][month - 1]} {year}"
+        for spelled in (f"{year}-{month:02}-{day:02}", f"{day:02}.{month:02}.{year}", f"{day}.{month}.{year}", written):
+            found[spelled] = None
+    for number in _LARGE.findall(question):
+        if spelled := grouped(number):
+            found[spelled] = None
+    return [spelled for spelled in found if spelled.casefold() not in question.casefold()]
+
+
+def grouped(number: str) -> str | None:
+    """Return a large number in groups of three digits, "12,500"; None for a year and for what is no large number."""
+    if not (number.isascii() and number.isdigit() and len(number) > 3) or int(number) in _YEARS:
+        return None
+    return f"{int(number):,}"
+
+
+def _dates(question: str) -> Iterator[tuple[int, int, int]]:
+    """Give year, month and day of each date."""
+    found = [(int(one[3]), _MONTH[one[2].casefold()], int(one[1])) for one in _DAY_FIRST.finditer(question)]
+    found += [(int(one[3]), _MONTH[one[1].casefold()], int(one[2])) for one in _MONTH_FIRST.finditer(question)]
+    found += [(int(one[1]), int(one[2]), int(one[3])) for one in _ISO.finditer(question)]
+    found += [(int(one[3]), int(one[2]), int(one[1])) for one in _DOTTED.finditer(question)]
+    return (one for one in found if 1 <= one[1] <= 12 and 1 <= one[2] <= 31)
