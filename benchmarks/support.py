@@ -2,8 +2,9 @@
 
     python -m benchmarks.support [--data DATA] [--questions 1000] [--answers FILE] [--sets nano squadshifts-wiki ...]
 
-nano: its own answers to 10,117 questions, right and wrong in the ways that `support_answers.py` lists, with the chunks that
-were attached. Refusals are left out: they claim nothing. FILE keeps the answers, so that they are not asked for again.
+nano: its own answers to 10,117 questions, right and wrong in the ways that `support_answers.py` lists, with the chunks
+that were attached. Refusals are left out: they claim nothing. FILE keeps the answers, so that they are not asked for
+again.
 
 The other sets need no model: DATA holds squadshifts/, fairytaleqa/ and ropes/. Right is the reference answer, as it
 stands or in one sentence with the words of the question; wrong is the answer to another question of the same kind

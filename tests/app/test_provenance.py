@@ -105,6 +105,12 @@ def test_a_name_or_a_number_that_is_not_there_is_no_support(answer: str) -> None
     assert quotes("Who founded Velmar, and what does the Norjo cost?", answer) == []
 
 
+@pytest.mark.parametrize(("answer", "supported"), [("23 May", False), ("23 December", True)])
+def test_a_month_that_is_also_a_function_word_counts(answer: str, supported: bool) -> None:
+    passages = [source("a", "On 23 December, the Arura Summit opens.")]
+    assert bool(quotes("When does the Arura Summit open?", answer, passages)) == supported
+
+
 def test_a_value_beside_the_sentence_that_answers_is_no_support() -> None:
     passages = [source("a", "Galany lies 1570 metres above the sea. Galany is home to 1969 people. It rained.")]
     assert quotes("How many metres above the sea does Galany lie?", "1570", passages)

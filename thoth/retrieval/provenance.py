@@ -155,8 +155,10 @@ class _Stored:
         for _, text in _split(answer):
             if not (every := frozenset(terms(text))):
                 continue
-            new = (every - FUNCTION_WORDS or every) - self._question
-            exact = {term for term in new if term[0].isdigit()}.union(*map(terms, _named(text))) & new
+            named = frozenset(term for name in _named(text) for term in terms(name))
+            # "may" says nothing, and "23 May" is not 23 December.
+            new = (every - (FUNCTION_WORDS - named) or every) - self._question
+            exact = ({term for term in new if term[0].isdigit()} | named) & new
             told = {term: self._rarity.of(term) for term in new}
             yield _Statement(told or self._asked, frozenset(exact))
 

@@ -40,8 +40,8 @@ def others(question: str) -> list[str]:
         for spelled in (f"{year}-{month:02}-{day:02}", f"{day:02}.{month:02}.{year}", f"{day}.{month}.{year}", written):
             found[spelled] = None
     for number in _LARGE.findall(question):
-        if spelled := grouped(number):
-            found[spelled] = None
+        if in_groups := grouped(number):
+            found[in_groups] = None
     return [spelled for spelled in found if spelled.casefold() not in question.casefold()]
 
 
