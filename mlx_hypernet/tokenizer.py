@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlx_hypernet.format.tokenizer import correct, tekken_pattern
+from mlx_hypernet.format.tokenizer import correct, panics_as_errors, tekken_pattern
 
 if TYPE_CHECKING:
     from mlx_lm.tokenizer_utils import TokenizerWrapper
@@ -29,7 +29,8 @@ def load_tokenizer(folder: Path, eos_token_ids: int | list[int] | None = None) -
     # With mistral-common installed, transformers takes another class, which refuses what mlx-lm passes, unless this
     # option is set. False: transformers' fix goes by the model's name; ours goes by the file.
     mistral = {} if pattern is None else {"fix_mistral_regex": False}
-    wrapper = load(folder, {"trust_remote_code": False} | mistral, eos_token_ids)
+    with panics_as_errors():
+        wrapper = load(folder, {"trust_remote_code": False} | mistral, eos_token_ids)
     # mlx-lm chooses how to stream by the decoder that the file names.
     if correct(wrapper, pattern) and not isinstance(wrapper._detokenizer, BPEStreamingDetokenizer):
         wrapper._detokenizer = BPEStreamingDetokenizer(wrapper._tokenizer)

@@ -9,10 +9,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 _MOST_GROWTH = 64  # the normalizers of published bases write three letters for one at most
+
+
+@contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """Raise `ValueError` where the tokenizers library breaks off: its own error is none that anybody catches.
+
+    `PanicException` derives from `BaseException`; a thread that it ends answers no more questions.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the tokenizers library cannot read it: {error}") from error
 
 
 def tekken_pattern(folder: Path) -> str | None:

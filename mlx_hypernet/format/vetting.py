@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _SIZES = (
 _NEEDED = ("max_position_embeddings", "vocab_size")
 _MOST_POSITIONS = 1 << 30
 _MOST_ENDS = 1000
+_LONG_PREFIX = re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]{17}')
 
 
 class VettingError(ValueError):
@@ -55,6 +57,7 @@ def check_code(folder: Path) -> None:
         VettingError: The message names the file and the key.
     """
     check_files(folder)
+    _check_prefix(folder / "tokenizer.json")
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             data = _read(folder / name)
@@ -75,6 +78,12 @@ def check_files(folder: Path) -> None:
             continue  # a link that leads nowhere: a missing file
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise VettingError(f"{path.name} in it is a pipe or a device, no file")
+
+
+def _check_prefix(tokenizer: Path) -> None:
+    """Refuse a prefix longer than any word's end: the tokenizers library cuts words by it, and panics."""
+    if tokenizer.is_file() and _LONG_PREFIX.search(tokenizer.read_bytes()):
+        raise VettingError("continuing_subword_prefix in tokenizer.json is longer than 16 letters")
 
 
 def _read(path: Path) -> dict[str, Any]:

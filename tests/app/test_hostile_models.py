@@ -174,6 +174,16 @@ def test_weights_that_are_whole_numbers_are_refused(pair):
     assert "holds I64 numbers, which are no weights" in refusal(pair)
 
 
+@pytest.mark.parametrize(
+    ("prefix", "reason"), [("x" * 17, "continuing_subword_prefix in tokenizer.json"), ("x" * 16, "tokenizers library")]
+)
+def test_a_tokenizer_that_breaks_off_is_refused(pair, prefix, reason):
+    path = pair.base / "tokenizer.json"
+    model = json.loads(path.read_text())["model"] | {"continuing_subword_prefix": prefix}
+    change(path, model=model)
+    assert reason in refusal(pair)
+
+
 def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):
     replace = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     change(pair.base / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [replace] * 34})

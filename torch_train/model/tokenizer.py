@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mlx_hypernet.format.tokenizer import correct, tekken_pattern
+from mlx_hypernet.format.tokenizer import correct, panics_as_errors, tekken_pattern
 from mlx_hypernet.format.vetting import check_code
 from torch_train.errors import TrainingError, one_line
 
@@ -23,7 +23,8 @@ def load_tokenizer(folder: Path) -> Any:
         pattern = tekken_pattern(folder)
         # Where mistral-common is installed (vLLM brings it), transformers would take its class, which has no template.
         mistral = {} if pattern is None else {"mistral_format": False, "fix_mistral_regex": False}
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **mistral)
+        with panics_as_errors():
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **mistral)
         correct(tokenizer, pattern)
     except Exception as error:  # tokenizers raises that class itself
         raise TrainingError(f"{folder} has no usable tokenizer: {one_line(error)}") from error
