@@ -64,6 +64,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     for key in ("title", "author", "date") if has_title else ():
         found = _argument_of(preamble + body, key)
         if found:
+            found = re.sub(r"\s*\\and\b\s*", ", ", found)
             writer.line(found, 1 if key == "title" else 0)
     writer.write(body, 0)
     if others := list(dict.fromkeys(_INCLUDED.findall(body))):
@@ -129,12 +130,13 @@ def _argument_of(source: str, command: str) -> str:
 class _Writer:
     """Writes LaTeX into blocks."""
 
-    def __init__(self, held: list[str], macros: Macros) -> None:
+    def __init__(self, held: list[str], macros: Macros, outer: _Writer | None = None) -> None:
         self._held, self._macros = held, macros
+        self._is_inner = outer is not None  # its notes stand below a block of the outer one, and count with those
         self._outer = Flow()
         self._tables: list[Table] = []
         self._notes: list[str] = []
-        self._noted = 0
+        self._noted: int = outer._noted if outer else 0
 
     def close(self) -> list[LooseBlock]:
         """End everything that is open and return the blocks."""
@@ -155,9 +157,12 @@ class _Writer:
 
     def plain(self, source: str, depth: int) -> str:
         """Return what a piece of LaTeX says, without blocks of its own."""
-        inner = _Writer(self._held, self._macros)
+        inner = _Writer(self._held, self._macros, self)
         inner.write(source, depth)
-        return " ".join(" ".join(part.text for part in inner.close()).split())
+        found = " ".join(" ".join(part.text for part in inner.close()).split())
+        self._noted = inner._noted
+        self._notes += inner._notes
+        return found
 
     @property
     def _flow(self) -> Flow:
@@ -165,7 +170,7 @@ class _Writer:
 
     def _end_block(self) -> None:
         self._flow.flush()
-        if not self._tables and self._notes:
+        if self._notes and not self._tables and not self._is_inner:
             self._outer.adopt([LooseBlock("paragraph", note) for note in self._notes])
             self._notes = []
 
