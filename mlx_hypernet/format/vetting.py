@@ -29,6 +29,7 @@ _NEEDED = ("max_position_embeddings", "vocab_size")
 _MOST_POSITIONS = 1 << 30
 _MOST_ENDS = 1000
 _LONG_PREFIX = re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]{17}')
+_LARGE_NUMBER = re.compile(rb'"\s*:\s*[1-9]\d{8}')
 
 
 class VettingError(ValueError):
@@ -57,7 +58,7 @@ def check_code(folder: Path) -> None:
         VettingError: The message names the file and the key.
     """
     check_files(folder)
-    _check_prefix(folder / "tokenizer.json")
+    _check_tokenizer(folder / "tokenizer.json")
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             data = _read(folder / name)
@@ -80,10 +81,13 @@ def check_files(folder: Path) -> None:
             raise VettingError(f"{path.name} in it is a pipe or a device, no file")
 
 
-def _check_prefix(tokenizer: Path) -> None:
-    """Refuse a prefix longer than any word's end: the tokenizers library cuts words by it, and panics."""
-    if tokenizer.is_file() and _LONG_PREFIX.search(tokenizer.read_bytes()):
+def _check_tokenizer(path: Path) -> None:
+    """Refuse what the tokenizers library panics at, or allocates gigabytes for, before it reads the file."""
+    data = path.read_bytes() if path.is_file() else b""
+    if _LONG_PREFIX.search(data):  # it cuts words by the prefix
         raise VettingError("continuing_subword_prefix in tokenizer.json is longer than 16 letters")
+    if _LARGE_NUMBER.search(data):  # it makes a table of all ids up to the largest
+        raise VettingError("tokenizer.json has a number of more than eight digits, which no id is")
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -184,6 +184,11 @@ def test_a_tokenizer_that_breaks_off_is_refused(pair, prefix, reason):
     assert reason in refusal(pair)
 
 
+def test_a_tokenizer_with_an_id_beyond_all_is_refused(pair):
+    change(pair.base / "tokenizer.json", model={"type": "BPE", "vocab": {"a": 2**31}, "merges": []})
+    assert "more than eight digits" in refusal(pair)
+
+
 def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):
     replace = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     change(pair.base / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [replace] * 34})
