@@ -12,14 +12,27 @@ _ITERATIONS = 5
 
 
 def orthogonalise(update: torch.Tensor) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices, roughly; (..., rows, columns)."""
+    """The nearest semi-orthogonal matrices, roughly; (..., rows, columns).
+
+    Every iteration multiplies by a polynomial p of X Xᵀ, so iterations commute: where one side is at least twice the
+    other, it is cheaper to multiply these small matrices and X once at the end. The next X Xᵀ is p² X Xᵀ.
+    """
     tall = update.shape[-2] > update.shape[-1]
     x = update.mT if tall else update
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     a, b, c = _COEFFICIENTS
-    for _ in range(_ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    wide = x.shape[-1] >= 2 * x.shape[-2]
+    gram, product = x @ x.mT, None
+    for remaining in reversed(range(_ITERATIONS)):
+        factor = b * gram + c * gram @ gram
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        if not wide:
+            x = factor @ x
+            gram = x @ x.mT if remaining else gram
+            continue
+        product = factor if product is None else factor @ product
+        gram = factor @ gram @ factor if remaining else gram
+    x = x if product is None else product @ x
     return x.mT if tall else x
 
 
