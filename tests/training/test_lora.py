@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import Ministral3ForCausalLM
 
-from torch_train.model.lora import Adapters, Injected, PackedPair, compose
+from torch_train.model.lora import Adapters, Groups, Injected, PackedPair, compose
 from torch_train.model.ragged import Ragged
 
 SCALE, RANK, LAYERS, D_IN, D_OUT = 3.5, 4, 3, 48, 32
@@ -59,8 +59,10 @@ def test_tokens_of_a_packed_row_see_the_chunks_of_their_group_and_the_bias() -> 
     (a, b), (bias_a, bias_b) = (tuple(x[..., 0, :, :] for x in pairs["down_proj"]) for pairs in (chunks, bias))
     tokens, numbers = [0, 0, 2, 2, 2, 2], [0, 1, 2, 2]  # nobody asks about group 1
     x = torch.randn(6, D_IN, generator=torch.Generator().manual_seed(2))
-    grouped = compose(chunks, bias, Ragged.of([1, 1, 2]))["down_proj"]
-    delta = PackedPair(*(side[:, 0] for side in grouped), Ragged.of([2, 0, 4])).delta(x, SCALE)
+    groups = Groups.of([1, 1, 2], [2, 0, 4])
+    buckets = [bucket["down_proj"] for bucket in groups.compose(chunks, bias)]
+    assert [a.shape[2] for a, _ in buckets] == [2 * RANK, 3 * RANK]  # no rank is filled up to the largest group's
+    delta = PackedPair([(a[:, 0], b[:, 0]) for a, b in buckets], groups).delta(x, SCALE)
     for token, group in enumerate(tokens):
         weight = bias_b.T @ bias_a + sum(b[i].T @ a[i] for i, of in enumerate(numbers) if of == group)
         torch.testing.assert_close(delta[token], SCALE * weight @ x[token])

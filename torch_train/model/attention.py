@@ -32,7 +32,7 @@ class RowAttention:
     @property
     def pads(self) -> bool:
         """Whether padding makes fewer products than one mask over the row: not where one sample is far the longest."""
-        return self.row.count * self.row.longest**2 < self.row.total**2
+        return self.row.folded or self.row.count * self.row.longest**2 < self.row.total**2
 
     def __call__(self, module: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(T, heads, head_dim), keys and values with fewer heads -> (T, heads, head_dim).
@@ -45,7 +45,7 @@ class RowAttention:
         """
         window = getattr(module, "sliding_window", getattr(module.config, "sliding_window", None))
         cap = getattr(module, "attn_logit_softcapping", None)
-        if self.flash:
+        if self.flash and not self.row.folded:
             return self._flash(module, q, k, v, window, cap)
         pads = self.pads
         if pads:

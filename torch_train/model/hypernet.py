@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from mlx_hypernet.format.config import HypernetConfig
-from torch_train.model.norm import RMSNorm
+from torch_train.model.norm import RMSNorm, rms_norm
 from torch_train.model.ragged import Ragged
 
 # Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
@@ -56,25 +56,29 @@ class CrossAttention(nn.Module):
         self.v_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
 
-    def forward(self, latents: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
+    def forward(
+        self, latents: Tensor, context: Tensor, weight: Tensor, mask: Tensor | None, row: Ragged | None = None
+    ) -> Tensor:
         """Latents (N, Q, D) read the context, and become (N, Q, D) again.
 
         Args:
-            latents: What asks.
-            context: (N, T, D); or packed, (L, C, D), the chunks of L layers, and N = L * S.
+            latents: What asks; (1, Q, D) where all ask the same.
+            context: Normalised, (N, T, D); or packed, (L, C, D), the chunks of L layers, and N = L * S.
+            weight: Of that norm, (D,).
             mask: (N, 1, 1, T), True for tokens to read; None for all.
             row: The chunks of a packed context: keys and values are padded, not what they are made from.
         """
-        n, num_queries, _ = latents.shape
+        num_queries = latents.shape[1]
         kv_heads, head_dim = self.num_kv_heads, self.head_dim
-        q = self.q_proj(latents).view(n, num_queries, kv_heads, -1, head_dim).permute(0, 2, 3, 1, 4)
-        k, v = self.k_proj(context), self.v_proj(context)
+        q = self.q_proj(latents).view(-1, num_queries, kv_heads, self.num_heads // kv_heads, head_dim)
+        kv = functional.linear(context, torch.cat([self.k_proj.weight, self.v_proj.weight]) * weight)
         if row is not None:
-            k, v = row.pad(k, dim=1), row.pad(v, dim=1)
-        k = k.reshape(n, -1, kv_heads, head_dim).transpose(1, 2)
-        v = v.reshape(n, -1, kv_heads, head_dim).transpose(1, 2)
+            kv = row.pad(kv, dim=1).flatten(0, 1)
+        k, v = kv.unflatten(-1, (2, kv_heads, head_dim)).permute(2, 0, 3, 1, 4)
+        n = len(k)
         # Nothing is causal, so query heads that share a key head are just more queries: no keys are repeated.
-        x = functional.scaled_dot_product_attention(q.flatten(2, 3), k, v, attn_mask=mask)
+        q = q.permute(0, 2, 3, 1, 4).flatten(2, 3).expand(n, -1, -1, -1)
+        x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
         return self.o_proj(x.reshape(n, num_queries, -1))
 
@@ -94,8 +98,9 @@ class PerceiverBlock(nn.Module):
         self.post_mlp_norm = RMSNorm(size, eps=RMS_EPS)
 
     def forward(self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
-        """Latents x (N, Q, D) -> (N, Q, D); the rest as `CrossAttention` takes it."""
-        attended = self.attention(self.latents_norm(x), self.context_norm(context), mask, row)
+        """Latents x (N, Q, D) or (1, Q, D) -> (N, Q, D); the rest as `CrossAttention` takes it."""
+        # The norm's weight goes into what projects keys and values: all blocks read one normalised context.
+        attended = self.attention(self.latents_norm(x), context, self.context_norm.weight, mask, row)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
 
@@ -125,7 +130,7 @@ class Perceiver(nn.Module):
             mask = None if row.full else row.mask.repeat(count, 1)
             count *= row.count
         mask = None if mask is None else mask[:, None, None]
-        x = self.latents.expand(count, -1, -1)
+        x, context = self.latents[None], rms_norm(context, None, RMS_EPS)
         for block in self.blocks:
             x = recomputed(block, x, context, mask, row) if recompute else block(x, context, mask, row)
         return self.norm(x)

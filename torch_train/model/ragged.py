@@ -28,6 +28,7 @@ class Ragged:
         places: Place of each token in the flattened padded rows, (T,).
         slots: Token that goes to each of these places, (M * longest,). Padding takes any token, each about as often.
         mask: Which places hold a token, (M, longest) bool.
+        folded: Whether sequences share tokens, which lie in the row once (`Folded`).
     """
 
     count: int
@@ -39,6 +40,7 @@ class Ragged:
     places: Tensor
     slots: Tensor
     mask: Tensor
+    folded: bool = False
 
     @classmethod
     def of(cls, lengths: Sequence[int] | np.ndarray) -> Ragged:
@@ -89,6 +91,19 @@ def moved(part: Any, device: torch.device | str) -> Any:
     if isinstance(part, Tensor):
         return part.to(device, non_blocking=True)
     return part.to(device) if hasattr(part, "to") else part
+
+
+def moved_rows(x: Tensor, taken: Tensor, back: Tensor, spread: bool = False) -> Tensor:
+    """`x.index_select(0, taken)` whose backward pass adds nothing up.
+
+    Args:
+        x: (N, ...).
+        taken: The rows to take; some may be taken more often, if what is made of them has no gradient.
+        back: Where the gradient of each row is; with `spread`, which rows have one.
+        spread: Whether some rows are not taken.
+    """
+    moved: Tensor = _Moved.apply(x, taken, back, 0, spread)
+    return moved
 
 
 class _Moved(torch.autograd.Function):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_train.model.base import FrozenBase
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork, recomputed
-from torch_train.model.lora import Adapters, Injected, by_layer, compose
+from torch_train.model.lora import Adapters, Injected, by_layer
 from torch_train.model.loss import (
     answer_losses,
     context_losses,
@@ -148,9 +148,11 @@ class DistillationModel(nn.Module):
         """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, hidden)."""
         config = self.hypernet.config
         normed = config.exit_layer is not None
-        features = packed_features(self._frozen[1], batch.context_ids[0], batch.chunks, config.read_layers, normed)
+        ids, encoder, layers = batch.context_ids[0], self._frozen[1], config.read_layers
         if config.reads_template:
-            return batch.chunks, features
+            return batch.chunks, packed_features(encoder, ids, batch.chunks, layers, normed)
+        read = batch.own_read
+        features = packed_features(encoder, ids.index_select(0, read.kept), read.row, layers, normed)
         return batch.own_chunks, (feature.index_select(0, batch.own_tokens) for feature in features)
 
     def _token_losses(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
@@ -173,26 +175,38 @@ class DistillationModel(nn.Module):
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
         base = self._frozen[0]
-        pairs = by_layer(compose(chunks, self.hypernet.bias(), batch.groups.chunks))
-        with torch.no_grad():
-            x = base.embed(batch.input_ids[0])
-            layout = base.layout(x, batch.inputs)
-            if noise is not None and self._neftune:
-                x = x + neftune_noise(x, self._neftune, noise)
+        buckets = map(by_layer, batch.groups.compose(chunks, self.hypernet.bias()))
+        pairs = list(zip(*buckets, strict=True))  # of each layer
+        x = self._unadapted(batch, noise)
+        layout = base.layout(x, batch.inputs)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, pairs[index], batch.groups.tokens):
+            with self._injected.adapted_layer(index, pairs[index], batch.groups):
                 return base.block(layer, x, layout)
 
         adapted = self.hypernet.config.layers
-        for index, layer in enumerate(base.layers):
-            if index not in adapted:  # before the first of these nothing has a gradient
+        for index, layer in enumerate(base.layers[adapted.start :], adapted.start):
+            if index not in adapted:
                 x = base.block(layer, x, layout)
             elif self.recompute:
                 x = recomputed(block, index - adapted.start, layer, x)
             else:
                 x = block(index - adapted.start, layer, x)
         return base.norm(x)
+
+    @torch.no_grad()
+    def _unadapted(self, batch: PackedBatch, noise: torch.Generator | None) -> Tensor:
+        """What the first adapted block reads of the inputs, (T, hidden)."""
+        base, ids, first = self._frozen[0], batch.input_ids[0], self.hypernet.config.first_layer
+        noisy = noise is not None and self._neftune > 0
+        folded = None if noisy or not first else batch.folded_inputs  # each input has noise of its own
+        x = base.embed(ids if folded is None else ids.index_select(0, folded.kept))
+        if noise is not None and noisy:
+            x = x + neftune_noise(x, self._neftune, noise)
+        layout = base.layout(x, batch.inputs if folded is None else folded.row)
+        for layer in base.layers[:first]:
+            x = base.block(layer, x, layout)
+        return x if folded is None else x.index_select(0, folded.spread)
 
 
 def neftune_noise(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch_train.errors import DataError
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
+from torch_train.model.folded import Folded
 from torch_train.model.lora import Groups
 from torch_train.model.ragged import Ragged, moved, pinned
 from torch_train.teacher.teacher_rows import TeacherRow
@@ -33,13 +34,15 @@ class PackedBatch:
     Attributes:
         context_ids: chunks one after the other, (1, C).
         chunks: the chunks of these tokens.
-        own_tokens: tokens that are the documents' own, and not the chat template's, (O,).
+        own_read: the chunks up to the last token that is the document's own, and not the chat template's.
+        own_tokens: which tokens of that row are the documents' own, (O,).
         own_chunks: the chunks of these alone.
         chunk_contexts: context of each chunk, 0..K-1 without gaps, in order, (S,).
         context_groups: contexts with the same number are absorbed together: their inputs see the adapters of all, (K,).
         groups: the inputs' tokens and the chunks of each group.
         input_ids: inputs one after the other: question and answer, without the answer's last token, (1, T).
         inputs: the inputs of these tokens.
+        folded_inputs: the same with what all of them begin with once.
         input_contexts: context of each input, (M,); with one answer to an input, this is `contexts` of the loss.
         predicts: positions in T whose next token is an answer's, (N,).
         targets: these next tokens, (N,).
@@ -51,6 +54,7 @@ class PackedBatch:
 
     context_ids: Tensor
     chunks: Ragged
+    own_read: Folded
     own_tokens: Tensor
     own_chunks: Ragged
     chunk_contexts: Tensor
@@ -58,6 +62,7 @@ class PackedBatch:
     groups: Groups
     input_ids: Tensor
     inputs: Ragged
+    folded_inputs: Folded
     input_contexts: Tensor
     predicts: Tensor
     targets: Tensor
@@ -176,18 +181,20 @@ class Packer:
         groups = self._groups(units, epoch)
         own = [own_span(len(chunk), self._chunking.affixes) for chunk in chunks]
         starts = np.cumsum([0, *map(len, chunks)])
+        own_tokens = np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])
+        own_read = Folded.of(chunks, [span.stop for span in own])
         return PackedBatch(
             _row(chunks),
             Ragged.of(list(map(len, chunks))),
-            torch.from_numpy(
-                np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])
-            ),
+            own_read,
+            own_read.spread[torch.from_numpy(own_tokens)],
             Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
             torch.from_numpy(groups),
             group(groups, chunk_contexts, input_contexts, list(map(len, inputs))),
             _row(inputs),
             Ragged.of(list(map(len, inputs))),
+            Folded.of(inputs),
             torch.tensor(input_contexts),
             torch.from_numpy(np.concatenate(predicts)),
             torch.from_numpy(np.concatenate(targets)).long(),
@@ -224,7 +231,7 @@ def group(
     """
     numbers = np.unique(context_groups, return_inverse=True)[1]
     tokens = np.bincount(numbers[input_contexts], weights=lengths, minlength=numbers[-1] + 1)
-    return Groups(Ragged.of(tokens.astype(np.int64)), Ragged.of(np.bincount(numbers[chunk_contexts])))
+    return Groups.of(np.bincount(numbers[chunk_contexts]), tokens.astype(np.int64))
 
 
 def _row(samples: Sequence[Sequence[int] | np.ndarray]) -> Tensor:

@@ -1,0 +1,80 @@
+"""Sequences that begin alike, with what they share in the packed row once: in a causal model it is the same in all.
+
+Prompts begin with the chat template's tokens. Of short ones these are a fifth, and the frozen blocks that no adapter
+reaches need to read them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from torch_train.model.ragged import Ragged, moved
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A packed row of sequences, folded.
+
+    Attributes:
+        row: The sequences in the folded row of F tokens. Gradients do not go through its `pad`.
+        kept: Which token of the whole row each of these is, (F,).
+        spread: Which of these each token of the whole row is, (T,); any for tokens behind the end of a sequence.
+    """
+
+    row: Ragged
+    kept: Tensor
+    spread: Tensor
+
+    @classmethod
+    def of(cls, sequences: Sequence[Sequence[int] | np.ndarray], ends: Sequence[int] | None = None) -> Folded:
+        """Fold sequences.
+
+        Args:
+            sequences: Token ids of each.
+            ends: How many tokens of each are read, None for all. What follows cannot matter to those before it.
+        """
+        lengths = np.array(list(map(len, sequences)))
+        sizes = lengths if ends is None else np.asarray(ends)
+        read = Ragged.of(sizes)
+        shared = _common([np.asarray(one)[:end] for one, end in zip(sequences, sizes.tolist(), strict=True)])
+        # Attention is over padded sequences then: not where one is so long that a mask over the row is cheaper.
+        if shared and read.count * read.longest**2 >= (read.total - (read.count - 1) * shared) ** 2:
+            shared = 0
+        positions, samples = read.positions.numpy(), read.samples.numpy()
+        own = (positions >= shared) | (samples == 0)
+        number = np.where(own, own.cumsum() - 1, positions)  # the first sequence's shared tokens come first
+        starts = np.cumsum(lengths) - lengths
+        whole = starts[samples] + positions
+        spread = np.zeros(lengths.sum(), dtype=np.int64)
+        spread[whole] = number
+        slots = np.arange(read.count * read.longest) % max(1, own.sum())
+        slots[read.places.numpy()] = number
+        kept = torch.from_numpy(own)
+        row = replace(
+            read,
+            total=int(own.sum()),
+            positions=read.positions[kept],
+            samples=read.samples[kept],
+            places=read.places[kept],
+            slots=torch.from_numpy(slots),
+            folded=shared > 0,
+        )
+        return cls(row, torch.from_numpy(whole[own]), torch.from_numpy(spread))
+
+    def to(self, device: torch.device | str) -> Folded:
+        """The same on another device."""
+        return Folded(self.row.to(device), moved(self.kept, device), moved(self.spread, device))
+
+
+def _common(sequences: list[np.ndarray]) -> int:
+    """How many tokens all sequences begin with; 0 where there is but one."""
+    if len(sequences) < 2:
+        return 0
+    least = min(map(len, sequences))
+    alike = np.all([one[:least] == sequences[0][:least] for one in sequences], axis=0)
+    return least if alike.all() else int(alike.argmin())
