@@ -107,3 +107,12 @@ def test_orthogonalise(shape: tuple[int, ...]) -> None:
     assert update.shape == shape
     assert singular.min() > 0.3  # Newton-Schulz with these coefficients brings them near 1, not to it
     assert singular.max() < 1.3
+
+
+def test_orthogonalise_multiplies_small_matrices_to_the_same_result() -> None:
+    update = torch.randn(2, 12, 48, generator=torch.Generator().manual_seed(0))
+    x = update / update.norm(dim=(-2, -1), keepdim=True)
+    for _ in range(5):  # Newton-Schulz as it is published
+        gram = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    torch.testing.assert_close(orthogonalise(update), x, atol=1e-5, rtol=1e-4)

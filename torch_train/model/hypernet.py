@@ -229,6 +229,16 @@ class HyperNetwork(nn.Module):
         latents = self.read(self.project(features.flatten(0, 1)), mask)
         return self.generate(latents.unflatten(0, (batch, layers)))
 
+    def compile_parts(self, backend: str = "inductor") -> None:
+        """Let `torch.compile` fuse the parts that are nothing but products and element-wise operations, in place.
+
+        Args:
+            backend: Of `torch.compile`.
+        """
+        for part in self.modules():
+            if isinstance(part, GatedMLP | PreHeadMLP | Head):
+                part.compile(backend=backend, dynamic=True)  # the number of tokens differs from batch to batch
+
     def standardise(self, features: Tensor, layers: int | slice) -> Tensor:
         """Features brought to mean 0 and deviation 1, cut at `FEATURE_BOUND`.
 

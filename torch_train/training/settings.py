@@ -164,6 +164,8 @@ class RunSettings:
             still a bound. For one process alone; null for none.
         recompute: Gradient checkpointing, less memory and more time: `on`, `off`, or `auto`, which is on where the free
             memory is too small without it. true and false mean on and off.
+        compile: Whether `torch.compile` fuses the hypernetwork's MLPs, pre-head and head. It takes a compiler and some
+            minutes at first; on CPUs it hardly pays.
         save_every, keep: Steps between checkpoints, and how many are kept.
         log_every: Steps that one line of the log is the mean of.
         measure_every, measure_batches: Steps between losses on `data.dev`, and how many batches of it are taken.
@@ -176,6 +178,7 @@ class RunSettings:
     sharding: Literal["none", "fsdp"] = "none"
     minutes: float | None = None
     recompute: Literal["auto", "on", "off"] = "auto"
+    compile: bool = False
     save_every: int = 500
     keep: int = 3
     log_every: int = 10

@@ -134,6 +134,8 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     )
     if start is None and hypernet.config.feature_norm:
         standardise(model, packer)
+    if settings.run.compile:
+        hypernet.compile_parts()
     if settings.run.sharding == "fsdp" and accelerator.num_processes > 1:
         shard(model, accelerator.num_processes, accelerator.device)
     optimizer = build_optimizer(model.named_parameters(), optimiser)
