@@ -34,9 +34,10 @@ class Row:
 
     name: str
     target: float | None
-    way: str  # "context", "adapter", "composed" (two notes in one adapter) or "nothing"
+    way: str  # "context", "adapter", "composed" (several notes in one adapter) or "nothing"
     draw: Callable[[Language], Note]
     known: bool  # count the questions that the note answers, or those it does not
+    notes: int = 1  # in one adapter
 
 
 def facts(low: int, high: int | None = None, unanswerable: int = 0) -> Callable[[Language], Note]:
@@ -64,7 +65,8 @@ ROWS = (
     Row("adapter only, 4 facts", 0.85, "adapter", facts(4), known=True),
     Row("adapter only, 8 facts", 0.60, "adapter", facts(8), known=True),
     Row("adapter only, 12 facts", None, "adapter", facts(12), known=True),
-    Row("two notes of 2 facts composed", None, "composed", facts(2), known=True),
+    Row("two notes of 2 facts composed", None, "composed", facts(2), known=True, notes=2),
+    *(Row(f"{n} notes of 2 facts composed", None, "composed", facts(2), known=True, notes=n) for n in (4, 8, 16)),
     Row('no document: "I don\'t know."', 0.98, "nothing", facts(1, 4), known=True),
     Row('note in context, silent about it: "I don\'t know."', None, "context", facts(1, 4, 2), known=False),
     Row('adapter, note silent about it: "I don\'t know."', 0.85, "adapter", facts(1, 4, 2), known=False),
@@ -118,7 +120,7 @@ class Model:
         language = Language(SEED, "test")
         asked = right = 0
         while asked < questions:
-            notes = [row.draw(language) for _ in range(2 if row.way == "composed" else 1)]
+            notes = [row.draw(language) for _ in range(row.notes)]
             if row.way in ("adapter", "composed"):
                 live.attach(self.base, adapter.compose([self.absorb(note.text) for note in notes]))
             for note in notes:
