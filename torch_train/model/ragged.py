@@ -54,8 +54,9 @@ class Ragged:
         slots = np.arange(count * longest) % max(1, total)  # all padding from one token would add up its gradient there
         slots[places] = np.arange(total)
         mask = np.arange(longest) < sizes[:, None]
-        arrays = (positions, samples, starts.astype(np.int32), places, slots, mask)
-        return cls(count, longest, total, *map(torch.from_numpy, arrays))
+        of = torch.from_numpy
+        tensors = (of(positions), of(samples), of(starts.astype(np.int32)), of(places), of(slots), of(mask))
+        return cls(count, longest, total, *tensors)
 
     @property
     def full(self) -> bool:
