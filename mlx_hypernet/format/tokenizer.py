@@ -56,6 +56,8 @@ def growth(backend: Any) -> float:
         if step.get("type") == "Replace":
             pattern = step["pattern"].get("String") or "x"  # a regular expression can match one letter
             factor *= max(1.0, len(step["content"]) / len(pattern))
+        elif step.get("type") == "Prepend":
+            factor *= max(1, len(step["prepend"]))  # of a text of one letter
     return factor
 
 

@@ -189,6 +189,11 @@ def test_a_tokenizer_with_an_id_beyond_all_is_refused(pair):
     assert "more than eight digits" in refusal(pair)
 
 
+def test_a_tokenizer_that_begins_every_text_with_a_book_is_refused(pair):
+    change(pair.base / "tokenizer.json", normalizer={"type": "Prepend", "prepend": "word " * 1000})
+    assert "endless text" in refusal(pair)
+
+
 def test_a_tokenizer_that_lets_text_grow_without_end_is_refused(pair):
     replace = {"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}
     change(pair.base / "tokenizer.json", normalizer={"type": "Sequence", "normalizers": [replace] * 34})
