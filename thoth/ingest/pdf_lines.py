@@ -14,6 +14,7 @@ from math import isnan
 from operator import and_, sub
 from typing import Any, NamedTuple
 
+from thoth.ingest import pdf_scripts
 from thoth.ingest.pdf_chars import Chars
 
 # PDFium marks a word broken at the line's end with one of these instead of the hyphen.
@@ -57,7 +58,7 @@ class Line(NamedTuple):
     ends: bool = False
 
 
-class _Span(NamedTuple):
+class LineSpan(NamedTuple):
     """A line's place in the text of the page, and PDFium's numbers for its first and last letter."""
 
     place: int
@@ -74,7 +75,8 @@ def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
         rotation: of the page, in degrees clockwise: 0, 90, 180 or 270.
     """
     chars = Chars(text_page, rotation)
-    return _rows_together(_with_gaps(*_placed(text, chars), chars))
+    lines, spans = _placed(text, chars)
+    return _rows_together(pdf_scripts.restored(_with_gaps(lines, spans, chars), spans, chars))
 
 
 def is_wide(gaps: _Gaps, text: str, size: float) -> bool:
@@ -85,7 +87,7 @@ def is_wide(gaps: _Gaps, text: str, size: float) -> bool:
     return False
 
 
-def _placed(text: str, chars: Chars) -> tuple[list[Line], list[_Span]]:
+def _placed(text: str, chars: Chars) -> tuple[list[Line], list[LineSpan]]:
     """Return the lines of a text that stand somewhere on the page."""
     texts: list[str] = []
     ends: list[int] = []  # places of the first and the last letter of each
@@ -105,12 +107,12 @@ def _placed(text: str, chars: Chars) -> tuple[list[Line], list[_Span]]:
     if any(mono):
         mono = list(map(and_, mono, chars.are_mono(lasts)))
     lines = list(map(Line, texts, left, right, chars.baselines(firsts), sizes, mono))
-    spans = list(map(_Span, ends[::2], firsts, lasts))
+    spans = list(map(LineSpan, ends[::2], firsts, lasts))
     known = [not isnan(one + other) for one, other in zip(begin.left, end.left, strict=True)]
     return [*compress(lines, known)], [*compress(spans, known)]
 
 
-def _with_gaps(lines: list[Line], spans: list[_Span], chars: Chars) -> list[Line]:
+def _with_gaps(lines: list[Line], spans: list[LineSpan], chars: Chars) -> list[Line]:
     """Look for wide spaces where letters are far apart; in all lines where a sample of them looks like columns."""
     prose = [at for at, line in enumerate(lines) if not line.mono and " " in line.text]
     if not prose:
@@ -134,7 +136,7 @@ def _with_gaps(lines: list[Line], spans: list[_Span], chars: Chars) -> list[Line
     return lines
 
 
-def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[_Span], chars: Chars) -> dict[int, _Gaps]:
+def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> dict[int, _Gaps]:
     """Return the wide spaces of the chosen lines, by their numbers."""
     found: dict[int, _Gaps] = dict.fromkeys(chosen, ())
     before: list[int] = []  # PDFium's numbers for the letters before and behind each space

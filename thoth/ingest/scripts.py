@@ -30,7 +30,7 @@ _INDEX = re.compile(r"[+\-−–]?[\w.,]+[+\-−–]?")
 _SLASH = re.compile(r"\s*[/⁄∕]\s*")
 _NUMBER = re.compile(r"\s*\d+\s*")
 # A number raised after one of these is a note's, not an exponent.
-_ENDS_SENTENCE = set(".,;:!?…”’»\"'")
+_ENDS_SENTENCE = set(".,;:!?…”’»\"'。！？」』")
 
 
 def join(runs: Iterable[Run]) -> str:
