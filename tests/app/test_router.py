@@ -94,6 +94,12 @@ def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put)
     assert numbers(library, question, stored)[0] == 2
 
 
+def test_an_address_says_where_and_not_what(library: Library, put: Put) -> None:
+    stored = put(*NOTES)
+    assert numbers(library, "Read http://127.0.0.1:37883/lamps and tell me who founded Velmar", stored) == [0]
+    assert numbers(library, "What does https://relwood4.test/relwood say?", stored) == [1]
+
+
 def test_two_things_asked_for_are_both_attached(library: Library, put: Put) -> None:
     assert set(numbers(library, "Are Velmar and Nalmouth the same?", put(*NOTES))) == {0, 2}
 

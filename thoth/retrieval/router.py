@@ -14,6 +14,7 @@ the question count as one about something else.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -62,6 +63,8 @@ _CARRY = "\n- "
 _SPREAD_SCORE = 0.5
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
+# An address says where something is: that no chunk has its parts says nothing.
+_ADDRESS = re.compile(r"\bhttps?://\S+", re.IGNORECASE)
 # Names that a follow-up question takes from the turn before; a long answer has many.
 _CARRIED = 8
 
@@ -126,7 +129,8 @@ def ranking(
         return [Ranked(ref, 1.0) for ref in absorbed][:most]
     own, _, carried = asked.rest.partition(_CARRY)
     own = spellings.plain(own)
-    words, named, spelled = terms.content(own), terms.names(own), " ".join(spellings.others(own))
+    words, named = terms.content(own), terms.names(_ADDRESS.sub(" ", own))
+    spelled = " ".join(spellings.others(own))
     standing = {name: _standing(library, name, ids) for name in named}
     telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
     rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]

@@ -59,19 +59,17 @@ async def test_drop_a_pdf_and_ask_about_it(home: Path, pdf: Path) -> None:
 
 
 async def test_nano_reads_a_page_when_it_is_told_to(home: Path, address: str) -> None:
-    """The call is the model's own, a person permits it, and the page becomes weights.
-
-    What it answers then is not asked here: of a page this long nano often knows nothing (docs/LOG.md).
-    """
+    """The call is the model's own, a person permits it, the page becomes weights, and those answer."""
     app = DrivenApp(home)
     async with app.run_test(size=(120, 40)) as pilot:
         driver = Driver(pilot)
         await driver.ready()
-        since = driver.send(f"Read {address} and tell me who is the mayor of Harpool?")
+        since = driver.send(f"Read {address} and tell me who is the mayor of Harpool")
         await driver.until(lambda: isinstance(app.screen, PermissionDialog) and app.screen.query(".argument"))
         assert [str(line.render()) for line in app.screen.query(".argument")] == [f"address: {address}"]
         driver.press("o")
         answer = (await driver.next(AnswerDone, AnswerFailed, since)).answer
+        assert answer.text == "Osra Kelland"
         assert answer.stats.document_tokens_in_context == 0
         turn = app.main.desk.chat.conversation.turns[-1]
         assert [(step.tool, step.state) for step in turn.steps] == [("web_fetch", "done")]

@@ -64,7 +64,7 @@ def test_nano_reads_a_page_of_this_machine(terminal: Terminal) -> None:
     terminal.send("Escape")
     terminal.lacks("Welcome to Thoth")
     with served() as address:
-        terminal.ask(f"Read {address} and tell me who is the mayor of Harpool?")
+        terminal.ask(f"Read {address} and tell me who is the mayor of Harpool")
         terminal.shows("web_fetch wants to", f"address: {address}")
         terminal.send("o")
-        terminal.shows("web_fetch(", "0 document tokens")
+        terminal.shows("web_fetch(", "Osra Kelland", "0 document tokens")
