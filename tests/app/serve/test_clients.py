@@ -49,7 +49,7 @@ def test_a_system_message_is_left_out_where_the_base_reads_none(openai: OpenAI) 
 
 def test_tools_are_called_and_their_results_are_read(openai: OpenAI) -> None:
     tools: Any = [named(name).schema for name in ("web_fetch", "list_documents", "web_search")]
-    said: Any = [{"role": "user", "content": "Read http://www.velmar.org/lamps.html and tell me who founded Velmar"}]
+    said: Any = [{"role": "user", "content": "Read http://www.velmar.org/lamps.html and tell me who founded Velmar?"}]
     asked = openai.chat.completions.create(model="thoth/none", messages=said, tools=tools).choices[0]
     assert asked.finish_reason == "tool_calls"
     assert asked.message.tool_calls is not None
