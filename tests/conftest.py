@@ -10,7 +10,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 preload_blas()  # before anything imports MLX
 
 import json  # noqa: E402
-import shutil  # noqa: E402
 import socket  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -58,13 +57,6 @@ BASE_CONFIG = {
     "bos_token_id": BOS,
     "eos_token_id": EOS,
 }
-
-
-def pytest_configure() -> None:
-    """Put the tests' folders in memory: a test of a library syncs some thirty times, and a disk takes its time."""
-    memory = Path("/dev/shm")
-    if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30 and not os.statvfs(memory).f_flag & os.ST_NOEXEC:
-        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from thoth.ingest.pdf_lines import COLUMN_LETTERS, Line
+from thoth.ingest.pdf_line import Line
+from thoth.ingest.pdf_lines import COLUMN_LETTERS
 
 _COLUMN_LINES = 5  # fewer lines side by side are a table
 _COLUMN_FILL = 0.7  # how full the lines of a column are, most of them

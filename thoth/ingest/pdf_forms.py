@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
-from thoth.ingest.pdf_lines import Line
+from thoth.ingest.pdf_line import Line
 from thoth.ingest.pdfium_calls import ADDRESS, INT, address, bound
 
 _MAX_LETTERS = 100_000  # of one value

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations, compress, repeat
 from math import isnan
 from operator import and_, sub
-from typing import Any, NamedTuple
+from typing import Any
 
 from thoth.ingest import pdf_scripts
 from thoth.ingest.pdf_chars import Chars
+from thoth.ingest.pdf_line import Gaps, Line, LineSpan
 
 # PDFium marks a word broken at the line's end with one of these instead of the hyphen.
 BROKEN_WORD = ("\x02", "\ufffe")
@@ -31,40 +32,6 @@ _DENSE = 1.15  # letters are this much wider apart where a line has a gap in it
 _SAMPLED_GAPS = 50
 _SAMPLE = 8  # every eighth line is looked at anyhow
 
-_Gaps = tuple[tuple[int, float, float], ...]
-
-
-class Line(NamedTuple):
-    """A line of a page, or of one column; distances in points, from the lower left corner.
-
-    Attributes:
-        text: without blanks at its ends.
-        left: where its first letter begins.
-        right: where its last letter ends.
-        bottom: its baseline.
-        size: height of a line of its font.
-        mono: whether all letters are equally wide.
-        gaps: wide spaces in it: (place in the text behind it, where it begins, where it ends).
-        ends: whether nothing goes on in the next line: a label with the value behind it.
-    """
-
-    text: str
-    left: float
-    right: float
-    bottom: float
-    size: float
-    mono: bool = False
-    gaps: _Gaps = ()
-    ends: bool = False
-
-
-class LineSpan(NamedTuple):
-    """A line's place in the text of the page, and PDFium's numbers for its first and last letter."""
-
-    place: int
-    first: int
-    last: int
-
 
 def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
     """Return where the lines of a page stand.
@@ -79,7 +46,7 @@ def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
     return _rows_together(pdf_scripts.restored(_with_gaps(lines, spans, chars), spans, chars))
 
 
-def is_wide(gaps: _Gaps, text: str, size: float) -> bool:
+def is_wide(gaps: Gaps, text: str, size: float) -> bool:
     """Tell whether a line's spaces are those of a row: no justified prose has such wide ones."""
     for at, begin, end in gaps:
         if end - begin > size * (_GAP_AFTER_STOP if text[at - 2 : at - 1] in (".", ",") else _GAP):
@@ -121,7 +88,7 @@ def _with_gaps(lines: list[Line], spans: list[LineSpan], chars: Chars) -> list[L
     usual = statistics.median(density.values())
     sample = {at for number, at in enumerate(prose) if number % _SAMPLE == 0 or len(prose) < 3 * _SAMPLE}
     look = sample | {at for at in prose if density[at] > _DENSE * usual}
-    found: dict[int, _Gaps] = {}
+    found: dict[int, Gaps] = {}
     while look:
         new = _gaps(sorted(look), lines, spans, chars)
         found |= new
@@ -136,9 +103,9 @@ def _with_gaps(lines: list[Line], spans: list[LineSpan], chars: Chars) -> list[L
     return lines
 
 
-def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> dict[int, _Gaps]:
+def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> dict[int, Gaps]:
     """Return the wide spaces of the chosen lines, by their numbers."""
-    found: dict[int, _Gaps] = dict.fromkeys(chosen, ())
+    found: dict[int, Gaps] = dict.fromkeys(chosen, ())
     before: list[int] = []  # PDFium's numbers for the letters before and behind each space
     behind: list[int] = []
     spaces: list[tuple[int, int]] = []  # the line's number, the place in it behind the space

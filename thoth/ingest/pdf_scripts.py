@@ -15,7 +15,7 @@ from thoth.ingest import scripts
 
 if TYPE_CHECKING:
     from thoth.ingest.pdf_chars import Chars
-    from thoth.ingest.pdf_lines import Line, LineSpan
+    from thoth.ingest.pdf_line import Line, LineSpan
 
 # Where a number ends that is not all of a word.
 _NUMBER_END = re.compile(r"(?<=\S)\d(?!\d)|\d(?=[^\s\d])")

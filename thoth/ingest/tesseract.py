@@ -13,7 +13,7 @@ from itertools import groupby, pairwise
 from statistics import mean
 from typing import Any, NamedTuple
 
-from thoth.ingest.pdf_lines import Line
+from thoth.ingest.pdf_line import Line
 
 # The watch over this process gives up after a minute without progress.
 _SECONDS = 45.0

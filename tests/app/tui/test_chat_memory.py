@@ -73,7 +73,7 @@ async def test_turns_that_cannot_be_absorbed_stay(fake: Make, monkeypatch: pytes
         raise ResourceError("the disk is full; make room")
 
     monkeypatch.setenv("THOTH_AGENT_WINDOW", "6")
-    monkeypatch.setattr("thoth.actions.memory.chats.absorb", full)
+    monkeypatch.setattr("thoth.actions.memory.chats.begin_absorbing", full)
     async with running(fake(), size=(160, 30)) as chat:
         for fact in FACTS[:2]:
             await chat.ask(fact)

@@ -215,7 +215,7 @@ def rows(current: str | None, installed: set[str]) -> list[Row]:
             Row(
                 name,
                 state,
-                _size(known) if known else "",
+                _size(name, known) if known else "",
                 known.licence if known else "",
                 (known.base or "built in") if known else "",
                 here,
@@ -249,5 +249,5 @@ def describe(download: Download) -> str:
     return f"{download.name}: {size(progress.done)} of {size(progress.total)}{left}"
 
 
-def _size(known: KnownPair) -> str:
-    return ("about " if known.base else "") + size(known.published_bytes)
+def _size(name: str, known: KnownPair) -> str:
+    return f"about {size(known.published_bytes)}" if known.base else size(registry.resolve(name).weight_bytes)
