@@ -19,8 +19,11 @@ from mlx_hypernet.format.rendering import render
 from mlx_hypernet.format.vetting import VettingError, check_base
 from tests.conversion.command import run
 from thoth import nano
+from thoth.actions import requests
+from thoth.engine.engine import Engine
 from thoth.engine.loading import load_pair
 from thoth.errors import ModelError
+from thoth.library.library import Library
 from thoth.models.registry import Pair
 
 CONFIGS = {
@@ -182,6 +185,14 @@ def test_a_tokenizer_that_breaks_off_is_refused(pair, prefix, reason):
     model = json.loads(path.read_text())["model"] | {"continuing_subword_prefix": prefix}
     change(path, model=model)
     assert reason in refusal(pair)
+
+
+def test_a_tokenizer_that_panics_costs_that_request_and_not_the_thread(pair, home):
+    change(pair.base / "tokenizer.json", normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA" * 1000})
+    with Engine(Library(home)) as engine:
+        for _ in range(2):
+            with pytest.raises(ModelError, match="tokenizer fails on this text"):
+                requests.last(engine.load(pair))
 
 
 def test_a_tokenizer_with_an_id_beyond_all_is_refused(pair):

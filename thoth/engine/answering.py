@@ -179,10 +179,10 @@ class Answerer:
             reply = rows[decoded.row]
             try:
                 self._hear(reply, decoded)
-            except Exception as error:  # of one question: the others continue
+            except BaseException as error:  # of one question: the others continue
                 self._end(reply, error)
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End all questions that wait for their next token."""
         for reply in list(self._replies):
             self._end(reply, error)
@@ -268,7 +268,7 @@ class Answerer:
 
         return Drawn(*told(decoded.token), tuple(told(int(token)) for token in np.argsort(-logprobs)[:likely]))
 
-    def _end(self, reply: _Reply, error: Exception) -> None:
+    def _end(self, reply: _Reply, error: BaseException) -> None:
         if reply.row is not None:
             self._decoder.remove(reply.row)
         self._replies.remove(reply)

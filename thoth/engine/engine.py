@@ -241,8 +241,8 @@ class Engine:
             place = source_name or absorbing.origin(source)
             prepared = absorbing.prepare(self._library, document, cutter, chunking, place, of_chat=of_chat)
             task.tell(Progress("read", 1, 1, pages=document.pages))
-        # The edge of a thread: an error that escaped here would be lost.
-        except Exception as error:
+        # The edge of a thread: what escaped here would be lost, and a panic in the tokenizers is no `Exception`.
+        except BaseException as error:
             task.tell(failure(error))
             return
         if prepared.stored.complete:
@@ -264,7 +264,7 @@ class Engine:
             if not ended:
                 self._queue(task, turns)
         # The edge of a thread, as above.
-        except Exception as error:
+        except BaseException as error:
             turns.close()
             task.tell(failure(error))
 
@@ -309,7 +309,7 @@ class Engine:
             seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
             second_look.begin(lambda asked, task: answerer.begin(asked, task, seconds), question, task, recall)
         # The edge of a thread, as above.
-        except Exception as error:
+        except BaseException as error:
             task.tell(failure(error))
             return
         if not stepping:
@@ -325,7 +325,7 @@ class Engine:
         try:
             self._answerer.step()
         # The edge of a thread, as above.
-        except Exception as error:
+        except BaseException as error:
             self._answerer.fail(error)
         if self._answering:
             try:

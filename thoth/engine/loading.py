@@ -161,7 +161,7 @@ def _dequantised_where_it_fits(model: nn.Module) -> nn.Module:
     return dequantize_model(model)
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether memory ran out; MLX reports that as a plain RuntimeError."""
     signs = ("unable to allocate", "insufficient memory", "out of memory")
     return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in signs)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from thoth.engine.loading import is_out_of_memory
-from thoth.errors import InternalError, ResourceError, Stopped, ThothError
+from thoth.errors import InternalError, ModelError, ResourceError, Stopped, ThothError
 from thoth.events import Event, Failed, is_last
 
 log = logging.getLogger(__name__)
@@ -88,12 +88,14 @@ class Request(Iterator[Event]):
             self.close()
 
 
-def failure(error: Exception) -> Failed:
+def failure(error: BaseException) -> Failed:
     """Return the last event of a request that an error ended."""
     if isinstance(error, ThothError):
         return Failed(error)
     if is_out_of_memory(error):
         return Failed(ResourceError("not enough memory; close other programs, or use a smaller model or document"))
+    if type(error).__name__ == "PanicException":  # its class cannot be imported
+        return Failed(ModelError("the base model's tokenizer fails on this text: download or convert the model again"))
     bug = InternalError(f"unexpected error: {error!r}")
     bug.__cause__ = error
     return Failed(bug)
