@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 # Of pytest, on two cores: tests of the app, of servers and of processes wait a fifth of their time.
-WORKERS ?= 3
+WORKERS ?= 2
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 

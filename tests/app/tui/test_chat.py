@@ -122,9 +122,9 @@ async def test_up_brings_earlier_questions_back(fake: Make) -> None:
         await chat.ask("two")
         chat.prompt.replace_text("draft")
         await chat.pilot.press("up", "up")
-        assert chat.prompt.text == "one"
+        await chat.until(lambda: chat.prompt.text == "one")
         await chat.pilot.press("down", "down")
-        assert chat.prompt.text == "draft"
+        await chat.until(lambda: chat.prompt.text == "draft")
 
 
 async def test_ctrl_j_begins_a_new_line_and_enter_sends(fake: Make) -> None:
