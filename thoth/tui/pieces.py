@@ -131,7 +131,9 @@ class Column:
         return self._all_ends()[index - 1] if index else 0
 
     def set_width(self, width: int) -> None:
-        """Forget the heights."""
+        """Forget the heights where the width is another one."""
+        if width == self._width:
+            return
         self._width = width
         for piece in self.pieces:
             piece.estimate(width)

@@ -309,3 +309,14 @@ async def test_copying_says_what_happened(fake: Make, monkeypatch: pytest.Monkey
         await chat.pilot.press("ctrl+y")
         await chat.until(lambda: "Sent to the terminal's clipboard" in chat.notices())
         assert chat.app.clipboard == chat.turns[-1].answer
+
+
+async def test_lines_keep_all_their_words_where_the_screen_gets_narrow(fake: Make) -> None:
+    async with running(fake(), size=(120, 36)) as chat:
+        transcript = chat.main.query_one(Transcript)
+        transcript.tell("harbour.txt: 1 chunk\n" + "word " * 15 + "last")
+        await chat.until(lambda: "last" in chat.shown)
+        await chat.pilot.resize_terminal(80, 24)
+        await chat.until(lambda: transcript.size.width < 80)
+        await chat.pilot.pause(0.2)
+        assert "last" in chat.shown

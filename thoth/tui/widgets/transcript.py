@@ -302,6 +302,7 @@ class Transcript(ScrollView, can_focus=True):
         if not self.is_attached or not self.size:
             return
         column = self._column
+        column.set_width(self._width - _INDENT)
         if self._follows:
             column.settle_above(len(column.pieces), self._view + 1)
             self._move(column.height - self._view)
@@ -334,6 +335,7 @@ class Transcript(ScrollView, can_focus=True):
         """Use the new colours."""
         super().notify_style_update()
         self._forget()
+        self.call_after_refresh(self._arrange)  # a narrow screen has other styles, and another width
 
     def _forget(self) -> None:
         self._painter = self._blank = None
