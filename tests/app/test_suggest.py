@@ -47,6 +47,12 @@ def test_a_summary_has_whole_sentences_of_paragraphs_only() -> None:
     assert summary(Document("rent.md", f"{text}\n\n{LEASE[0]}")) != ""
 
 
+def test_a_summary_has_no_marks_of_lists() -> None:
+    items = "\n".join(f"- {sentence}" for sentence in (LEASE[0], LEASE[3]))
+    assert summary(Document("lease.txt", f"What was agreed:\n{items}")) == f"{LEASE[0]} {LEASE[3]}"
+    assert summary(Document("lease.txt", items)) == f"{LEASE[0]} {LEASE[3]}"
+
+
 def test_questions_are_about_sentences_that_name_something() -> None:
     assert telling(Document("lease.txt", " ".join(LEASE))) == [LEASE[3], LEASE[0]]
 

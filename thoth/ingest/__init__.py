@@ -63,7 +63,7 @@ def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callabl
         Stopped: `should_stop` said so.
     """
     # Parsers and TLS: naming a document needs none of them.
-    from thoth.ingest import files, reader_process, stamps
+    from thoth.ingest import files, numbered_headings, reader_process, stamps
 
     file: Path | reader_process.Payload
     stamp = None
@@ -80,7 +80,7 @@ def reading(source: Path | str, options: Options = DEFAULT, should_stop: Callabl
         file, stamp = path, stamps.of(path)  # before it is read: what is written from now on is a change
     how = {"recognize": options.recognize}
     document = yield from reader_process.shared().read(file, how, should_stop)
-    return replace(document, stamp=stamp)
+    return replace(numbered_headings.with_headings(document), stamp=stamp)
 
 
 def is_address(source: str) -> bool:

@@ -36,6 +36,10 @@ _DECLARED = re.compile(
     rb"<\?xml[^>]{1,200}?encoding\s*=\s*[\"']([\w.:-]+)|@charset\s+[\"']([\w.:-]+)"
     rb"|(?:[^\n]*\n)?[ \t]*#[^\n]{0,200}?coding[:=][ \t]*([\w.-]+)"
 )
+# What is Japanese in EUC-JP has the letters of these encodings too, but other ones than people write in them.
+_LIKE_JAPANESE = {"cp949", "gb18030", "big5", "euc_kr"}
+# Signs of windows-1252 within words: letters of Central Europe in windows-1250.
+_POLISH = re.compile(r"[³¹¿¯œŸ£][a-zóêñ]|[a-z][³¹¿¯]\b")
 _SAMPLE_BYTES = 1 << 16
 _FEWEST_HIGH_BYTES = 8
 
@@ -118,6 +122,10 @@ def guess(data: bytes) -> str | None:
     if high < _FEWEST_HIGH_BYTES:
         return "cp1252" if is_western else None
     found = _normalizer(sample)
+    if found in _LIKE_JAPANESE and (japanese := _strict(sample, "euc_jp")) and _is_japanese(japanese):
+        return "euc_jp"
+    if found == "cp1252" and western and len(_POLISH.findall(western)) > 1 and _strict(sample, "cp1250"):
+        return "cp1250"
     if is_western and (found is None or found in _LIKE_WESTERN or _strict(sample, found) == western):
         return "cp1252"
     # Letters of French and Portuguese that windows-1250 turns into rare ones.
@@ -126,6 +134,11 @@ def guess(data: bytes) -> str | None:
     if western and found in ("cp1250", "cp1252", None) and re.search("[þð]", western) and "ý" in western:
         return "cp1254" if _TURKISH.fullmatch(western) else found
     return found
+
+
+def _is_japanese(text: str) -> bool:
+    letters = [letter for letter in text if letter > "\x7f"]
+    return sum("\u3040" <= letter <= "\u30ff" for letter in letters) > 0.2 * len(letters)
 
 
 def _normalizer(sample: bytes) -> str | None:

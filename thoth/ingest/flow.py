@@ -171,6 +171,11 @@ class Table:
         self.end_cell()
         self._cell = _Cell(Flow(), min(max(columns, 1), _MAX_SPAN), min(max(rows, 1), _MAX_SPAN))
 
+    def widen(self, columns: int) -> None:
+        """Let the open cell span so many columns."""
+        if self._cell is not None:
+            self._cell.columns = min(max(columns, 1), _MAX_SPAN)
+
     def end_cell(self) -> None:
         """End the open cell, if there is one."""
         if self._cell is not None:

@@ -31,6 +31,8 @@ SIGNATURE_WITHIN = 1024
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml", ".xht", ".shtml"}
 _HTML_TYPES = {"text/html", "application/xhtml+xml"}
 _HTML_START = re.compile(rb"<(?:!doctype\s+html|html[\s>])", re.IGNORECASE)
+_HTML_END = re.compile(rb"</html\s*>(?:\s|<!--.{0,400}?-->)*\Z", re.IGNORECASE | re.DOTALL)
+_PAGE_SUFFIXES = {".txt", ".text", ".php"}
 _MAIL_START = re.compile(rb"(?:[A-Za-z][A-Za-z0-9-]{1,40}:[^\n]*\n(?:[ \t][^\n]*\n)*){2}")
 _MAIL_HEADER = re.compile(
     rb"^(?:received|return-path|mime-version|message-id|delivered-to):", re.IGNORECASE | re.MULTILINE
@@ -40,8 +42,8 @@ _MAIL_HEADER = re.compile(
 _READERS = {
     ".eml": "mail", ".emlx": "mail", ".mht": "mail", ".mhtml": "mail", ".mbox": "mail",
     ".ipynb": "notebook", ".srt": "subtitles", ".vtt": "subtitles", ".ass": "subtitles", ".ssa": "subtitles",
-    ".sbv": "subtitles", ".tex": "latex", ".latex": "latex",
-    ".ltx": "latex",
+    ".sbv": "subtitles", ".lrc": "subtitles", ".ttml": "subtitles", ".dfxp": "subtitles",
+    ".tex": "latex", ".latex": "latex", ".ltx": "latex",
     ".org": "org", ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited",
     ".json": "json_text", ".jsonl": "json_text", ".ndjson": "json_text", ".geojson": "json_text", ".log": "logs",
     ".ics": "cards", ".ical": "cards", ".vcf": "cards", ".vcard": "cards",
@@ -143,7 +145,12 @@ def _is_pdf(data: bytes, name: str) -> bool:
 def _is_html(data: bytes, suffix: str, media_type: str | None) -> bool:
     if media_type in _HTML_TYPES or suffix in _HTML_SUFFIXES:
         return True
-    if media_type not in (None, "application/octet-stream", "application/pdf") or suffix in text_blocks.SUFFIXES:
+    if media_type not in (None, "application/octet-stream", "application/pdf"):
+        return False
+    # A text may quote HTML and a program hold some; a page that was saved under their names is one to its end.
+    if suffix in text_blocks.SUFFIXES and not (suffix in _PAGE_SUFFIXES and _HTML_END.search(data[-SIGNATURE_WITHIN:])):
+        return False
+    if suffix == ".php" and b"<?" in data:
         return False
     head = data[:SIGNATURE_WITHIN].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf")
     head = head.removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip()

@@ -43,6 +43,10 @@ _HIDDEN = ("display:none", "visibility:hidden", "line-through", "mso-hide:all")
 _LINE_NUMBERS = re.compile(r"(?:^|\s)(?:linenos?|linenodiv|hljs-ln-numbers|rouge-gutter|line-numbers-rows)(?:\s|$)")
 
 
+# The inside of a component, as browsers save it (declarative shadow DOM).
+_SHOWN_TEMPLATE = re.compile(r"\bshadowroot(?:mode)?\b", re.IGNORECASE)
+
+
 class Hidden:
     """Whether what is being read of a page is left out; the outermost element that is decides.
 
@@ -61,6 +65,8 @@ class Hidden:
 
     def begins(self, name: str, tag: Tag) -> bool:
         """Tell whether a tag begins an element that is left out, and note it."""
+        if name == "template" and _SHOWN_TEMPLATE.search(tag.source):
+            return False
         if tag.end or not (name in _SKIPPED or name in self._struck or self.hides(name, tag)):
             return False
         self.skip(name, 0 if tag.empty else 1)

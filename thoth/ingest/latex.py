@@ -10,11 +10,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
-from thoth.ingest import formulas, text
+from thoth.ingest import formulas, latex_text, text
 from thoth.ingest.document import Document, LooseBlock, assemble
 from thoth.ingest.flow import Enumeration, Flow, Table
 from thoth.ingest.latex_macros import Macros, group
-from thoth.ingest.latex_names import ACCENTS, ARGUMENTS, LETTERS, SECTIONS, STYLES, UNITS
+from thoth.ingest.latex_names import ACCENTS, ARGUMENTS, LAYOUTS, LETTERS, LINES, QUANTITIES, SECTIONS
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ _VERBATIM = re.compile(
 _VERB = re.compile(r"\\(?:verb\*?|lstinline)([^a-zA-Z\s{*])(.{0,500}?)\1")
 _OVERLAY = re.compile(r"<[\w+.,|:@-]{1,30}>")  # when a slide shows it
 _QUOTED = re.compile(r"(?<!`)`(?!`)([^`']{1,200})'(?!')")
-_LABEL = re.compile(r"label\*?\s*=\s*\{?([^\w\\{},]{0,3})\\(arabic|alph|Alph|roman|Roman)\*([^\w\\{},]{0,3})")
-_SHORT_LABEL = re.compile(r"([^\w\s=]{0,2})([1aAiI])([^\w\s=]{0,2})")
 _INCLUDED = re.compile(r"\\(?:input|include|subfile|import)\s*(?:\{[^{}\n]{0,200}\}\s*)?\{([^{}\n]{1,200})\}")
 _HELD = re.compile("\ue000(\\d+)\ue001")
 
@@ -39,6 +37,22 @@ _TABULAR = {"tabular", "tabular*", "tabularx", "longtable", "array", "tabulary",
 _DROPPED = {"comment", "tikzpicture", "filecontents", "pgfpicture", "CCSXML"}
 _DOTLESS = re.compile(r"\\([ij])(?![a-zA-Z])[ \t]*")
 _OPTIONAL = re.compile(r"[ \t]*\[([^\[\]]{0,300})\]")
+# What a length is set to: `=-2pt plus 1fil`.
+_AMOUNT = r"[ \t]*-?[ \t]*[\d.]*[ \t]*(?:\\[a-zA-Z]+|[a-z]{2})"
+_LENGTH = re.compile(rf"[ \t]*=?{_AMOUNT}(?:[ \t]*(?:plus|minus){_AMOUNT}l*)*[ \t]*")
+_LENGTHS = set(
+    """vskip hskip kern itemsep parskip parsep parindent topsep partopsep baselineskip tabcolsep arraycolsep leftmargin
+    rightmargin itemindent labelwidth labelsep columnsep hangindent textfloatsep""".split()
+)
+# What the preamble says that a command prints: of a paper, a letter, a curriculum vitae.
+_TITLES = {
+    r"\maketitle": ("title", "author", "date"),
+    r"\begin{letter}": ("address", "date"),
+    r"\makecvtitle": ("name", "title", "address", "phone", "email", "homepage"),
+}
+_COLUMNS = re.compile(r"\s*\{(\d{1,2})\}")
+_COMMAND = re.compile(r"\\[a-zA-Z@]+")
+_BRACKETS = re.compile(r"[ \t]*\([lr]{1,2}\)[ \t]*")  # of booktabs' rules
 _MAX_DEPTH = 40
 _LONGEST_FORMULA = 4_000
 
@@ -56,17 +70,20 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     source = "".join(_without_code(source, hold))
     source = _VERB.sub(lambda found: hold(found[2]), source)
     source = _COMMENT.sub(r"\1", source)
-    macros = Macros(_without_false(source))
+    source = _without_false(source)
+    theorems = latex_text.theorems(source)
+    macros = Macros(latex_text.without_shorthands(source))
     preamble, begins, body = macros.source.partition(r"\begin{document}")
     body = body.partition(r"\end{document}")[0] if begins else macros.source
-    writer = _Writer(held, macros)
-    has_title = begins and r"\maketitle" in body
-    for key in ("title", "author", "date") if has_title else ():
-        found = _argument_of(preamble + body, key)
-        if found:
-            found = re.sub(r"\s*\\and\b\s*", ", ", found)
-            writer.line(found, 1 if key == "title" else 0)
+    writer = _Writer(held, macros, theorems)
+    for mark, keys in _TITLES.items() if begins else ():
+        for at, key in enumerate(keys if mark in body else ()):
+            if found := _argument_of(preamble + body, key):
+                found = re.sub(r"\s*\\and\b\s*", ", ", found)
+                writer.line(found, 1 if at == 0 and key != "address" else 0)
     writer.write(body, 0)
+    if r"\closing" in body and (name_below := _argument_of(preamble, "signature")):
+        writer.line(name_below)
     if others := list(dict.fromkeys(_INCLUDED.findall(body))):
         log.warning("%s includes other files, which are read only where they are named too: %s", name, _few(others))
     return assemble(name, writer.close())
@@ -98,40 +115,25 @@ def _without_false(source: str) -> str:
     return "".join([*kept, source[at:]])
 
 
-def _unit(source: str) -> str:
-    r"""Return a number or a unit of siunitx as its signs: `\kilo\metre\per\hour` -> `km/h`."""
-
-    def sign(found: re.Match[str]) -> str:
-        return UNITS.get(found[1], f" {found[1]}")
-
-    return re.sub(r"\\([a-zA-Z]+)[ \t]*", sign, source).strip()
-
-
-def _enumeration(options: str) -> Enumeration:
-    r"""Return a numbered list as `label=(\alph*)` of enumitem, or `(a)` of the package enumerate, has it."""
-    if found := _LABEL.search(options):
-        before, style, after = found.groups()
-        return Enumeration(1, STYLES[style], frame=f"{before}{{}}{after}")
-    if found := _SHORT_LABEL.fullmatch(options):
-        before, style, after = found.groups()
-        return Enumeration(1, STYLES[style], frame=f"{before}{{}}{after}")
-    return Enumeration(1)
-
-
 def _few(names: list[str]) -> str:
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _argument_of(source: str, command: str) -> str:
+    """Return what is in the braces after a command; a name or an address may have several."""
     found = re.search(rf"\\{command}[ \t]*(?:\[[^\]]*\])?[ \t]*(?=\{{)", source)
-    return group(source, found.end())[0] if found else ""
+    parts, at = [], found.end() if found else len(source)
+    while source[at : at + 1] == "{":
+        part, at = group(source, at)
+        parts.append(part)
+    return (" " if command == "name" else ", ").join(part for part in parts if part.strip())
 
 
 class _Writer:
     """Writes LaTeX into blocks."""
 
-    def __init__(self, held: list[str], macros: Macros, outer: _Writer | None = None) -> None:
-        self._held, self._macros = held, macros
+    def __init__(self, held: list[str], macros: Macros, theorems: dict[str, str], outer: _Writer | None = None) -> None:
+        self._held, self._macros, self._theorems = held, macros, theorems
         self._is_inner = outer is not None  # its notes stand below a block of the outer one, and count with those
         self._outer = Flow()
         self._tables: list[Table] = []
@@ -157,7 +159,7 @@ class _Writer:
 
     def plain(self, source: str, depth: int) -> str:
         """Return what a piece of LaTeX says, without blocks of its own."""
-        inner = _Writer(self._held, self._macros, self)
+        inner = _Writer(self._held, self._macros, self._theorems, self)
         inner.write(source, depth)
         found = " ".join(" ".join(part.text for part in inner.close()).split())
         self._noted = inner._noted
@@ -204,6 +206,8 @@ class _Writer:
                 self._tables[-1].cell()
             elif mark == "~":
                 self._flow.text("\u00a0")
+            elif mark == "}" and source.startswith("{", at):  # arguments of a command that nobody knows
+                self._flow.text(" ")
             elif empty is not None:
                 self._end_block()
             elif letters is not None:
@@ -248,12 +252,14 @@ class _Writer:
         elif name in ("itemize", "enumerate", "description", "thebibliography"):
             if name == "thebibliography":
                 _, at = group(source, at)
-            self._flow.enumeration(_enumeration(options) if name == "enumerate" else Enumeration(None))
-        elif name in ("minipage", "multicols", "adjustwidth"):
-            _, at = group(source, at)
-            self._end_block()
+            self._flow.enumeration(latex_text.enumeration(options) if name == "enumerate" else Enumeration(None))
         else:
             self._end_block()
+            for _ in range(LAYOUTS.get(name, 0)):
+                _, at = group(source, at) if source[at : at + 1] == "{" else ("", at)
+            if title := self._theorems.get(name):
+                note = self.plain(options, 1)
+                self._flow.text(f"{note if name == 'proof' and note else f'{title} ({note})' if note else title}. ")
             if name == "frame" and source[at : at + 1] == "{":
                 title, at = group(source, at)
                 self.line(title, SECTIONS["frametitle"])
@@ -270,7 +276,7 @@ class _Writer:
         if name in self._macros:
             expanded, at = self._macros.expanded(name, source, at)
             self.write(expanded, depth + 8)
-        elif name in SECTIONS or name == "caption":
+        elif name in SECTIONS or name == "caption" or name in LINES:
             while option := _OPTIONAL.match(source, at):
                 at = option.end()
             title, at = group(source, at)
@@ -285,6 +291,7 @@ class _Writer:
             else:
                 self._flow.item(f"{self.plain(label[1], depth + 1)} " if label else None)
         elif name in ("footnote", "thanks", "footnotetext"):
+            at = option.end() if (option := _OPTIONAL.match(source, at)) else at
             note, at = group(source, at)
             self._noted += 1
             self._flow.text(f"[{self._noted}]")
@@ -294,12 +301,15 @@ class _Writer:
                 at = option.end()
             keys, at = group(source, at)
             self._flow.text(f"[{keys}]")
-        elif name in ("SI", "qty", "num", "si", "unit", "SIrange"):
+        elif name in QUANTITIES:
             parts = []
-            for _ in range({"num": 1, "si": 1, "unit": 1, "SIrange": 3}.get(name, 2)):
+            for _ in range(QUANTITIES[name]):
+                at = option.end() if (option := _OPTIONAL.match(source, at)) else at
                 part, at = group(source, at)
-                parts.append(_unit(part))
-            self._flow.text(" ".join(parts))
+                parts.append(latex_text.unit(part))
+            if name.endswith("range"):
+                parts.insert(1, "to")
+            self._flow.text(" ".join(parts) + ("°" if name == "ang" else ""))
         elif name in ("url", "path", "nolinkurl"):
             address, at = group(source, at)
             self._flow.text(address.replace("\\", ""))
@@ -318,11 +328,20 @@ class _Writer:
             else:
                 self._flow.text(shown) if shown != "\n" else self._flow.line_break()
             at = at + 2 if source.startswith("{}", at) else at
+        elif name in _LENGTHS:
+            at = length.end() if (length := _LENGTH.match(source, at)) else at
         elif name in ARGUMENTS:
-            for _ in range(ARGUMENTS[name]):
-                while option := _OPTIONAL.match(source, at):
+            if name == "multicolumn" and self._tables and (columns := _COLUMNS.match(source, at)):
+                self._tables[-1].widen(int(columns[1]))
+            for left in range(ARGUMENTS[name], -1, -1):
+                while option := _OPTIONAL.match(source, at) or _BRACKETS.match(source, at):
                     at = option.end()
-                _, at = group(source, at) if source[at : at + 1] in ("{", "\\") else ("", at)
+                if not left:
+                    break
+                if command := _COMMAND.match(source, at):  # \setlength\itemsep{0pt}
+                    at = command.end()
+                elif source[at : at + 1] == "{":
+                    _, at = group(source, at)
         else:  # how something looks: what is in its braces is text
             while option := _OPTIONAL.match(source, at) or _OVERLAY.match(source, at):
                 at = option.end()
@@ -361,5 +380,5 @@ class _Writer:
         if end < 0 or "\n\n" in source[at:end]:  # a dollar sign that is only that
             self._flow.text(opening)
             return at
-        self._flow.text(formulas.tidy_tex(source[at:end]))
+        self._flow.text(*latex_text.formula(source[at:end]))
         return end + len(closing)

@@ -24,7 +24,13 @@ LETTERS = {
     "guillemotleft": "«", "guillemotright": "»", "quad": " ", "qquad": " ", "enspace": " ", "space": " ",
     "textregistered": "®",
     "texttrademark": "™", "textperiodcentered": "·", "textbullet": "•", "textmu": "µ", "checkmark": "✓",
-    "slash": "/",
+    "slash": "/", "textsterling": "£", "textyen": "¥", "textcent": "¢", "textdollar": "$", "textsection": "§",
+    "textparagraph": "¶", "textonehalf": "½", "textonequarter": "¼", "textthreequarters": "¾", "textcelsius": "°C",
+    "texttimes": "×", "textdiv": "÷", "textpm": "±", "textohm": "Ω", "textquotedblleft": "“", "textquotedblright": "”",
+    "textquoteleft": "‘", "textquoteright": "’", "quotedblbase": "„", "glqq": "„", "grqq": "“", "glq": "‚", "grq": "‘",
+    "flqq": "«", "frqq": "»", "textexclamdown": "¡", "textquestiondown": "¿", "dh": "ð", "DH": "Ð", "th": "þ",
+    "TH": "Þ", "ddag": "‡", "textdagger": "†", "textrightarrow": "→", "textleftarrow": "←", "thinspace": " ",
+    "nobreakspace": "\u00a0", "textordfeminine": "ª", "textordmasculine": "º",
     "newline": "\n", "linebreak": "\n", "par": "\n\n", "newpage": "\n\n", "clearpage": "\n\n",
 }  # fmt: skip
 
@@ -43,6 +49,9 @@ UNITS = {
     "byte": "B", "bit": "bit", "decibel": "dB",
 }  # fmt: skip
 
+# Command of siunitx -> how many numbers and units it takes.
+QUANTITIES = {"num": 1, "si": 1, "unit": 1, "ang": 1, "SI": 2, "qty": 2, "numrange": 2, "SIrange": 3, "qtyrange": 3}
+
 # Name -> how many arguments that are not text.
 ARGUMENTS = {
     "label": 1, "vspace": 1, "hspace": 1, "includegraphics": 1, "usepackage": 1, "documentclass": 1, "input": 1,
@@ -52,10 +61,19 @@ ARGUMENTS = {
     "cmidrule": 1, "index": 1, "phantom": 1, "hphantom": 1, "vphantom": 1, "newcommand": 2, "renewcommand": 2,
     "providecommand": 2, "newenvironment": 3, "definecolor": 3, "graphicspath": 1, "geometry": 1, "fontsize": 2,
     "selectlanguage": 1, "rule": 2, "pagenumbering": 1, "addcontentsline": 3, "multicolumn": 2, "multirow": 2,
-    "raisebox": 1,
+    "raisebox": 1, "rowcolor": 1, "cellcolor": 1, "columncolor": 1, "addlinespace": 0, "hyphenation": 1, "vskip": 0,
     "parbox": 1, "resizebox": 2, "scalebox": 1, "newtheorem": 2, "theoremstyle": 1, "bibinfo": 1, "hypertarget": 1,
     "hyperlink": 1, "href": 1, "foreignlanguage": 1, "captionsetup": 1, "lstset": 1, "sisetup": 1, "tikzset": 1,
 }  # fmt: skip
+
+# Environment -> how many arguments that are not text.
+LAYOUTS = {
+    "minipage": 1, "multicols": 1, "adjustwidth": 1, "subfigure": 1, "subtable": 1, "wrapfigure": 2, "wraptable": 2,
+    "column": 1, "spacing": 1, "otherlanguage": 1, "otherlanguage*": 1, "list": 2, "adjustbox": 1, "tabbing": 0,
+    "CJK": 2, "CJK*": 2, "labeling": 1, "algorithmic": 0, "shadebox": 0, "turn": 1, "rotate": 1, "figwindow": 1,
+}  # fmt: skip
+# What has lines of its own in a letter and a presentation.
+LINES = {"opening", "closing", "ps", "encl", "cc", "framesubtitle", "subtitle"}
 
 # How a list is numbered.
 STYLES = {"arabic": "decimal", "alph": "lower-alpha", "Alph": "upper-alpha", "roman": "lower-roman",

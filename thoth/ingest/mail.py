@@ -47,7 +47,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     Raises:
         DocumentError: The message is encrypted, or the file is no message.
     """
-    data = data.replace(b"\r\n", b"\n")
+    data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
     suffix = PurePath(name).suffix.lower()
     if suffix == ".emlx":
         data = _without_frame(data)
@@ -209,7 +209,7 @@ def _header(message: Message, key: str) -> str:
 
 
 def _decoded(raw: str) -> str:
-    raw = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    raw = _raw(raw)
     try:
         found = decode_header(raw)
     except (MessageError, ValueError, binascii.Error):
@@ -219,6 +219,15 @@ def _decoded(raw: str) -> str:
         for piece, label in found
     ]
     return " ".join(text.clean("".join(pieces)).split())
+
+
+def _raw(header: str) -> str:
+    """Return a header whose letters were sent as they are, in UTF-8 or in what old programs took for granted."""
+    data = header.encode("utf-8", "surrogateescape")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode(charsets.guess(data) or "utf-8", "replace")
 
 
 def _filename(message: Message) -> str:

@@ -1,6 +1,6 @@
 r"""Manual pages in troff's `man` macros -> headings, paragraphs, options, examples and tables.
 
-The macros are those of groff_man(7), the glyphs those of groff_char(7) that manual pages use. `.so` includes nothing.
+The macros are those of groff_man(7); pages in those of BSD are for `mdoc`. `.so` includes nothing.
 """
 
 from __future__ import annotations
@@ -8,41 +8,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from thoth.ingest import text
+from thoth.ingest import mdoc, text, troff
 from thoth.ingest.document import Document, LooseBlock, assemble, table
 
 _TITLE = re.compile(
-    rb"\A(?:(?:[.']\\\"|'\\\"|\.\\\"|\.ig)[^\n]*\n|[.']?[ \t]*\n|\.(?:de|ds|nr|if|ie|el|hy|ad)\b[^\n]*\n)*+\.TH[ \t]"
+    rb"\A(?:(?:[.']\\\"|'\\\"|\.\\\"|\.ig)[^\n]*\n|[.']?[ \t]*\n|\.(?:de|ds|nr|if|ie|el|hy|ad)\b[^\n]*\n)*+"
+    rb"\.(TH|Dd)[ \t]"
 )
-_REQUEST = re.compile(r"[.'][ \t]*([A-Za-z]{1,8})(?![A-Za-z])[ \t]*(.*)")
 _TERMINAL = re.compile(r"(?:n[ \t]+\.i[fe][ \t]+)*+n[ \t]+(.*)")
-_ARGUMENT = re.compile(r'"((?:[^"]|"")*+)"?|(\S+)')
-_ESCAPE = re.compile(
-    r"\\(?:\((..)|\[([^\]\n]{1,40})\]|[fFmMgkn](?:\([^\n]{2}|\[[^\]\n]{0,40}\]|.)|\*(?:\(([^\n]{2})|\[([^\]\n]{1,40})\]|(.))"
-    r"|s(?:[-+]?\d{1,2}|\[[^\]\n]{0,9}\])|[hvwlLDoRXxbN]'[^'\n]{0,80}'|([\s\S])|\Z)"
-)
-_GLYPHS = {
-    "em": "—", "en": "–", "hy": "-", "bu": "•", "lq": "“", "rq": "”", "oq": "‘", "cq": "’", "aq": "'", "dq": '"',
-    "co": "©", "rg": "®", "tm": "™", "de": "°", "+-": "±", "mu": "×", "di": "÷", "<=": "≤", ">=": "≥", "!=": "≠",
-    "->": "→", "<-": "←", "ha": "^", "ti": "~", "rs": "\\", "ga": "`", "aa": "´", "at": "@", "sh": "#", "ss": "ß",
-    "Fo": "«", "Fc": "»", "Po": "£", "Eu": "€", "eu": "€", "sc": "§", "*a": "α", "*b": "β", "12": "½", "14": "¼",
-    ":a": "ä", ":o": "ö", ":u": "ü", ":A": "Ä", ":O": "Ö", ":U": "Ü", "'e": "é", "`e": "è", "`a": "à", ",c": "ç",
-    "L\"": "“", "R\"": "”", "C`": "", "C'": "", "R": "®", "Tm": "™", "lB": "[", "rB": "]", "mc": "µ",
-}  # fmt: skip
-_LETTERS = {"-": "-", "e": "\\", "\\": "\\", "E": "\\", " ": " ", "~": " ", "0": " ", "t": "\t", "'": "'", "`": "`",
-            ".": ".", "\n": ""}  # fmt: skip
+_HEAD = 20_000
 _FONTS = {"B", "I", "SM", "SB"}
 _PARAGRAPHS = {"PP", "P", "LP", "HP", "sp", "RS", "RE", "YS"}
 
 
 def is_man(data: bytes) -> bool:
     """Tell a manual page's source from other texts: its first request names it."""
-    return _TITLE.match(data[:20_000]) is not None
+    found = _TITLE.match(data[:_HEAD])
+    return found is not None and (found[1] == b"TH" or b"\n.Dt " in data[:_HEAD])
 
 
 def read(data: bytes, name: str, charset: str | None = None) -> Document:
     """Read the source of a manual page; arguments and errors are those of `text.decode`."""
-    page = _Page()
+    found = _TITLE.match(data[:_HEAD])
+    page = mdoc.Page() if found and found[1] == b"Dd" else _Page()
     page.lines(text.decode(data, name, charset).split("\n"))
     return assemble(name, page.close())
 
@@ -61,29 +49,29 @@ class _Page:
     def lines(self, lines: list[str]) -> None:
         source = iter(lines)
         for line in source:
-            found = _REQUEST.match(line)
+            found = troff.request(line)
             if found is None:
                 if not line.startswith((".", "'")):
                     self._text(line)
-            elif found[1] == "TS":
+            elif found[0] == "TS":
                 self._table(source)
-            elif found[1] in ("de", "ig", "EQ", "am"):
-                end = {"EQ": ".EN"}.get(found[1], "..")
+            elif found[0] in ("de", "ig", "EQ", "am"):
+                end = {"EQ": ".EN"}.get(found[0], "..")
                 next((one for one in source if one.startswith(end)), None)
-            elif found[1] in ("if", "ie", "el"):
-                self._condition(found[1], found[2], source)
+            elif found[0] in ("if", "ie", "el"):
+                self._condition(*found, source)
             else:
-                self._request(found[1], found[2])
+                self._request(*found)
 
     def close(self) -> list[LooseBlock]:
         self._end()
         return self._parts
 
     def _request(self, name: str, rest: str) -> None:
-        arguments = [(quoted or bare).replace('""', '"') for quoted, bare in _ARGUMENT.findall(_uncommented(rest))]
+        arguments = troff.arguments(rest)
         joined = " ".join(arguments)
         if name == "TH":
-            self._parts.append(LooseBlock("heading", _shown(f"{joined.split()[0]}({arguments[1]})"), 1)) if len(
+            self._parts.append(LooseBlock("heading", troff.shown(f"{joined.split()[0]}({arguments[1]})"), 1)) if len(
                 arguments
             ) > 1 else None
         elif name in ("SH", "SS"):
@@ -98,7 +86,7 @@ class _Page:
             self._wants_tag = True
         elif name == "IP":
             self._end()
-            self._tag = _shown(arguments[0]) if arguments else None
+            self._tag = troff.shown(arguments[0]) if arguments else None
         elif name in ("nf", "EX"):
             self._end()
             self._code = []
@@ -116,7 +104,7 @@ class _Page:
             self._text("".join(arguments))
 
     def _text(self, line: str) -> None:
-        shown = _shown(_uncommented(line))
+        shown = troff.shown(troff.uncommented(line))
         if self._code is not None:
             self._code.append(shown)
         elif self._heading and shown.strip():
@@ -172,24 +160,5 @@ class _Page:
                 rows.append(line.split("\t"))
             if is_data and rows and line.endswith("T{"):
                 cell = ["T{"]
-        shown = table([[_shown(one.removesuffix("T{")) for one in row] for row in rows])
+        shown = table([[troff.shown(one.removesuffix("T{")) for one in row] for row in rows])
         self._parts += [LooseBlock("table", shown)] if shown else []
-
-
-def _uncommented(line: str) -> str:
-    return re.sub(r'(?<!\\)\\".*', "", line) if '\\"' in line else line
-
-
-def _shown(line: str) -> str:
-    """Return a line with its escapes as what they print."""
-    return _ESCAPE.sub(_letter, line) if "\\" in line else line
-
-
-def _letter(found: re.Match[str]) -> str:
-    name = found[1] or found[2] or found[3] or found[4] or found[5]
-    if name is not None:
-        code = re.fullmatch(r"u([0-9A-Fa-f]{4,6})", name)
-        if code and int(code[1], 16) < 0x110000 and not 0xD800 <= int(code[1], 16) < 0xE000:
-            return chr(int(code[1], 16))
-        return _GLYPHS.get(name, "")
-    return _LETTERS.get(found[6] or "", "")

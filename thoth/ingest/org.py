@@ -16,7 +16,7 @@ _VERBATIM = {"src", "example", "export", "comment"}
 _LONGEST_DRAWER = 200
 _SETTING = re.compile(r"[ \t]*#\+(\w+)(?:\[[^\]]*\])?:[ \t]*(.*)", re.IGNORECASE)
 _DRAWER = re.compile(r"[ \t]*:[\w-]+:[ \t]*$")
-_PLANNING = re.compile(r"[ \t]*(?:SCHEDULED|DEADLINE|CLOSED|CLOCK):")
+_CLOCK = re.compile(r"[ \t]*CLOCK:")
 _LINK = re.compile(r"\[\[([^\[\]]+)\](?:\[([^\[\]]+)\])?\]")
 _MARKS = re.compile(r"(?<![\w*/=~+_])([*/=~+_])(?=\S)([^\n]{1,300}?)(?<=\S)\1(?![\w*/=~+_])")
 _RULE = re.compile(r"[ \t]*\|[-+|]+[ \t]*$")
@@ -64,7 +64,7 @@ def _parts(lines: list[str]) -> Iterator[LooseBlock]:
             yield LooseBlock("table", table([_inline(cell) for cell in row] for row in cells))
         elif line.lstrip().startswith("# ") or line.strip() == "#":
             continue  # a comment
-        elif line.strip() and not _PLANNING.match(line):
+        elif line.strip() and not _CLOCK.match(line):
             pending.append(line)
     yield from _paragraph(pending)
 

@@ -1,4 +1,4 @@
-"""Subtitles (SRT, WebVTT, SubStation, SBV) -> what is said, in paragraphs; no times, styles or repeated lines."""
+"""Subtitles (SRT, WebVTT, SubStation, SBV, TTML, LRC) -> what is said, in paragraphs without times and styles."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ _FIELDS = ["Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "Marg
 _LINE_BREAK = re.compile(r"\\[Nnh]")
 _DRAWING = re.compile(r"\\p[1-9]")
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
+# TTML, which is XML: a paragraph and its times, in seconds or with hours. LRC: a line of a song and when it is sung.
+_TIMED = re.compile(r"<(?:\w+:)?p\b([^<>]{0,400})>(.*?)</(?:\w+:)?p\s*>", re.DOTALL)
+_BEGIN_END = re.compile(r"\b(begin|end)\s*=\s*[\"']((?:\d{1,3}:){0,2}\d{1,9}(?:\.\d{1,9})?)(?:s|:\d\d)?[\"']")
+_LYRICS = re.compile(r"^(?:\[(\d{1,3}:\d{2}(?:[.:]\d{1,3})?)\])+([^\n]*)$", re.MULTILINE)
+_ABOUT = re.compile(r"^\[(?:ti|ar|al):([^\]\n]{1,200})\]", re.MULTILINE)
 _PAUSE_SECONDS = 4.0
 _PARAGRAPH_LETTERS = 600
 
@@ -61,6 +66,12 @@ def _cues(content: str) -> Iterator[tuple[float, float, str, str]]:
         return
     if "-->" not in content:
         content = _SBV_TIMES.sub(r"\1 --> \2", content)
+        if _LYRICS.search(content):
+            yield from _lyrics(content)
+            return
+        if "<tt" in content:
+            yield from _timed_text(content)
+            return
     shown: list[str] = []
     # Some writers leave an empty line between the times and what is said.
     content = _BLANK_BEHIND_TIMES.sub(r"\1\n", content.strip())
@@ -97,6 +108,25 @@ def _events(content: str) -> Iterator[tuple[float, float, str, str]]:
             said = " ".join(_OVERRIDE.sub("", _LINE_BREAK.sub(" ", row.get("Text", ""))).split())
             if said and all(_ONE_TIME.fullmatch(time) for time in times):
                 yield _seconds(times[0]), _seconds(times[1]), row.get("Name", "").strip(), said
+
+
+def _timed_text(content: str) -> Iterator[tuple[float, float, str, str]]:
+    for found in _TIMED.finditer(content):
+        times = {name: _seconds(time) for name, time in _BEGIN_END.findall(found[1])}
+        said = " ".join(unescape(_TAG.sub("", re.sub(r"<(?:\w+:)?br\b[^<>]*>", " ", found[2]))).split())
+        if said:
+            begin = times.get("begin", 0.0)
+            yield begin, times.get("end", begin), "", said
+
+
+def _lyrics(content: str) -> Iterator[tuple[float, float, str, str]]:
+    about = " - ".join(found.strip() for found in _ABOUT.findall(content))
+    if about:
+        yield -60.0, -60.0, "", about
+    for found in _LYRICS.finditer(content):
+        if line := re.sub(r"<\d+:[\d.]+>", "", found[2]).strip():
+            at = _seconds(found[1])
+            yield at, at, "", line
 
 
 def _said(lines: list[str], shown: list[str], start: float, end: float) -> Iterator[tuple[float, float, str, str]]:

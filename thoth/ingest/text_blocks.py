@@ -25,6 +25,11 @@ _CODE = {
     """.split()
 }
 
+# Of files of code that have no suffix.
+_CODE_NAMES = set(
+    "makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile gemfile rakefile procfile".split()
+)
+
 # Names that say: this is text, even where it is text about HTML.
 SUFFIXES = _MARKDOWN | _RST | _ASCIIDOC | _TABLES | _CODE | {".txt", ".text", ".log"}
 
@@ -41,6 +46,8 @@ _GRID = re.compile(r"[ \t]*\+[-=+]{3,}\+[ \t]*$|[ \t]*={2,}(?: +={2,})+[ \t]*$")
 # AsciiDoc: titles of sections, and the lines around listings, tables and other blocks.
 _SECTION = re.compile(r"(={1,6})[ \t]+(\S.*)$")
 _FENCES: dict[str, Kind] = {"----": "code", "....": "code", "```": "code", "|===": "table", ",===": "table"}
+
+_OLD_UNDERLINES = "=-~^+"  # by level, below titles of AsciiDoc's old style
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\n[\w-]+[ \t]*:(?:.*\n)*?---[ \t]*(?:\n|\Z)")
 
@@ -65,7 +72,7 @@ def read(text: str, name: str) -> Document:
         found = _asciidoc(lines)
     elif suffix in _TABLES:
         found = _groups(lines, "table")
-    elif suffix in _CODE or text.startswith("#!"):
+    elif suffix in _CODE or text.startswith("#!") or PurePath(name).name.lower() in _CODE_NAMES:
         found = _code(lines)
     else:
         found = _groups(lines)
@@ -190,11 +197,23 @@ def _asciidoc(lines: list[str]) -> Iterator[_Found]:
             yield kind, at, after, 0, ""
         elif section := _SECTION.match(line):
             yield "heading", at, after, len(section[1]), section[2]
+        elif at + 1 < len(lines) and (level := _underlined(line, lines[at + 1])):
+            after = at + 2
+            yield "heading", at, after, level, line
         elif line:
             while after < len(lines) and lines[after].strip() and not lines[after].startswith(tuple(_FENCES)):
+                if after + 1 < len(lines) and _underlined(lines[after].rstrip(), lines[after + 1]):
+                    break
                 after += 1
             yield kind_of(line), at, after, 0, ""
         at = after
+
+
+def _underlined(line: str, below: str) -> int:
+    """Return the level of a title of AsciiDoc's old style, 0 where the line below is no underline of its length."""
+    below = below.rstrip()
+    is_under = line and below and below == below[0] * len(below) and abs(len(line) - len(below)) <= 2
+    return _OLD_UNDERLINES.find(below[0]) + 1 if is_under and re.search(r"\w", line) else 0
 
 
 def _rst(lines: list[str]) -> Iterator[_Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from thoth.retrieval.terms import FUNCTION_WORDS, names, terms
 
 _SENTENCES = 2
 _LEAST_TERMS, _MOST_LETTERS = 4, 300  # shorter ones are captions, longer ones no summary
+# A paragraph may go on as a list; what is quoted of it has no mark.
+_ITEM = re.compile(r"(?:\A|\n)[ \t]*(?:[-*+\u2022]|\d{1,9}[.)])[ \t]+")
 _READ = 60_000  # letters of a document: 0.05 s
 
 
@@ -60,10 +63,11 @@ def _sentences(document: Document) -> list[_Sentence]:
 
 
 def _split(text: str, start: int, stop: int) -> Iterator[str]:
-    stop = min(stop, _READ)
-    for end, following in [*sentences.ends(text, start, stop), (stop, stop)]:
-        yield " ".join(text[start:end].split())
-        start = following
+    for piece in _ITEM.split(text[start : min(stop, _READ)]):
+        at = 0
+        for end, following in [*sentences.ends(piece), (len(piece), len(piece))]:
+            yield " ".join(piece[at:end].split())
+            at = following
 
 
 def _ranked(
