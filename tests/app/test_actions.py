@@ -316,6 +316,12 @@ def test_nano_is_introduced_once(home: Path) -> None:
     assert (home / "nano-introduced").exists()
 
 
+def test_the_home_of_nobody_is_a_folder_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Path.expanduser` raises there, in the code that explains errors too."""
+    monkeypatch.setenv("THOTH_HOME", "~nobody-here/thoth")
+    assert paths.home() == Path("~nobody-here/thoth")
+
+
 def test_a_home_for_a_block(home: Path, tmp_path: Path) -> None:
     with paths.at(tmp_path / "other"):
         assert paths.home() == tmp_path / "other"

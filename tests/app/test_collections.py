@@ -47,6 +47,8 @@ def test_documents_are_in_collections(library: Library) -> None:
     for name in ("", "two\nlines", "x" * 61):
         with pytest.raises(UsageError, match="needs a name"):
             library.tag(name, [harbour.id])
+    with pytest.raises(DocumentError, match=r"there is no collection \\udcff; there are: towns"):
+        library.collection("\udcff")  # an argument that is no UTF-8
 
 
 def test_names_are_found_as_they_are_typed(library: Library) -> None:

@@ -67,6 +67,12 @@ def test_long_titles_are_cut_and_text_that_is_no_unicode_is_mended(home: Path) -
     assert len(session.title) <= 60
     sessions.put(sessions.create("\ud800"), Turn(0, "\ud800", "\udfff"))
     assert [turn.question for turn in sessions.turns(sessions.find()[0].id)] == ["?"]
+    failed = Turn(1, "And?", "", "failed", error="cannot read a\udcff.pdf", model="/pairs/\udcff")
+    sessions.put(session, failed)
+    assert [turn.error for turn in sessions.turns(session.id)] == ["cannot read a?.pdf"]
+    assert [one.id for one in sessions.find("\udcff")] == [one.id for one in sessions.find("?")]
+    with pytest.raises(DocumentError, match=r"no chat 'x\?'"):
+        sessions.named("x\udcff")
 
 
 def test_finding_by_words_anywhere_in_a_chat(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,7 +105,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
             title = content.splitlines()[0][:_TITLE].strip()
             document, origin = Document(title, content), None
         case "file":
-            path = Path(content).expanduser()
+            path = Path(os.path.expanduser(content))
             if path.is_dir():
                 raise DocumentError(f"{content} is a folder; name a file")
             document = ingest.read(path, bench.options())

@@ -178,18 +178,18 @@ class Sessions:
                     _storable(turn.question),
                     _storable(turn.answer),
                     turn.state,
-                    turn.error,
+                    None if turn.error is None else _storable(turn.error),
                     stats,
                     sources,
                     _text(turn.asked),
                     steps,
-                    turn.model,
+                    None if turn.model is None else _storable(turn.model),
                 ),
             )
 
     def find(self, query: str = "") -> list[Session]:
         """Return the sessions with all these words in title, questions or answers, the latest first."""
-        words = fold(query).split()
+        words = fold(_storable(query)).split()
         wanted = " AND ".join(["instr(folded(text), ?)"] * len(words)) or "1"
         rows = self._read(
             f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE ("
@@ -220,6 +220,7 @@ class Sessions:
         Raises:
             DocumentError: None or several are meant.
         """
+        name = _storable(name)
         ways = ["id = ?", "title = ?", "substr(id, 1, length(?1)) = ?1"][: 3 if len(name) >= _PREFIX_DIGITS else 2]
         for way in ways:
             rows = self._read(f"SELECT {_FACTS}, {_COUNT} FROM session AS s WHERE {way} LIMIT 6", [name])

@@ -165,7 +165,7 @@ def add(
     from thoth.models import add as adding
 
     pair = adding.add(
-        file.expanduser(),
+        Path(os.path.expanduser(file)),
         name or adding.name_for(file),
         hypernet,
         bits=_bits(bits),

@@ -36,7 +36,7 @@ def existing(database: sqlite3.Connection, name: str) -> str:
     Raises:
         DocumentError: There is no such collection.
     """
-    stored = _stored(database, name.strip())
+    stored = _stored(database, shown(name.strip()))
     if stored is None:
         known = ", ".join(all(database))
         remedy = f"there are: {known}" if known else f"`thoth docs tag {shown(name)} DOCUMENT` makes one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -64,7 +65,7 @@ def add(
 def _bundles(chosen: str | None) -> list[Path]:
     """Return the bundles that may fit, each by its real place."""
     if chosen is not None:
-        folder = Path(chosen).expanduser()
+        folder = Path(os.path.expanduser(chosen))
         is_bundle = "hypernet" in registry.config(folder)
         return [(folder if is_bundle else registry.resolve(chosen).bundle).resolve()]
     found = [pair.bundle for pair in registry.installed().values()]

@@ -6,6 +6,7 @@ hypernetwork comes with the package, and the base is pulled.
 """
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,7 +186,7 @@ def resolve(name: str) -> Pair:
         return pair
     if mine := installed().get(name):
         return mine
-    folder = Path(name).expanduser()
+    folder = Path(os.path.expanduser(name))
     if (folder / "config.json").is_file():
         return Pair(name, _base_of(folder), folder)
     known_names = ", ".join(KNOWN)
@@ -291,7 +292,7 @@ def _base_of(bundle: Path) -> Path:
         ) from error
     if not isinstance(repository, str):
         raise ModelError(f"{bundle} does not name its base: put them together as base/ and hypernet/ in one folder")
-    if (folder := bundle / Path(repository).expanduser()).is_dir():
+    if (folder := bundle / os.path.expanduser(repository)).is_dir():
         return folder
 
     from huggingface_hub import snapshot_download

@@ -14,7 +14,7 @@ def home() -> Path:
     if (folder := _chosen.get()) is not None:
         return folder
     if chosen := os.environ.get("THOTH_HOME"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     from platformdirs import user_data_path
 
     return user_data_path("thoth", appauthor=False)

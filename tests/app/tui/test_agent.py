@@ -89,6 +89,8 @@ async def test_a_base_without_tools_has_them_as_commands(fake: Make) -> None:
         assert stored.name == "Osra Kelland is the mayor."
         assert (await chat.ask("/forget Osra Kelland is the mayor.")).steps[0].state == "done"
         assert not chat.engine.library.documents()
+        await chat.ask("/remember ~nobody-here/notes is a path")  # no user's home, and no reason to end the app
+        assert [one.name for one in chat.engine.library.documents()] == ["~nobody-here/notes is a path"]
         await chat.send("/read-pages manual")
         assert "/read-pages needs a document and pages" in chat.notices()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.screen import Screen
@@ -153,7 +153,7 @@ def call(tool: str, argument: str) -> Call:
                 raise UsageError("/read-pages needs a document and pages: /read-pages manual.pdf 3-4")
             return Call(tool, {"document": name.strip(), "first": int(first), "last": int(last or first)})
         case "remember":
-            is_file = len(argument) < 4096 and "\n" not in argument and Path(argument).expanduser().is_file()
+            is_file = len(argument) < 4096 and "\n" not in argument and os.path.isfile(os.path.expanduser(argument))
             kind = "address" if ingest.is_address(argument) else "file" if is_file else "text"
             return Call(tool, {"kind": kind, "content": argument})
     (name,) = next(one for one in BUILT_IN if one.name == tool).parameters["properties"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,7 @@ class ExportScreen(Dialog[ExportPlan | None]):
         documents = self._groups[self.query_one("#what", RadioSet).pressed_index]
         format = get_args(Format)[self.query_one("#format", RadioSet).pressed_index]
         force = self.query_one("#force", CheckMark).value
-        self.dismiss(ExportPlan(documents, format, Path(destination).expanduser(), force))
+        self.dismiss(ExportPlan(documents, format, Path(os.path.expanduser(destination)), force))
 
 
 def _label(group: Sequence[StoredDocument], place: int) -> str:
