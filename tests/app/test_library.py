@@ -191,6 +191,17 @@ def test_get(library: Library) -> None:
     assert library.get(note.id) == note
 
 
+def test_a_document_of_a_chat_is_named_only_where_no_listed_one_is(library: Library) -> None:
+    """The agent may have fetched the page again that is in the library: it has the same name, and nobody sees it."""
+    chunks = made_up.chunks(OTHER)
+    fetched = library.begin(replace(OTHER, name="note.pdf"), made_up.BUNDLE, "meaning", chunks, None, of_chat=True)
+    assert library.get("note.pdf") == library.get(fetched.id) == fetched
+    note = made_up.begin(library, NOTE)
+    assert library.get("note.pdf") == note
+    with pytest.raises(DocumentError, match="docs list"):
+        library.get(fetched.id[:6])
+
+
 @pytest.mark.parametrize(
     "name", ["two\nlines.pdf", "😀 'it''s\" a note; DROP TABLE documents--", "\x1b[2J\udcff", "a" * 5000]
 )

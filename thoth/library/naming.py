@@ -12,7 +12,8 @@ from thoth.system.spelling import fold
 
 _PREFIX_LETTERS = 4
 _MOST_NEAR = 3
-_EXACT = ("id = ?", "name = ?", "substr(id, 1, length(?1)) = ?1")
+# A chat's documents are not listed: one of them is meant only where no listed one is.
+_EXACT = ("id = ?", "name = ? AND NOT of_chat", "name = ?", "substr(id, 1, length(?1)) = ?1 AND NOT of_chat")
 
 
 def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bool) -> StoredDocument:
@@ -24,7 +25,7 @@ def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bo
         loosely: a part of a name is enough, where it is one document's.
     """
     name = shown(name)
-    for way in _EXACT if len(name) >= _PREFIX_LETTERS else _EXACT[:2]:
+    for way in _EXACT if len(name) >= _PREFIX_LETTERS else _EXACT[:-1]:
         if found := listed(way, name):
             return _only(found, name)
     known = listed("NOT of_chat")
@@ -43,7 +44,7 @@ def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bo
 def _only(documents: Sequence[StoredDocument], name: str) -> StoredDocument:
     if len(documents) > 1:
         ids = ", ".join(document.id for document in documents[:5])
-        raise DocumentError(f"{len(documents)} documents are meant by {name}: say which by its id ({ids})")
+        raise DocumentError(f"'{name}' matches {len(documents)} documents; use an id ({ids})")
     return documents[0]
 
 
