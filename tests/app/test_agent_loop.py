@@ -57,6 +57,30 @@ def test_a_long_result_is_absorbed_for_the_chat_and_only_its_receipt_is_read(tmp
     assert "40 bridges" not in step.result
 
 
+def test_a_result_belongs_to_the_chat_before_it_is_absorbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped half-way, it is removed with a chat that is not stored; and no question is answered from it."""
+    fetch = echo(run=lambda *_: Result(LONG.text, LONG, "https://example.org/bridges"))
+    setting = stage(tmp_path, script(Call("echo", {"text": ""})), tools=[fetch])
+    bench = setting.agent.bench
+
+    def stopped(*_: object) -> None:
+        raise Stopped("stopped")
+
+    monkeypatch.setattr(bench, "absorbed", stopped)
+    monkeypatch.setattr(setting.library, "missing", lambda _: [])
+    with pytest.raises(Stopped):
+        setting.ask("go")
+    assert [stored.absorbed for stored in setting.library.known(bench.own)] == [0]
+    assert not bench.documents()
+
+
+def test_a_text_of_spaces_is_cut_to_nothing(tmp_path: Path) -> None:
+    setting = stage(tmp_path, script("done"))
+    setting.engine.count_tokens = len  # type: ignore[method-assign]
+    assert setting.agent.bench.cut(" " * 500 + "word", 50) == ""
+    assert setting.agent.bench.cut("some words " * 50, 50).split() == ["some", "words"] * 3 + ["some"]
+
+
 def test_wrong_calls_are_told_to_the_model(tmp_path: Path) -> None:
     wrong = [Call("other", {}), Call("echo", {"text": 7}), Call("echo", {})]
     setting = stage(tmp_path, script(wrong, "done"), tools=[echo()])

@@ -81,7 +81,7 @@ class Bench:
         sessions: the chats; None for a chat that is not stored.
         chat: id of the chat.
         given: documents that the question is answered from, beside those of the chat.
-        own: ids of documents that this turn absorbed for the chat.
+        own: ids of documents that this turn absorbs for the chat.
         private: addresses of this machine or its own network that a person permitted.
         stopper: stops the tool.
         progress: called with the events of what a tool absorbs.
@@ -101,7 +101,8 @@ class Bench:
     def documents(self) -> list[StoredDocument]:
         """Return the documents to answer from now: those that are there, and those of the chat."""
         chat = chats.documents(self.library, self.sessions, self.chat, self.engine.bundle_id) if self.sessions else []
-        found = [*self.library.known([document.id for document in self.given]), *chat, *self.library.known(self.own)]
+        own = [document for document in self.library.known(self.own) if document.absorbed]
+        found = [*self.library.known([document.id for document in self.given]), *chat, *own]
         return list({document.id: document for document in found}.values())
 
     def options(self, address: str = "") -> Options:
@@ -143,5 +144,6 @@ class Bench:
         limit = self.settings.agent_absorb_over if tokens is None else tokens
         while (length := self.engine.count_tokens(text)) > limit:
             end = max(len(text) * limit // length - 8, 0)
-            text = text[:end].rsplit(None, 1)[0] if " " in text[:end] else text[:end]
+            words = text[:end].rsplit(None, 1)
+            text = words[0] if words else ""  # nothing but spaces
         return text

@@ -241,8 +241,10 @@ class Agent:
             chunking=bench.settings.chunking,
             source=result.source,
         )
+        # Before it is absorbed: a chat that is not stored removes its own, even what was stopped half-way.
+        bench.own.append(bench.engine.document_id(document, bench.settings.chunking))
         stored = bench.absorbed(request)
-        bench.own.append(stored.id)
+        bench.own[-1] = stored.id  # a library of Thoth 0.1 knows it by another id
         return wrapping.receipt(stored, document), (stored.id,)
 
 
