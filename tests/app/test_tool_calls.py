@@ -40,6 +40,14 @@ def test_random_weights_write_calls_that_parse(engine: Engine) -> None:
     assert all(parses(answer, TOOLS) for answer in asked(engine, random_prompts(8), TOOLS, 160))
 
 
+@pytest.mark.parametrize("most", [2, 5])
+def test_a_call_that_reaches_the_limit_is_cut_and_not_unreadable(engine: Engine, most: int) -> None:
+    """Not even the name is whole: the remedy is more tokens."""
+    asked_for = engine.ask([{"role": "user", "content": "hello"}], max_tokens=most, tools=SCHEMAS, calls="required")
+    answer = requests.answer(asked_for)
+    assert (answer.calls, answer.fault) == ((), f"a tool call was cut at the limit of {most} tokens")
+
+
 @pytest.mark.slow
 def test_many_random_prompts_give_calls_that_parse(engine: Engine) -> None:
     """`python -m benchmarks.tool_calls` asks a thousand; random weights write until the limit, so it is low here."""

@@ -299,8 +299,10 @@ class Answerer:
         used = list(dict.fromkeys(map(ref, (*choice.attached, *choice.passages))))
         sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
-        if reply.mask is not None and reply.mask.was_cut and not fault:
-            calls, fault = calls[:-1], f"a tool call was cut at the limit of {reply.max_tokens} tokens"
+        closed = reply.mask is not None and reply.mask.was_cut
+        if closed or (fault and finish == "length"):  # what cannot be read then is the call that was cut
+            calls = calls if fault else calls[:-1]
+            fault = f"a tool call was cut at the limit of {reply.max_tokens} tokens"
         return Answer(text, stats, sources, finish, tuple(reply.drawn), calls, fault)
 
     def _choose(self, question: Question, searched: str) -> Choice:
