@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 from thoth.chats.sessions import Session, Sessions, Turn
@@ -19,6 +19,9 @@ class Conversation:
     Args:
         sessions: stores them.
         not_saved: called on the disk thread when saving fails, once until it succeeds again.
+
+    Attributes:
+        saving: done when the last turn that was saved is on the disk, or cannot be saved.
     """
 
     def __init__(self, sessions: Sessions, not_saved: Callable[[ThothError], object]) -> None:
@@ -26,6 +29,8 @@ class Conversation:
         self._not_saved = not_saved
         self._disk = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sessions")
         self._stored: Turn | None = None
+        self.saving: Future[None] = Future()
+        self.saving.set_result(None)
         self._saves = True  # the last one succeeded; changed on the disk thread only
         self.session: Session | None = None
         self.turns: list[Turn] = []
@@ -103,7 +108,7 @@ class Conversation:
         """Save the last turn."""
         if self.session is not None and self.last is not None and self.last is not self._stored:
             self._stored = self.last
-            self._disk.submit(self._put, self.session, self.last)
+            self.saving = self._disk.submit(self._put, self.session, self.last)
 
     def close(self) -> None:
         """Save what is left, then end the thread."""

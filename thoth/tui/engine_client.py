@@ -172,6 +172,7 @@ class EngineClient:
         sampling: Sampling = GREEDY,
         post: Post | None = None,
         start: Callable[[EngineLike, Listener], RequestLike | None] | None = None,
+        after: Future[None] | None = None,
     ) -> None:
         """Answer the last message; ends with `AnswerDone` or `AnswerFailed`, each message with `turn` in it.
 
@@ -185,6 +186,7 @@ class EngineClient:
             sampling: how its tokens are drawn.
             post: takes the messages in place of the app's own target.
             start: begins another request in place of the question, an agent's; None: it begins none.
+            after: the question waits for it: that it is stored.
         """
         request = Request(self._through(post) if post else self._post, lambda error: AnswerFailed(turn, error))
 
@@ -212,12 +214,20 @@ class EngineClient:
                     messages, documents, context, routing, max_tokens, sampling=sampling, listener=listener
                 )
 
-            request.send(lambda listener: (start and start(engine, listener)) or ask(engine, listener), message)
+            try:
+                request.send(lambda listener: (start and start(engine, listener)) or ask(engine, listener), message)
+            # The edge of a thread: an error that escaped here would be lost.
+            except Exception as error:
+                request.fail(error)
 
         self._asked = {known: other for known, other in self._asked.items() if not other.ended}
         self._asked[turn] = request
         self._suggester.interrupt()
-        self._loaded.add_done_callback(send)
+        loaded = self._loaded
+        if after is None:
+            loaded.add_done_callback(send)
+        else:
+            after.add_done_callback(lambda _: loaded.add_done_callback(send))
 
     def stop_answer(self, turn: int | None = None) -> bool:
         """End a question, or all questions, with `AnswerFailed(Stopped)`; returns False if there was none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,20 @@ def test_a_question_waits_for_the_model(client: Client) -> None:
     assert client.engine.asked == []
     client.engine.release("load")
     assert isinstance(client.until(AnswerDone)[-1][0], AnswerDone)
+    assert len(client.engine.asked) == 1
+
+
+def test_a_question_waits_until_it_is_stored(client: Client) -> None:
+    """An answer, or what a tool did, would else be of a chat that a crash takes."""
+    ready(client)
+    stored: Future[None] = Future()
+    client.ask(1, QUESTION, after=stored)
+    client.ask(2, QUESTION, after=stored)
+    assert client.stop_answer(2)
+    client.until(AnswerFailed)
+    assert client.engine.asked == []
+    stored.set_result(None)
+    assert client.until(AnswerDone)[-1][0].turn == 1  # type: ignore[attr-defined]
     assert len(client.engine.asked) == 1
 
 

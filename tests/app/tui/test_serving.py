@@ -57,6 +57,10 @@ async def test_the_app_serves_and_stops(home: Path, tiny_pair: Path) -> None:
             answer = await client.post(f"http://{address}/v1/chat/completions", json=CHAT)
             assert answer.json()["usage"]["completion_tokens"] == 4
         assert "serves" in str(status.render())
+        serving = app.screen.desk.serving  # type: ignore[attr-defined]
+        serving._service.reads_system = True  # of the pair before
+        serving.model_ready()
+        await until(lambda: not serving._service.reads_system)
         await send("/serve")
         await until(lambda: not status.served)
         with pytest.raises(OSError, match="refused"):

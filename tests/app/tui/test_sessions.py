@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from tests.app.tui.chatting import running
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
-from thoth.chats.sessions import Sessions, Turn
+from thoth.chats.sessions import Session, Sessions, Turn
 from thoth.events import Passage
 from thoth.ingest import Document
 from thoth.tui.screens.answer_details import AnswerDetails
@@ -151,6 +152,26 @@ async def test_chats_are_found_renamed_and_deleted(home: Path) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.results))
         assert app.results[0] in sessions.find()
+
+
+async def test_enter_resumes_a_chat_with_the_words_that_were_typed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words and Enter come faster than the search: the list is still that of fewer words."""
+    sessions = kept(home, harbour="It was built by Ana.", mill="It grinds.")
+    app = Host(SessionsScreen(sessions))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 2)
+        asked = threading.Event()
+        find = sessions.find
+
+        def slowly(words: str) -> list[Session]:
+            asked.wait(60)
+            return find(words)
+
+        monkeypatch.setattr(sessions, "find", slowly)
+        pilot.app.set_timer(0.2, asked.set)
+        await pilot.press(*"ana", "enter")
+        await until(pilot, lambda: bool(app.results))
+        assert [session.title for session in app.results] == ["harbour"]  # type: ignore[attr-defined]
 
 
 async def test_the_chat_that_goes_on_is_not_deleted(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -173,6 +174,7 @@ class ChatController:
             max_tokens=chosen.max_tokens,
             sampling=chosen.sampling(),
             start=start,
+            after=self.conversation.saving,  # no answer, and nothing a tool does, is of a chat that a crash takes
         )
 
     def use_tool(self, tool: str, argument: str, typed: str) -> None:
@@ -340,7 +342,7 @@ class ChatController:
         if (session := self.conversation.session) is None:
             self._say("Nothing to export yet", "warning")
             return
-        path = Path(name).expanduser().absolute()
+        path = Path(os.path.expanduser(name)).absolute()
         try:
             await asyncio.to_thread(chat_files.write, path, session, [*self.conversation.turns])
             self._say(f"Wrote {shown(str(path))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
@@ -58,8 +59,8 @@ class ServeController:
 
     def model_ready(self) -> None:
         """Another pair may have been loaded."""
-        if self._service is not None and (pair := self._client.pair) is not None:
-            self._service.pair = pair.name
+        if self._service is not None:
+            self._screen.run_worker(self._follow, thread=True, group="serve")
 
     def close(self) -> None:
         """Stop serving, when the app ends."""
@@ -86,6 +87,15 @@ class ServeController:
             return
         self._service, self._server = service, server
         self._screen.app.call_from_thread(self._started)
+
+    def _follow(self) -> None:
+        """Tell the server of the pair that is loaded; whether its base reads system prompts is asked of the engine."""
+        service, pair = self._service, self._client.pair
+        if service is None or pair is None:
+            return
+        service.pair = pair.name
+        with suppress(ThothError):  # another one is being loaded, and is told of then
+            service.reads_system = service.engine.reads_system()
 
     def _stop(self) -> None:
         server, self._server, self._service = self._server, None, None

@@ -113,7 +113,7 @@ class DocumentScreen(Dialog[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Show the page with this number, or the next page with text."""
-        if event.value:
+        if event.value.isdecimal():  # the field also takes a sign alone
             number = int(event.value)
             has_pages = self._segments[self.place].page is not None
             pages = [segment.page or 0 for segment in self._segments]

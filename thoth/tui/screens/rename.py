@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.widgets import Button, Input
 
 from thoth.tui.screens.dialog import Dialog
@@ -36,7 +37,7 @@ class Rename(Dialog[str | None]):
     def compose(self) -> ComposeResult:
         """Yield the field with the current name."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
-            box.border_title = self._title
+            box.border_title = Content(self._title)  # no markup: a name may be in it
             yield Input(self._old, placeholder=self._placeholder)
             with Horizontal(classes="buttons"):
                 yield Button(self._button, id="rename", variant="primary")

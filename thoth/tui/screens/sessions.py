@@ -56,6 +56,7 @@ class SessionsScreen(Dialog[Session | None]):
         self._current = current
         self._clock = clock
         self._found: list[Session] = []
+        self._words = ""  # that the list was searched for
 
     def compose(self) -> ComposeResult:
         """Yield the search field and the list."""
@@ -82,7 +83,7 @@ class SessionsScreen(Dialog[Session | None]):
         except ThothError as error:
             self.query_one(Static).update(str(error))
             return
-        self._found = found[:_MOST_SHOWN]
+        self._found, self._words = found[:_MOST_SHOWN], words
         chats = self.query_one(OptionList)
         before = chats.highlighted or 0
         chats.clear_options()
@@ -102,6 +103,12 @@ class SessionsScreen(Dialog[Session | None]):
         )
 
     @on(Input.Submitted)
+    async def _submitted(self) -> None:
+        """Resume the chat under the cursor; a list of fewer words is brought up to date first."""
+        if self.query_one(Input).value != self._words:
+            await self._look().wait()
+        self._resume()
+
     @on(OptionList.OptionSelected)
     def _resume(self) -> None:
         if session := self._chosen():
