@@ -19,13 +19,15 @@ def options(functions: Sequence[dict[str, Any]], choice: str | dict[str, Any]) -
         choice: "auto", "none", "required", or an object that names one.
 
     Raises:
-        Fault: The choice names none of them.
+        Fault: The choice names none of them, or is another word.
     """
     if isinstance(choice, dict):
         name = (choice.get("function") or choice).get("name")
         functions = [function for function in functions if function["name"] == name]
         if not functions:
             raise Fault(400, f"tool_choice names {name}, which is not among the tools")
+    elif choice not in ("auto", "none", "required"):
+        raise Fault(400, "tool_choice must be auto, none, required, or an object that names a tool")
     if not functions or choice == "none":
         return {}
     empty = {"type": "object", "properties": {}}

@@ -23,6 +23,7 @@ from thoth.serve.service import Service
 from thoth.serve.shapes import DocumentChange, NewDocument
 
 _FILE = "file-"
+_LONGEST_NAME = 200  # bytes; file systems take 255
 
 
 # Thoth's own
@@ -57,7 +58,7 @@ async def add(request: Request) -> Response:
     chunking = wanted.chunking or service.settings.chunking
 
     def absorb() -> StoredDocument:
-        document = ingest.read(place)
+        document = ingest.read(place, service.reading)
         return _jobs(request).absorb(Absorption(document, chunking, str(place)))
 
     return JSONResponse(_facts(request, await run_in_threadpool(absorb)), 202)
@@ -91,7 +92,8 @@ async def update(request: Request) -> Response:
             allowed(document.source, service.limits.paths)
 
     def apply() -> StoredDocument:
-        found = updating.find(service.library, document, service.engine.bundle_id or "")
+        bundle, recognize = service.engine.bundle_id or "", service.reading.recognize
+        found = updating.find(service.library, document, bundle, fetch=True, recognize=recognize)
         return document if found is None else _jobs(request).absorb(found.absorption)
 
     return JSONResponse(_facts(request, await run_in_threadpool(apply)), 202)
@@ -150,15 +152,20 @@ async def remove_file(request: Request) -> Response:
 
 def _absorb_upload(request: Request, sent: UploadFile) -> StoredDocument:
     service: Service = request.app.state.service
-    name = Path((sent.filename or "document").replace("\\", "/")).name or "document"
     with tempfile.TemporaryDirectory(prefix="thoth-upload-") as folder:
-        # By its own name, which says its kind; nothing of it but the last part is used.
-        path = Path(folder) / name[-200:]
+        path = Path(folder) / _file_name(sent.filename or "")
         with path.open("wb") as copy:
             while piece := sent.file.read(1 << 20):
                 copy.write(piece)
-        document = ingest.read(path)
+        document = ingest.read(path, service.reading)
     return _jobs(request).absorb(Absorption(document, service.settings.chunking))
+
+
+def _file_name(sent: str) -> str:
+    """Return the last part of a name that a client gave, which says the kind of file, as any disk takes it."""
+    name = Path(sent.replace("\\", "/").replace("\0", "")).name
+    kept = name.encode(errors="replace")[-_LONGEST_NAME:].decode(errors="ignore")
+    return kept if kept.strip(".") else "document"
 
 
 def _file(request: Request, document: StoredDocument) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def entry(client: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
     """
     made: dict[str, Any] = {"command": sys.executable, "args": ["-m", "thoth", "mcp", *arguments]}
     if home := os.environ.get("THOTH_HOME"):
-        made["env"] = {"THOTH_HOME": home}
+        made["env"] = {"THOTH_HOME": os.path.abspath(os.path.expanduser(home))}
     return {"type": "stdio", **made} if client == "vscode" else made
 
 

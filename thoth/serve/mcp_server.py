@@ -82,7 +82,7 @@ class Pages(BaseModel):
 
     document: str
     text: str
-    cut: bool = Field(description="The text goes on; ask for fewer pages.")
+    cut: bool = Field(description="The text continues; ask for fewer pages.")
 
 
 def server(service: Service) -> MCPServer:
@@ -182,7 +182,7 @@ class _Tools:
             if url is not None and not limits.addresses:
                 raise ToolError("this server may not fetch pages; start it with --allow-urls")
             place: Path | str = url if url is not None else allowed(path or "", limits.paths)
-            document, source = await run_in_threadpool(ingest.read, place), str(place)
+            document, source = await run_in_threadpool(ingest.read, place, self._service.reading), str(place)
         task = Absorption(document, self._service.settings.chunking, source)
         engine = self._service.engine
         async with bridge.listening(

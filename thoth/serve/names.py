@@ -6,6 +6,7 @@ collection, `thoth/none` from none of them.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -70,11 +71,13 @@ def _way(name: str, documents: Sequence[str] | None, library: Library, bundle: s
 def listed(library: Library, bundle: str | None) -> list[dict[str, Any]]:
     """Return all models as `/v1/models` lists them."""
     documents = library.documents()
-    models = [model(ALL), model(NONE), *(model(PREFIX + name) for name in library.collections())]
-    ids = {document.name: [one.id for one in documents if one.name == document.name] for document in documents}
+    # What a name means first, as `_way` has it: no document, a document, a collection.
+    times = Counter([NONE.removeprefix(PREFIX), *(document.name for document in documents)])
+    collections = [name for name in library.collections() if name not in times]
+    models = [model(ALL), model(NONE), *(model(PREFIX + name) for name in collections)]
     for document in documents:
         if document.state(bundle) == "ready":
-            name = document.name if len(ids[document.name]) == 1 else document.id
+            name = document.name if times[document.name] == 1 else document.id
             models.append(model(PREFIX + name, int(document.added.timestamp()), document.id))
     return models
 

@@ -41,7 +41,7 @@ async def create(request: Request) -> Response:
         "temperature": asked.temperature or 0.0,
         "top_p": 1.0 if asked.top_p is None else asked.top_p,
         "tools": [tool.model_dump() for tool in asked.tools or []],
-        "tool_choice": "auto",
+        "tool_choice": asked.tool_choice or "auto",
         "parallel_tool_calls": True,
         "metadata": {},
         "error": None,
@@ -82,7 +82,7 @@ def _options(asked: ResponsesRequest) -> dict[str, Any]:
     """Return what `Engine.ask` must know about tools and the format of the answer."""
     keys = {"name", "description", "parameters"}
     functions = [tool.model_dump(include=keys) for tool in asked.tools or [] if tool.type == "function"]
-    options = calls.options(functions, "auto")
+    options = calls.options(functions, asked.tool_choice or "auto")
     match asked.text.format.type:
         case "json_object":
             options["constrain"] = json_schema({"type": "object"})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thoth.engine.sampling import Sampling
+from thoth.ingest import Options
 from thoth.serve import bridge
 from thoth.serve.bridge import Events
 from thoth.serve.faults import Fault
@@ -72,6 +73,11 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     reads_system: bool = True
     in_flight: int = 0
+
+    @property
+    def reading(self) -> Options:
+        """How documents are read for clients: as the settings say, and never from this machine's own network."""
+        return Options(recognize=self.settings.ocr == "on")
 
     @asynccontextmanager
     async def asking(

@@ -161,6 +161,7 @@ class ResponsesRequest(Drawing):
     max_output_tokens: Tokens | None = None
     text: Text = Field(default_factory=Text)
     tools: list[ResponsesTool] | None = None
+    tool_choice: str | dict[str, Any] | None = None
     previous_response_id: str | None = None
     top_logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
 

@@ -1,0 +1,83 @@
+"""What requests mean, without a server process: names of models and files, the choice of tools, pages fetched again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx2
+import pytest
+
+from tests.app import made_up
+from thoth.library.library import Library
+from thoth.serve import calls, documents, names, responses
+from thoth.serve.app import application
+from thoth.serve.faults import Fault
+from thoth.serve.guard import Rules
+from thoth.serve.service import Limits, Service
+from thoth.serve.shapes import ResponsesRequest
+from thoth.settings import Settings
+
+FUNCTION = {"name": "look", "description": "", "parameters": {"type": "object", "properties": {}}}
+
+
+def test_a_document_is_a_model_by_its_id_where_its_name_means_something_else(home: Path) -> None:
+    library = Library(home)
+    texts = {"One.": "twice.txt", "Two.": "twice.txt", "Three.": "none", "Four.": "Towns", "Five.": "alone.txt"}
+    ids = {text: made_up.absorb(library, made_up.document([text], name)).id for text, name in texts.items()}
+    library.tag("Towns", [ids["Five."]])
+    library.tag("Rivers", [ids["Five."]])
+    listed = [one["id"].removeprefix("thoth/") for one in names.listed(library, made_up.BUNDLE)]
+    assert listed[:3] == ["thoth", "none", "Rivers"]  # "Towns" is the document
+    assert sorted(listed[3:]) == sorted([ids["One."], ids["Two."], ids["Three."], "Towns", "alone.txt"])
+
+
+@pytest.mark.parametrize(
+    ("choice", "tools"),
+    [(None, 1), ("auto", 1), ("none", 0), ("required", 1), ({"type": "function", "name": "look"}, 1)],
+)
+def test_responses_take_the_choice_of_tools(choice: Any, tools: int) -> None:
+    asked = ResponsesRequest.model_validate(
+        {"model": "thoth", "input": "Who?", "tools": [FUNCTION | {"type": "function"}], "tool_choice": choice}
+    )
+    options = responses._options(asked)
+    assert len(options.get("tools", ())) == tools
+    assert options.get("calls") == (None if not tools else "auto" if choice in (None, "auto") else "required")
+
+
+def test_another_choice_of_tools_is_refused() -> None:
+    with pytest.raises(Fault, match="tool_choice must be auto, none, required"):
+        calls.options([FUNCTION], "sometimes")
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ("a lease.pdf", "a lease.pdf"),
+        ("..\\..\\a.txt", "a.txt"),
+        ("../..", "document"),
+        ("", "document"),
+        ("a\0b.txt", "ab.txt"),
+        ("\u6e2f" * 120 + ".txt", "\u6e2f" * 65 + ".txt"),  # three bytes each: 364, more than a disk takes
+    ],
+)
+def test_an_upload_has_a_name_that_a_disk_takes(sent: str, name: str, tmp_path: Path) -> None:
+    assert documents._file_name(sent) == name
+    (tmp_path / name).touch()
+
+
+async def test_a_page_is_fetched_again_and_pictures_are_read_as_the_settings_say(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(home)
+    made_up.begin(library, made_up.document(["Old."], "page"), source="https://example.org/page")
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(documents.updating, "find", lambda *_, **how: asked.append(how))
+    engine: Any = SimpleNamespace(bundle_id=made_up.BUNDLE)
+    service = Service(engine, library, "nano", Settings(ocr="on"), Limits(addresses=True))
+    transport = httpx2.ASGITransport(app=application(service, Rules()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.post("/v1/documents/page/update")
+    assert answer.status_code == 202
+    assert asked == [{"fetch": True, "recognize": True}]
