@@ -183,7 +183,7 @@ class Option:
         return {
             "text": "text",
             "choice": f"one of {', '.join(self.choices)}",
-            "number": f"a whole number, {self.minimum} or more",
+            "number": f"a whole number, {self.minimum} or more" + (f", {self.maximum} at most" if self.maximum else ""),
             "decimal": f"a number, {most}",
             "table": "a table of strings",
         }[self.kind]

@@ -9,9 +9,15 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from tests.app import made_up
 from thoth.actions import sources
+from thoth.actions.absorb import Done
+from thoth.actions.sources import Source
+from thoth.cli.absorb import _View
 from thoth.errors import DocumentError
+from thoth.events import Progress
 from thoth.ingest import Options
+from thoth.library.library import Library
 
 Run = Callable[..., Result]
 Read = Callable[..., Any]
@@ -189,6 +195,14 @@ def test_ctrl_c_keeps_the_finished_chunks(
     [finished] = read("absorb", path)["documents"]
     assert finished["state"] == "ready"
     assert sum(counted) == finished["chunks"] - begun["absorbed"]
+
+
+def test_ctrl_c_between_two_documents_counts_the_chunks_of_neither(home: Path) -> None:
+    view = _View(quiet=True)
+    one, stored = Source("one.txt"), made_up.begin(Library(home), made_up.document(["One."], "one.txt"))
+    view.listen(one, Progress("absorb", 9, 9))
+    view.listen(one, Done(stored, is_new=True))
+    assert view.interrupted() == "stopped after 1 document; run the same command to resume"
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,10 @@ def test_the_last_chat_is_continued(thoth: Run, read: Read, home: Path, note: Pa
     unsaved = read("ask", "--no-save", "Nobody keeps this?")
     assert unsaved["chat"] is None
     assert "Nobody keeps this?" not in str(read("chats", "search", "Nobody"))
+    again = read("ask", "-c", "--no-save", "And what of it?")  # asked with the chat, which stays as it was
+    assert again["chat"] is None
+    assert again["stats"]["prompt_tokens"] > unsaved["stats"]["prompt_tokens"]
+    assert Sessions(home).turns(first["chat"])[-1].question == "And now?"
 
 
 def test_what_was_named_in_a_chat_stays_its_document(read: Read, note: Path, tmp_path: Path) -> None:

@@ -168,4 +168,4 @@ def test_a_server_that_ends_says_why(tmp_path: Path) -> None:
     servers.close()
     (line,) = lines
     assert line.startswith("MCP server files: it ended: Error: no folder \\x1b")
-    assert line.endswith("[2J/nowhere; going on without it")
+    assert line.endswith("[2J/nowhere; continuing without it")

@@ -120,5 +120,5 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     assert servers.tools() == []
     servers.close()
     assert lines == [
-        "MCP server x: it ended: Error: None of the specified directories are accessible; going on without it"
+        "MCP server x: it ended: Error: None of the specified directories are accessible; continuing without it"
     ]

@@ -74,7 +74,7 @@ def test_a_server_that_is_lost_costs_a_line_and_the_chat_goes_on(
     setting = stage(tmp_path, script(calls, "done"), tools=servers.tools(), allowed=["mcp:good"])
     assert setting.ask("go").text == "done"
     assert [step.state for step in setting.steps] == ["failed", "failed"]
-    assert lines == [f"MCP server good: {said}; going on without it"]
+    assert lines == [f"MCP server good: {said}; continuing without it"]
     assert servers.tools() == []
 
 
@@ -123,7 +123,7 @@ def test_a_call_that_hangs_ends_in_time(lasting: Servers, tmp_path: Path, monkey
 
 def test_a_server_that_hangs_as_it_starts_costs_a_line(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mcp_servers, "START_SECONDS", 0.5)
-    assert said_of({"hangs": command("hangs")}, lines) == {"hangs": "it does not answer; going on without it"}
+    assert said_of({"hangs": command("hangs")}, lines) == {"hangs": "it does not answer; continuing without it"}
 
 
 def test_servers_that_cannot_start_cost_a_line_each(lines: list[str]) -> None:
@@ -167,7 +167,7 @@ def test_addresses_without_a_server_cost_a_line_each(
     monkeypatch.setattr(httpx2, "AsyncHTTPTransport", lambda: httpx2.MockTransport(handle))
     said = said_of({f"at{path}": f"http://a.example/{path}" for path in ("floods", "page", "nonsense", "500")}, lines)
     assert said["atfloods"].startswith("it sends more than 16 MB at once")
-    assert said["atpage"] == said["at500"] == "its address answers, but not as an MCP server; going on without it"
+    assert said["atpage"] == said["at500"] == "its address answers, but not as an MCP server; continuing without it"
     assert said["atnonsense"].startswith("what it sends does not follow the protocol")
     assert capfd.readouterr() == ("", "")  # the SDK's warnings are not for people
 

@@ -30,10 +30,11 @@ class Chat:
 
     Args:
         workspace: the loaded pair and the library.
-        sessions: stores the chat; None: it is not stored, and remembers nothing beyond its window.
+        sessions: has the chats; None: an earlier one has no turns, and nothing is remembered beyond its window.
         not_saved: called when storing fails; the chat continues.
         earlier: a stored chat that is resumed; None begins one.
         system: its system prompt from now on; None: the one it has, or that of the settings.
+        keeps: store what is asked from now on.
 
     Attributes:
         session: as it is stored; None before the first question.
@@ -47,7 +48,10 @@ class Chat:
         not_saved: Callable[[ThothError], object],
         earlier: Session | None = None,
         system: str | None = None,
+        *,
+        keeps: bool = True,
     ) -> None:
+        self._keeps = keeps
         self._workspace, self._sessions, self._not_saved = workspace, sessions, not_saved
         self.session = earlier
         self.turns: list[Turn] = sessions.turns(earlier.id) if earlier and sessions else []
@@ -139,7 +143,9 @@ class Chat:
             ThothError: A turn cannot be absorbed; it stays in the context.
         """
         space = self._workspace
-        if self.session is not None and self._sessions is not None and space.settings.agent_memory == "on":
+        if self.session is None or self._sessions is None or not self._keeps:
+            return
+        if space.settings.agent_memory == "on":
             memory.absorb(
                 space.engine,
                 space.library,
@@ -166,7 +172,7 @@ class Chat:
         self.turns[-1] = replace(self.turns[-1], **changes)  # type: ignore[arg-type]
 
     def _save(self) -> None:
-        if self._sessions is None or self.session is None:
+        if self._sessions is None or self.session is None or not self._keeps:
             return
         try:
             self._sessions.put(self.session, self.turns[-1])

@@ -127,7 +127,7 @@ class Servers:
         reason = terminal.printable(fault or _reason(error))
         if not server.failed:
             server.failed = reason
-            self._warn(f"MCP server {server.name}: {reason}; going on without it")
+            self._warn(f"MCP server {server.name}: {reason}; continuing without it")
         return reason
 
     # On the servers' thread

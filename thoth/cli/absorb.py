@@ -88,6 +88,7 @@ class _View:
             console.progress_line.show(f"absorbing {source.label}", step)
             return
         console.progress_line.clear()
+        self._last = Progress("read", 0, 1)  # of the next one, which has no chunks yet
         from thoth.actions.absorb import Done
 
         if not isinstance(step, Done):

@@ -135,7 +135,8 @@ def ask(
     with started(chosen) as session, ExitStack() as ending:
         stored = None if no_save or compare else sessions
         worker = ending.enter_context(tools.begun(session, stored, permitted, quiet=quiet)) if agent else None
-        talk = Chat(session, stored, not_saved, earlier, form.system if system is None else system)
+        own = form.system if system is None else system
+        talk = Chat(session, sessions, not_saved, earlier, own, keeps=stored is not None)
 
         def answer(way: "Way", write: bool = False) -> Answer:
             respond = partial(worker.answer, talk) if worker else None

@@ -166,7 +166,7 @@ class _Loop:
 
     def _introduce(self) -> None:
         documents = count(len(self._documents()), "document" if self._inside else "active document")
-        title = f"going on with: {self._chat.session.title}" if self._chat.session else "new chat"
+        title = f"continuing: {self._chat.session.title}" if self._chat.session else "new chat"
         console.say(f"{title}; {self._session.pair.name}, {documents}; /help lists commands")
 
     def _documents(self) -> "list[StoredDocument]":

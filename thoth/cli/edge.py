@@ -91,6 +91,8 @@ def _usage(error: Any) -> str:
                 said += f" (similar: {', '.join(sorted(error.possibilities))})"
         case "MissingParameter" if error.param is not None:
             said = f"{error.param.metavar or error.param.name.upper()} is missing"
+        case "BadParameter" if error.param is not None:
+            said = f"the value of {max(error.param.opts, key=len)} is not allowed"
         case "BadOptionUsage":
             said = f"option {error.option_name} takes no value"
             if "requires" in error.message:

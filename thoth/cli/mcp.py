@@ -13,6 +13,8 @@ from thoth.cli.start import started
 from thoth.errors import UsageError
 from thoth.system import paths
 
+HOST, MCP_PORT = "127.0.0.1", 11436
+
 mcp = typer.Typer(cls=Group, help="Offer the library as tools to other programs (MCP).")
 
 AllowPaths = Annotated[
@@ -26,8 +28,8 @@ Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help=
 def run(
     ctx: typer.Context,
     http: Annotated[bool, typer.Option("--http", help="Listen on a port; else on standard input.")] = False,
-    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 11436,
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = HOST,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = MCP_PORT,
     api_key: Annotated[
         str | None, typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY.")
     ] = None,
@@ -36,8 +38,21 @@ def run(
     model: Model = None,
 ) -> None:
     """Offer the library as tools to other programs (MCP), on standard input and output or over HTTP."""
-    if ctx.invoked_subcommand is not None:
+    listening = {"--host": host != HOST, "--port": port != MCP_PORT, "--api-key": api_key is not None}
+    if (command := ctx.invoked_subcommand) is not None:
+        every = {
+            "--http": http,
+            **listening,
+            "--allow-paths": allow_paths,
+            "--allow-urls": allow_urls,
+            "--model": model,
+        }
+        if given := [name for name, value in every.items() if value]:
+            raise UsageError(f"{given[0]} has no effect before {command}; see `thoth mcp {command} --help`")
         return
+    if not http and any(listening.values()):
+        given = [name for name, value in listening.items() if value]
+        raise UsageError(f"{given[0]} is for a server on a port; use it with --http")
     import anyio
 
     from thoth.serve import mcp_server
