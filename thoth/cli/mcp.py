@@ -8,7 +8,7 @@ import typer
 from thoth import settings
 from thoth.cli import console
 from thoth.cli.edge import Command, Group
-from thoth.cli.serve import folders, key_of
+from thoth.cli.serve import AllowHost, AllowOrigin, AllowPaths, AllowUrls, ApiKey, Host, Port, folders, key_of
 from thoth.cli.start import started
 from thoth.errors import UsageError
 from thoth.system import paths
@@ -17,10 +17,6 @@ HOST, MCP_PORT = "127.0.0.1", 11436
 
 mcp = typer.Typer(cls=Group, help="Offer the library as tools to other programs (MCP).")
 
-AllowPaths = Annotated[
-    list[str] | None, typer.Option("--allow-paths", metavar="FOLDER", help="Clients may absorb files in it.")
-]
-AllowUrls = Annotated[bool, typer.Option("--allow-urls", help="Clients may absorb web pages.")]
 Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")]
 
 
@@ -28,21 +24,27 @@ Model = Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help=
 def run(
     ctx: typer.Context,
     http: Annotated[bool, typer.Option("--http", help="Listen on a port; else on standard input.")] = False,
-    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = HOST,
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = MCP_PORT,
-    api_key: Annotated[
-        str | None, typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY.")
-    ] = None,
+    host: Host = HOST,
+    port: Port = MCP_PORT,
+    api_key: ApiKey = None,
+    allow_origin: AllowOrigin = None,
+    allow_host: AllowHost = None,
     allow_paths: AllowPaths = None,
     allow_urls: AllowUrls = False,
     model: Model = None,
 ) -> None:
     """Offer the library as tools to other programs (MCP), on standard input and output or over HTTP."""
-    listening = {"--host": host != HOST, "--port": port != MCP_PORT, "--api-key": api_key is not None}
+    on_port = {
+        "--host": host != HOST,
+        "--port": port != MCP_PORT,
+        "--api-key": api_key,
+        "--allow-origin": allow_origin,
+        "--allow-host": allow_host,
+    }
     if (command := ctx.invoked_subcommand) is not None:
         every = {
             "--http": http,
-            **listening,
+            **on_port,
             "--allow-paths": allow_paths,
             "--allow-urls": allow_urls,
             "--model": model,
@@ -50,8 +52,7 @@ def run(
         if given := [name for name, value in every.items() if value]:
             raise UsageError(f"{given[0]} has no effect before {command}; see `thoth mcp {command} --help`")
         return
-    if not http and any(listening.values()):
-        given = [name for name, value in listening.items() if value]
+    if not http and (given := [name for name, value in on_port.items() if value]):
         raise UsageError(f"{given[0]} is for a server on a port; use it with --http")
     import anyio
 
@@ -62,7 +63,8 @@ def run(
 
     chosen = settings.load(paths.settings(), model=model)
     limits = Limits(paths=folders(allow_paths), addresses=allow_urls)
-    may = rules(Address(host, port), key_of(api_key)) if http else None
+    names = tuple(allow_host or ()), tuple(allow_origin or ())
+    may = rules(Address(host, port), key_of(api_key), *names) if http else None
     with started(chosen) as session:
         service = Service(session.engine, session.library, session.pair.name, chosen, limits)
         server = mcp_server.server(service)

@@ -12,32 +12,41 @@ from thoth.cli.start import started
 from thoth.errors import DocumentError
 from thoth.system import paths
 
+# Also of `thoth mcp`.
+Host = Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")]
+ApiKey = Annotated[
+    str | None, typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY.")
+]
+AllowPaths = Annotated[
+    list[str] | None,
+    typer.Option("--allow-paths", metavar="FOLDER", help="Clients may absorb files in it. May be repeated."),
+]
+AllowUrls = Annotated[bool, typer.Option("--allow-urls", help="Clients may absorb web pages.")]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option("--allow-origin", metavar="ORIGIN", help="Pages from there may call. May be repeated."),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="NAME", help="Another name of this machine. May be repeated."),
+]
+
 
 def serve(
-    host: Annotated[str, typer.Option("--host", metavar="NAME", help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="0 takes a free one.")] = 11435,
-    api_key: Annotated[
-        str | None,
-        typer.Option("--api-key", metavar="KEY", help="Clients must send it; else THOTH_API_KEY."),
-    ] = None,
-    allow_paths: Annotated[
-        list[str] | None,
-        typer.Option("--allow-paths", metavar="FOLDER", help="Clients may absorb files in it. May be repeated."),
-    ] = None,
-    allow_urls: Annotated[bool, typer.Option("--allow-urls", help="Clients may absorb web pages.")] = False,
-    allow_origin: Annotated[
-        list[str] | None,
-        typer.Option("--allow-origin", metavar="ORIGIN", help="Pages from there may call. May be repeated."),
-    ] = None,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="Another name of this machine. May be repeated."),
-    ] = None,
+    host: Host = "127.0.0.1",
+    port: Port = 11435,
+    api_key: ApiKey = None,
+    allow_paths: AllowPaths = None,
+    allow_urls: AllowUrls = False,
+    allow_origin: AllowOrigin = None,
+    allow_host: AllowHost = None,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME|PATH", help="The model pair.")] = None,
 ) -> None:
     """Serve the library to other programs (OpenAI's API).
 
-    Models: `thoth` answers from the active documents, `thoth/NAME` from one document, `thoth/none` without documents.
+    Models: `thoth` answers from the active documents, `thoth/NAME` from one document or collection, `thoth/none`
+    without documents.
     """
     from thoth.serve.app import application
     from thoth.serve.server import Address, Server, rules

@@ -66,7 +66,12 @@ class Guard:
             await self._with_origin(refused.response(), allowed)(scope, receive, send)
             return
         if scope["method"] == "OPTIONS" and allowed is not None:
-            await self._with_origin(Response(status_code=204), allowed)(scope, receive, send)
+            response = self._with_origin(Response(status_code=204), allowed)
+            # A browser sends what it asks for here: clients have headers of their own, as MCP's have.
+            wanted = headers.get("access-control-request-headers") or "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Headers"] = wanted
+            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
+            await response(scope, receive, send)
             return
         body = _Body(receive, self._most(scope), self._limits.body_seconds)
         started = False
@@ -121,8 +126,6 @@ class Guard:
     def _with_origin(self, response: Response, origin: str | None) -> Response:
         if origin is not None:
             response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, PATCH, DELETE"
             response.headers["Vary"] = "Origin"
         return response
 

@@ -14,7 +14,7 @@ from thoth.library.library import Library
 from thoth.serve import calls, documents, names, responses
 from thoth.serve.app import application
 from thoth.serve.faults import Fault
-from thoth.serve.guard import Rules
+from thoth.serve.guard import Guard, Rules
 from thoth.serve.service import Limits, Service
 from thoth.serve.shapes import ResponsesRequest
 from thoth.settings import Settings
@@ -81,3 +81,19 @@ async def test_a_page_is_fetched_again_and_pictures_are_read_as_the_settings_say
         answer = await client.post("/v1/documents/page/update")
     assert answer.status_code == 202
     assert asked == [{"fetch": True, "recognize": True}]
+
+
+async def test_a_page_that_may_call_sends_the_headers_that_it_asks_for() -> None:
+    """A client in a browser has headers of its own: MCP's names its session, the openai package its version."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("a preflight ends at the guard")
+
+    guarded = Guard(app, Rules(origins=("https://friend.example",)), Limits())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded), base_url="http://localhost") as client:
+        asks = {"Origin": "https://friend.example", "Access-Control-Request-Headers": "mcp-session-id"}
+        allowed = await client.options("/mcp", headers=asks)
+        refused = await client.options("/mcp", headers=asks | {"Origin": "https://other.example"})
+    assert (allowed.status_code, refused.status_code) == (204, 403)
+    assert allowed.headers["access-control-allow-headers"] == "mcp-session-id"
+    assert "access-control-allow-headers" not in refused.headers
