@@ -228,6 +228,7 @@ def test_too_long_for_the_context(thoth: Run, tmp_path: Path) -> None:
     [
         (["--doc", "{note}", ""], 2, "the question is empty"),
         (["--doc", "{note}", " \n"], 2, "the question is empty"),
+        (["--doc", "{note}", "caf\udce9?"], 2, "the question is not text"),
         ([QUESTION], 2, "no active document"),
         (["--doc", "{note}", "--compare", "--sources", QUESTION], 2, "prints a table"),
         (["--no-doc", "--sources", QUESTION], 2, "use it without --no-doc"),

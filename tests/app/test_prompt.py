@@ -53,3 +53,14 @@ def test_a_base_is_told_what_to_do_with_a_text(nanos: Any) -> None:
 def test_smol_is_told() -> None:
     assert all(registry.KNOWN[registry.SMOL].reading)
     assert not any(registry.KNOWN[registry.NANO].reading)
+
+
+def test_what_no_tokenizer_reads_is_a_question_mark(nanos: Any) -> None:
+    """An argument of a command line that is no UTF-8 comes as lone surrogates."""
+    said = [
+        {"role": "system", "content": "\ud800"},
+        QUESTION | {"content": "caf\udce9"},
+        {"role": "tool", "content": ["x"]},
+    ]
+    assert [message["content"] for message in prompt.readable(said)] == ["?", "caf?", ["x"]]
+    assert prompt.readable(LATER) == LATER

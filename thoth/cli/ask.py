@@ -217,6 +217,10 @@ def _question(argument: str | None) -> str:
         except UnicodeDecodeError as error:
             raise UsageError("the question on standard input is not text; send it as UTF-8") from error
     question = argument.strip()
+    try:
+        question.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError("the question is not text; type it as UTF-8") from error
     if not question:
         raise UsageError("the question is empty; give it as an argument or on standard input")
     return question

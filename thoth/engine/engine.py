@@ -157,7 +157,8 @@ class Engine:
             listener: called with each event.
         """
         request = self._request(listener)
-        question = Question(messages, documents, context, routing, max_tokens, sampling, constrain, tools, calls)
+        said = prompt.readable(messages)
+        question = Question(said, documents, context, routing, max_tokens, sampling, constrain, tools, calls)
         try:
             self._on_thread(self._ask, question, request.task)
         except Stopped as error:

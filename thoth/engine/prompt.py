@@ -95,6 +95,16 @@ def _ids(
         raise ModelError(f"the base model cannot template a conversation ({reason}); use another model") from error
 
 
+def readable(messages: Sequence[Message]) -> list[Message]:
+    """Return messages without lone surrogates, which no tokenizer reads; arguments of a command line may have them."""
+    return [
+        {**message, "content": message["content"].encode(errors="replace").decode()}
+        if isinstance(message.get("content"), str)
+        else message
+        for message in messages
+    ]
+
+
 def reads_system(pair: LoadedPair) -> bool:
     """Tell whether the base's chat template takes a system prompt and puts it into the prompt."""
     from jinja2 import TemplateError
