@@ -113,7 +113,7 @@ class Conversation:
     def close(self) -> None:
         """Save what is left, then end the thread."""
         if self.answering:
-            self._change(state="stopped")
+            self._change(state="stopped", steps=self.turns[-1].steps_stopped())
         self.save()
         self._disk.submit(self._sessions.close)
         self._disk.shutdown(wait=True)

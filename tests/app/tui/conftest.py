@@ -12,6 +12,7 @@ from textual.css.stylesheet import Stylesheet
 
 from tests.app.tui.fakes import FakeEngine
 from thoth.tui.app import ThothApp
+from thoth.tui.screens.permission import PermissionDialog
 
 _parse, _parsed = Stylesheet._parse_rules, dict[tuple[object, ...], list[RuleSet]]()
 
@@ -27,6 +28,12 @@ def styles_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
         return _parsed[key]
 
     monkeypatch.setattr(Stylesheet, "_parse_rules", parse)
+
+
+@pytest.fixture(autouse=True)
+def keys_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test sees the dialog before it presses a key."""
+    monkeypatch.setattr(PermissionDialog, "IGNORES_SECONDS", 0.0)
 
 
 class Fake:

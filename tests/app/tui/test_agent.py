@@ -65,6 +65,23 @@ async def test_enter_in_the_dialog_permits_nothing(fake: Make) -> None:
         assert chat.turns[-1].steps[0].state == "refused"
 
 
+async def test_letters_that_were_typed_for_the_prompt_permit_nothing(
+    fake: Make, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dialog opens in the middle of a word."""
+    monkeypatch.setattr(PermissionDialog, "IGNORES_SECONDS", 600.0)
+    made = fake(tools=True, answers=[script([REMEMBER], "Done.")])
+    async with running(made) as chat:
+        await chat.send("Remember the mayor.")
+        screen = await dialog(chat)
+        await chat.pilot.press(*"can")
+        assert chat.app.screen is screen
+        await chat.pilot.press("escape")
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
+        assert chat.turns[-1].steps[0].state == "refused"
+        assert not Grants(home / "permissions.json").all()
+
+
 async def test_a_step_unfolds(fake: Make) -> None:
     made = fake(tools=True, answers=[script([Call("list_documents", {})], "None yet.")])
     async with running(made) as chat:

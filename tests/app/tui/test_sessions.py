@@ -16,8 +16,9 @@ from tests.app.tui.chatting import running
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
 from thoth.chats.sessions import Session, Sessions, Turn
-from thoth.events import Passage
+from thoth.events import Passage, Step
 from thoth.ingest import Document
+from thoth.tui.conversation import Conversation
 from thoth.tui.screens.answer_details import AnswerDetails
 from thoth.tui.screens.sessions import SessionsScreen, age
 
@@ -102,6 +103,16 @@ async def test_leaving_in_the_middle_of_an_answer_keeps_it(fake: Make, home: Pat
     sessions = Sessions(home)
     (turn,) = sessions.turns(sessions.find()[0].id)
     assert (turn.answer, turn.state) == ("one two three", "stopped")
+
+
+def test_leaving_in_the_middle_of_a_tool_stops_its_step(home: Path) -> None:
+    sessions = Sessions(home)
+    conversation = Conversation(sessions, lambda _: None)
+    conversation.send("Read it.", [])
+    conversation.step(Step(0, "web_fetch", {}, state="running"))
+    conversation.close()
+    (turn,) = sessions.turns(sessions.find()[0].id)
+    assert (turn.state, [step.state for step in turn.steps]) == ("stopped", ["stopped"])
 
 
 async def test_a_chat_that_cannot_be_kept_goes_on(fake: Make, home: Path) -> None:

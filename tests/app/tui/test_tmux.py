@@ -12,6 +12,7 @@ import pytest
 from benchmarks.terminal import ROOT, Terminal
 from tests.app.tui.pages import served
 from thoth.chats.sessions import Sessions
+from thoth.tui.screens.permission import PermissionDialog
 
 pytestmark = [
     pytest.mark.slow,
@@ -77,5 +78,6 @@ def test_nano_reads_a_page_of_this_machine(terminal: Terminal) -> None:
     with served() as address:
         terminal.ask(f"Read {address} and tell me who is the mayor of Harpool")
         terminal.shows("web_fetch wants to", f"address: {address}")
+        time.sleep(PermissionDialog.IGNORES_SECONDS)
         terminal.send("o")
         terminal.shows("web_fetch(", "Osra Kelland", "0 document tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -29,9 +30,13 @@ class PermissionDialog(Dialog[Decision | None]):
         Binding("n", "decide('never')", "Never", id="permission.never", tooltip="Refuse such calls from now on"),
     ]
 
+    # It opens while somebody types the next question: so long, letters decide nothing.
+    IGNORES_SECONDS: ClassVar[float] = 0.8
+
     def __init__(self, wish: Wish) -> None:
         super().__init__()
         self._wish = wish
+        self._opened = 0.0
 
     def compose(self) -> ComposeResult:
         """Yield the call, what it needs, and the choices; Refuse has the focus."""
@@ -51,9 +56,13 @@ class PermissionDialog(Dialog[Decision | None]):
                     yield Button("Never (N)", id="never", variant="error")
                 yield Button("Refuse", id="no")
 
+    def on_mount(self) -> None:
+        """Note when it opened."""
+        self._opened = time.monotonic()
+
     def action_decide(self, decision: Decision) -> None:
-        """Close with a decision, if it is one of the choices."""
-        if self.query(f"#{decision}"):
+        """Close with a decision, if it is one of the choices and the key was meant for this dialog."""
+        if self.query(f"#{decision}") and time.monotonic() - self._opened >= self.IGNORES_SECONDS:
             self.dismiss(decision)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
