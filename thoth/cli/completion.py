@@ -1,5 +1,6 @@
 """`thoth completion`: what a shell needs to complete commands, options, and the names of documents and collections."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any
 
@@ -115,8 +116,8 @@ def _values(param: Any, path: Sequence[str]) -> Iterable[str]:
 def _documents() -> Iterable[str]:
     from thoth.library.library import Library
 
-    names = [document.name for document in Library(paths.home()).documents()]
-    return [name for name in names if names.count(name) == 1]
+    times = Counter(document.name for document in Library(paths.home()).documents())
+    return [name for name, number in times.items() if number == 1]
 
 
 def _collections() -> Iterable[str]:

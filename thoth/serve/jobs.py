@@ -55,7 +55,9 @@ class Jobs:
         """
         engine, library = self._service.engine, self._service.library
         assert isinstance(task.document, Document)
-        id = engine.document_id(task.document, task.chunking)
+        known = library.find(task.document.sha256, engine.bundle_id or "", task.chunking)
+        # A library of Thoth 0.1 knows a document by another id than it would have today.
+        id = known.id if known is not None else engine.document_id(task.document, task.chunking)
         job, begun = Job(), threading.Event()
         self._jobs[id] = job
         ended: list[Event] = []

@@ -10,11 +10,14 @@ import httpx2
 import pytest
 
 from tests.app import made_up
+from thoth.actions.absorb import Absorption
+from thoth.events import Absorbed
 from thoth.library.library import Library
 from thoth.serve import calls, documents, names, responses
 from thoth.serve.app import application
 from thoth.serve.faults import Fault
 from thoth.serve.guard import Guard, Rules
+from thoth.serve.jobs import Jobs
 from thoth.serve.service import Limits, Service
 from thoth.serve.shapes import ResponsesRequest
 from thoth.settings import Settings
@@ -97,3 +100,18 @@ async def test_a_page_that_may_call_sends_the_headers_that_it_asks_for() -> None
     assert (allowed.status_code, refused.status_code) == (204, 403)
     assert allowed.headers["access-control-allow-headers"] == "mcp-session-id"
     assert "access-control-allow-headers" not in refused.headers
+
+
+def test_a_text_that_thoth_0_1_absorbed_is_known_by_its_old_id(home: Path) -> None:
+    library = Library(home)
+    note = made_up.document(["The mayor of Harpool is Osra Kelland."], "harpool.txt")
+    stored = made_up.absorb(library, note)
+    bundle = f"{made_up.BUNDLE}-0123"  # the same weights, as bundles are named today
+
+    def absorb(*_: object, listener: Any, **__: object) -> None:
+        listener(Absorbed(library.known([stored.id])[0]))
+
+    engine: Any = SimpleNamespace(bundle_id=bundle, absorb=absorb, document_id=lambda *_: "0" * 16)
+    jobs = Jobs(Service(engine, library, "nano", Settings()))
+    assert jobs.absorb(Absorption(note, "meaning")).id == stored.id
+    assert jobs.get(stored.id) is None
