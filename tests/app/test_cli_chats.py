@@ -9,6 +9,7 @@ import pytest
 from typer.testing import Result
 
 from thoth.chats.sessions import Sessions
+from thoth.cli.chat import _Loop
 from thoth.library.library import Library
 
 Run = Callable[..., Result]
@@ -201,6 +202,19 @@ def test_sampling_out_of_range(thoth: Run, note: Path, option: list[str]) -> Non
     result = thoth("ask", "--doc", note, *option, "Q?")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"thoth: {option[0]} must be a")
+
+
+def test_a_file_with_answers_has_no_prompts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`thoth chat > answers.txt`: `input` would write its prompt there."""
+    prompts: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda prompt="": prompts.append(prompt) or " Who? ")
+    loop = object.__new__(_Loop)
+    loop._is_terminal = True
+    assert loop._read() == "Who?"
+    assert prompts == [""]
+    assert capsys.readouterr() == ("", "> ")
 
 
 def test_a_chat_that_cannot_be_stored_goes_on(thoth: Run, note: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -186,7 +186,10 @@ class _Loop:
                 return line.strip() if line else None
             with suppress(ImportError):
                 import readline  # noqa: F401  edits the line, and recalls earlier ones
-            return input(_PROMPT).strip()
+            if sys.stdout.isatty():
+                return input(_PROMPT).strip()
+            print(_PROMPT, end="", file=sys.stderr, flush=True)  # answers go to a file, and nothing else does
+            return input().strip()
         except EOFError:
             print(file=sys.stderr)
             return None
