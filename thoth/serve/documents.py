@@ -61,7 +61,8 @@ async def add(request: Request) -> Response:
         document = ingest.read(place, service.reading)
         return _jobs(request).absorb(Absorption(document, chunking, str(place)))
 
-    return JSONResponse(_facts(request, await run_in_threadpool(absorb)), 202)
+    async with _jobs(request).room:
+        return JSONResponse(_facts(request, await run_in_threadpool(absorb)), 202)
 
 
 async def change(request: Request) -> Response:
@@ -96,7 +97,8 @@ async def update(request: Request) -> Response:
         found = updating.find(service.library, document, bundle, fetch=True, recognize=recognize)
         return document if found is None else _jobs(request).absorb(found.absorption)
 
-    return JSONResponse(_facts(request, await run_in_threadpool(apply)), 202)
+    async with _jobs(request).room:
+        return JSONResponse(_facts(request, await run_in_threadpool(apply)), 202)
 
 
 async def remove(request: Request) -> Response:
@@ -126,7 +128,8 @@ async def upload(request: Request) -> Response:
         sent = form.get("file")
         if not isinstance(sent, UploadFile):
             raise Fault(400, "the form has no file")
-        stored = await run_in_threadpool(_absorb_upload, request, sent)
+        async with _jobs(request).room:
+            stored = await run_in_threadpool(_absorb_upload, request, sent)
     return JSONResponse(_file(request, stored))
 
 

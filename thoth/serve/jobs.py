@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from thoth.library.records import StoredDocument
 
 if TYPE_CHECKING:
     from thoth.serve.service import Service
+
+_READ_AT_ONCE = 8
 
 
 @dataclass
@@ -32,10 +35,15 @@ class Job:
 
 
 class Jobs:
-    """What is being absorbed, by the ids of the documents; what failed is remembered till the same is tried again."""
+    """What is being absorbed, by the ids of the documents; what failed is remembered till the same is tried again.
+
+    Attributes:
+        room: for those that are read now. Each takes a thread until it begins to be absorbed, and questions need some.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self.room = asyncio.Semaphore(_READ_AT_ONCE)
         self._jobs: dict[str, Job] = {}
 
     def get(self, id: str) -> Job | None:

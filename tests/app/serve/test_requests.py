@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from tests.app import made_up
 from thoth.actions.absorb import Absorption
+from thoth.errors import DocumentError
 from thoth.events import Absorbed
 from thoth.library.library import Library
 from thoth.serve import calls, documents, names, responses
@@ -115,3 +118,31 @@ def test_a_text_that_thoth_0_1_absorbed_is_known_by_its_old_id(home: Path) -> No
     jobs = Jobs(Service(engine, library, "nano", Settings()))
     assert jobs.absorb(Absorption(note, "meaning")).id == stored.id
     assert jobs.get(stored.id) is None
+
+
+async def test_documents_that_are_read_leave_threads_for_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are 40 of them, and a page may take a minute to come."""
+    come, reading = threading.Event(), list[int]()
+
+    def read(*_: object) -> None:
+        reading.append(1)
+        come.wait(60)
+        raise DocumentError("the page is gone")
+
+    monkeypatch.setattr(documents.ingest, "read", read)
+    engine: Any = SimpleNamespace(bundle_id=made_up.BUNDLE)
+    service = Service(engine, Library(home), "nano", Settings(), Limits(addresses=True))
+    transport = httpx2.ASGITransport(app=application(service, Rules()))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost", timeout=None) as client:
+        adding = [
+            asyncio.create_task(client.post("/v1/documents", json={"url": f"https://example.org/{page}"}))
+            for page in range(60)
+        ]
+        while len(reading) < 8:
+            await asyncio.sleep(0.01)
+        listed = await client.get("/v1/models")
+        waiting, at_once = sum(not task.done() for task in adding), len(reading)
+        come.set()
+        answers = await asyncio.gather(*adding)
+    assert (listed.status_code, waiting, at_once) == (200, 60, 8)
+    assert {answer.status_code for answer in answers} == {404}
