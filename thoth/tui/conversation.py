@@ -9,6 +9,7 @@ from dataclasses import replace
 from thoth.chats.sessions import Session, Sessions, Turn
 from thoth.errors import Stopped, ThothError
 from thoth.events import Answer, Step
+from thoth.system import crash_log
 
 
 class Conversation:
@@ -122,9 +123,10 @@ class Conversation:
         try:
             self._sessions.put(session, turn)
             self._saves = True
-        except ThothError as error:
+        # The edge of a thread: an error that escaped here would be lost.
+        except Exception as error:
             if self._saves:  # an answer is saved every second while it grows
-                self._not_saved(error)
+                self._not_saved(error if isinstance(error, ThothError) else ThothError(crash_log.keep(error)))
             self._saves = False
 
     def _change(self, **changes: object) -> Turn:

@@ -16,6 +16,7 @@ from tests.app.tui.chatting import running
 from tests.app.tui.conftest import Fake
 from tests.app.tui.hosts import Host, until
 from thoth.chats.sessions import Session, Sessions, Turn
+from thoth.errors import ThothError
 from thoth.events import Passage, Step
 from thoth.ingest import Document
 from thoth.tui.conversation import Conversation
@@ -103,6 +104,19 @@ async def test_leaving_in_the_middle_of_an_answer_keeps_it(fake: Make, home: Pat
     sessions = Sessions(home)
     (turn,) = sessions.turns(sessions.find()[0].id)
     assert (turn.answer, turn.state) == ("one two three", "stopped")
+
+
+def test_a_bug_in_storing_a_chat_is_said_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("surprise")
+
+    sessions, said = Sessions(home), list[ThothError]()
+    monkeypatch.setattr(sessions, "put", fail)
+    conversation = Conversation(sessions, said.append)
+    conversation.send("Who?", [])
+    conversation.send("And?", [])
+    conversation.close()
+    assert ["error.log" in str(error) for error in said] == [True]
 
 
 def test_leaving_in_the_middle_of_a_tool_stops_its_step(home: Path) -> None:
