@@ -1,7 +1,7 @@
 """Errors that users see: each message is one line that says what happened and what to do.
 
 The core raises them; only the front ends turn them into output. Each subclass with an exit code of its own is one row
-of the table in the README.
+of the table in docs/json.md.
 """
 
 from collections.abc import Iterable
