@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from thoth.engine.answering import Answerer
+from thoth.engine.decoding import Decoded
 from thoth.engine.engine import Engine
 from thoth.engine.sampling import Ending, Sampling
 from thoth.events import Answer, Token
@@ -66,6 +69,17 @@ def test_log_probabilities(engine: Engine) -> None:
         assert [p for _, p in drawn.likely] == sorted((p for _, p in drawn.likely), reverse=True)
         assert sum(math.exp(p) for _, p in drawn.likely) <= 1.0001
     assert ask(engine)[1].drawn == ()
+
+
+def test_log_probabilities_in_bf16() -> None:
+    """As a base on a GPU has them."""
+    import mlx.core as mx
+
+    answerer = Answerer.__new__(Answerer)
+    answerer._pair = SimpleNamespace(tokenizer=SimpleNamespace(decode=str))  # type: ignore[assignment]
+    logprobs = mx.array([-2.0, -0.5, -1.0]).astype(mx.bfloat16)
+    drawn = answerer._drawn(Decoded(0, 2, logprobs, None), likely=2)
+    assert (drawn.text, drawn.logprob, drawn.likely) == ("[2]", -1.0, (("[1]", -0.5), ("[2]", -1.0)))
 
 
 def test_a_constraint_decides_what_can_be_drawn(engine: Engine) -> None:

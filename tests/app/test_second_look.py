@@ -135,3 +135,18 @@ def test_an_error_of_the_second_look_ends_the_request() -> None:
     second_look.begin(gone, ASKED, Task(ask.events.append), None)
     assert isinstance(ask.events[-1], Failed)
     assert ask.shown == ""
+
+
+def test_a_panic_in_the_second_look_ends_the_request_alone() -> None:
+    """The tokenizers library panics with an error that derives from `BaseException`."""
+    panic = type("PanicException", (BaseException,), {})
+    ask = Asked()
+
+    def panicking(question: Question, task: Task) -> None:
+        if question.routing.with_text:
+            raise panic("a text that it cannot split")
+        ask(question, task)
+
+    second_look.begin(panicking, ASKED, Task(ask.events.append), None)
+    assert isinstance(ask.events[-1], Failed)
+    assert "tokenizer fails on this text" in str(ask.events[-1].error)

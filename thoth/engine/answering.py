@@ -177,15 +177,20 @@ class Answerer:
         rows = {reply.row: reply for reply in self._replies if reply.row is not None}
         for decoded in self._decoder.step() if rows else ():
             reply = rows[decoded.row]
+            if decoded.finish:
+                reply.row = None  # the decoder has let go of it
             try:
                 self._hear(reply, decoded)
             except BaseException as error:  # of one question: the others continue
                 self._end(reply, error)
 
     def fail(self, error: BaseException) -> None:
-        """End all questions that wait for their next token."""
+        """End all questions that wait for their next token; they go with the decoder, whatever state it is in."""
         for reply in list(self._replies):
+            reply.row = None
             self._end(reply, error)
+        self._decoder.close()
+        self._decoder = Decoder(self._pair)
 
     def close(self) -> None:
         """Give back what the decoder holds."""
@@ -247,7 +252,7 @@ class Answerer:
             else:
                 assert reply.row is not None
                 cache, ids = self._decoder.remove(reply.row)
-            reply.row = None
+                reply.row = None
             assert cache is not None
             assert ids is not None
             self._caches.keep(reply.refs, ids, cache)
@@ -259,9 +264,10 @@ class Answerer:
 
     def _drawn(self, decoded: Decoded, likely: int) -> Drawn:
         """A token with its log-probability, and the most likely ones beside it."""
+        import mlx.core as mx
         import numpy as np
 
-        logprobs = np.array(decoded.logprobs, np.float32)
+        logprobs = np.array(decoded.logprobs.astype(mx.float32))  # numpy knows no bf16
 
         def told(token: int) -> tuple[str, float]:
             return str(self._pair.tokenizer.decode([token])), float(logprobs[token])

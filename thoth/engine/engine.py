@@ -299,11 +299,11 @@ class Engine:
 
     def _ask(self, question: Question, task: Task) -> None:
         """Let a question join those in flight, and begin to step if it is the only one."""
-        if self._waiting_loads:  # asked after a pair that is not there yet
-            self._on_thread(self._ask, question, task)
-            return
         stepping = self._answering
         try:
+            if self._waiting_loads:  # asked after a pair that is not there yet
+                self._on_thread(self._ask, question, task)
+                return
             task.check()
             recall, answerer = self._loaded().recall, self._answerer
             assert answerer is not None

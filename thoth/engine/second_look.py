@@ -72,7 +72,8 @@ class _FirstLook(_Before):
                 reading = replace(self._question, routing=replace(self._question.routing, route="none", with_text=1))
                 try:
                     self._ask(reading, _SecondLook(self._task))
-                except Exception as error:  # the first answer's end is told from inside a step, which is not to fail
+                # The first answer's end is told from inside a step, which is not to fail; a panic is no `Exception`.
+                except BaseException as error:
                     self._task.tell(failure(error))
             case Failed():
                 self._task.tell(event)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from tests.app.engines import LONG, NOTE, OTHER, QUESTION, absorbed, answer, error, in_background
+from thoth.engine.answering import Answerer, Question
 from thoth.engine.engine import Engine
+from thoth.engine.request import Task
 from thoth.errors import InternalError, Stopped
 from thoth.events import Answer, Event, Failed, Progress, Token, is_last
 from thoth.library.library import Library
@@ -188,3 +190,42 @@ def test_stop_while_reading(engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp
     assert reading.wait(60)
     request.close()
     assert isinstance(error(iter(listening.all())), Stopped)
+
+
+def test_an_error_at_the_last_token_ends_that_request_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    hear = Answerer._hear
+
+    def fail_at_the_end(answerer: Answerer, reply: Any, decoded: Any) -> None:
+        if decoded.finish and reply.max_tokens == 3:
+            raise IndexError("a token without a text")
+        hear(answerer, reply, decoded)
+
+    monkeypatch.setattr(Answerer, "_hear", fail_at_the_end)
+    failing, other = engine.ask(QUESTION, max_tokens=3), engine.ask(QUESTION, max_tokens=6)
+    with pytest.raises(IndexError, match="without a text"):
+        list(failing)
+    assert answer(other).stats.generated_tokens > 0
+
+
+def test_after_a_step_that_failed_others_are_answered(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlx_lm.generate import BatchGenerator
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("not foreseen")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(BatchGenerator, "_next", fail)
+        broken.setattr(BatchGenerator, "remove", fail)  # what is inside may be in any state
+        with pytest.raises(RuntimeError, match="not foreseen"):
+            list(engine.ask(QUESTION, max_tokens=3))
+    assert answer(engine.ask(QUESTION, max_tokens=3)).text
+
+
+def test_what_waits_for_a_model_ends_when_the_engine_closes(home: Path) -> None:
+    engine = Engine(Library(home))
+    engine._waiting_loads = 1
+    engine.close()
+    listening = Listening()
+    engine._ask(Question(QUESTION), Task(listening))
+    assert isinstance(listening.heard[-1], Failed)
+    assert isinstance(listening.heard[-1].error, Stopped)
