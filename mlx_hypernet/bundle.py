@@ -23,7 +23,7 @@ from mlx_hypernet.base import (
 )
 from mlx_hypernet.fingerprint import fingerprint, same_weights
 from mlx_hypernet.format.atomic import write_json
-from mlx_hypernet.format.config import BaseInfo, BundleConfig, ConfigError
+from mlx_hypernet.format.config import DTYPES, BaseInfo, BundleConfig, ConfigError
 from mlx_hypernet.hypernet import HyperNetwork
 from mlx_hypernet.identity import bundle_id, weights_id
 from mlx_hypernet.storage import DamagedFileError, read_tensors, write_tensors
@@ -64,6 +64,8 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     """
     config = read_config(path)
     weights = _read_weights(path / WEIGHTS_FILE)
+    if max(config.hypernet.num_blocks, config.hypernet.num_pre_head_layers) > len(weights):  # before they are built
+        raise BundleError(f"{path} has {len(weights)} tensors, far too few for its configuration: fetch it again")
     hypernet = quantization.build(config)
     check_weights(hypernet, weights, path)
     if dtype is not None and config.quantization is not None:
@@ -123,8 +125,9 @@ def within_measure(weights: mx.array) -> mx.array:
 
 
 def _same_kind(one: mx.Dtype, other: mx.Dtype) -> bool:
-    """Both floating point, or both packed."""
-    return mx.issubdtype(one, mx.floating) == mx.issubdtype(other, mx.floating)
+    """Both floating point that every device computes with, or packed alike."""
+    kinds = {getattr(mx, name) for name in DTYPES}
+    return one in kinds if other in kinds else one == other
 
 
 def check_fits(config: BundleConfig, model: nn.Module) -> None:

@@ -142,6 +142,19 @@ class BaseInfo:
     fingerprint: str | None = None
     weight_sample: dict[str, str] | None = None
 
+    def __post_init__(self) -> None:
+        """Check the kind of every value."""
+        sizes = {"hidden_size": self.hidden_size, "num_layers": self.num_layers, "vocab_size": self.vocab_size}
+        for name, size in sizes.items():
+            if type(size) is not int or not 0 < size <= MOST:
+                raise ConfigError(f"{name} of the base must be an integer from 1 to {MOST:,}, not {size!r}")
+        for name in ("model_type", "repository", "fingerprint"):
+            value = getattr(self, name)
+            if not isinstance(value, str) and (value is not None or name == "model_type"):
+                raise ConfigError(f"{name} of the base must be a text, not {value!r}")
+        if not isinstance(self.weight_sample, dict | None):
+            raise ConfigError(f"weight_sample of the base must be an object or null, not {self.weight_sample!r}")
+
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> BaseInfo:
         """Build from JSON data; raises `ConfigError` like `HypernetConfig.from_dict`."""
@@ -157,7 +170,8 @@ class Quantization:
 
     def __post_init__(self) -> None:
         """Check what MLX can compute with."""
-        if self.bits not in (4, 8) or self.group_size not in (32, 64, 128):
+        known = self.bits in (4, 8) and self.group_size in (32, 64, 128)
+        if not known or type(self.bits) is not int or type(self.group_size) is not int:  # 8.0 is equal to 8
             raise ConfigError(f"quantisation must be 8 or 4 bits in groups of 32, 64 or 128, not {self}")
 
     @classmethod
@@ -253,5 +267,5 @@ def _build(cls: type[T], data: dict[str, Any]) -> T:
         raise ConfigError(f"unknown keys for {cls.__name__}: {', '.join(unknown)}")
     try:
         return cls(**data)
-    except (TypeError, ValueError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, TypeError, ValueError) as error:
         raise ConfigError(f"not a usable {cls.__name__}: {error}") from error

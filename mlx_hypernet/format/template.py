@@ -11,7 +11,7 @@ from mlx_hypernet.format.rendering import render
 
 # From Unicode's private use area; one in a text is taken for a control token.
 _MARK = "\ue000{}\ue001"
-_MARKS = re.compile(r"\ue000(\d+)\ue001")
+_MARKS = re.compile(r"\ue000(\d{1,9})\ue001")
 # Documents without a token in common at either end: what their templated ids share is the template.
 _PROBES = ("Alpha beta gamma", "7 of 9", "(another), text: here!", "été, où")
 
@@ -112,6 +112,8 @@ def _ids(tokenizer: Any, messages: Sequence[dict[str, Any]], tools: Sequence[dic
         return list(tokenizer.encode(rendered, add_special_tokens=False))
     ids: list[int] = []
     for i, part in enumerate(_MARKS.split(rendered)):  # template, number, template, number, ... template
+        if i % 2 and int(part) >= len(texts):
+            raise ValueError("the chat template writes marks that stand for no message")
         for text in texts[int(part)] if i % 2 else [part]:
             ids += tokenizer.encode(text, add_special_tokens=False, split_special_tokens=bool(i % 2))
     return ids

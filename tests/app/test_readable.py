@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from thoth import examples
 from thoth.actions import readable
 from thoth.cli import app
-from thoth.engine.absorbing import loss_on
+from thoth.engine.absorbing import Absorber, Prepared, loss_on
 from thoth.engine.loading import LoadedPair, load_pair
 from thoth.ingest import pdf
 from thoth.library.library import Library
@@ -115,3 +116,11 @@ def test_any_bundle_can_say_what_its_base_reads(tiny_pair: Path, tmp_path: Path,
 def test_the_warning() -> None:
     document = StoredDocument("0" * 16, "a.txt", None, "b", "meaning", True, True, None, 1, 1, 9, 9, datetime.now(UTC))
     assert readable.warning(document, "nano") is None
+
+
+def test_a_bundle_without_a_template_is_not_measured(home: Path) -> None:
+    """The first token of a text is predicted from the template's ids before it."""
+    config: Any = SimpleNamespace(prefix_ids=())
+    pair: Any = SimpleNamespace(readable_loss=7.0, bundle=SimpleNamespace(config=config))
+    stored: Any = SimpleNamespace(loss=None, of_chat=False)
+    assert Absorber(Library(home))._measure(stored, Prepared(stored, [[5, 6]]), pair) is None

@@ -2,14 +2,16 @@
 
 import json
 import re
+from dataclasses import replace
 
 import mlx.core as mx
 import pytest
 from mlx.utils import tree_flatten
 
+from mlx_hypernet import quantization
 from mlx_hypernet.bundle import BundleError, check_fits, load_bundle, save_bundle
 from mlx_hypernet.fingerprint import describe
-from mlx_hypernet.format.config import BundleConfig
+from mlx_hypernet.format.config import BundleConfig, Quantization
 from mlx_hypernet.identity import bundle_id
 from tests import tiny
 
@@ -100,6 +102,26 @@ def test_all_faults_of_the_weights_are_named(folder):
 
     edit_weights(folder, change)
     refused(folder, "missing head.weight", "unknown tail.weight", "encoder.norm.weight has shape", "NaN")
+
+
+@pytest.mark.parametrize("dtype", [mx.int32, mx.bool_], ids=str)
+def test_weights_of_other_kinds_are_refused(folder, dtype):
+    edit_weights(folder, lambda weights: weights.update({"head.weight": weights["head.weight"].astype(dtype)}))
+    refused(folder, f"head.weight is {dtype}, expected mlx.core.float32")
+
+
+def test_packed_weights_of_another_kind_are_refused(folder, bundle):
+    config = replace(bundle.config, quantization=Quantization(8, 32))
+    stored = {name: mx.zeros(*facts) for name, facts in quantization.layout(config).items()}
+    name = next(name for name, weight in stored.items() if weight.dtype == mx.uint32)
+    save_bundle(folder, config, stored | {name: stored[name].astype(mx.int32)})
+    refused(folder, f"{name} is mlx.core.int32, expected mlx.core.uint32")
+
+
+@pytest.mark.parametrize("name", ["num_blocks", "num_pre_head_layers"])
+def test_a_network_of_more_parts_than_tensors_is_not_built(folder, name):
+    edit_config(folder, hypernet=json.loads((folder / "config.json").read_text())["hypernet"] | {name: 1 << 20})
+    refused(folder, "far too few")
 
 
 @pytest.mark.parametrize(

@@ -94,10 +94,18 @@ def test_modules_are_put_in_order():
         ({"hypernet": {"rank": True}}, "positive integer"),
         ({"hypernet": {"modules": {"down_proj": [10**12, 64]}}}, "positive integer"),
         ({"hypernet": {"first_layer": 10**9}}, "first_layer"),
+        ({"hypernet": {"modules": {"down_proj": [float("inf"), 64]}}}, "infinity"),
+        ({"quantization": {"bits": 8.0}}, "8 or 4 bits"),
+        ({"quantization": {"bits": 8, "group_size": 64.0}}, "8 or 4 bits"),
+        ({"base": {"hidden_size": 64.0}}, "hidden_size"),
+        ({"base": {"vocab_size": 10**12}}, "vocab_size"),
+        ({"base": {"repository": ["a"]}}, "repository"),
+        ({"base": {"model_type": None}}, "model_type"),
+        ({"base": {"weight_sample": ["a"]}}, "weight_sample"),
     ],
 )
 def test_numbers_that_would_read_or_take_memory_beyond_measure_are_refused(change, message):
     data = tiny.bundle_config().to_dict()
-    data |= {key: data[key] | value if isinstance(value, dict) else value for key, value in change.items()}
+    data |= {key: (data[key] or {}) | value if isinstance(value, dict) else value for key, value in change.items()}
     with pytest.raises(ConfigError, match=message):
         BundleConfig.from_dict(data)

@@ -3,6 +3,7 @@
 import pytest
 from transformers import AutoTokenizer
 
+from mlx_hypernet.format import template
 from mlx_hypernet.format.template import template_ids
 from thoth import nano
 
@@ -44,3 +45,9 @@ def test_a_template_that_knows_no_system_message(tokenizer, monkeypatch):
     refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('none') }}{% endif %}{{ messages[0].content }}"
     monkeypatch.setattr(tokenizer, "chat_template", refusing)
     assert tokenizer.decode(template_ids(tokenizer, user("hello"))) == "hello"
+
+
+def test_a_template_cannot_ask_for_messages_that_there_are_not(tokenizer, monkeypatch):
+    monkeypatch.setattr(template, "render", lambda *_: "\ue0007\ue001")
+    with pytest.raises(ValueError, match="marks"):
+        template_ids(tokenizer, [{"role": "user", "content": "[INST]"}])

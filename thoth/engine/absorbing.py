@@ -212,6 +212,8 @@ class Absorber:
         """Note how well the base reads a document, where it is known which loss means that it can."""
         if pair.readable_loss is None or stored.loss is not None or stored.of_chat:
             return None
+        if not pair.bundle.config.prefix_ids:  # a text's first token is predicted from these
+            return None
         loss = loss_on(pair, prepared.ids)
         self._library.set_loss(stored.id, loss, loss <= pair.readable_loss)
         return self._library.get(stored.id)
