@@ -76,8 +76,10 @@ def base_type(base: Path) -> tuple[str, int]:
     try:
         # Multimodal wrappers keep the text model's sizes in a section of their own.
         return str(config["model_type"]), int((config.get("text_config") or config)["vocab_size"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the config.json of the base {base} says too little: {error} is missing") from error
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the config.json of the base {base} has no usable model_type and vocab_size ({one_line(error)})"
+        ) from error
 
 
 def is_fp8(base: Path) -> bool:

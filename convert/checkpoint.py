@@ -141,6 +141,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} is not a JSON object")
+    if not isinstance(data.get("base_path"), str | None):
+        raise CheckpointError(f"base_path in {path} is {data['base_path']!r}, not a path")
     missing, unknown = sorted(KEYS - {"base_path"} - data.keys()), sorted(data.keys() - KEYS)
     if missing or unknown:
         raise CheckpointError(f"{path} is not a training checkpoint's: missing keys {missing}, unknown keys {unknown}")

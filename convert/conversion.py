@@ -13,14 +13,15 @@ from mlx import nn
 from convert.base_facts import Template, is_fp8
 from convert.checkpoint import Checkpoint, file_hash, read_checkpoint
 from convert.destination import check_destination
-from convert.errors import CheckpointError, ConversionError, one_line
+from convert.errors import FOREIGN, CheckpointError, ConversionError, one_line
 from convert.parity import Report, compare
 from convert.reference import read_reference_checkpoint
 from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
 from mlx_hypernet.fingerprint import fingerprint, weight_sample
 from mlx_hypernet.format.atomic import appearing, write_json
-from mlx_hypernet.format.config import BundleConfig, Quantization
+from mlx_hypernet.format.config import BundleConfig, ConfigError, Quantization
+from mlx_hypernet.format.vetting import VettingError, check_base
 from mlx_hypernet.quantization import layout, store
 from mlx_hypernet.storage import DamagedFileError, Layout, write_stream
 
@@ -65,10 +66,13 @@ def convert(source: Source, destination: Path, settings: ConversionSettings) -> 
     check_destination(source.path, destination, settings.force, (CONFIG_FILE, WEIGHTS_FILE, REPORT_FILE))
     if settings.base and settings.base.kind is not Kind.BASE:
         raise CheckpointError(f"{settings.base.path} is a {settings.base.kind}: --base takes a base model")
-    checkpoint = _read(source, settings)
-    base_path = settings.base.path if settings.base else checkpoint.base_path
-    model = None if base_path is None else _load_base(base_path)
-    config = _complete(checkpoint.config, settings, model)
+    try:
+        checkpoint = _read(source, settings)
+        base_path = settings.base.path if settings.base else checkpoint.base_path
+        model = None if base_path is None else _load_base(base_path)
+        config = _complete(checkpoint.config, settings, model)
+    except ConfigError as error:
+        raise CheckpointError(f"{source.path} cannot become a bundle: {error}") from error
     with appearing(destination) as folder:
         stored = layout(config)
         try:
@@ -140,8 +144,11 @@ def _load_base(path: Path) -> nn.Module:
     if is_fp8(path):
         raise CheckpointError(f"the base {path} is FP8: convert it with convert-weights first, and give that as --base")
     try:
+        check_base(path)
         return load_model(path, lazy=True)[0]
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except VettingError as error:
+        raise CheckpointError(f"the base {path} is refused: {error}") from error
+    except (OSError, *FOREIGN) as error:
         raise CheckpointError(f"mlx-lm cannot load the base {path}: {one_line(error)}") from error
 
 

@@ -25,6 +25,10 @@ class ResourceError(ConversionError):
     exit_code = 6
 
 
+# What code of others raises when a file makes it compute with anything.
+FOREIGN = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
+
 def one_line(error: BaseException) -> str:
     """The message of someone else's exception, fit for a message of ours."""
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -15,9 +15,8 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from convert.checkpoint import Checkpoint
-from convert.errors import ConversionError
 from convert.probe import features_probe, text_probe
-from mlx_hypernet.format import installing
+from convert.torch_base import require_torch
 from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.memory import total_memory
 
@@ -164,11 +163,7 @@ def compare(
     Raises:
         ConversionError: when torch is not installed, or transformers cannot load the base.
     """
-    try:
-        import torch  # noqa: F401
-    except ImportError as error:
-        remedy = installing.command(installing.TORCH)
-        raise ConversionError(f"comparing needs torch: pass --verify 0, or {remedy}") from error
+    require_torch()
     from convert import mlx_side, torch_side
 
     hypernet = checkpoint.config.hypernet

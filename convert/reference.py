@@ -100,7 +100,7 @@ def read_reference(path: Path) -> Reference:
         base, encoder = str(data["base_model_name_or_path"]), data["ctx_encoder_args"]
         hypernet = hypernet_config(data["hypernet_config"], encoder, base)
         chunk = getattr(encoder, "max_ctx_chunk_len", None) or _chunk_length_beside(path)
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise CheckpointError(f"{path} is not a checkpoint of the reference implementation: {reason}") from error
     # -1 is the reference's "whole document".
@@ -111,7 +111,9 @@ def read_reference(path: Path) -> Reference:
 def _tensors(data: dict[str, Any], config: HypernetConfig) -> dict[str, Tensor]:
     import torch
 
-    return to_ours({name: value.detach() for name, value in data.items() if isinstance(value, torch.Tensor)}, config)
+    return to_ours(
+        {str(name): value.detach() for name, value in data.items() if isinstance(value, torch.Tensor)}, config
+    )
 
 
 def read_reference_checkpoint(

@@ -59,7 +59,7 @@ def find(name: str, say: Callable[[str], None]) -> Source:
         CheckpointError: when nothing is there, nothing usable, or several checkpoints to choose from.
         ResourceError: when a download does not fit on the disk.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if path.exists():
         return _identify(path, name)
     if (place := hub_place(name)) is None:
@@ -179,7 +179,7 @@ def _choose(name: str, folders: list[str]) -> str:
 
 def _natural(name: Any) -> list[Any]:
     """Sorting key by which step-9 comes before step-10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", str(name))]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(name))]
 
 
 def _check_disk(name: str, size: int, cache: Path) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from convert.base.fp8 import FP8, activation_name, scale_name
 from convert.base.shards import Shards, find_shards, listed
-from convert.errors import CheckpointError, ConversionError, one_line
+from convert.errors import FOREIGN, CheckpointError, ConversionError, one_line
+from mlx_hypernet.format import installing
 from mlx_hypernet.format.published import is_fp8
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def load_torch_base(folder: Path) -> Any:
             model, loaded = models[type(config)].from_pretrained(None, config=config, state_dict=weights, **settings)
         else:
             model, loaded = models[type(config)].from_pretrained(folder, **settings)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, *FOREIGN) as error:
         raise CheckpointError(f"transformers cannot load the base {folder}: {one_line(error)}") from error
     if wanting := sorted([*loaded["missing_keys"], *map(str, loaded["mismatched_keys"])]):
         raise CheckpointError(f"transformers does not find all weights of the base {folder}: {listed(wanting)}")
@@ -66,7 +67,8 @@ def require_torch() -> None:
     try:
         import torch  # noqa: F401
     except ImportError as error:
-        raise ConversionError("comparing needs torch: install it, or pass --verify 0") from error
+        remedy = installing.command(installing.TORCH)
+        raise ConversionError(f"comparing needs torch: pass --verify 0, or {remedy}") from error
 
 
 def _dequantised(shards: Shards, block_size: list[int] | None) -> dict[str, torch.Tensor]:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from convert.base.shards import file_in
-from convert.errors import CheckpointError, one_line
-from mlx_hypernet.format.vetting import VettingError, check_code
+from convert.errors import FOREIGN, CheckpointError, one_line
+from mlx_hypernet.format.vetting import VettingError, check_code, check_sizes
 
 CONFIG_FILE = "config.json"
 WRAPPER = "mistral3"
@@ -62,7 +62,7 @@ def read_published_config(folder: Path) -> PublishedConfig:
         known = ", ".join(TEXT_MODELS)
         raise CheckpointError(f"{folder} is a {kind or 'model without a type'}: bases can be {known}, or {WRAPPER}")
     fp8, block_size = _quantisation(folder, published, section)
-    text, notes = _for_mlx_lm(_resolve(folder, published), kind)
+    text, notes = _resolved(folder, published, kind)
     # The wrapper's token ids are those of the whole repository; by the version, which must be that of the copied
     # files, transformers decides how to read the tokenizer.
     text.pop("transformers_version", None)
@@ -81,6 +81,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a model's configuration")
     try:
         check_code(path.parent)
+        check_sizes(config)
+        check_sizes(config.get("text_config", {}))
     except VettingError as error:
         raise CheckpointError(f"{path.parent} is refused: {error}") from error
     return config
@@ -105,17 +107,16 @@ def _quantisation(
     return True, (block[0], block[1])
 
 
-def _resolve(folder: Path, published: dict[str, Any]) -> dict[str, Any]:
-    """The text model's configuration with the defaults of transformers' own class."""
+def _resolved(folder: Path, published: dict[str, Any], kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The text model's configuration with the defaults of transformers' own class, and notes, as `_for_mlx_lm`."""
     from huggingface_hub.errors import StrictDataclassError
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     try:
         config = CONFIG_MAPPING[published["model_type"]].from_dict(copy.deepcopy(published))
-        text: dict[str, Any] = json.loads(config.get_text_config().to_json_string())
-    except (KeyError, TypeError, ValueError, AttributeError, StrictDataclassError) as error:
+        return _for_mlx_lm(json.loads(config.get_text_config().to_json_string()), kind)
+    except (*FOREIGN, StrictDataclassError) as error:
         raise CheckpointError(f"transformers cannot read {folder / CONFIG_FILE}: {one_line(error)}") from error
-    return text
 
 
 def _for_mlx_lm(text: dict[str, Any], kind: str) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -13,7 +13,7 @@ from mlx.utils import tree_flatten
 
 from convert.base.config import CONFIG_FILE
 from convert.base.shards import listed
-from convert.errors import CheckpointError, ConversionError, one_line
+from convert.errors import FOREIGN, CheckpointError, ConversionError, one_line
 from mlx_hypernet.format.published import BASE_BITS
 
 DOWN_PROJ_BITS, GROUP_SIZE = (8, 16), 64
@@ -44,7 +44,7 @@ def build_model(config: dict[str, Any]) -> nn.Module:
     try:
         model_class, arguments_class = _get_classes(config)
         return model_class(arguments_class.from_dict(config))
-    except (KeyError, TypeError, ValueError) as error:
+    except FOREIGN as error:
         reason = f"{type(error).__name__}: {one_line(error)}"
         raise CheckpointError(
             f"mlx-lm cannot build a {config['model_type']} from {CONFIG_FILE} ({reason}): get the repository again"

@@ -24,7 +24,7 @@ from convert.base.tokenizer import check_streaming, copy_tokenizer
 from convert.base.writing import write_config, write_weights
 from convert.checkpoint import file_hash
 from convert.destination import check_destination
-from convert.errors import CheckpointError, ConversionError
+from convert.errors import FOREIGN, CheckpointError, ConversionError, one_line
 from mlx_hypernet.format.atomic import appearing, write_json
 
 REPORT_FILE = "base_conversion.json"
@@ -79,7 +79,11 @@ def _build(
         weights.pop(_HEAD, None)
     model = build_model(config)
     if hasattr(model, "sanitize"):
-        weights = model.sanitize(weights)
+        try:
+            weights = model.sanitize(weights)
+        except FOREIGN as error:
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise CheckpointError(f"mlx-lm cannot take the weights ({reason}): get the repository again") from error
     check_weights(model, {name: tuple(weight.shape) for name, weight in weights.items()})
     target = getattr(mx, options.dtype)
     model.load_weights([(name, weight.astype(target)) for name, weight in weights.items()])

@@ -14,6 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from convert.base.fp8 import FP8
+from convert.errors import FOREIGN, CheckpointError, one_line
 from mlx_hypernet.memory import free_memory, total_memory
 
 MAX_ABSOLUTE = 1e-3
@@ -161,7 +162,7 @@ def compare(result: Path, reference: Reference, dtype: str, q_bits: int | None, 
         prompts: number of seeded prompts; 0 compares nothing.
 
     Raises:
-        ConversionError: when torch is not installed, or transformers cannot load the source.
+        ConversionError: when torch is not installed, transformers cannot load the source, or one side fails.
     """
     from mlx_lm.utils import dequantize_model, get_total_parameters, load_model
 
@@ -181,11 +182,15 @@ def compare(result: Path, reference: Reference, dtype: str, q_bits: int | None, 
         if mx.default_device() == mx.Device(mx.cpu):
             # As the app does: MLX's CPU kernels for quantised weights read a prompt fifteen times slower.
             model = dequantize_model(model)
-        ours = [np.array(model(mx.array([row]))[0]) for row in ids]
-        del model
-        gc.collect()
-        mx.clear_cache()
-        logits = _difference(reference.logits(ids), ours)
+        try:
+            ours = [np.array(model(mx.array([row]))[0]) for row in ids]
+            del model
+            gc.collect()
+            mx.clear_cache()
+            logits = _difference(reference.logits(ids), ours)
+        except FOREIGN as error:
+            reason = f"{type(error).__name__}: {one_line(error)}"
+            raise CheckpointError(f"the base cannot be computed with ({reason}): get it again") from error
     return BaseReport(dtype, q_bits, reference.exact, parameters, reference.dropped, prompts, logits, tuple(notes))
 
 

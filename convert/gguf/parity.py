@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from convert.errors import CheckpointError, one_line
+from convert.errors import FOREIGN, CheckpointError, one_line
 from convert.gguf.tensors import Weights
 from convert.torch_base import require_torch
 
@@ -42,7 +42,7 @@ def load_torch_reading(file: Path, weights: Weights, config: dict[str, Any]) -> 
         model = AutoModelForCausalLM.from_pretrained(
             file.parent, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ImportError, *FOREIGN) as error:
         raise CheckpointError(f"transformers cannot load {file}: {one_line(error)}") from error
     return model.eval()
 

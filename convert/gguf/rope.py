@@ -61,10 +61,10 @@ def rope_parameters(metadata: Metadata, head_dim: int, factors: np.ndarray | Non
 
 def _llama3(metadata: Metadata, theta: float, head_dim: int, factors: np.ndarray) -> dict[str, Any]:
     factor = float(factors.max())
-    scaling = {"rope_type": "llama3", "factor": factor} | _LLAMA3
-    if factors.shape != (head_dim // 2,) or not np.allclose(factors, _llama3_factors(theta, head_dim, factor), 1e-4):
+    usable = factors.shape == (head_dim // 2,) and 0 < factor < math.inf
+    if not usable or not np.allclose(factors, _llama3_factors(theta, head_dim, factor), 1e-4):
         raise _refused(metadata, "RoPE factors that are not those of Llama 3")
-    return scaling
+    return {"rope_type": "llama3", "factor": factor} | _LLAMA3
 
 
 def _llama3_factors(theta: float, head_dim: int, factor: float) -> list[float]:

@@ -88,7 +88,7 @@ def text_tensors(file: GgufFile) -> dict[str, GgufTensor]:
             named[name] = tensor
     if unknown:
         raise CheckpointError(f"{file.path} holds tensors that no supported model has: {listed(unknown)}")
-    if types := sorted({tensor.type.name for tensor in named.values()} - set(SUPPORTED)):
+    if types := sorted({tensor.type.name for tensor in file.tensors.values()} - set(SUPPORTED)):
         raise CheckpointError(
             f"{file.path} holds {', '.join(types)} weights: get one of the types {', '.join(SUPPORTED)}"
         )

@@ -47,8 +47,9 @@ def check_base(folder: Path) -> None:
     text = config.get("text_config", config)
     if not isinstance(text, dict):
         raise VettingError("text_config in config.json is not an object")
-    _check_names("config.json", text)
-    _check_sizes(text)
+    if missing := [name for name in _NEEDED if name not in text]:
+        raise VettingError(f"config.json does not say {' and '.join(missing)}")
+    check_sizes(text)
 
 
 def check_code(folder: Path) -> None:
@@ -62,8 +63,10 @@ def check_code(folder: Path) -> None:
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             data = _read(folder / name)
-            _check_names(name, data)
-            _check_ends(name, data)
+            text = data.get("text_config")
+            for section in (data, text) if isinstance(text, dict) else (data,):
+                _check_names(name, section)
+                _check_ends(name, section)
 
 
 def check_files(folder: Path) -> None:
@@ -111,17 +114,21 @@ def _check_names(file: str, data: dict[str, Any]) -> None:
 
 def _check_ends(file: str, data: dict[str, Any]) -> None:
     """Refuse ids that no token can have, before they are sorted and compared."""
-    text = data.get("text_config")
-    for section in (data, text if isinstance(text, dict) else {}):
-        ids = section.get("eos_token_id")
-        ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
-        if len(ids) > _MOST_ENDS or not all(type(id) is int and 0 <= id <= MOST for id in ids):
-            raise VettingError(f"eos_token_id in {file} must be an id or up to {_MOST_ENDS} of them")
+    ids = data.get("eos_token_id")
+    ids = ids if isinstance(ids, list) else [] if ids is None else [ids]
+    if len(ids) > _MOST_ENDS or not all(type(id) is int and 0 <= id <= MOST for id in ids):
+        raise VettingError(f"eos_token_id in {file} must be an id or up to {_MOST_ENDS} of them")
 
 
-def _check_sizes(text: dict[str, Any]) -> None:
-    if missing := [name for name in _NEEDED if name not in text]:
-        raise VettingError(f"config.json does not say {' and '.join(missing)}")
+def check_sizes(text: dict[str, Any]) -> None:
+    """Refuse impossible sizes of a text model; what its configuration leaves out is not asked for.
+
+    Args:
+        text: its `config.json`, or the section `text_config` of it.
+
+    Raises:
+        VettingError: The message names the key.
+    """
     for name in _SIZES:
         value, most = text.get(name), _MOST_POSITIONS if name == "max_position_embeddings" else MOST
         if value is not None and not (type(value) is int and 0 < value <= most):

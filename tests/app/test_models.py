@@ -75,6 +75,8 @@ def test_the_id_of_a_bundle_is_the_engines(tiny_pair: Path, home: Path, tmp_path
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ModelError, match=r"nano.*ministral-3-3b"):
         registry.resolve("minstral")
+    with pytest.raises(ModelError, match="there is no model ~nobody-here/pair"):
+        registry.resolve("~nobody-here/pair")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +86,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         (json.dumps({"model_type": "llama"}), "not a bundle's configuration"),
         (json.dumps({"base": {"repository": None}}), "does not name its base"),
         (json.dumps({"base": {"repository": "nobody/nothing"}}), "hf download nobody/nothing"),
+        (json.dumps({"base": {"repository": "~nobody-here/base"}}), "is not on this machine"),
     ],
 )
 def test_a_bundle_without_its_base(tmp_path: Path, config: str, says: str) -> None:

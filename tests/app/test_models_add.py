@@ -95,3 +95,10 @@ def test_what_is_refused(file: Path, bundle: Path, tiny_pair: Path, home: Path, 
 )
 def test_names(stem: str, name: str) -> None:
     assert add.name_for(Path(f"{stem}.gguf")) == name
+
+
+@pytest.mark.parametrize("name", ["a/b", "../other", ".hidden", ".."])
+def test_names_that_are_none(file: Path, home: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be a pair's name"):
+        add.add(file, name)
+    assert not home.exists()

@@ -1,7 +1,11 @@
 """Numbers and dates are found however question and text spell them."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from thoth.retrieval.pointing import pointing
 from thoth.retrieval.spellings import grouped, others, plain
 from thoth.retrieval.terms import content
 
@@ -16,6 +20,7 @@ from thoth.retrieval.terms import content
         ("on 03.05.2024", "2024-05-03"),
         ("1,048 visits: 12500 crowns", "12,500"),
         ("1,048 visits", "1,048"),
+        ("on 3 Apr\u0131l 2024", "2024-04-03"),  # a Turkish i has no dot
     ],
 )
 def test_another_spelling(question: str, spelled: str) -> None:
@@ -45,3 +50,8 @@ def test_numbers_become_one_piece() -> None:
 )
 def test_a_verb_that_asks_is_no_month_and_no_name(question: str, words: list[str]) -> None:
     assert content(question) == words
+
+
+def test_a_kind_of_document_with_a_letter_of_turkish() -> None:
+    slides: Any = SimpleNamespace(id="a", name="talk.pptx", added=0)
+    assert pointing("What do the sl\u0131des say?", [slides]).documents == {"a"}

@@ -236,7 +236,11 @@ def test_weights_that_do_not_fit_are_all_named(tmp_path, bf16):
         ({"quantization_config": published.FP8_CONFIG | {"weight_block_size": [128]}}, "weight_block_size"),
         ({"model_type": "phi3"}, "is a phi3: bases can be ministral3"),
         ({"model_type": "mistral3", "text_config": {"model_type": "mistral4"}}, "is a mistral4"),
-        ({"text_config": {"model_type": "ministral3", "hidden_size": "wide"}}, "transformers cannot read"),
+        ({"text_config": {"model_type": "ministral3", "hidden_size": "wide"}}, "hidden_size in config.json must be"),
+        ({"text_config": {"model_type": "ministral3", "num_hidden_layers": 10**9}}, "num_hidden_layers in config.json"),
+        ({"text_config": {"model_type": "ministral3", "num_attention_heads": 0}}, "num_attention_heads in config.json"),
+        ({"text_config": {"model_type": "ministral3", "model_file": "own.py"}}, "code of its own by model_file"),
+        ({"text_config": {"model_type": "ministral3", "rope_parameters": [1]}}, "transformers cannot read"),
         ({"text_config": {"model_type": "ministral3", "rope_parameters": {"rope_theta": 1.0}}}, "llama_4_scaling_beta"),
     ],
 )
@@ -257,6 +261,14 @@ def test_numbers_too_large_for_the_dtype(tmp_path, bf16):
     weights["language_model.model.norm.weight"] += 1e6
     published.rewrite(source, weights)
     refused(ConversionError, "model.norm.weight .* not finite in float16", source, tmp_path, dtype="float16")
+
+
+def test_a_base_that_cannot_be_computed_with_is_explained(tmp_path, bf16, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("of heads")
+
+    monkeypatch.setattr("convert.base.model.torch_logits", fail)
+    refused(CheckpointError, "cannot be computed with .ZeroDivisionError: of heads", bf16, tmp_path, verify=1)
 
 
 def test_disagreement_leaves_nothing(tmp_path, bf16, monkeypatch):

@@ -125,6 +125,11 @@ def test_settings_of_chunks_can_be_given(tmp_path, checkpoint):
     assert (config.prefix_ids, config.suffix_ids, config.max_chunk_tokens) == ((5, 6), (), 99)
 
 
+@pytest.mark.parametrize("option", [["--prefix-ids", "96"], ["--max-chunk-tokens", 10**9]])
+def test_impossible_settings_of_chunks_are_refused(tmp_path, checkpoint, option):
+    fails(5, "cannot become a bundle", checkpoint, tmp_path / "bundle", "--verify", 0, *option)
+
+
 def test_a_base_goes_the_way_of_bases(tmp_path, make_base):
     make_base(tmp_path / "base", seed=0)
     result = converts(tmp_path / "base", tmp_path / "mlx", "--dtype", "float32")
@@ -179,6 +184,22 @@ def test_unknown_config_key(tmp_path, checkpoint):
     config = json.loads((checkpoint / "config.json").read_text())
     (checkpoint / "config.json").write_text(json.dumps(config | {"colour": 1}))
     fails(5, "colour", checkpoint, tmp_path / "bundle")
+
+
+def test_a_place_of_the_base_that_is_none(tmp_path, checkpoint):
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"base_path": [1]}))
+    fails(5, "base_path", checkpoint, tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"model_file": "own.py"}, "model_file"), ({"num_hidden_layers": 10**9}, "num_hidden_layers")],
+)
+def test_a_hostile_base_is_refused(tmp_path, checkpoint, base, change, words):
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text(json.dumps(json.loads((base / "config.json").read_text()) | change))
+    fails(5, words, checkpoint, tmp_path / "bundle", "--base", tmp_path / "base")
 
 
 @pytest.mark.parametrize("change", [{"num_blocks": 10**9}, {"latent_size": 10**12}, {"rank": "four"}])

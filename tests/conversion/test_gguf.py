@@ -197,8 +197,9 @@ def test_llama_3_scaling(tmp_path):
     assert json.loads((tmp_path / "base" / "config.json").read_text())["rope_scaling"]["factor"] == pytest.approx(8)
 
 
-def test_other_rope_factors_are_refused(tmp_path):
-    file = gguf_files.write(tmp_path / "file.gguf", "llama", "F32", rope_factors=np.linspace(1, 8, 32))
+@pytest.mark.parametrize("factors", [np.linspace(1, 8, 32), np.zeros(32), np.full(32, np.inf)], ids=["8", "0", "inf"])
+def test_other_rope_factors_are_refused(tmp_path, factors):
+    file = gguf_files.write(tmp_path / "file.gguf", "llama", "F32", rope_factors=factors)
     with pytest.raises(CheckpointError, match="not those of Llama 3"):
         convert(file.path, tmp_path / "base")
 

@@ -7,6 +7,7 @@ import struct
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from convert.base.options import BaseOptions
@@ -18,7 +19,7 @@ from convert.gguf.tokenizer import write_tokenizer
 from tests.conversion import gguf_files
 from tests.conversion.command import fails
 
-F32, Q4_K, UNSUPPORTED = 0, 12, 16  # the last is IQ2_XXS
+F32, Q4_K, UNSUPPORTED, INT32 = 0, 12, 16, 26  # the third is IQ2_XXS
 UINT32, FLOAT32, STRING, ARRAY = 4, 6, 8, 9
 HUGE = 10**12
 
@@ -212,6 +213,15 @@ def test_types_that_are_not_supported(tmp_path):
     assert name + struct.pack("<I", 1) in data
     path.write_bytes(data.replace(name + struct.pack("<I", 1), name + struct.pack("<I", UNSUPPORTED)))
     fails(5, "holds IQ2_XXS weights: get one of the types F32, F16", path, tmp_path / "base")
+
+
+def test_factors_of_wavelengths_of_a_type_that_is_not_supported(tmp_path):
+    path = gguf_files.write(tmp_path / "file.gguf", rope_factors=np.ones(32)).path
+    name = text("rope_freqs.weight") + struct.pack("<IQ", 1, 32)
+    data = path.read_bytes()
+    assert name + struct.pack("<I", F32) in data
+    path.write_bytes(data.replace(name + struct.pack("<I", F32), name + struct.pack("<I", INT32)))
+    fails(5, "holds I32 weights", path, tmp_path / "base")
 
 
 def test_numbers_that_are_not_finite(tmp_path):

@@ -168,6 +168,13 @@ def test_a_base_that_nobody_knows_is_asked_for(tmp_path):
     fails(5, words, tmp_path / "pytorch_model.bin", tmp_path / "bundle")
 
 
+def test_a_base_of_endless_words_is_refused(tmp_path):
+    save(tmp_path / "pytorch_model.bin")
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "config.json").write_text('{"model_type": "llama", "vocab_size": 1e999}')
+    fails(5, "vocab_size", tmp_path / "pytorch_model.bin", tmp_path / "bundle", "--base", tmp_path / "base")
+
+
 def test_a_known_base_needs_not_be_there(tmp_path):
     save(tmp_path / "pytorch_model.bin", base="mistralai/Ministral-3-3B-Instruct-2512")
     converts(tmp_path / "pytorch_model.bin", tmp_path / "bundle", "--verify", 0)

@@ -64,6 +64,11 @@ def test_a_run_with_several_steps_asks_for_one(tmp_path):
         find(str(tmp_path / "run"), quiet)
 
 
+def test_a_folder_may_be_named_by_a_digit_that_is_no_number(tmp_path):
+    write(tmp_path / "\u00b2" / "config.json", '{"hypernet": {}, "step": 3}')
+    assert find(str(tmp_path), quiet).path.name == "\u00b2"
+
+
 def test_a_bundle_is_not_converted(tmp_path):
     write(tmp_path / "old" / "config.json", '{"hypernet": {}, "dtype": "float32"}')
     fails(5, "is a bundle already", tmp_path / "old", tmp_path / "bundle")

@@ -40,12 +40,14 @@ def add(
         on_progress: called with `Progress("convert", done, 2)`.
 
     Raises:
-        UsageError: The name is taken.
+        UsageError: The name is taken, or is none.
         ModelError: The file cannot be converted, or no hypernetwork fits it.
         ResourceError: Not enough memory or disk.
     """
     if not file.is_file():
         raise ModelError(f"{file} is not a file; give one that ends in .gguf")
+    if not name or name != Path(name).name or name.startswith("."):
+        raise UsageError(f"{name!r} cannot be a pair's name; give one without slashes that does not begin with a dot")
     if name in registry.KNOWN:
         raise UsageError(f"{name} is a pair that Thoth knows; choose another name with --name")
     place = registry.pulled(name)

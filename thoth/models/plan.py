@@ -212,7 +212,7 @@ def _checkpoint(repository: str, files: Iterable[RemoteFile], family: str, chose
 
 def _step(folder: PurePosixPath) -> int:
     digits = folder.name.rpartition("-")[2]
-    return int(digits) if digits.isdigit() else -1
+    return int(digits) if digits.isdecimal() else -1
 
 
 def _listed(folders: Iterable[PurePosixPath]) -> str:

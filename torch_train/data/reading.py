@@ -116,7 +116,7 @@ def _parquet(path: Path, reader: Reader) -> Iterator[_Item]:
                 for record in batch.to_pylist():
                     number += 1
                     yield f"{path.name}:{number}", partial(reader.record, record)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} is not a complete parquet file: make or download it again") from error
 
 
@@ -126,7 +126,7 @@ def _published(path: Path, reader: Reader, name: str) -> Iterator[_Item]:
     try:
         for where, paragraph in reader.walk(json.loads(path.read_bytes())):
             yield f"{path.name}:{where}", partial(reader.paragraph, paragraph)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is not {name} in its published format: {error}") from error
 
 

@@ -103,8 +103,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or type(found.get("shards")) is not int:
+            raise ValueError("no number of shards")
+        if not isinstance(found.get("settings", {}), dict):
+            raise ValueError("settings that are no object")
+        return found
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is missing or damaged: {folder} is not a folder of shards") from error
 
 

@@ -47,6 +47,8 @@ class AbsorbingModel:
         record = checkpoint.load_base_record(folder)
         self.hypernet = checkpoint.load_hypernet(folder).to(device).eval().requires_grad_(False)
         config = self.hypernet.config
+        if not (base or record.path):
+            raise TrainingError(f"{folder} does not say where its base is: give its folder or name with --base")
         self.base_folder = fetch_base(base or record.path)
         self.tokenizer: Any = load_tokenizer(self.base_folder)
         self._base = load_base(self.base_folder, dtype, device)

@@ -6,11 +6,13 @@ multimodal wrapper mistral3, whose vision tower is dropped. Samples lie in one r
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from mlx_hypernet.format.vetting import check_base, check_code
@@ -20,6 +22,7 @@ from torch_train.model.block import Rotation, block, normed, rotations
 from torch_train.model.ragged import Ragged
 
 SUPPORTED = ("llama", "ministral3", "mistral3", "mistral", "gemma2", "gemma3_text", "qwen2", "qwen3")
+_DROPPED = re.compile(r"(?:^|\.)(?:vision_tower|multi_modal_projector)\.")
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -140,7 +143,7 @@ def load_base(
         double: Quantise the scales of that copy as well, as the reference does.
 
     Raises:
-        TrainingError: The base is missing or not supported, or 4 bits are asked for where they cannot be had.
+        TrainingError: The base is missing, incomplete or not supported, or 4 bits are asked for where there are none.
     """
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
     from transformers.utils import is_flash_attn_2_available
@@ -153,7 +156,17 @@ def load_base(
         settings["attn_implementation"] = "flash_attention_2"
     if bits is not None:
         settings |= {"quantization_config": _four_bits(device, double), "device_map": {"": device}}
-    model = (AutoModelForImageTextToText if wrapped else AutoModelForCausalLM).from_pretrained(folder, **settings)
+    classes = AutoModelForImageTextToText if wrapped else AutoModelForCausalLM
+    try:
+        model, loaded = classes.from_pretrained(folder, output_loading_info=True, **settings)
+    except torch.OutOfMemoryError:
+        raise
+    except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
+        raise TrainingError(f"the base in {folder} cannot be loaded: {one_line(error)}") from error
+    # Transformers would draw these at random, and say so in a warning.
+    missing = sorted(name for name in loaded["missing_keys"] if not _DROPPED.search(name))
+    if missing and bits is None:
+        raise TrainingError(f"the base in {folder} lacks {len(missing)} weights, such as {missing[0]}: get it again")
     if wrapped:
         model.model.vision_tower = model.model.multi_modal_projector = None
     return FrozenBase(model if bits is not None else model.to(device))

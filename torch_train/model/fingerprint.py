@@ -24,8 +24,8 @@ def base_fingerprint(folder: Path) -> str:
         DataError: The folder has no readable configuration or weights.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError, RecursionError) as error:
         raise DataError(f"{folder}/config.json cannot be read: {error}") from error
     known = {key: value for key, value in config.items() if key not in _INCIDENTAL}
     digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())

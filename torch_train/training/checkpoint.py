@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,13 @@ from torch import Tensor
 
 from mlx_hypernet.format.atomic import appearing, remove_folder, write_json
 from mlx_hypernet.format.config import ConfigError, HypernetConfig
-from torch_train.errors import TrainingError
+from torch_train.errors import TrainingError, one_line
 from torch_train.model.hypernet import HyperNetwork
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TRAINER, TRAINER_TENSORS = "trainer.json", "trainer.safetensors"
 _NAME = re.compile(r"step-\d{8}")
+_OF_BASE = ("repository", "model_type", "hidden_size", "num_layers", "vocab_size")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class BaseRecord:
     """What a checkpoint remembers of the base and its template.
 
     Attributes:
-        path: Where the base was, which `convert-weights` tries first.
+        path: Where the base was, which `convert-weights` tries first; empty where nothing says it.
         repository: Its name on the hub, None for a local folder.
         model_type, hidden_size, num_layers, vocab_size: Of its text model.
         max_chunk_tokens, prefix_ids, suffix_ids: How documents are cut, and the template's ids around each chunk.
@@ -50,9 +51,8 @@ class BaseRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """The keys of `config.json` that belong to the base."""
-        keys = ("repository", "model_type", "hidden_size", "num_layers", "vocab_size")
         return {
-            "base": {key: getattr(self, key) for key in keys},
+            "base": {key: getattr(self, key) for key in _OF_BASE},
             "base_path": self.path,
             "max_chunk_tokens": self.max_chunk_tokens,
             "prefix_ids": list(self.prefix_ids),
@@ -145,27 +145,50 @@ def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[
     except (KeyError, ConfigError, OSError, SafetensorError) as error:
         raise TrainingError(f"{folder} is not a complete training checkpoint: {error}") from error
     if hypernet is not None and found != hypernet:
-        ours, theirs = hypernet.to_dict(), found.to_dict()
+        ours, theirs = asdict(hypernet), asdict(found)
         differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
         raise TrainingError(f"{folder} has a hypernetwork of another shape: {differing}")
     return found, weights
 
 
 def load_hypernet(folder: Path) -> HyperNetwork:
-    """The hypernetwork of a checkpoint, or of a bundle that nothing is quantised in: both name tensors alike."""
+    """The hypernetwork of a checkpoint, or of a bundle that nothing is quantised in: both name tensors alike.
+
+    Raises:
+        TrainingError: It is missing, damaged or quantised.
+    """
     config, weights = load_weights(folder)
     hypernet = HyperNetwork(config)
-    hypernet.load_state_dict(weights)
+    load_into(hypernet, weights, folder)
     return hypernet
 
 
+def load_into(hypernet: HyperNetwork, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Give a hypernetwork the weights of the checkpoint at `folder`.
+
+    Raises:
+        TrainingError: They are of another shape than its configuration says.
+    """
+    try:
+        hypernet.load_state_dict(weights)
+    except RuntimeError as error:
+        raise TrainingError(
+            f"{folder} has weights that are not those of its configuration: {one_line(error)}"
+        ) from error
+
+
 def load_base_record(folder: Path) -> BaseRecord:
-    """What a checkpoint remembers of its base."""
+    """What a checkpoint remembers of its base; one that was a bundle does not say where the base was.
+
+    Raises:
+        TrainingError: It says too little.
+    """
     data = _read_json(folder / CONFIG)
     try:
+        base = data["base"]
         return BaseRecord(
-            path=data["base_path"],
-            **data["base"],
+            path=data.get("base_path") or base["repository"] or "",
+            **{key: base[key] for key in _OF_BASE},
             max_chunk_tokens=data["max_chunk_tokens"],
             prefix_ids=tuple(data["prefix_ids"]),
             suffix_ids=tuple(data["suffix_ids"]),

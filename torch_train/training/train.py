@@ -116,7 +116,7 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     state = None if earlier is None else checkpoint.load_trainer(earlier)
     start = earlier or settings.hypernet.start
     if start is not None:
-        hypernet.load_state_dict(checkpoint.load_weights(Path(start), hypernet.config)[1])
+        checkpoint.load_into(hypernet, checkpoint.load_weights(Path(start), hypernet.config)[1], Path(start))
     hypernet = hypernet.to(accelerator.device)
     parameters = sum(parameter.numel() for parameter in hypernet.parameters())
     if settings.run.sharding == "fsdp":
