@@ -47,7 +47,7 @@ def check_base(folder: Path) -> None:
     text = config.get("text_config", config)
     if not isinstance(text, dict):
         raise VettingError("text_config in config.json is not an object")
-    if missing := [name for name in _NEEDED if name not in text]:
+    if missing := [name for name in _NEEDED if text.get(name) is None]:
         raise VettingError(f"config.json does not say {' and '.join(missing)}")
     check_sizes(text)
 
