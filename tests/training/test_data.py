@@ -376,3 +376,13 @@ def test_needles_from_the_command_line(words_folder: Path, tmp_path: Path) -> No
     main(["niah", str(path), "--tokenizer", str(words_folder), "--lengths", "64", "--depths", "3", "--rows", "1"])
     rows = read(f"own={path}", "dev").rows
     assert [row.source for row in rows] == ["niah/64/0.00", "niah/64/0.50", "niah/64/1.00"]
+
+
+def test_a_tokenizer_that_panics_at_a_text_is_explained(tmp_path, monkeypatch, capsys):
+    def panic(*_, **__):
+        raise type("PanicException", (BaseException,), {})("begin <= end")
+
+    monkeypatch.setattr("torch_train.data.__main__.load_tokenizer", lambda _: SimpleNamespace(encode=panic))
+    with pytest.raises(SystemExit):
+        main(["niah", str(tmp_path / "n.parquet"), "--tokenizer", str(tmp_path)])
+    assert f"the tokenizer of {tmp_path} fails on a text" in capsys.readouterr().err

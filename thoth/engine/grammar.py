@@ -158,7 +158,7 @@ class Mask:
         if not self._in_call and self._choosing == "required":
             return _only(logits, [self._begin[len(self._said)]])
         if not self._in_call and self._choosing == "none":
-            return _only(logits, [id for id in range(logits.shape[-1]) if id != self._begin[-1]])
+            return _without(logits, self._begin[-1])
         if not self._in_call or self._matcher.is_stopped():
             return logits
         return _only(logits, self._allowed())
@@ -190,6 +190,13 @@ class Mask:
             if closing := [id for id, byte in first.items() if byte == end]:
                 return closing
         return allowed
+
+
+def _without(logits: mx.array, id: int) -> mx.array:
+    """Make one token of the vocabulary impossible."""
+    import mlx.core as mx
+
+    return mx.where(mx.arange(logits.shape[-1]) == id, -mx.inf, logits)
 
 
 def _only(logits: mx.array, ids: Any) -> mx.array:
