@@ -107,6 +107,7 @@ class _Reader:
         notes = {kind: {attribute(note, "id") or "": note for note in children(part(kind), name)}
                  for kind, name in _NOTES.items()}  # fmt: skip
         self._runs = Runs(self._styles, notes)
+        self._open_tables = 0
 
     def document(self, body: Element) -> Iterator[LooseBlock]:
         """Yield what a document says: headers once, the body, footers once."""
@@ -123,7 +124,7 @@ class _Reader:
         for element in _blocks(parent):
             name = local(element)
             if name == "tbl":
-                yield from written(element, self.parts)
+                yield from self._table(element)
             elif name == "altChunk":
                 yield from self._chunk(attribute(element, "id") or "")
             else:
@@ -137,9 +138,21 @@ class _Reader:
                 for box in self._runs.boxes(element):
                     yield from self.parts(box)
                 yield from drawings.graphics(element, self._relations, self._package)
-                yield from (LooseBlock("paragraph", note) for note in self._runs.pending())
+                yield from self._notes()
         if carried:
             yield from self._paragraph(scripts.join(carried), None)
+
+    def _table(self, element: Element) -> Iterator[LooseBlock]:
+        self._open_tables += 1
+        found = list(written(element, self.parts))
+        self._open_tables -= 1
+        yield from found
+        yield from self._notes()
+
+    def _notes(self) -> Iterator[LooseBlock]:
+        """Yield the notes to what was read last; those to a cell stand below its table."""
+        if not self._open_tables:
+            yield from (LooseBlock("paragraph", note) for note in self._runs.pending())
 
     def _paragraph(self, text: str, properties: Element | None) -> Iterator[LooseBlock]:
         text = text.strip("\n")

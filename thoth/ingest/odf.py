@@ -98,6 +98,7 @@ class _Reader:
         self._notes: list[str] = []
         self._noted = 0
         self._boxes: list[Element] = []
+        self._open_tables = 0
 
     def parts(self, parent: Element) -> Iterator[LooseBlock]:
         """Yield what stands in a body, a section, a cell or a frame."""
@@ -139,10 +140,15 @@ class _Reader:
                 yield LooseBlock("code", found.rstrip())
             else:
                 yield LooseBlock("paragraph", found.strip())
-        notes, self._notes = self._notes, []
         for box in boxes:
             yield from self._frame(box)
-        yield from (LooseBlock("paragraph", note) for note in notes)
+        yield from self._pending()
+
+    def _pending(self) -> Iterator[LooseBlock]:
+        """Yield the notes to what was read last; those to a cell stand below its table."""
+        if not self._open_tables:
+            notes, self._notes = self._notes, []
+            yield from (LooseBlock("paragraph", note) for note in notes)
 
     def _frame(self, frame: Element) -> Iterator[LooseBlock]:
         """Yield the text of a frame; a formula or a chart in one is an object."""
@@ -255,7 +261,13 @@ class _Reader:
             lines.clear()
 
     def _table(self, element: Element) -> Iterator[LooseBlock]:
+        self._open_tables += 1
         rows = [[(list(self.parts(cell)), cell) for cell in row if _is_cell(cell)] for row in _rows(element)]
+        self._open_tables -= 1
+        yield from self._written(rows)
+        yield from self._pending()
+
+    def _written(self, rows: list[list[tuple[list[LooseBlock], Element]]]) -> Iterator[LooseBlock]:
         cells = [[found for found, _ in row] for row in rows]
         is_layout = all(sum(map(bool, row)) <= 1 for row in cells) or any(
             part.kind in ("heading", "table", "code") for row in cells for found in row for part in found

@@ -14,7 +14,7 @@ from math import isnan
 from operator import and_, sub
 from typing import Any
 
-from thoth.ingest import pdf_scripts
+from thoth.ingest import pdf_initials, pdf_rows, pdf_scripts
 from thoth.ingest.pdf_chars import Chars
 from thoth.ingest.pdf_line import Gaps, Line, LineSpan
 
@@ -43,7 +43,8 @@ def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
     """
     chars = Chars(text_page, rotation)
     lines, spans = _placed(text, chars)
-    return _rows_together(pdf_scripts.restored(_with_gaps(lines, spans, chars), spans, chars))
+    marked = pdf_scripts.restored(_with_gaps(lines, spans, chars), spans, chars)
+    return pdf_rows.together(pdf_initials.joined(marked, text))
 
 
 def is_wide(gaps: Gaps, text: str, size: float) -> bool:
@@ -125,22 +126,6 @@ def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan
         if stop - begin > _LEAST_GAP * lines[number].size:
             found[number] += ((at, begin, stop),)
     return found
-
-
-def _rows_together(lines: Iterable[Line]) -> list[Line]:
-    """Put the cells of a row together where PDFium made lines of them: one stands right of the other."""
-    result: list[Line] = []
-    above: Line | None = None
-    for line in lines:
-        if above is None or abs(above.bottom - line.bottom) > 0.1 * line.size or line.left < above.right:
-            result.append(line)
-            above = line
-            continue
-        at = len(above.text) + 1
-        shifted = ((at + place, begin, end) for place, begin, end in line.gaps)
-        gaps = (*above.gaps, (at, above.right, line.left), *shifted)
-        above = result[-1] = above._replace(text=f"{above.text} {line.text}", right=line.right, gaps=gaps)
-    return result
 
 
 def _may_be_columns(gaps: Sequence[tuple[Line, tuple[int, float, float]]]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from thoth.ingest import scripts
+from thoth.ingest import pdf_initials, scripts
 
 if TYPE_CHECKING:
     from thoth.ingest.pdf_chars import Chars
@@ -79,6 +79,8 @@ def _together(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) ->
 
 
 def _may_continue(above: Line, line: Line) -> bool:
+    if pdf_initials.begins(above, line):  # "he" beside a large T is not raised
+        return False
     off = abs(line.bottom - above.bottom)
     return _OFF * above.size < off < _MOST_OFF * above.size and abs(line.left - above.right) < _GLUED * above.size
 

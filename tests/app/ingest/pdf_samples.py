@@ -5,6 +5,7 @@ The files are committed, so that a case does not change with a release of report
 
 import io
 import os
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -119,6 +120,37 @@ def pdf_wide_table() -> bytes:
         ("Sail, patched twice", "Loft of the boathouse", "2", "1204.75"),
     ]
     return pages(rows(table, (60, 220, 400, 480)))
+
+
+@sample
+def pdf_wrapped_cells() -> bytes:
+    """A table whose cells are drawn one by one, some of them of two lines."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Times-Roman", 11)
+        for y, name, uses, fee in (
+            (700, "Skiff", ("For two people who row,", "with a sail and a tent"), "5.50"),
+            (660, "Ferry", ("Carries cars",), "120.00"),
+            (640, "Old barge", ("Lies at the quay and", "is a cafe in summer,", "closed in winter"), "9.00"),
+        ):
+            canvas.drawString(60, y, name)
+            for place, line in enumerate(uses):
+                canvas.drawString(160, y - 13 * place, line)
+            canvas.drawString(400, y, fee)
+
+    return pages(both(lines(PROSE), draw))
+
+
+@sample
+def pdf_drop_cap() -> bytes:
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Times-Roman", 40)
+        canvas.drawString(60, 735, PROSE[0][0])
+
+    first = " ".join([PROSE[0][1:], *PROSE[1:]])
+    beside = textwrap.wrap(first, 50)[:3]
+    below = textwrap.wrap(first[len(" ".join(beside)) :], 58)
+    return pages(both(draw, lines(beside, x=88), lines(below, y=718)))
 
 
 @sample

@@ -1,0 +1,53 @@
+"""Cells of a table that PDFium gives as lines of their own -> the row that they are, also where one has more lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from thoth.ingest.pdf_line import Line
+
+_SAME_LINE = 0.1  # heights of the smaller line
+_MOST_LINES = 8  # of one cell
+
+
+def together(lines: Iterable[Line]) -> list[Line]:
+    """Put the cells of a row together: one stands right of the other.
+
+    Args:
+        lines: of a page, in the order in which they were drawn.
+
+    Returns:
+        The lines. A cell behind one of several lines stands behind the last of those.
+    """
+    result: list[Line] = []
+    row: int | None = None  # where the last row begins that has several cells
+    for line in lines:
+        if result and _is_beside(result[-1], line):
+            result[-1] = _joined(result[-1], line)
+            row = len(result) - 1
+        elif row is not None and _ends_row(result[row : row + _MOST_LINES + 1], line):
+            result[-1] = _joined(result[-1], line)
+        else:
+            result.append(line)
+            row = len(result) - 1 if line.gaps else row
+    return result
+
+
+def _is_beside(above: Line, line: Line) -> bool:
+    return abs(above.bottom - line.bottom) <= _SAME_LINE * min(line.size, above.size) and line.left >= above.right
+
+
+def _ends_row(row: Sequence[Line], line: Line) -> bool:
+    """Tell whether a line is the next cell of a row whose last cell so far goes on below the others."""
+    first, *below = row
+    if not below or not first.gaps or not _is_beside(first, line):
+        return False
+    begins = first.gaps[-1][2] - 0.5 * first.size
+    return all(begins <= one.left and one.right <= line.left and one.bottom < first.bottom for one in below)
+
+
+def _joined(before: Line, line: Line) -> Line:
+    at = len(before.text) + 1
+    shifted = ((at + place, begin, end) for place, begin, end in line.gaps)
+    gaps = (*before.gaps, (at, before.right, line.left), *shifted)
+    return before._replace(text=f"{before.text} {line.text}", right=line.right, gaps=gaps)
