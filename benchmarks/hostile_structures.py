@@ -121,4 +121,9 @@ def _messages() -> dict[str, bytes]:
         "parameters.eml": b"From: a\nContent-Type: text/plain" + b'; a="b' * 200_000 + b"\n\ntext",
         "entries.ics": b"BEGIN:VCALENDAR\n" + b"BEGIN:VEVENT\nSUMMARY:x\n" * 800_000,
         "options.1": b".TH A 1\n" + b".TP\n.B a\n" * 400_000,
+        "options.8": b".Dd 1\n.Dt A 8\n.Bl -tag\n" + b".It Fl a\n" * 400_000,
+        "marks.8": b".Dd 1\n.Dt A 8\n.Ar " + b") " * 1_000_000,
+        "around.8": b".Dd 1\n.Dt A 8\n." + b"Op Pq " * 500_000,
+        "lengths.tex": b"\\vskip" + b" \t" * 1_000_000 + b"x\\newtheorem{a}" + b" " * 1_000_000,
+        "open_cues.ttml": b"<tt>" + b"<p begin='1s'>" * 200_000,
     }

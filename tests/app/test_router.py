@@ -226,6 +226,16 @@ def test_names_from_far_back_are_found() -> None:
     assert query == "what does it make?\n- Velmar"
 
 
+def test_what_a_document_is_called_by_is_carried_along(library: Library, put: Put) -> None:
+    washer = put("Error E18: the pump is blocked.", "The warranty is two years.", name="washer manual.txt")
+    dryer = put("Error E18: the filter is full of lint.", "The warranty is three years.", name="dryer manual.txt")
+    messages = conversation("what does E18 mean on the dryer?", "It is full of lint.", "how long is the warranty?")
+    query = router.conversation_query(messages, [washer, dryer])
+    assert query == "how long is the warranty?\n- dryer E18"
+    ranked = router.ranking(library, query, [washer, dryer], 1, lambda _: np.zeros(D, np.float32))
+    assert ranked[0].ref.document == dryer.id
+
+
 def test_a_long_answer_does_not_drown_the_question() -> None:
     answer = "It was " + " and ".join(f"Name{i}" for i in range(100))
     query = router.conversation_query(conversation("Who founded Velmar?", answer, "and when?"))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from thoth.retrieval.pointing import pointing
-from thoth.retrieval.spellings import grouped, others, plain
+from thoth.retrieval.spellings import grouped, in_other_words, others, plain
 from thoth.retrieval.terms import content
 
 
@@ -25,6 +25,11 @@ from thoth.retrieval.terms import content
 )
 def test_another_spelling(question: str, spelled: str) -> None:
     assert spelled in others(plain(question))
+
+
+def test_small_numbers_in_words() -> None:
+    assert in_other_words("by the 5th, forty minutes, 12 eggs, the third") == ["fifth", "40", "twelve", "3rd"]
+    assert in_other_words("the 5th is the fifth, 2 and seven, 45") == []
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class Answerer:
         form = self.call_format if question.tools else None
         if question.tools and form is None:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
-        searched = router.conversation_query(_said(question.messages))
+        searched = router.conversation_query(_said(question.messages), question.documents)
         choice = self._choose(question, searched)
         refs = sorted_refs(map(ref, choice.attached))
         adapter = self._adapters.of(refs)

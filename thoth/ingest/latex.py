@@ -38,8 +38,8 @@ _DROPPED = {"comment", "tikzpicture", "filecontents", "pgfpicture", "CCSXML"}
 _DOTLESS = re.compile(r"\\([ij])(?![a-zA-Z])[ \t]*")
 _OPTIONAL = re.compile(r"[ \t]*\[([^\[\]]{0,300})\]")
 # What a length is set to: `=-2pt plus 1fil`.
-_AMOUNT = r"[ \t]*-?[ \t]*[\d.]*[ \t]*(?:\\[a-zA-Z]+|[a-z]{2})"
-_LENGTH = re.compile(rf"[ \t]*=?{_AMOUNT}(?:[ \t]*(?:plus|minus){_AMOUNT}l*)*[ \t]*")
+_AMOUNT = r"[ \t]*+-?[ \t]*+[\d.]*+[ \t]*+(?:\\[a-zA-Z]+|[a-z]{2})"
+_LENGTH = re.compile(rf"[ \t]*+=?{_AMOUNT}(?:[ \t]*+(?:plus|minus){_AMOUNT}l*+)*+[ \t]*+")
 _LENGTHS = set(
     """vskip hskip kern itemsep parskip parsep parindent topsep partopsep baselineskip tabcolsep arraycolsep leftmargin
     rightmargin itemindent labelwidth labelsep columnsep hangindent textfloatsep""".split()

@@ -17,7 +17,7 @@ _SCRIPT = re.compile(
 )
 _DEGREE = re.compile(r"(?:\{\})?\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![a-zA-Z]))\s*")
 _NUMBER_SPACE = re.compile(r"(?<=\d)\\[,;:](?=\d)")
-_THEOREM = re.compile(r"\\newtheorem\*?[ \t]*\{([\w*]{1,40})\}[ \t]*(?:\[[^\]\n]{0,40}\])?[ \t]*\{([^{}\n]{1,80})\}")
+_THEOREM = re.compile(r"\\newtheorem\*?[ \t]*+\{([\w*]{1,40})\}[ \t]*+(?:\[[^\]\n]{0,40}\])?[ \t]*+\{([^{}\n]{1,80})\}")
 _GERMAN = re.compile(
     r"\\usepackage\[[^\]]*german[^\]]*\]\{babel\}|\\usepackage\{n?german\}|documentclass\[[^\]]*german"
 )

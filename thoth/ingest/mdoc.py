@@ -160,11 +160,10 @@ class Page:
         """Return what a row of words and macros says."""
         out: list[str] = []
         macro = ""
-        trailing: list[str] = []
-        if not depth:
-            while words and words[-1] in _CLOSING:
-                trailing.insert(0, words[-1])
-                words = words[:-1]
+        stop = len(words)
+        while not depth and stop and words[stop - 1] in _CLOSING:
+            stop -= 1
+        words, trailing = words[:stop], words[stop:]
         for at, word in enumerate(words):
             if word in _AROUND and depth < _MAX_DEPTH:
                 opening, closing = _AROUND[word]
@@ -215,11 +214,9 @@ def _cells(words: list[str]) -> Iterator[list[str]]:
 
 def _spaced(words: list[str]) -> str:
     """Join words by blanks, but none before a closing mark, behind an opening one, or where they are glued."""
-    out = ""
-    for word in words:
-        if not word:
-            continue
-        glued = word.startswith(_GLUE) or out.endswith(_GLUE) or word in _CLOSING or out.endswith(("(", "[", "{", "<"))
-        glued = glued or word in ("]", ">", "}", ")", "”", "’")
-        out = (out if glued or not out else f"{out} ") + word
-    return out.replace(_GLUE, "")
+    out: list[str] = []
+    for word in filter(None, words):
+        closes = word.startswith(_GLUE) or word in _CLOSING or word in ("]", ">", "}", ")", "”", "’")
+        glued = not out or closes or out[-1].endswith((_GLUE, "(", "[", "{", "<"))
+        out += [word] if glued else [" ", word]
+    return "".join(out).replace(_GLUE, "")

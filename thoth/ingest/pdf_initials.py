@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from thoth.ingest.pdf_line import Line
 
 _LARGER = 1.6  # times the height of a line
 _NEAR = 1.2  # heights of a line, to its right
+_WORD = re.compile(r"[^\W\d_]+")
 _WORDS = "AIO"  # initials that are words as well
 
 
@@ -20,10 +22,13 @@ def joined(lines: Iterable[Line], text: str) -> list[Line]:
         text: of the page.
     """
     result: list[Line] = []
+    words: Counter[str] = Counter()
     for line in lines:
         if result and begins(result[-1], line):
             letter = result.pop().text
-            letter += " " if letter in _WORDS and _is_word(line.text, text) else ""
+            if letter in _WORDS:
+                words = words or Counter(_WORD.findall(text.lower()))
+                letter += " " if _is_word(line.text, words) else ""
             gaps = tuple((at + len(letter), begin, end) for at, begin, end in line.gaps)
             line = line._replace(text=letter + line.text, gaps=gaps)
         result.append(line)
@@ -39,7 +44,7 @@ def begins(initial: Line, line: Line) -> bool:
     return is_large and is_near and initial.bottom + 0.4 * line.size < line.bottom < initial.bottom + initial.size
 
 
-def _is_word(line: str, text: str) -> bool:
+def _is_word(line: str, words: Counter[str]) -> bool:
     """Tell whether the letters that a line begins with are a word elsewhere on the page."""
-    word = re.match(r"[^\W\d_]+", line)
-    return word is not None and len(re.findall(rf"\b{word[0]}\b", text, re.IGNORECASE)) > 1
+    word = _WORD.match(line)
+    return word is not None and words[word[0].lower()] > 1

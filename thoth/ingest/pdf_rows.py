@@ -25,7 +25,7 @@ def together(lines: Iterable[Line]) -> list[Line]:
         if result and _is_beside(result[-1], line):
             result[-1] = _joined(result[-1], line)
             row = len(result) - 1
-        elif row is not None and _ends_row(result[row : row + _MOST_LINES + 1], line):
+        elif row is not None and len(result) - row <= _MOST_LINES and _ends_row(result[row:], line):
             result[-1] = _joined(result[-1], line)
         else:
             result.append(line)

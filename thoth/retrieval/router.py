@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thoth.events import Chosen
@@ -130,7 +131,7 @@ def ranking(
     own, _, carried = asked.rest.partition(_CARRY)
     own = spellings.plain(own)
     words, named = terms.content(own), terms.names(_ADDRESS.sub(" ", own))
-    spelled = " ".join(spellings.others(own))
+    spelled = " ".join([*spellings.others(own), *spellings.in_other_words(own)])
     standing = {name: _standing(library, name, ids) for name in named}
     telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
     rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]
@@ -177,10 +178,12 @@ def _of_each(library: Library, named: Collection[str], words: str, ranked: list[
 
 
 def _standing(library: Library, name: str, ids: Sequence[str]) -> int:
-    """In how many chunks a name is, up to `_RARE + 1`, about; a large number also with its digits in groups."""
+    """In how many chunks a name is, up to `_RARE + 1`, about; a number also as it is spelled otherwise."""
     found = len(library.search(name, ids, _RARE + 1))
     if not found and (grouped := spellings.grouped(name)):
         found = min(len(library.search(group, ids, _RARE + 1)) for group in grouped.split(","))
+    if not found and (in_words := spellings.in_other_words(name)):
+        found = len(library.search(in_words[0], ids, _RARE + 1))
     return found
 
 
@@ -301,11 +304,16 @@ def describe(library: Library, documents: Sequence[StoredDocument], ranked: Sequ
     return chosen
 
 
-def conversation_query(messages: Sequence[Mapping[str, str]]) -> str:
+def conversation_query(messages: Sequence[Mapping[str, str]], documents: Sequence[StoredDocument] = ()) -> str:
     """Build what is searched for from a conversation whose last message is a question.
 
     A question that names nothing ("And when was it founded?") gets the names of the turn before it, answer included,
-    or of the last one that has any; where none has, the whole question before it.
+    or of the last one that has any, and the words of its question that a document is called by; where none has, the
+    whole question before it.
+
+    Args:
+        messages: the conversation.
+        documents: those that may be meant.
     """
     question = messages[-1]["content"]
     if terms.names(question):
@@ -314,10 +322,17 @@ def conversation_query(messages: Sequence[Mapping[str, str]]) -> str:
     stop = len(messages) - 1
     for place in reversed(asked):
         said = "\n".join(message["content"] for message in messages[place:stop])
-        if found := [name for name in terms.names(said) if not name.isdigit()]:
-            return f"{question}{_CARRY}{' '.join(found[:_CARRIED])}"
+        if found := [name for name in terms.names(said) if not name.isdigit()][:_CARRIED]:
+            called = [word for word in _calling(messages[place]["content"], documents) if word not in found]
+            return f"{question}{_CARRY}{' '.join([*called, *found])}"
         stop = place
     return f"{question}{_CARRY}{messages[asked[-1]]['content']}" if asked else question
+
+
+def _calling(question: str, documents: Sequence[StoredDocument]) -> list[str]:
+    """Return the words of a question that are in the names of documents."""
+    names = {word for one in documents for word in terms.terms(PurePath(one.name).stem) if len(word) > 2}
+    return [word for word in terms.content(question) if not names.isdisjoint(terms.terms(word))]
 
 
 def _nearest(library: Library, refs: Sequence[ChunkRef], question: NDArray[np.float32]) -> list[ChunkRef]:

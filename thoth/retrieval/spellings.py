@@ -1,4 +1,4 @@
-"""Numbers and dates of a question as a text may spell them: "1,000" is 1000, "3rd of May 2024" is 2024-05-03."""
+"""Numbers and dates of a question as a text may spell them: "1,000" is 1000, "5th" fifth, "3 May 2024" 2024-05-03."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ _MONTHS = (
     "january february march april may june july august september october november december".split(),
     "jan feb mar apr may jun jul aug sept oct nov dec".split(),
 )
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 _MONTH = {name: number for names in _MONTHS for number, name in enumerate(names, 1)} | {"sep": 9}
 _NAMES = "|".join(sorted(_MONTH, key=len, reverse=True))
 _DAY_FIRST = re.compile(rf"\b(\d{{1,2}})\.? (?:of )?({_NAMES})\.?,? (\d{{4}})\b", re.IGNORECASE)
@@ -19,6 +20,16 @@ _ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b(?= (?:of )?(?:" + _NAMES + 
 _ORDINAL_AFTER = re.compile(rf"\b((?:{_NAMES})\.? \d{{1,2}})(?:st|nd|rd|th)\b", re.IGNORECASE)
 _GROUPED = re.compile(r"(?<![\w.,])\d{1,3}(?:,\d{3})+(?![\w,]|\.\d)")
 _LARGE = re.compile(r"(?<![\w.,-])\d{4,9}(?![\w-]|[.,]\d)")
+# Smaller numbers are everywhere, larger ones seldom in words.
+_CARDINALS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split()
+_IN_WORDS = (
+    {str(number): word for number, word in enumerate(_CARDINALS, 10)}
+    | {str(number): word for number, word in zip(range(20, 100, 10), _TENS, strict=True)}
+    | {f"{number}{'th' if number > 3 else _ENDINGS[number]}": word for number, word in enumerate(_ORDINALS, 1)}
+)
+_IN_DIGITS = {word: number for number, word in _IN_WORDS.items()}
 _YEARS = range(1900, 2100)  # nobody writes these in groups
 
 
@@ -43,6 +54,17 @@ def others(question: str) -> list[str]:
         if in_groups := grouped(number):
             found[in_groups] = None
     return [spelled for spelled in found if spelled.casefold() not in question.casefold()]
+
+
+def in_other_words(question: str) -> list[str]:
+    """Return the numbers of a question in words where it has digits, and in digits where it has words.
+
+    Args:
+        question: a question, or one word of it.
+    """
+    words = [word.casefold() for word in re.findall(r"[^\W_]+", question)]
+    known = {word: _IN_WORDS.get(word) or _IN_DIGITS.get(word) for word in words}
+    return [other for other in known.values() if other and other not in words]
 
 
 def grouped(number: str) -> str | None:
