@@ -25,7 +25,7 @@ _LINE_BREAK = re.compile(r"\\[Nnh]")
 _DRAWING = re.compile(r"\\p[1-9]")
 _OVERRIDE = re.compile(r"\{[^{}]*\}")
 # TTML, which is XML: a paragraph and its times, in seconds or with hours. LRC: a line of a song and when it is sung.
-_TIMED = re.compile(r"<(?:\w+:)?p\b([^<>]{0,400})>(.{0,4000}?)</(?:\w+:)?p\s*>", re.DOTALL)
+_TIMED = re.compile(r"<(?:\w+:)?p\b([^<>]{0,400})>(.{0,1000}?)</(?:\w+:)?p\s*>", re.DOTALL)
 _BEGIN_END = re.compile(r"\b(begin|end)\s*=\s*[\"']((?:\d{1,3}:){0,2}\d{1,9}(?:\.\d{1,9})?)(?:s|:\d\d)?[\"']")
 _LYRICS = re.compile(r"^(?:\[(\d{1,3}:\d{2}(?:[.:]\d{1,3})?)\])+([^\n]*)$", re.MULTILINE)
 _ABOUT = re.compile(r"^\[(?:ti|ar|al):([^\]\n]{1,200})\]", re.MULTILINE)
