@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -63,7 +62,7 @@ def prepare(
     sizes: dict[Split, int] = {"train": lesson.contexts, "dev": DEV_CONTEXTS}
     for split in ("dev", "train"):
         made_from = {
-            "lesson": asdict(lesson),
+            "lesson": lesson.drawn,
             "split": split,
             "passages": len(given[split].passages),
             "nothing": len(given[split].nothing),

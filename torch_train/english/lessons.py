@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from torch_train.english.notes import English
 from torch_train.english.passages import Passage
 from torch_train.english.split import Split
 from torch_train.english.teacher import Asked
 
+# Fields of a lesson that say how to train on its contexts, and not what is in them.
+_TRAINING = ("steps", "rates", "compose", "decision")
 # Asks for the context itself: so dense a signal that the plateau at the beginning ends soon.
 RECITE = ("Repeat the document.", "Repeat the document word for word.", "Quote the document in full.")
 
@@ -33,6 +36,7 @@ class Lesson:
         passages: Share of contexts that are real passages, where there are some.
         nothing: Share of contexts with one prompt more that no document is about.
         compose: Probability that a context is absorbed together with the one before it.
+        decision: How much the first token of each answer counts besides: whether it is a refusal is told by it alone.
     """
 
     name: str
@@ -47,14 +51,22 @@ class Lesson:
     passages: float = 0.0
     nothing: float = 0.0
     compose: float = 0.0
+    decision: float = 0.0
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """What its contexts depend on: another schedule leaves them as they are."""
+        return {name: value for name, value in asdict(self).items() if name not in _TRAINING}
 
 
 LESSONS = (
     Lesson("one", 24_576, (1, 1), 1, 1.0, 0.0, 0, 1_100, (1.5e-3, 1.2e-3)),
-    Lesson("few", 32_768, (1, 3), 2, 0.7, 0.2, 0, 2_000, (1.5e-3, 1.0e-3)),
-    Lesson("notes", 65_536, (1, 8), 4, 0.4, 0.4, 2, 6_000, (1.2e-3, 5e-4), passages=0.1, nothing=0.05, compose=0.1),
-    Lesson("last", 65_536, (1, 12), 6, 0.2, 0.6, 3, 6_000, (1e-3, 0.0), passages=0.4, nothing=0.1, compose=0.2),
-)
+    Lesson("few", 32_768, (1, 3), 2, 0.7, 0.2, 0, 2_000, (1.5e-3, 5e-4), nothing=0.05, decision=1.0),
+    Lesson("notes", 65_536, (1, 8), 4, 0.4, 0.4, 2, 6_000, (1.2e-3, 5e-4),
+           passages=0.1, nothing=0.05, compose=0.1, decision=1.0),
+    Lesson("last", 65_536, (1, 12), 6, 0.2, 0.6, 3, 6_000, (1e-3, 0.0),
+           passages=0.4, nothing=0.1, compose=0.2, decision=1.0),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

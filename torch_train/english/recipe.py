@@ -80,6 +80,7 @@ def lesson_settings(
             f"optimizer.steps={lesson.steps}",
             f"optimizer.learning_rate={first}",
             f"optimizer.final_learning_rate={last}",
+            f"optimizer.decision={lesson.decision}",
             f"packing.compose={lesson.compose}",
             f"run.folder={folder}",
             *([] if start is None else [f"hypernet.start={start}"]),
