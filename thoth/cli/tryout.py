@@ -80,6 +80,7 @@ def _texts(found: "Mapping[Knowledge, Answer]") -> dict[str, str]:
 
 def _next(name: str, tour: "Tour") -> str:
     """Return what to do now."""
+    from thoth.actions import tryout as touring
     from thoth.models import registry
 
     thoth = _program()
@@ -90,7 +91,8 @@ def _next(name: str, tour: "Tour") -> str:
         ("remove these", f"{thoth} docs remove {' '.join(tour.documents)}"),
     ]
     if name == registry.NANO:
-        lines[2:2] = [("a model for English", f"{thoth} models list --known")]
+        english = f"pull {registry.SMOL}" if touring.can_complete_smol() else "list --known"
+        lines[2:2] = [("a model for English", f"{thoth} models {english}")]
     width = max(len(what) for what, _ in lines) + 2
     return "\n".join(["What next:", *(f"  {what:{width}}{command}" for what, command in lines)])
 

@@ -59,7 +59,8 @@ def add(
         options = process.quantised(bits) + ([] if has_torch() else ["--verify", "0"])
         process.run(process.converting(file.absolute(), folder / "base", *options))
         on_progress(Progress("convert", 1, 2))
-        (folder / "hypernet").symlink_to(_fitting(folder / "base", bundles, file), target_is_directory=True)
+        fitting = _fitting(folder / "base", bundles, file, chosen=hypernet is not None)
+        (folder / "hypernet").symlink_to(fitting, target_is_directory=True)
         on_progress(Progress("convert", 2, 2))
     return place
 
@@ -72,33 +73,31 @@ def _bundles(chosen: str | None) -> list[Path]:
         return [(folder if is_bundle else registry.resolve(chosen).bundle).resolve()]
     found = [pair.bundle for pair in registry.installed().values()]
     found += [bundle for bundle in (registry.pulled(registry.SMOL).bundle,) if bundle.is_dir()]
-    if not found:
-        raise ModelError("no hypernetwork on this machine: give a bundle with --hypernet, or pull a pair first")
     return list(dict.fromkeys(bundle.resolve() for bundle in found))
 
 
-def _fitting(base: Path, bundles: Iterable[Path], file: Path) -> Path:
+def _fitting(base: Path, bundles: Iterable[Path], file: Path, *, chosen: bool) -> Path:
     """Return the first bundle that was made for this base.
 
     Raises:
-        ModelError: With the reason of each.
+        ModelError: With the reason of the one that was chosen.
     """
     from mlx_lm.utils import load_model
 
     from mlx_hypernet.bundle import BundleError, check_fits, read_config
 
     model, _ = load_model(base, lazy=True)
-    reasons = []
+    reason = ""
     for bundle in bundles:
         try:
             check_fits(read_config(bundle), model)
         except BundleError as error:
-            reasons.append(str(error))
+            reason = str(error)
         else:
             return bundle
-    if len(reasons) == 1:
-        raise ModelError(reasons[0])
+    if chosen:
+        raise ModelError(reason)
     raise ModelError(
-        f"none of the {len(reasons)} hypernetworks on this machine was made for the model in {file}: give a bundle "
-        "with --hypernet, or pull the pair of this model"
+        f"no hypernetwork on this machine was made for the model in {file}: give a bundle with --hypernet, or pull the "
+        "pair of this model"
     )

