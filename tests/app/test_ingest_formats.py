@@ -60,8 +60,10 @@ def test_html(tmp_path: Path) -> None:
         ("list", "Lamp\n  A light."),
     ]
     assert document.blocks[-1].headings == ("Lamps & light", "Models")
-    (tmp_path / "quoted.txt").write_bytes(PAGE)  # a text file stays the text it is
-    assert ingest.read(tmp_path / "quoted.txt").text == PAGE.decode()
+    (tmp_path / "saved.txt").write_bytes(PAGE)  # a whole page, saved under the wrong name
+    assert outline(ingest.read(tmp_path / "saved.txt")) == outline(document)
+    (tmp_path / "quoted.txt").write_bytes(PAGE + b"is how a page begins and ends.")  # a text that quotes one
+    assert ingest.read(tmp_path / "quoted.txt").text == PAGE.decode() + "is how a page begins and ends."
 
 
 def test_tables_that_only_place_things_are_no_tables() -> None:
