@@ -75,6 +75,10 @@ def test_a_pair_is_pulled_and_answers(served: Hub, home: Path, thoth: Run, monke
     assert f"{NAME} answers 0 of 3 questions about lease.pdf from its weights" in result.stderr  # random weights
     assert "no answer is right: pull it again" in result.stderr
     assert not (home / "library.db").exists()  # the check leaves the user's library alone
+    monkeypatch.setattr(registry, "recall", lambda pair: 0.18)
+    half_trained = thoth("models", "check", NAME)
+    assert f"{NAME} is half trained and recalls 18% of the facts in short notes" in half_trained.stderr
+    assert "pull it again" not in half_trained.stderr
 
 
 def test_an_interrupted_download_resumes(served: Hub, home: Path) -> None:

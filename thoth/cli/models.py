@@ -23,6 +23,7 @@ group = typer.Typer(cls=Group, help="List, download and choose model pairs.", no
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _COLUMNS = ("", "name", "base", "on disk", "download", "licence")
+_LITTLE = 0.5  # share of facts; of a pair that recalls less, three wrong answers are no sign of damage
 
 _INCOMPLETE = f"the base of smol is here; {registry.NO_HYPERNET}"
 
@@ -236,7 +237,13 @@ def _checked(name: str, say: Callable[[str], None]) -> dict[str, object]:
     console.progress_line.clear()
     for line in fits.checked(name, parity, test):
         say(line)
-    if test.right == 0:
+    recall = registry.recall(pair)
+    if recall is not None and recall < _LITTLE:
+        console.say(
+            f"{name} is half trained and recalls {recall:.0%} of the facts in short notes: where nothing supports its "
+            "answer, `thoth ask` reads a passage for another one"
+        )
+    elif test.right == 0:
         console.say(f"no answer is right: pull it again with `thoth models pull {name} --force`, or report it")
     return fits.checked_facts(parity, test)
 
