@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from textual.message import Message
@@ -20,7 +21,7 @@ from thoth import ingest, settings
 from thoth.actions import absorb, memory, update
 from thoth.engine.sampling import GREEDY, Sampling
 from thoth.errors import ModelError, Stopped, ThothError
-from thoth.events import Absorbed, Answer, Event, Progress, Step, Token, is_last
+from thoth.events import Absorbed, Event, Progress, is_last
 from thoth.ingest import shown
 from thoth.models import registry
 from thoth.retrieval.routing import Routing
@@ -32,17 +33,14 @@ from thoth.tui.messages import (
     AbsorbFailed,
     AbsorbJob,
     AbsorbProgress,
-    AnswerDone,
     AnswerFailed,
-    AnswerProgress,
-    AnswerStep,
-    AnswerToken,
     ChatNotRemembered,
     ChatRemembered,
     LibraryChanged,
     ModelFailed,
     ModelLoading,
     ModelReady,
+    of_answer,
 )
 from thoth.tui.suggester import Suggester
 
@@ -190,32 +188,18 @@ class EngineClient:
         """
         request = Request(self._through(post) if post else self._post, lambda error: AnswerFailed(turn, error))
 
-        def message(event: Event) -> Message | None:
-            match event:
-                case Progress():
-                    return AnswerProgress(turn, event)
-                case Token():
-                    return AnswerToken(turn, event.text)
-                case Step():
-                    return AnswerStep(turn, event)
-                case Answer():
-                    return AnswerDone(turn, event)
-            return None
-
         def send(loaded: Future[EngineLike]) -> None:
-            try:
-                engine = loaded.result()
-            except ThothError as error:
-                request.fail(error)
-                return
-
             def ask(engine: EngineLike, listener: Listener) -> RequestLike:
                 return engine.ask(
                     messages, documents, context, routing, max_tokens, sampling=sampling, listener=listener
                 )
 
             try:
-                request.send(lambda listener: (start and start(engine, listener)) or ask(engine, listener), message)
+                engine = loaded.result()
+                request.send(
+                    lambda listener: (start and start(engine, listener)) or ask(engine, listener),
+                    partial(of_answer, turn),
+                )
             # The edge of a thread: an error that escaped here would be lost.
             except Exception as error:
                 request.fail(error)
@@ -224,10 +208,7 @@ class EngineClient:
         self._asked[turn] = request
         self._suggester.interrupt()
         loaded = self._loaded
-        if after is None:
-            loaded.add_done_callback(send)
-        else:
-            after.add_done_callback(lambda _: loaded.add_done_callback(send))
+        (after or loaded).add_done_callback(lambda _: loaded.add_done_callback(send))
 
     def stop_answer(self, turn: int | None = None) -> bool:
         """End a question, or all questions, with `AnswerFailed(Stopped)`; returns False if there was none."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thoth.errors import ThothError
-from thoth.events import Answer, Progress, Step
+from thoth.events import Answer, Event, Progress, Step, Token
 from thoth.tui.desk_message import DeskMessage
 
 if TYPE_CHECKING:
@@ -203,3 +203,17 @@ class AbsorbFailed(AbsorbMessage):
 @dataclass
 class LibraryChanged(DeskMessage):
     """The documents in the library changed, or which of them are active."""
+
+
+def of_answer(turn: int, event: Event) -> AnswerMessage | None:
+    """Return the message that an event of an answer is told by; None: it is not told."""
+    match event:
+        case Progress():
+            return AnswerProgress(turn, event)
+        case Token():
+            return AnswerToken(turn, event.text)
+        case Step():
+            return AnswerStep(turn, event)
+        case Answer():
+            return AnswerDone(turn, event)
+    return None
