@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from thoth.retrieval import spellings
 from thoth.retrieval.terms import terms
 from thoth.system.spelling import fold
 
@@ -116,7 +117,7 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
         meant = frozenset({max(documents, key=lambda document: document.added).id})
         rest = _LATEST.sub(" ", rest, count=1)
     for kind in _KIND.finditer(rest):
-        of_kind = frozenset(one.id for one in documents if _suffix(one.name) in _KINDS[_plain(kind[1])])
+        of_kind = frozenset(one.id for one in documents if _suffix(one.name) in _KINDS[spellings.as_written(kind[1])])
         one = meant is None and len(of_kind) > 1 and not _PLURAL.search(kind[0])
         meant = meant or of_kind or None
         points = True
@@ -137,11 +138,6 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     mentioned = frozenset().union(*mentions.values())
     named &= meant or frozenset(mentions)
     return Pointing(meant, frozenset(mentions), mentioned, frozenset(named), pages, part, whole, points, one, rest)
-
-
-def _plain(word: str) -> str:
-    """A matched word as it is written in a pattern: case is ignored there, and so is the dot of Turkish letters."""
-    return word.casefold().replace("\u0131", "i")
 
 
 def _suffix(name: str) -> str:

@@ -74,15 +74,15 @@ def grouped(number: str) -> str | None:
     return f"{int(number):,}"
 
 
-def _month(name: str) -> int:
-    """The number of a month that a pattern found: it takes Turkish's i without a dot for an i."""
-    return _MONTH[name.casefold().replace("\u0131", "i")]
+def as_written(found: str) -> str:
+    """Return a word that a pattern found as the pattern spells it: it ignores case, and the dot of Turkish letters."""
+    return found.casefold().replace("\u0131", "i")
 
 
 def _dates(question: str) -> Iterator[tuple[int, int, int]]:
     """Give year, month and day of each date."""
-    found = [(int(one[3]), _month(one[2]), int(one[1])) for one in _DAY_FIRST.finditer(question)]
-    found += [(int(one[3]), _month(one[1]), int(one[2])) for one in _MONTH_FIRST.finditer(question)]
+    found = [(int(one[3]), _MONTH[as_written(one[2])], int(one[1])) for one in _DAY_FIRST.finditer(question)]
+    found += [(int(one[3]), _MONTH[as_written(one[1])], int(one[2])) for one in _MONTH_FIRST.finditer(question)]
     found += [(int(one[1]), int(one[2]), int(one[3])) for one in _ISO.finditer(question)]
     found += [(int(one[3]), int(one[2]), int(one[1])) for one in _DOTTED.finditer(question)]
     return (one for one in found if 1 <= one[1] <= 12 and 1 <= one[2] <= 31)
