@@ -124,29 +124,26 @@ def test_the_request_can_be_stopped_in_both_looks() -> None:
     assert [task.stopped for task in inner] == [True, True]
 
 
-def test_an_error_of_the_second_look_ends_the_request() -> None:
+# The tokenizers library panics with an error that derives from `BaseException`.
+PANIC = type("PanicException", (BaseException,), {})
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (DocumentError("the document is gone"), "the document is gone"),
+        (PANIC("a text that it cannot split"), "tokenizer fails on this text"),
+    ],
+)
+def test_an_error_of_the_second_look_ends_the_request_alone(error: BaseException, words: str) -> None:
     ask = Asked()
 
-    def gone(question: Question, task: Task) -> None:
+    def failing(question: Question, task: Task) -> None:
         if question.routing.with_text:
-            raise DocumentError("the document is gone")
+            raise error
         ask(question, task)
 
-    second_look.begin(gone, ASKED, Task(ask.events.append), None)
+    second_look.begin(failing, ASKED, Task(ask.events.append), None)
     assert isinstance(ask.events[-1], Failed)
+    assert words in str(ask.events[-1].error)
     assert ask.shown == ""
-
-
-def test_a_panic_in_the_second_look_ends_the_request_alone() -> None:
-    """The tokenizers library panics with an error that derives from `BaseException`."""
-    panic = type("PanicException", (BaseException,), {})
-    ask = Asked()
-
-    def panicking(question: Question, task: Task) -> None:
-        if question.routing.with_text:
-            raise panic("a text that it cannot split")
-        ask(question, task)
-
-    second_look.begin(panicking, ASKED, Task(ask.events.append), None)
-    assert isinstance(ask.events[-1], Failed)
-    assert "tokenizer fails on this text" in str(ask.events[-1].error)
