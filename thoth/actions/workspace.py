@@ -80,7 +80,7 @@ def open(model: str | None = None, home: str | os.PathLike[str] | None = None) -
         UsageError: The settings file or a `THOTH_` variable has a mistake.
         ResourceError: Not enough memory.
     """
-    folder = paths.home() if home is None else Path(os.path.expanduser(home)).absolute()
+    folder = paths.home() if home is None else paths.expanded(home).absolute()
     with paths.at(folder):
         chosen = settings.load(paths.settings(), model=model)
         return load(registry.choose(chosen.model), chosen)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thoth.agent.tool import Arguments, Result
 from thoth.errors import DocumentError, UsageError
+from thoth.system import paths
 
 if TYPE_CHECKING:
     from thoth.agent.bench import Bench
@@ -105,7 +104,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
             title = content.splitlines()[0][:_TITLE].strip()
             document, origin = Document(title, content), None
         case "file":
-            path = Path(os.path.expanduser(content))
+            path = paths.expanded(content)
             if path.is_dir():
                 raise DocumentError(f"{content} is a folder; name a file")
             document = ingest.read(path, bench.options())

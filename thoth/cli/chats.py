@@ -1,6 +1,5 @@
 """`thoth chats`: list, read, search, export and delete stored chats."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,7 +70,7 @@ def export(
     if file is None:
         typer.echo((chat_files.as_json if json else chat_files.as_markdown)(session, turns).rstrip())
         return
-    chat_files.write(Path(os.path.expanduser(file)), session, turns)
+    chat_files.write(paths.expanded(file), session, turns)
     if json:
         typer.echo(answers.dump({"exported": session.id, "file": str(file)}))
     else:

@@ -166,7 +166,7 @@ def add(
     from thoth.models import add as adding
 
     pair = adding.add(
-        Path(os.path.expanduser(file)),
+        paths.expanded(file),
         name or adding.name_for(file),
         hypernet,
         bits=_bits(bits),

@@ -70,7 +70,7 @@ def folders(names: list[str] | None) -> tuple[Path, ...]:
     Raises:
         DocumentError: One of them is not there.
     """
-    found = tuple(Path(os.path.expanduser(name)).resolve() for name in names or ())
+    found = tuple(paths.expanded(name).resolve() for name in names or ())
     for folder in found:
         if not folder.is_dir():
             raise DocumentError(f"--allow-paths: {folder} is not a folder; name one that is there")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from thoth.events import Progress
 from thoth.models import process, registry
 from thoth.models.plan import has_torch
 from thoth.models.registry import Pair
+from thoth.system import paths
 
 
 def name_for(file: Path) -> str:
@@ -68,7 +68,7 @@ def add(
 def _bundles(chosen: str | None) -> list[Path]:
     """Return the bundles that may fit, each by its real place."""
     if chosen is not None:
-        folder = Path(os.path.expanduser(chosen))
+        folder = paths.expanded(chosen)
         is_bundle = "hypernet" in registry.config(folder)
         return [(folder if is_bundle else registry.resolve(chosen).bundle).resolve()]
     found = [pair.bundle for pair in registry.installed().values()]

@@ -188,7 +188,7 @@ def resolve(name: str) -> Pair:
         return pair
     if mine := installed().get(name):
         return mine
-    folder = Path(os.path.expanduser(name))
+    folder = paths.expanded(name)
     if (folder / "config.json").is_file():
         return Pair(name, _base_of(folder), folder)
     known_names = ", ".join(KNOWN)

@@ -9,12 +9,17 @@ from pathlib import Path
 _chosen: ContextVar[Path | None] = ContextVar("home", default=None)
 
 
+def expanded(name: str | os.PathLike[str]) -> Path:
+    """Return a path with the home that its ~ stands for; ~name stays as it is where nobody has that name."""
+    return Path(os.path.expanduser(name))
+
+
 def home() -> Path:
     """Return the home folder; it need not exist yet."""
     if (folder := _chosen.get()) is not None:
         return folder
     if chosen := os.environ.get("THOTH_HOME"):
-        return Path(os.path.expanduser(chosen))
+        return expanded(chosen)
     from platformdirs import user_data_path
 
     return user_data_path("thoth", appauthor=False)

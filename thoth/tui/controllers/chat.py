@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.screen import Screen
@@ -14,6 +12,7 @@ from textual.screen import Screen
 from thoth.actions import ask, chats, memory
 from thoth.errors import Stopped, ThothError
 from thoth.settings import Settings
+from thoth.system import paths
 from thoth.system.terminal import shown
 from thoth.tui import figures, markdown, mentions, notices
 from thoth.tui.controllers.agent import AgentController, Start, call
@@ -342,7 +341,7 @@ class ChatController:
         if (session := self.conversation.session) is None:
             self._say("Nothing to export yet", "warning")
             return
-        path = Path(os.path.expanduser(name)).absolute()
+        path = paths.expanded(name).absolute()
         try:
             await asyncio.to_thread(chat_files.write, path, session, [*self.conversation.turns])
             self._say(f"Wrote {shown(str(path))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, RadioSet, Static
 
 from thoth.actions.export import Format
+from thoth.system import paths
 from thoth.system.terminal import shown
 from thoth.tui import figures
 from thoth.tui.screens.dialog import Dialog
@@ -98,7 +98,7 @@ class ExportScreen(Dialog[ExportPlan | None]):
         documents = self._groups[self.query_one("#what", RadioSet).pressed_index]
         format = get_args(Format)[self.query_one("#format", RadioSet).pressed_index]
         force = self.query_one("#force", CheckMark).value
-        self.dismiss(ExportPlan(documents, format, Path(os.path.expanduser(destination)), force))
+        self.dismiss(ExportPlan(documents, format, paths.expanded(destination), force))
 
 
 def _label(group: Sequence[StoredDocument], place: int) -> str:
