@@ -25,6 +25,14 @@ class DocumentError(ThothError):
     exit_code = 3
 
 
+class UnknownNameError(DocumentError):
+    """No document of the library has a name; `hint` has similar ones, in brackets, or is empty."""
+
+    def __init__(self, name: str, hint: str) -> None:
+        super().__init__(f"there is no document {name} in the library{hint}: see `thoth docs list`")
+        self.hint = hint
+
+
 class UnknownFormatError(DocumentError):
     """A file is of a kind that Thoth does not read; in a folder such files are skipped."""
 

@@ -228,19 +228,42 @@ def test_what_cannot_be_read_stays_as_it_is(
 # Asking
 
 
-def test_the_same_text_is_named_once(note: Path, tmp_path: Path) -> None:
+def test_the_same_text_is_named_once(library: Library, note: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.txt"
     copy.write_text(note.read_text())
     other = tmp_path / "other.txt"
     other.write_text("Something else.")
-    named = ask.read([Source(str(note)), Source(str(copy)), Source(str(other))])
+    named = ask.read([Source(str(note)), Source(str(copy)), Source(str(other))], library)
     assert [one.origin for one in named] == [str(copy), str(other)]
     with pytest.raises(DocumentError):
-        ask.read([Source(str(tmp_path))])
+        ask.read([Source(str(tmp_path))], library)
+
+
+def test_where_no_file_is_a_document_of_the_library_is_named(
+    engine: FakeEngine, library: Library, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = store("Velmar makes lamps.", "/gone/velmar.txt", name="velmar.txt")
+    for name in ("velmar.txt", "Velmar.TXT", stored.id, stored.id[:6]):
+        [named] = ask.read([Source(name)], library)
+        assert (named.stored, named.origin, named.document.text) == (stored, "/gone/velmar.txt", "Velmar makes lamps.")
+    assert ask.absorb(engine, library, named, "tokens") == stored  # not once more, cut in another way
+    with pytest.raises(DocumentError) as unknown:
+        ask.read([Source("velmer.txt")], library)
+    assert str(unknown.value) == (
+        "there is no file velmer.txt and no document of this name in the library (similar: velmar.txt): check the name"
+    )
+    other = store("Velmar is old.", name="velmar.txt")
+    with pytest.raises(DocumentError, match=r"'velmar\.txt' matches 2 documents; use an id") as both:
+        ask.read([Source("velmar.txt")], library)
+    assert stored.id in str(both.value)
+    assert other.id in str(both.value)
+    (tmp_path / "velmar.txt").write_text("A file comes first.")
+    assert ask.read([Source("velmar.txt")], library)[0].stored is None
 
 
 def test_a_document_for_one_question_does_not_become_active(engine: FakeEngine, library: Library, note: Path) -> None:
-    [named] = ask.read([Source(str(note))])
+    [named] = ask.read([Source(str(note))], library)
     stored = ask.absorb(engine, library, named, "meaning")
     assert not library.get(stored.id).active
     library.activate([stored.id], True)
@@ -251,7 +274,7 @@ def test_a_document_for_one_question_does_not_become_active(engine: FakeEngine, 
 def test_an_interrupted_document_for_one_question_is_not_active_either(
     engine: FakeEngine, library: Library, note: Path
 ) -> None:
-    [named] = ask.read([Source(str(note))])
+    [named] = ask.read([Source(str(note))], library)
 
     def interrupt(event: object) -> None:
         if isinstance(event, Progress) and event.stage == "absorb" and event.done:

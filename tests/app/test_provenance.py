@@ -8,7 +8,8 @@ import pytest
 from thoth.events import Passage
 from thoth.ingest import Block, Document
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
-from thoth.retrieval.provenance import support
+from thoth.retrieval.provenance import is_refusal, support
+from thoth.retrieval.query import about
 from thoth.retrieval.terms import Rarity, mass, names, terms
 
 Source = tuple[StoredDocument, StoredChunk]
@@ -227,3 +228,102 @@ def test_what_is_found_weighs_together() -> None:
     weights = {"the": 0.5, "lamp": 2.0, "duck": 1.0}
     assert mass(weights, {"the", "lamp", "race"}) == pytest.approx(2.5)
     assert mass({}, {"lamp"}) == 0.0
+
+
+PETS = source("p", "Pets are not allowed without written consent of the landlord.")
+BLUE = source("b", "The Norjo is painted blue.")
+RENT = source("r", "The monthly rent is $1,450, due on the first day of each month.")
+COLD = source("c", "The cold store is kept at 5 degrees until 5 May; a share of 50 parts is sold.")
+MAYOR = source("m", "Osra Kelland is not the mayor of Harpool.")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "stored"),
+    [
+        ("Are pets allowed?", "No.", PETS),
+        ("Are pets allowed?", "No, pets are not allowed.", PETS),
+        ("Whose consent is needed for pets?", "the landlord", PETS),
+        ("Is the Norjo blue?", "Yes.", BLUE),
+        ("Isn't the Norjo blue?", "Yes.", BLUE),
+        ("Is the Norjo green?", "No, it is painted blue.", BLUE),
+        ("Is Osra Kelland the mayor of Harpool?", "No", MAYOR),
+        ("What is the pressure?", "50 bar", source("a", "Do not exceed 50 bar.")),
+        ("How long is the cold store kept so?", "until 5 May", COLD),
+    ],
+)
+def test_what_is_affirmed_or_denied_as_the_document_does_is_supported(
+    question: str, answer: str, stored: Source
+) -> None:
+    assert quotes(question, answer, [stored])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "stored"),
+    [
+        ("Are pets allowed?", "Yes.", PETS),
+        ("Are pets allowed?", "Yes, pets are allowed.", PETS),
+        ("Are pets allowed?", "Pets are allowed.", PETS),
+        ("What does the lease say of pets?", "Pets are allowed without written consent of the landlord.", PETS),
+        ("Is the Norjo blue?", "No.", BLUE),
+        ("Is the Norjo blue?", "The Norjo isn't blue.", BLUE),
+        ("Is the Norjo green?", "Yes.", BLUE),
+        ("Is Osra Kelland the mayor of Harpool?", "Yes", MAYOR),
+        ("What is the rent?", "\u20ac1,450", RENT),
+        ("How cold is the store?", "-5 degrees", COLD),
+        ("What share is sold?", "50%", COLD),
+        ("How long is the cold store kept so?", "from 5 May", COLD),
+        ("Why is the Norjo blue?", "because it is", BLUE),
+    ],
+)
+def test_the_opposite_of_what_a_document_says_is_no_support(question: str, answer: str, stored: Source) -> None:
+    assert quotes(question, answer, [stored]) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "stored"),
+    [
+        ("12 parts", "The Norjo has twelve parts."),
+        ("three parts", "The Norjo has 3 parts."),
+        ("2024-05-03", "The Norjo came out on 3 May 2024."),
+        ("3 May 2024", "The Norjo came out on 2024-05-03."),
+        ("5km", "The Norjo runs 5 km."),
+        ("50 percent", "The Norjo is 50% steel."),
+        ("1450 dollars", "The Norjo costs $1,450.00."),
+        ("$1450.00", "The Norjo costs $1,450."),
+        ("1,450 francs", "The Norjo costs 1\u2019450 francs."),
+    ],
+)
+def test_numbers_and_dates_are_the_same_however_they_are_written(answer: str, stored: str) -> None:
+    assert quotes("What of the Norjo?", answer, [source("a", stored)]) == [stored]
+
+
+def test_one_wrong_number_of_several_sentences_takes_the_label() -> None:
+    passages = [RENT, source("d", "The deposit is $2,900.")]
+    question = "What are rent and deposit?"
+    assert len(quotes(question, "The rent is $1,450. The deposit is $2,900.", passages)) == 2
+    assert quotes(question, "The rent is $1,450. The deposit is $9,999.", passages) == []
+    assert quotes(question, "The rent is $1,450. Ask me anything else!", passages)
+
+
+def test_the_name_that_the_answer_before_gave_is_a_statement_when_it_is_given_again() -> None:
+    passages = [source("a", "The mayor of Harpool is Osra Kelland. Tom Hale, from Norby, is the deputy of the town.")]
+    query = "And who is the deputy?\n- Harpool\n- Osra Kelland"
+    assert quotes(query, "Tom Hale", passages)
+    assert "deputy" in about(query)
+    assert "Osra" not in about(query)
+    assert "Osra" in about("And when was she born?\n- Harpool\n- Osra Kelland")
+
+
+@pytest.mark.parametrize(
+    ("answer", "refuses"),
+    [
+        ("The document does not need a signature.", False),
+        ("The documents do not expire before 2030.", False),
+        ("The lease doesn't say.", True),
+        ("There is no information about that.", True),
+        ("It's not stated.", True),
+        ("No information is given.", True),
+    ],
+)
+def test_a_refusal_says_that_there_is_no_answer(answer: str, refuses: bool) -> None:
+    assert is_refusal(answer) == refuses

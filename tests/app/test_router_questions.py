@@ -1,6 +1,7 @@
 """Questions as people ask them: each is routed to the right document, or to none; no word switches the library off."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval import router
+from thoth.retrieval.pointing import pointing
+from thoth.retrieval.query import conversation_query, parts
 from thoth.retrieval.routing import Routing
 
 LEASE = (
@@ -172,4 +175,41 @@ def test_follow_ups_keep_the_document(
     library: Library, documents: list[StoredDocument], turns: tuple[str, ...], name: str, number: int
 ) -> None:
     messages = [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(turns)]
-    assert (name, number) in routed(library, router.conversation_query(messages), documents)
+    assert (name, number) in routed(library, conversation_query(messages), documents)
+
+
+def named(name: str, number: int) -> StoredDocument:
+    when = datetime(2026, 1, number, tzinfo=UTC)
+    return StoredDocument(f"{number}", name, None, "b", "meaning", True, True, None, 1, 1, 9, 0, when)
+
+
+@pytest.mark.parametrize(
+    ("question", "names", "meant"),
+    [
+        ("What does annual report.pdf say?", ["report.pdf", "annual report.pdf"], {"2"}),
+        ("What does data.md say?", ["a.md", "data.md"], {"2"}),
+        ("What is the current balance?", ["rent", "b.txt"], None),
+        ("How much is the rent?", ["rent", "b.txt"], None),
+        ("Was steht in r\u00e9sum\u00e9.pdf?", ["re\u0301sume\u0301.pdf", "b.txt"], {"1"}),
+        ("STRASSE.PDF?", ["stra\u00dfe.pdf", "b.txt"], {"1"}),
+        ("Who was the last one to leave the ship?", ["a.txt", "b.txt"], None),
+        ("Who was the last person added to the board?", ["a.txt", "b.txt"], None),
+        ("When was the last file cabinet bought?", ["a.txt", "b.txt"], None),
+        ("What is the last one I added about?", ["a.txt", "b.txt"], {"2"}),
+        ("Summarise the latest document.", ["a.txt", "b.txt"], {"2"}),
+    ],
+)
+def test_which_document_a_question_points_at(question: str, names: list[str], meant: set[str] | None) -> None:
+    assert pointing(question, [named(name, place) for place, name in enumerate(names, 1)]).documents == meant
+
+
+def test_a_name_after_letters_that_fold_to_more_is_cut_out_whole() -> None:
+    asked = pointing("Stra\u00dfe, \u00df\u00df: what does lease.pdf say on pages 9 to 7?", [named("lease.pdf", 1)])
+    assert " ".join(asked.rest.split()) == "Stra\u00dfe, \u00df\u00df: what does say on ?"
+    assert asked.pages == (7, 9)
+
+
+def test_a_list_in_a_question_is_not_what_it_takes_from_the_turn_before() -> None:
+    own, carried = parts(conversation_query([{"role": "user", "content": "Which is right?\n- the rent\n- the deposit"}]))
+    assert own.split() == "Which is right? * the rent * the deposit".split()
+    assert carried == []

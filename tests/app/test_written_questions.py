@@ -20,6 +20,7 @@ from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval import router
+from thoth.retrieval.query import conversation_query
 from thoth.retrieval.choosing import ref
 from thoth.retrieval.routing import Routing
 
@@ -90,7 +91,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 
 def is_right(library: Library, asked: Written, active: list[StoredDocument]) -> bool:
     messages = [{"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(asked.turns)]
-    query = router.conversation_query(messages)
+    query = conversation_query(messages)
     chosen = router.route(library, query, active, Routing(), 8, lambda _: np.zeros(4, np.float32))
     if asked.chunk is None:
         return {one.name for one in chosen} == ({asked.name} if asked.name else set())
@@ -126,7 +127,7 @@ def about(library: Library, line: str, active: list[StoredDocument]) -> tuple[bo
     messages = [
         {"role": "assistant" if i % 2 else "user", "content": text} for i, text in enumerate(asked.split(" || "))
     ]
-    query = router.conversation_query(messages)
+    query = conversation_query(messages)
     chosen = router.route(library, query, active, Routing(), 8, lambda _: np.zeros(4, np.float32))
     names = {one.name for one in chosen}
     name, _, words = meant.partition(" ")

@@ -15,6 +15,7 @@ from torch_train.model.chunking import STAGE_2_COUNTS, Chunking
 from torch_train.model.loss import distillation_loss
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.packing import Packer
+from torch_train.training.plan import Unit
 from torch_train.training.stream import Ahead, Stream
 
 PREFIX, SUFFIX = (1, 3), (4,)
@@ -108,6 +109,13 @@ def test_some_contexts_are_absorbed_together() -> None:
     assert [len(batch) for batch in together] == [len(batch) for batch in alone]  # nothing else changes
     assert groups(0.25) == together
     assert groups(0.25, epoch=1) != together
+
+
+def test_a_context_that_is_packed_twice_is_not_absorbed_together_with_itself() -> None:
+    row = _rows(1)[0]
+    once, other = Unit(0, (0,), (1, 1)), Unit(1, (0,), (1, 1))
+    packer = Packer([row, row], 2048, 4096, WHOLE, seed=0, compose=0.999)
+    assert packer.pack([once, other, once, once], 0).context_groups.tolist() == [0, 0, 1, 2]
 
 
 @pytest.mark.parametrize(("budget", "full"), [((4096, 3800), (0.93, 0.93)), ((2048, 2048), (0.95, 0.0))])

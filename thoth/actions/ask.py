@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -10,6 +11,7 @@ from thoth import events, ingest
 from thoth.actions import requests
 from thoth.actions.sources import Source
 from thoth.actions.wording import count
+from thoth.errors import DocumentError, UnknownNameError
 from thoth.events import Answer, Passage, Stats
 from thoth.ingest import Document
 from thoth.library.records import StoredDocument
@@ -35,25 +37,44 @@ class Named:
     Attributes:
         document: as it was read.
         origin: an absolute path or an address; None for standard input.
+        stored: its entry in the library, for a document that was named by that.
     """
 
     document: Document
     origin: str | None
+    stored: StoredDocument | None = None
 
 
-def read(sources: Iterable[Source]) -> list[Named]:
+def read(sources: Iterable[Source], library: Library) -> list[Named]:
     """Read the documents that are named for a question.
 
     The same text twice counts once: two equal adapters would double its weight.
 
     Args:
-        sources: paths, addresses, `-` for standard input; no folders.
+        sources: paths, addresses, `-` for standard input; no folders. A path where no file is stands for a document of
+            the library: its name, its id, or the first letters of that.
+        library: has those documents.
 
     Raises:
+        DocumentError: Neither a file nor a document of the library has this name, or several documents have it.
         DocumentError, NoTextError: As `ingest.read`.
     """
-    documents = [Named(ingest.read(source.place, source.options), source.origin) for source in sources]
+    documents = [
+        _of_library(source.place, library)
+        if source.is_local and not os.path.lexists(source.place)
+        else Named(ingest.read(source.place, source.options), source.origin)
+        for source in sources
+    ]
     return list({named.document.sha256: named for named in documents}.values())
+
+
+def _of_library(name: str, library: Library) -> Named:
+    try:
+        stored = library.get(name)
+    except UnknownNameError as error:
+        missing = f"there is no file {ingest.shown(name)} and no document of this name in the library{error.hint}"
+        raise DocumentError(f"{missing}: check the name") from error
+    return Named(library.document(stored.id), stored.source, stored)
 
 
 def absorb(
@@ -76,6 +97,8 @@ def absorb(
         ThothError: It cannot be absorbed; the chunks that are absorbed stay.
     """
     document, bundle = named.document, engine.bundle_id or ""
+    if named.stored is not None and named.stored.state(bundle) == "ready":
+        return named.stored
     known = library.find(document.sha256, bundle, chunking)
     try:
         events = engine.absorb(document, chunking=chunking, source_name=named.origin)

@@ -39,8 +39,9 @@ def ask(
         list[str] | None,
         typer.Option(
             "--doc",
-            metavar="FILE",
-            help="Answer from this document only: a file, an address, or - for standard input. May be repeated."
+            metavar="FILE|NAME",
+            help="Answer from this document only: a file, an address, - for standard input, or the name or id of a"
+            " document of the library. May be repeated."
             " Without it: from a pipe beside the question, else from the active documents.",
         ),
     ] = None,
@@ -127,7 +128,8 @@ def ask(
     is_piped = not (doc or no_doc or inside) and (question or not typed) and question != "-" and piped.is_document()
     # Files first, then the model: a misspelt name should not take seconds to find.
     names = [ingest.STANDARD_INPUT] if is_piped else doc or []
-    named = [] if no_doc else asking.read(_sources(names, recognize=chosen.ocr == "on"))
+    sources_named = () if no_doc else _sources(names, recognize=chosen.ocr == "on")
+    named = asking.read(sources_named, Library(paths.home())) if sources_named else []
     collection = None if inside is None else Library(paths.home()).collection(inside)
     if not (no_doc or named or earlier or agent or collection):
         _require_library()

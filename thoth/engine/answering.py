@@ -23,8 +23,9 @@ from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Stats, Token
 from thoth.ingest import Document
 from thoth.library.records import StoredDocument
-from thoth.retrieval import choosing, provenance, router
+from thoth.retrieval import choosing, provenance
 from thoth.retrieval.choosing import Choice, ref
+from thoth.retrieval.query import conversation_query
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Answerer:
         form = self.call_format if question.tools else None
         if question.tools and form is None:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
-        searched = router.conversation_query(_said(question.messages), question.documents)
+        searched = conversation_query(_said(question.messages), question.documents)
         choice = self._choose(question, searched)
         refs = sorted_refs(map(ref, choice.attached))
         adapter = self._adapters.of(refs)

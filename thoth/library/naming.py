@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 
-from thoth.errors import DocumentError
+from thoth.errors import DocumentError, UnknownNameError
 from thoth.ingest.names import shown
 from thoth.library.records import StoredDocument
 from thoth.system.spelling import fold
@@ -38,7 +38,7 @@ def named(listed: Callable[..., list[StoredDocument]], name: str, *, loosely: bo
     near = list(dict.fromkeys(document.name for document in holding)) or _similar(part, known)
     more = f" and {len(near) - _MOST_NEAR} more" if len(near) > _MOST_NEAR else ""
     hint = f" (similar: {', '.join(near[:_MOST_NEAR])}{more})" if near else ""
-    raise DocumentError(f"there is no document {name} in the library{hint}: see `thoth docs list`")
+    raise UnknownNameError(name, hint)
 
 
 def _only(documents: Sequence[StoredDocument], name: str) -> StoredDocument:

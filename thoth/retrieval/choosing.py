@@ -45,7 +45,7 @@ def choose(
 
     Args:
         library: that holds the documents.
-        question: as `router.conversation_query` gives it.
+        question: as `query.conversation_query` gives it.
         documents: the active ones; of one that is being absorbed, the chunks that are there count.
         routing: what people set.
         bundle: id of the bundle that is loaded.

@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING
 
 from thoth.retrieval import spellings
 from thoth.retrieval.terms import terms
+from thoth.system import spelling
 from thoth.system.spelling import fold
 
 if TYPE_CHECKING:
     from thoth.library.records import StoredDocument
 
 _DETERMINER = r"(?:the|this|that|these|those|my|our|your|both|all|each|every|another|an?)"
+_NEWEST = r"(?:the |my |our )?(?:last|latest|newest|most recent)"
+_ITEM = r" (?:one|document|file|text|paper|note)"
+_ADDING = r"(?: that)?(?: i| we| was)?(?:'ve| have)? (?:just )?(?:added|absorbed|dropped|uploaded|imported)"
+# "The last one I added", or "the latest document" where no word follows that says which one else: "signed by Ana".
 _LATEST = re.compile(
-    r"\b(?:the |my |our )?(?:last|latest|newest|most recent)(?: one| document| file| text| paper| note)?"
-    r"(?:(?: that)?(?: i| we)?(?:'ve| have)? (?:just )?(?:added|absorbed|dropped|uploaded|imported|read))?\b",
+    rf"\b{_NEWEST}(?:(?:{_ITEM})?{_ADDING}\b| (?:document|file)(?=\W*\Z|[?.!,;:]|\s+(?:about|say|says|said|tell|tells|is|"
+    r"and|or|in|as|for|to|with|mention|mentions|contain|contains|cover|covers|state|states|mean|means|describe)\b))",
     re.IGNORECASE,
 )
-_ADDED = re.compile(r"\b(?:last|latest|newest|most recent)\b.*\b(?:one|document|file|added|absorbed|dropped)\b", re.I)
 _KINDS = {
     "pdf": (".pdf",),
     "word document": (".docx", ".doc"),
@@ -101,19 +105,18 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     """Find what a question points at.
 
     Args:
-        question: made by `router.conversation_query`.
+        question: made by `query.conversation_query`.
         documents: those that may be meant.
     """
     rest, meant, points, one = question, None, False, False
     said = frozenset(terms(question))
     named = {one.id for one in documents if (stem := terms(PurePath(one.name).stem)) and said.issuperset(stem)}
-    for document in documents:  # a file's name
-        if len(document.name) > 3 and document.name.casefold() in rest.casefold():
-            at = rest.casefold().index(document.name.casefold())
-            rest = f"{rest[:at]} {rest[at + len(document.name) :]}"
+    for document in sorted(documents, key=lambda one: -len(one.name)):  # "report.pdf" is in "annual report.pdf"
+        if _is_telling(document.name) and (place := spelling.find(rest, document.name)):
+            rest = f"{rest[: place[0]]} {rest[place[1] :]}"
             meant = (meant or frozenset()) | {document.id}
             named.add(document.id)
-    if meant is None and documents and _ADDED.search(rest):
+    if meant is None and documents and _LATEST.search(rest):
         meant = frozenset({max(documents, key=lambda document: document.added).id})
         rest = _LATEST.sub(" ", rest, count=1)
     for kind in _KIND.finditer(rest):
@@ -127,7 +130,8 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     rest = _GENERIC.sub(" ", rest)
     pages = part = None
     if found := _PAGE.search(rest):
-        pages = (int(found[1]), int(found[2] or found[1]))
+        first, last = sorted((int(found[1]), int(found[2] or found[1])))
+        pages = (first, last)
         rest = _PAGE.sub(" ", rest)
     if found := _PART.search(rest):
         part = f"{found[1]} {found[2]}".casefold()
@@ -138,6 +142,11 @@ def pointing(question: str, documents: Sequence[StoredDocument]) -> Pointing:
     mentioned = frozenset().union(*mentions.values())
     named &= meant or frozenset(mentions)
     return Pointing(meant, frozenset(mentions), mentioned, frozenset(named), pages, part, whole, points, one, rest)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether a name in a question means the document: "rent.pdf" does, "rent" may be what is asked about."""
+    return len(name) > 3 and (bool(PurePath(name).suffix) or len(terms(name)) > 1)
 
 
 def _suffix(name: str) -> str:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from thoth.events import Passage
 from thoth.ingest import Document, sentences
-from thoth.retrieval.terms import FUNCTION_WORDS, Rarity, mass, names, terms
+from thoth.retrieval import claims, spellings
+from thoth.retrieval.query import about
+from thoth.retrieval.terms import ASKING_WORDS, FUNCTION_WORDS, Rarity, content, mass, names, terms
 
 if TYPE_CHECKING:
     from thoth.library.library import Library
@@ -28,13 +30,20 @@ _BEFORE, _HEADING, _AROUND = (1.0, 0.5, 0.25), 0.5, 0.2
 _NAME_COUNT = 3.0
 _LONGEST_QUOTE = 600  # letters; a page without a full stop is no quote
 
+_SOURCE = r"(?:the |this |that |your )?(?:documents?|texts?|passages?|notes?|files?|lease|manual|report|context)"
 _REFUSAL = re.compile(
-    r"(?:(?:i am|i'm) sorry,? (?:but )?)?(?:i (?:do not|don't|cannot|can't) (?:know|say|tell|answer|find)\b"
-    r"|(?:it is |that is |this is )?(?:unknown|not (?:known|found|mentioned|stated|in the (?:document|text))s?)\b"
-    r"|the (?:document|text|passage)s? (?:do(?:es)? not|doesn't|don't|gives? no answer)\b|unanswerable\b)",
+    r"(?:(?:i am|i'm) (?:sorry|afraid),? (?:but )?)?"
+    r"(?:i (?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|tell|answer|find|determine)\b"
+    r"|(?:i have |there is |there's )?no (?:information|mention|answer|such information)\b"
+    r"|(?:(?:it|that|this)(?: is|'s) )?(?:unknown|not (?:known|found|mentioned|stated|given|specified"
+    r"|in the (?:document|text)s?))\b"
+    rf"|{_SOURCE} (?:do(?:es)? not|don't|doesn't|do(?:es)?n't) (?:\w+ly )?"
+    r"(?:say|mention|state|tell|contain|specify|give|answer|provide|include|know|name)\b"
+    rf"|{_SOURCE} (?:gives? no answer|say nothing|says nothing)\b|unanswerable\b)",
     re.IGNORECASE,
 )
-_BARE = frozenset(("yes", "no", "correct", "true", "false", "indeed"))
+# Function words that can be all of an answer.
+_QUANTITIES = frozenset("all both each either every neither never none once one until with without".split())
 # Where a passage can end besides a sentence: an empty line, the next item, the next row of a table.
 _BREAK = re.compile(r"\n[ \t]*\n\s*|\n[ \t]*(?=(?:[-*+\u2022]|\d{1,9}[.)])[ \t])|(?<=[^\n])\n(?=[^\n]* \| )")
 
@@ -46,10 +55,19 @@ def is_refusal(answer: str) -> bool:
 
 @dataclass(frozen=True)
 class _Statement:
-    """What a sentence of an answer adds to the question: weighted terms, and those that must be there exactly."""
+    """What a sentence of an answer adds to the question.
 
+    Attributes:
+        text: the sentence.
+        terms: the weighted terms that it adds; those of the question where it adds nothing.
+        exact: those of them that must be in a stored sentence.
+        verdict: True for no more than a yes, False for a no.
+    """
+
+    text: str
     terms: dict[str, float]
-    exact: frozenset[str]
+    exact: frozenset[str] = frozenset()
+    verdict: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ def sources(
 
     Args:
         library: holds the documents.
-        question: what was asked, as `router.conversation_query` gives it.
+        question: what was asked, as `query.conversation_query` gives it.
         answer: what was answered.
         documents: the active ones.
         used: the chunks that were attached or read; without any, nothing is looked for.
@@ -107,10 +125,11 @@ def support(
     answer adds to the question, times how far it speaks of what is asked: as a share of the question's words, names
     most, and relative to the stored sentence that speaks of it most. So the value of something else is no support
     where another sentence is closer to the question, and a long answer to a broad question speaks for itself. Names
-    and numbers of the answer must all be in the sentence.
+    and numbers of the answer must all be in the sentence, and the sentence must not deny what the answer affirms. An
+    answer of which one sentence has names or numbers that no stored sentence has is not supported as a whole.
 
     Args:
-        question: what was asked, as `router.conversation_query` gives it.
+        question: what was asked, as `query.conversation_query` gives it.
         answer: what was answered.
         passages: where to look: chunks and the documents they belong to.
         read: gives the document of an id, to name the page of a quote from a chunk of several pages; without it
@@ -125,7 +144,9 @@ def support(
     stored = _Stored([sentence for document, chunk in passages for sentence in _sentences(document, chunk)], question)
     best: dict[int, float] = {}
     for said in stored.statements(answer):
-        score, place = stored.find(said)
+        score, place, stated = stored.find(said)
+        if said.exact and not stated:
+            return ()
         if score >= _LEAST:
             best[place] = max(score, best.get(place, 0.0))
     named = sorted(best, key=lambda place: (-best[place], place))[:_MOST]
@@ -138,7 +159,10 @@ class _Stored:
     def __init__(self, sentences: list[_Sentence], question: str) -> None:
         self.sentences = sentences
         self._rarity = Rarity(sentence.terms for sentence in sentences)
+        question = about(question)
         self._question = frozenset(terms(question))
+        self._content = frozenset(terms(" ".join(content(question)))) - ASKING_WORDS
+        self._denied = claims.denies(question) and not claims.begins_with_not(question)
         # A word of the question that is nowhere is another way to ask; a name that is nowhere is another thing.
         known = frozenset[str]().union(*(sentence.around for sentence in sentences)) - FUNCTION_WORDS
         self._asked = {term: self._rarity.of(term) for term in self._question & known}
@@ -149,31 +173,44 @@ class _Stored:
 
     def statements(self, answer: str) -> Iterator[_Statement]:
         """What an answer says, sentence by sentence; what the question says already is no statement."""
-        if (said := terms(answer)) and _BARE.issuperset(said):
-            yield _Statement(self._asked, frozenset())
+        if (verdict := claims.verdict(answer)) is not None:
+            yield _Statement(answer, self._asked, verdict=verdict)
             return
-        for _, text in _split(answer):
-            if not (every := frozenset(terms(text))):
-                continue
+        for _, text in _split(claims.without_verdict(answer)):
             named = frozenset(term for name in _named(text) for term in terms(name))
             # "may" says nothing, and "23 May" is not 23 December.
-            new = (every - (FUNCTION_WORDS - named) or every) - self._question
+            every = frozenset(terms(text)) - (FUNCTION_WORDS - named - _QUANTITIES)
+            new = (every - (_QUANTITIES - named) or every) - self._question
+            if not every:
+                continue
             exact = ({term for term in new if term[0].isdigit()} | named) & new
-            told = {term: self._rarity.of(term) for term in new}
-            yield _Statement(told or self._asked, frozenset(exact))
+            yield _Statement(text, {term: self._rarity.of(term) for term in new} or self._asked, frozenset(exact))
 
-    def find(self, said: _Statement) -> tuple[float, int]:
-        """Return the score of the sentence that best supports a statement, and which one it is; 0 where none does."""
+    def find(self, said: _Statement) -> tuple[float, int, bool]:
+        """Look for the sentence that best supports a statement.
+
+        Returns:
+            Its score, 0 where none does; which one it is; whether any says the same, whatever it speaks of.
+        """
         whole, asked = sum(said.terms.values()), sum(self._asked.values())
         highest = max(self._about, default=0.0)
-        best = (0.0, 0.0, 0)
+        best, stated = (0.0, 0.0, 0), False
         for place, (sentence, about) in enumerate(zip(self.sentences, self._about, strict=True)):
             found = mass(said.terms, sentence.terms)
-            if found and said.exact <= sentence.terms:
-                relative = about / highest if highest else 0.0
-                absolute = (found + asked * about) / (whole + asked)
-                best = max(best, (found / whole * relative * math.sqrt(absolute), about, -place))
-        return best[0], -best[2]
+            if not found or found < _LEAST * whole or not said.exact <= sentence.terms or self._differs(said, sentence):
+                continue
+            stated = True
+            relative = about / highest if highest else 0.0
+            absolute = (found + asked * about) / (whole + asked)
+            best = max(best, (found / whole * relative * math.sqrt(absolute), about, -place))
+        return best[0], -best[2], stated
+
+    def _differs(self, said: _Statement, sentence: _Sentence) -> bool:
+        """Whether a stored sentence with the words of a statement says something else."""
+        if said.verdict is None:
+            return claims.contradicts(said.text, sentence.text, said.terms.keys() & sentence.terms)
+        denies = claims.denies(sentence.text, self._question & sentence.terms) != self._denied
+        return denies == said.verdict or not claims.has_all(sentence.around, self._content)
 
     def _speaks(self, place: int) -> float:
         """Share of what is asked that a sentence speaks of; what stands before it or around it counts less."""
@@ -201,7 +238,8 @@ def _sentences(document: StoredDocument, chunk: StoredChunk) -> Iterator[_Senten
     headings = frozenset(terms(" ".join((*chunk.headings, document.name))))
     around = headings | frozenset(terms(chunk.text))
     for start, text in _split(chunk.text):
-        yield _Sentence(document, chunk, start, text, frozenset(terms(text)), headings, around)
+        every = frozenset(terms(" ".join((text, *spellings.equals(text)))))
+        yield _Sentence(document, chunk, start, text, every, headings, around)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:

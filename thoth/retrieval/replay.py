@@ -32,7 +32,12 @@ _REFERS = re.compile(
 
 def leans(question: str) -> bool:
     """Tell whether a question needs what was said before it."""
-    return not names(question) or _REFERS.search(question) is not None
+    return not names(question) or refers(question)
+
+
+def refers(question: str) -> bool:
+    """Tell whether a question has a word that refers to what was said or to who says it."""
+    return _REFERS.search(question) is not None
 
 
 def needed(

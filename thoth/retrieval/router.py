@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import PurePath
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thoth.events import Chosen
 from thoth.retrieval import spellings, terms
 from thoth.retrieval.pointing import Pointing, pointing
+from thoth.retrieval.query import parts
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
@@ -58,16 +58,12 @@ _CLEAR = 0.5
 _FAVOUR = 1.5
 # How much more a question's own words count than those that a follow-up takes from the turn before.
 _OWN_COUNT = 2
-# Between a question and what it takes from the turn before; a dash, so that no sentence seems to begin after it.
-_CARRY = "\n- "
 # Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
 _SPREAD_SCORE = 0.5
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
 # An address says where something is: that no chunk has its parts says nothing.
 _ADDRESS = re.compile(r"\bhttps?://\S+", re.IGNORECASE)
-# Names that a follow-up question takes from the turn before; a long answer has many.
-_CARRIED = 8
 
 
 class Ranked(NamedTuple):
@@ -94,7 +90,7 @@ def route(
 
     Args:
         library: where the chunks are.
-        question: made by `conversation_query`.
+        question: made by `query.conversation_query`.
         documents: whose chunks may be chosen; those that are not absorbed yet are not.
         routing: the limits.
         rank: of one chunk's adapter; the bias pair takes as much again, once.
@@ -128,7 +124,7 @@ def ranking(
     absorbed = library.absorbed(ids)
     if len(absorbed) < 2:
         return [Ranked(ref, 1.0) for ref in absorbed][:most]
-    own, _, carried = asked.rest.partition(_CARRY)
+    own, carried = parts(asked.rest)
     own = spellings.plain(own)
     words, named = terms.content(own), terms.names(_ADDRESS.sub(" ", own))
     spelled = " ".join([*spellings.others(own), *spellings.in_other_words(own)])
@@ -137,7 +133,7 @@ def ranking(
     rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]
     about = [word for word in telling if word.casefold() not in terms.ASKING_WORDS]
     own_words = [*words, *about * (_OWN_COUNT - 1), *rare * (_NAME_COUNT - 1) * _OWN_COUNT]
-    searched = " ".join([*own_words, spelled, *terms.content(carried)])
+    searched = " ".join([*own_words, spelled, *terms.content(" ".join(carried))])
     matches = _favoured(library.search(searched, ids, _CANDIDATES, f"{own} {spelled}") if words else [], asked)
 
     def confidence(missing: float) -> float:
@@ -302,37 +298,6 @@ def describe(library: Library, documents: Sequence[StoredDocument], ranked: Sequ
         chunk = library.chunk(ref)
         chosen.append(Chosen(ref.document, names[ref.document], ref.number, chunk.pages, chunk.headings, score))
     return chosen
-
-
-def conversation_query(messages: Sequence[Mapping[str, str]], documents: Sequence[StoredDocument] = ()) -> str:
-    """Build what is searched for from a conversation whose last message is a question.
-
-    A question that names nothing ("And when was it founded?") gets the names of the turn before it, answer included,
-    or of the last one that has any, and the words of its question that a document is called by; where none has, the
-    whole question before it.
-
-    Args:
-        messages: the conversation.
-        documents: those that may be meant.
-    """
-    question = messages[-1]["content"]
-    if terms.names(question):
-        return question
-    asked = [place for place, message in enumerate(messages[:-1]) if message["role"] == "user"]
-    stop = len(messages) - 1
-    for place in reversed(asked):
-        said = "\n".join(message["content"] for message in messages[place:stop])
-        if found := [name for name in terms.names(said) if not name.isdigit()][:_CARRIED]:
-            called = [word for word in _calling(messages[place]["content"], documents) if word not in found]
-            return f"{question}{_CARRY}{' '.join([*called, *found])}"
-        stop = place
-    return f"{question}{_CARRY}{messages[asked[-1]]['content']}" if asked else question
-
-
-def _calling(question: str, documents: Sequence[StoredDocument]) -> list[str]:
-    """Return the words of a question that are in the names of documents."""
-    names = {word for one in documents for word in terms.terms(PurePath(one.name).stem) if len(word) > 2}
-    return [word for word in terms.content(question) if not names.isdisjoint(terms.terms(word))]
 
 
 def _nearest(library: Library, refs: Sequence[ChunkRef], question: NDArray[np.float32]) -> list[ChunkRef]:

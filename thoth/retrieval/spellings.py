@@ -1,4 +1,4 @@
-"""Numbers and dates of a question as a text may spell them: "1,000" is 1000, "5th" fifth, "3 May 2024" 2024-05-03."""
+"""Numbers and dates as another text may spell them: "1,000" is 1000, "5th" fifth, "3 May 2024" 2024-05-03."""
 
 from __future__ import annotations
 
@@ -30,6 +30,16 @@ _IN_WORDS = (
     | {f"{number}{'th' if number > 3 else _ENDINGS[number]}": word for number, word in enumerate(_ORDINALS, 1)}
 )
 _IN_DIGITS = {word: number for number, word in _IN_WORDS.items()}
+_SMALL = dict(enumerate("one two three four five six seven eight nine".split(), 1))
+_EXACT = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?![\w.,]*\d)")  # "1450", which is 1450.00
+_ROUND = re.compile(r"(?<![\w.,])(\d+(?:,\d{3})*)[.]00(?!\d)")
+_SPACED = re.compile(r"(?<![\w.,])\d{1,3}(?:['\u2019\u00a0\u2009\u202f]\d{3})+(?![\w,.]*\d)")
+_UNIT = re.compile(
+    r"(?<![\w])(\d+(?:[.,]\d+)*) ?"
+    r"(k?m|[cmn]m|m?g|kg|[cm]?l|h|min|m?s|k?wh?|k?v|m?a|[kmg]?hz|[kmgt]b|k?pa|bar|rpm|kcal|kj|[ap]m|ft|lbs?|oz|mph)\b",
+    re.IGNORECASE,
+)
+_SIGNS = {"%": "percent", "$": "dollar", "\u20ac": "euro", "\u00a3": "pound", "\u00a5": "yen"}
 _YEARS = range(1900, 2100)  # nobody writes these in groups
 
 
@@ -65,6 +75,24 @@ def in_other_words(question: str) -> list[str]:
     words = [word.casefold() for word in re.findall(r"[^\W_]+", question)]
     known = {word: _IN_WORDS.get(word) or _IN_DIGITS.get(word) for word in words}
     return [other for other in known.values() if other and other not in words]
+
+
+def equals(text: str) -> list[str]:
+    """Return how else numbers, dates and amounts of a text are written: as words or digits, with unit or sign apart.
+
+    Args:
+        text: a stored sentence; each of the spellings stands for something that it says.
+    """
+    found = [*others(plain(text)), *in_other_words(text)]
+    words = {word.casefold() for word in re.findall(r"[^\W_]+", text)}
+    for number, word in _SMALL.items():
+        found += [word] if str(number) in words else [str(number)] if word in words else []
+    found += [f"{number.replace(',', '')}.00" for number in _EXACT.findall(text)]
+    found += _ROUND.findall(text)
+    found += [re.sub(r"\D", "", number) for number in _SPACED.findall(text)]
+    for number, unit in _UNIT.findall(text):
+        found += [f"{number} {unit}", f"{number}{unit}"]
+    return [*found, *(word for sign, word in _SIGNS.items() if sign in text)]
 
 
 def grouped(number: str) -> str | None:

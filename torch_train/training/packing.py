@@ -212,10 +212,15 @@ class Packer:
         return self._chunking.chunks(row.context_ids.tolist(), drawn)
 
     def _groups(self, units: Sequence[Unit], epoch: int) -> np.ndarray:
-        """Which contexts of a batch are absorbed together."""
+        """Which contexts of a batch are absorbed together; none twice, which would double its weight."""
         draw = self._draw("groups", epoch, *(unit.row for unit in units))
-        alone = [draw.random() >= self._compose for _ in units]
-        return np.cumsum(alone)
+        group, together, groups = 0, set[int](), []
+        for unit in units:
+            if draw.random() >= self._compose or unit.row in together:
+                group, together = group + 1, set()
+            together.add(unit.row)
+            groups.append(group)
+        return np.array(groups)
 
 
 def group(
