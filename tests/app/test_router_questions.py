@@ -210,6 +210,8 @@ def test_a_name_after_letters_that_fold_to_more_is_cut_out_whole() -> None:
 
 
 def test_a_list_in_a_question_is_not_what_it_takes_from_the_turn_before() -> None:
-    own, carried = parts(conversation_query([{"role": "user", "content": "Which is right?\n- the rent\n- the deposit"}]))
+    own, carried = parts(
+        conversation_query([{"role": "user", "content": "Which is right?\n- the rent\n- the deposit"}])
+    )
     assert own.split() == "Which is right? * the rent * the deposit".split()
     assert carried == []

@@ -20,8 +20,8 @@ from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
 from thoth.library.records import StoredDocument
 from thoth.retrieval import router
-from thoth.retrieval.query import conversation_query
 from thoth.retrieval.choosing import ref
+from thoth.retrieval.query import conversation_query
 from thoth.retrieval.routing import Routing
 
 # Where the sections of the examples begin; their headings are no headings of the files.

@@ -16,6 +16,7 @@ from torch_train.data.shards import read_manifest
 from torch_train.errors import DataError, TrainingError
 from torch_train.model.base import load_base
 from torch_train.training import checkpoint
+from torch_train.training.journal import LOG, read_log
 from torch_train.training.memory import free_bytes
 
 EARLY = replace(tiny.HYPERNET, exit_layer=1)
@@ -73,3 +74,36 @@ def test_a_damaged_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(DataError, match="missing or damaged"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("step", "many"), ("stream", [1]), ("settings", None), ("settings", {"run": 1}), ("progress", None)],
+)
+def test_a_damaged_state_is_not_resumed_from(tmp_path: Path, key: str, value: object) -> None:
+    state = {"step": 1, "stream": {"epoch": 0}, "settings": {"run": {"seed": 0}}, "progress": 0.5}
+    save_file({"a": torch.zeros(1)}, tmp_path / checkpoint.TRAINER_TENSORS)
+    (tmp_path / checkpoint.TRAINER).write_text(json.dumps(state))
+    assert checkpoint.load_trainer(tmp_path).step == 1
+    (tmp_path / checkpoint.TRAINER).write_text(json.dumps(state | {key: value}))
+    with pytest.raises(TrainingError, match="remove it to resume from the one before"):
+        checkpoint.load_trainer(tmp_path)
+
+
+def test_a_configuration_without_a_hypernetwork(tmp_path: Path) -> None:
+    (tmp_path / checkpoint.CONFIG).write_text('{"hypernet": null}')
+    with pytest.raises(TrainingError, match="not a complete training checkpoint"):
+        checkpoint.load_weights(tmp_path)
+
+
+def test_a_log_that_a_crash_of_the_machine_damaged(tmp_path: Path) -> None:
+    whole = [{"step": 1, "loss": 2.5}, {"step": 3, "loss": 2.0}]
+    lines = [
+        json.dumps(whole[0]).encode(),
+        b'\0\0\0{"step": 2}',
+        b'{"loss": 1}',
+        b"\xff}",
+        json.dumps(whole[1]).encode(),
+    ]
+    (tmp_path / LOG).write_bytes(b"\n".join(lines) + b'\n{"step": 4, "lo')
+    assert read_log(tmp_path) == whole

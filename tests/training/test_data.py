@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
 from torch_train.data import niah
 from torch_train.data.__main__ import main
 from torch_train.data.compact import check_split, compact, hold_out
 from torch_train.data.reading import read
-from torch_train.data.row import ContextRow, RowError, context_id, read_rows, write_rows
+from torch_train.data.row import SCHEMA, ContextRow, RowError, context_id, read_rows, write_rows
+from torch_train.data.storage import write_table
 from torch_train.errors import DataError
 
 ROPES = Path(__file__).parents[3] / "shared" / "data" / "ropes"
@@ -338,6 +340,13 @@ def test_rows_of_something_else_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"a": [1]}), tmp_path / "x.parquet")
     with pytest.raises(DataError, match="has the columns a, not id, context"):
         read_rows(tmp_path / "x.parquet")
+
+
+def test_a_table_with_nothing_in_a_column(tmp_path: Path) -> None:
+    record = {"id": "1", "context": "A.", "questions": None, "answers": [["a"]], "source": "own"}
+    write_table(tmp_path / "a.parquet", pa.Table.from_pylist([record], schema=SCHEMA))
+    with pytest.raises(DataError, match="holds a row that cannot be used"):
+        read_rows(tmp_path / "a.parquet")
 
 
 def _count(text: str) -> int:

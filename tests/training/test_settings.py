@@ -175,8 +175,22 @@ def test_impossible_values(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 6
 
 
+@pytest.mark.parametrize("value", [".nan", "nan", ".inf", "-inf", "9" * 400, "2026-13-01", "[" * 5000])
+def test_numbers_that_are_none(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(SMALL)
+    with pytest.raises(SettingsError, match=r"must be a number|the value is not YAML"):
+        read_settings(path, [f"optimizer.learning_rate={value}"])
+
+
 @pytest.mark.parametrize(
-    ("text", "message"), [("[1]", "must hold sections"), ("a: [", "is not YAML"), (None, "No such file")]
+    ("text", "message"),
+    [
+        ("[1]", "must hold sections"),
+        ("a: [", "is not YAML"),
+        ("run: {folder: 2026-13-01}", "is not YAML"),
+        (None, "No such file"),
+    ],
 )
 def test_files_that_hold_no_settings(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:

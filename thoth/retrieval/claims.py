@@ -1,4 +1,4 @@
-"""What a sentence claims beyond its words: that something is so or is not so, and bounds, signs and currency of numbers.
+"""What a sentence claims beyond its words: that something is so or not, and bounds, signs and currency of numbers.
 
 An answer with all words of a stored sentence may still say the opposite: "pets are allowed" of "pets are not allowed".
 """
@@ -14,10 +14,13 @@ from thoth.retrieval.terms import terms
 _YES = frozenset("yes correct true indeed right ja oui si".split())
 _NO = frozenset("no incorrect false wrong nein non nee".split())
 # "Yes, ..." and "No: ..." say nothing that the rest does not say.
-_LEAD = re.compile(rf"\s*\b(?:{'|'.join(sorted(_YES | _NO))})\b\s*(?:[,.;:!\u2013\u2014]|\s-\s)\s*(?=\w)", re.IGNORECASE)
+_LEAD = re.compile(
+    rf"\s*\b(?:{'|'.join(sorted(_YES | _NO))})\b\s*(?:[,.;:!\u2013\u2014]|\s-\s)\s*(?=\w)",
+    re.IGNORECASE,
+)
 _NOT = re.compile(
-    r"\b(?:not|cannot|never|none|nobody|nothing|nowhere|neither|nor|no(?!\b\.? ?\d)|"
-    r"nicht|kein(?:e[nmrs]?)?|nie|niemals|pas|jamais|aucune?|nunca|ning[u\u00fa]n[ao]?|non|nessun[ao]?|niet|geen|nooit)\b"
+    r"\b(?:not|cannot|never|none|nobody|nothing|nowhere|neither|nor|no(?!\b\.? ?\d)|nicht|kein(?:e[nmrs]?)?|"
+    r"nie|niemals|pas|jamais|aucune?|nunca|ning[u\u00fa]n[ao]?|non|nessun[ao]?|niet|geen|nooit)\b"
     r"|\wn['\u2019]t\b|\u4e0d|\u6ca1\u6709|\u672a|\u306a\u3044|\u307e\u305b\u3093",
     re.IGNORECASE,
 )
@@ -48,7 +51,7 @@ _LEAST_STEM = 3
 
 
 class _Amount(NamedTuple):
-    """A number of a text as it is compared, the side on which it bounds something, its sign, and whether it is a share."""
+    """A number of a text as it is compared, the side on which it bounds something, and its minus and percent."""
 
     number: str
     bound: str

@@ -22,8 +22,8 @@ _ITEM = r" (?:one|document|file|text|paper|note)"
 _ADDING = r"(?: that)?(?: i| we| was)?(?:'ve| have)? (?:just )?(?:added|absorbed|dropped|uploaded|imported)"
 # "The last one I added", or "the latest document" where no word follows that says which one else: "signed by Ana".
 _LATEST = re.compile(
-    rf"\b{_NEWEST}(?:(?:{_ITEM})?{_ADDING}\b| (?:document|file)(?=\W*\Z|[?.!,;:]|\s+(?:about|say|says|said|tell|tells|is|"
-    r"and|or|in|as|for|to|with|mention|mentions|contain|contains|cover|covers|state|states|mean|means|describe)\b))",
+    rf"\b{_NEWEST}(?:(?:{_ITEM})?{_ADDING}\b| (?:document|file)(?=\W*\Z|[?.!,;:]|\s+(?:about|says?|said|tells?|is|and|"
+    r"or|in|as|for|to|with|mentions?|contains?|covers?|states?|means?|describes?)\b))",
     re.IGNORECASE,
 )
 _KINDS = {

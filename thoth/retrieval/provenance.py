@@ -195,14 +195,14 @@ class _Stored:
         whole, asked = sum(said.terms.values()), sum(self._asked.values())
         highest = max(self._about, default=0.0)
         best, stated = (0.0, 0.0, 0), False
-        for place, (sentence, about) in enumerate(zip(self.sentences, self._about, strict=True)):
+        for place, (sentence, speaks) in enumerate(zip(self.sentences, self._about, strict=True)):
             found = mass(said.terms, sentence.terms)
             if not found or found < _LEAST * whole or not said.exact <= sentence.terms or self._differs(said, sentence):
                 continue
             stated = True
-            relative = about / highest if highest else 0.0
-            absolute = (found + asked * about) / (whole + asked)
-            best = max(best, (found / whole * relative * math.sqrt(absolute), about, -place))
+            relative = speaks / highest if highest else 0.0
+            absolute = (found + asked * speaks) / (whole + asked)
+            best = max(best, (found / whole * relative * math.sqrt(absolute), speaks, -place))
         return best[0], -best[2], stated
 
     def _differs(self, said: _Statement, sentence: _Sentence) -> bool:

@@ -47,7 +47,7 @@ def conversation_query(messages: Sequence[Mapping[str, str]], documents: Sequenc
 
 
 def parts(query: str) -> tuple[str, list[str]]:
-    """Return the question of what `conversation_query` builds, and what it takes: from an earlier question, from its answer."""
+    """Return the question that a query is for, and what it takes: from a question before, from the answer to that."""
     own, *carried = query.split(_CARRY)
     return own, carried
 

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from torch_train.data.storage import read_table, write_table
+from torch_train.errors import DataError
 
 SCHEMA = pa.schema(
     [
@@ -97,7 +98,11 @@ def read_rows(path: Path) -> list[ContextRow]:
     Raises:
         DataError: The file is missing, damaged, or holds something else.
     """
-    return [row_from(record) for record in read_table(path, SCHEMA).to_pylist()]
+    records = read_table(path, SCHEMA).to_pylist()
+    try:
+        return [row_from(record) for record in records]
+    except (TypeError, ValueError) as error:  # null, which a column may hold, or no row
+        raise DataError(f"{path} holds a row that cannot be used ({error}): make it again") from error
 
 
 def rows_table(rows: Iterable[ContextRow]) -> pa.Table:

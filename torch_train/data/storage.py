@@ -53,7 +53,7 @@ def read_table(path: Path, schema: pa.Schema) -> pa.Table:
     """
     try:
         table = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} is missing or not a complete parquet file: make it again") from error
     if not table.schema.equals(schema, check_metadata=False):
         raise DataError(f"{path} has the columns {', '.join(table.schema.names)}, not {', '.join(schema.names)}")

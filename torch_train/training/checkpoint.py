@@ -142,7 +142,7 @@ def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[
     try:
         found = HypernetConfig.from_dict(data["hypernet"])
         weights = load_file(folder / MODEL)
-    except (KeyError, ConfigError, OSError, SafetensorError) as error:
+    except (KeyError, TypeError, ConfigError, OSError, SafetensorError) as error:
         raise TrainingError(f"{folder} is not a complete training checkpoint: {error}") from error
     if hypernet is not None and found != hypernet:
         ours, theirs = asdict(hypernet), asdict(found)
@@ -207,8 +207,11 @@ def load_trainer(folder: Path) -> TrainerState:
     try:
         tensors = load_file(folder / TRAINER_TENSORS)
         done = float(data.get("progress", 0.0))  # earlier versions did not write it
-        return TrainerState(data["step"], data["stream"], data["settings"], tensors, done)
-    except (KeyError, OSError, SafetensorError) as error:
+        step, stream, settings = int(data["step"]), _object(data, "stream"), _object(data, "settings")
+        if not all(isinstance(values, dict) for values in settings.values()):
+            raise ValueError("its settings are no sections")
+        return TrainerState(step, stream, settings, tensors, done)
+    except (ArithmeticError, KeyError, OSError, SafetensorError, TypeError, ValueError) as error:
         raise TrainingError(
             f"{folder} cannot be resumed from: {error}; remove it to resume from the one before"
         ) from error
@@ -256,10 +259,16 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
 
 
+def _object(data: dict[str, Any], key: str) -> dict[str, Any]:
+    if not isinstance(data[key], dict):
+        raise ValueError(f"its {key} is no object")
+    return data[key]
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainingError(f"{path} cannot be read: {error}") from error
     if not isinstance(data, dict):
         raise TrainingError(f"{path} is not a JSON object")

@@ -88,10 +88,19 @@ class Recent:
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """The entries of a run's log; a last line that a kill cut short is left out."""
+    """The entries of a run's log; a line that a kill or a crash of the machine left damaged is left out."""
     path = folder / LOG
-    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-    return [json.loads(line) for line in lines if line.endswith("}\n")]
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    return [entry for line in lines if (entry := _entry(line)) is not None]
+
+
+def _entry(line: bytes) -> dict[str, float] | None:
+    """The entry of a whole line, None for any other."""
+    try:
+        entry = json.loads(line) if line.endswith(b"}\n") else None
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and type(entry.get("step")) is int else None
 
 
 def _wandb_run(project: str, name: str, settings: dict[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -226,7 +227,7 @@ def read_settings(path: Path, overrides: Sequence[str] = ()) -> TrainingSettings
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date such as 2026-13-01 is a ValueError
         raise SettingsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):
         raise SettingsError(
@@ -274,7 +275,7 @@ def _override(data: dict[str, Any], override: str, problems: list[str]) -> None:
         return
     try:
         parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         problems.append(f"{override!r}: the value is not YAML")
         return
     if isinstance(data.setdefault(section, {}), dict):
@@ -308,7 +309,7 @@ def _value(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
     """`value` as the type of a field, or a line in `problems`."""
     try:
         return _as(hint, value)
-    except (TypeError, ValueError):
+    except (ArithmeticError, TypeError, ValueError):
         problems.append(f"{where} must be {_told(hint)}, not {value!r}")
         return None
 
@@ -329,7 +330,9 @@ def _as(hint: Any, value: Any) -> Any:
             raise TypeError
         return tuple(_as(parts[0], item) for item in items)
     if hint is float and isinstance(value, str):
-        return float(value)  # YAML 1.1 takes 4e-5, without a point, for a text
+        value = float(value)  # YAML 1.1 takes 4e-5, without a point, for a text
+    if hint is float and not math.isfinite(value):
+        raise ValueError
     accepted = (int, float) if hint is float else hint
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
         raise TypeError
