@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from thoth.events import Passage
 from thoth.ingest import Block, Document
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
-from thoth.retrieval.provenance import is_refusal, support
+from thoth.retrieval.provenance import is_refusal, sources_read, support
 from thoth.retrieval.query import about
 from thoth.retrieval.terms import Rarity, mass, names, terms
 
@@ -327,3 +329,15 @@ def test_the_name_that_the_answer_before_gave_is_a_statement_when_it_is_given_ag
 )
 def test_a_refusal_says_that_there_is_no_answer(answer: str, refuses: bool) -> None:
     assert is_refusal(answer) == refuses
+
+
+def test_an_answer_from_the_context_is_supported_by_what_was_read() -> None:
+    text = "Velmar is old.\n\nVelmar makes lamps."
+    read = Document("note.pdf", text, 2, (Block("paragraph", 0, 14, (), 1), Block("paragraph", 16, 36, (), 2)))
+    unknown: Any = SimpleNamespace(find=lambda *_: None)
+    [found] = sources_read(unknown, "What does Velmar make?", "lamps", [read], "bundle")
+    assert (found.name, found.page, found.quote) == ("note.pdf", 2, "Velmar makes lamps.")
+    stored, chunk = source("a", "Velmar makes lamps.", number=7)
+    known: Any = SimpleNamespace(find=lambda *_: stored, chunks=lambda _: [chunk])
+    assert [one.chunk for one in sources_read(known, "What does Velmar make?", "lamps", [read], "bundle")] == [7]
+    assert sources_read(known, "What does Velmar make?", "ropes", [read], "bundle") == ()

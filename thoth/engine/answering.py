@@ -304,7 +304,12 @@ class Answerer:
             passages=reply.asking.passages,
         )
         used = list(dict.fromkeys(map(ref, (*choice.attached, *choice.passages))))
-        sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
+        if question.context:
+            sources = provenance.sources_read(
+                self._library, reply.searched, text, question.context, self._pair.bundle.id
+            )
+        else:
+            sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
         closed = reply.mask is not None and reply.mask.was_cut
         if closed or (fault and finish == "length"):  # what cannot be read then is the call that was cut

@@ -7,17 +7,18 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from thoth.events import Passage
 from thoth.ingest import Document, sentences
+from thoth.library.records import ChunkRef, StoredChunk, document_id
 from thoth.retrieval import claims, spellings
 from thoth.retrieval.query import about
 from thoth.retrieval.terms import ASKING_WORDS, FUNCTION_WORDS, Rarity, content, mass, names, terms
 
 if TYPE_CHECKING:
     from thoth.library.library import Library
-    from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
+    from thoth.library.records import StoredDocument
 
 _MOST = 3
 _MOST_CHUNKS = 16  # that are searched
@@ -53,6 +54,24 @@ def is_refusal(answer: str) -> bool:
     return _REFUSAL.match(answer.strip().replace("\u2019", "'")) is not None
 
 
+class _Titled(Protocol):
+    """A document as far as a passage names it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class _Unstored:
+    """A document that is not in the library."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True)
 class _Statement:
     """What a sentence of an answer adds to the question.
@@ -74,7 +93,7 @@ class _Statement:
 class _Sentence:
     """A sentence of a chunk, and what it, the headings above with the document's name, and all of these speak of."""
 
-    document: StoredDocument
+    document: _Titled
     chunk: StoredChunk
     start: int  # in the chunk's text
     text: str
@@ -113,10 +132,42 @@ def sources(
     return found([*near, *(ref for ref, _ in alike if ref not in near)])
 
 
+def sources_read(
+    library: Library, question: str, answer: str, documents: Sequence[Document], bundle: str
+) -> tuple[Passage, ...]:
+    """Find the passages that support an answer in documents that were read whole, in the context.
+
+    Args:
+        library: holds some of them, which then have chunks with headings and pages; the others count as one chunk.
+        question: as `sources`.
+        answer: what was answered.
+        documents: as they were read.
+        bundle: id of the bundle in use.
+
+    Returns:
+        As `support`.
+    """
+    texts: dict[str, Document] = {}
+    passages: list[tuple[_Titled, StoredChunk]] = []
+    for document in documents:
+        found = (library.find(document.sha256, bundle, chunking) for chunking in ("meaning", "tokens"))
+        if stored := next(filter(None, found), None):
+            texts[stored.id] = document
+            passages += [(stored, chunk) for chunk in library.chunks(stored.id)]
+        else:
+            id = document_id(document.sha256, bundle, "meaning")
+            texts[id] = document
+            pages = None if document.pages is None else (1, document.pages)
+            passages.append(
+                (_Unstored(id, document.name), StoredChunk(ChunkRef(id, 0), document.text, pages, (), 0, 0))
+            )
+    return support(question, answer, passages, texts.__getitem__)
+
+
 def support(
     question: str,
     answer: str,
-    passages: Iterable[tuple[StoredDocument, StoredChunk]],
+    passages: Iterable[tuple[_Titled, StoredChunk]],
     read: Callable[[str], Document] | None = None,
 ) -> tuple[Passage, ...]:
     """Find the sentences that support an answer.
@@ -234,7 +285,7 @@ def _named(text: str) -> list[str]:
     return [*names(text), *([first] if leads else [])]
 
 
-def _sentences(document: StoredDocument, chunk: StoredChunk) -> Iterator[_Sentence]:
+def _sentences(document: _Titled, chunk: StoredChunk) -> Iterator[_Sentence]:
     headings = frozenset(terms(" ".join((*chunk.headings, document.name))))
     around = headings | frozenset(terms(chunk.text))
     for start, text in _split(chunk.text):
