@@ -321,7 +321,9 @@ def test_the_name_that_the_answer_before_gave_is_a_statement_when_it_is_given_ag
     [
         ("The document does not need a signature.", False),
         ("The documents do not expire before 2030.", False),
+        ("The lease does not include parking.", False),
         ("The lease doesn't say.", True),
+        ("The documents do not contain any information about it.", True),
         ("There is no information about that.", True),
         ("It's not stated.", True),
         ("No information is given.", True),

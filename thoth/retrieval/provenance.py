@@ -31,16 +31,22 @@ _BEFORE, _HEADING, _AROUND = (1.0, 0.5, 0.25), 0.5, 0.2
 _NAME_COUNT = 3.0
 _LONGEST_QUOTE = 600  # letters; a page without a full stop is no quote
 
-_SOURCE = r"(?:the |this |that |your )?(?:documents?|texts?|passages?|notes?|files?|lease|manual|report|context)"
+_SOURCE = (
+    r"(?:the |this |that |your )?(?:documents?|texts?|passages?|notes?|files?|context|contract|lease|manual|report|"
+    r"article|paper|book|letter|page)"
+)
+_GIVE = (
+    r"(?:contain|provide|include|give|have) (?:an? |any |the |enough |such |this )*"
+    r"(?:information|answer|details?|mention)"
+)
 _REFUSAL = re.compile(
     r"(?:(?:i am|i'm) (?:sorry|afraid),? (?:but )?)?"
     r"(?:i (?:do not|don't|cannot|can't|could not|couldn't) (?:know|say|tell|answer|find|determine)\b"
-    r"|(?:i have |there is |there's )?no (?:information|mention|answer|such information)\b"
+    r"|(?:i have |there is |there's )?no (?:such )?(?:information|mention|answer)\b"
     r"|(?:(?:it|that|this)(?: is|'s) )?(?:unknown|not (?:known|found|mentioned|stated|given|specified"
     r"|in the (?:document|text)s?))\b"
-    rf"|{_SOURCE} (?:do(?:es)? not|don't|doesn't|do(?:es)?n't) (?:\w+ly )?"
-    r"(?:say|mention|state|tell|contain|specify|give|answer|provide|include|know|name)\b"
-    rf"|{_SOURCE} (?:gives? no answer|say nothing|says nothing)\b|unanswerable\b)",
+    rf"|{_SOURCE} (?:do(?:es)? not|don't|doesn't) (?:\w+ly )?(?:(?:say|mention|state|tell|specify|answer)\b|{_GIVE}\b)"
+    rf"|{_SOURCE} (?:gives? no answer|says? nothing)\b|unanswerable\b)",
     re.IGNORECASE,
 )
 # Function words that can be all of an answer.
