@@ -241,7 +241,7 @@ def test_a_long_answer_does_not_drown_the_question() -> None:
     answer = "It was " + " and ".join(f"Name{i}" for i in range(100))
     query = conversation_query(conversation("Who founded Velmar?", answer, "and when?"))
     assert query.startswith("and when?\n- Velmar\n- Name0 ")
-    assert len(query.split()) < 12
+    assert len(query.replace("-", "").split()) < 12
 
 
 def test_a_conversation_without_any_name_goes_on_with_the_question_before() -> None:
