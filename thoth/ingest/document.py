@@ -6,12 +6,14 @@ A block is a span of the text, so nothing is stored twice and nothing between tw
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from thoth.ingest.stamps import Stamp
+
+_SOFT_HYPHEN = "\u00ad"  # where a word may be broken, which no page shows
 
 Kind = Literal["heading", "paragraph", "list", "table", "code"]
 
@@ -140,14 +142,27 @@ def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -
     blocks: list[Block] = []
     headings, at = Headings(), 0
     for part in parts:
-        if not part.text.strip():
+        text = part.text.replace(_SOFT_HYPHEN, "")
+        if not text.strip():
             continue
         if part.kind == "heading":
-            headings.enter(part.level, part.text)
-        blocks.append(Block(part.kind, at, at + len(part.text), headings.path, part.page))
-        texts.append(part.text)
-        at += len(part.text) + 2
+            headings.enter(part.level, text)
+        blocks.append(Block(part.kind, at, at + len(text), headings.path, part.page))
+        texts.append(text)
+        at += len(text) + 2
     return Document(name, "\n\n".join(texts), pages, tuple(blocks))
+
+
+def merged(parts: Iterable[LooseBlock], kinds: Container[Kind]) -> Iterator[LooseBlock]:
+    """Join neighbours of one of some kinds: items of a list or lines of code that are paragraphs of their own."""
+    lines: list[LooseBlock] = []
+    for part in parts:
+        if lines and (part.kind != lines[0].kind or part.kind not in kinds):
+            yield replace(lines[0], text="\n".join(line.text for line in lines))
+            lines = []
+        lines.append(part)
+    if lines:
+        yield replace(lines[0], text="\n".join(line.text for line in lines))
 
 
 def parts_of(document: Document) -> list[LooseBlock]:

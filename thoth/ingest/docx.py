@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError, NoTextError
 from thoth.ingest import drawings, scripts
-from thoth.ingest.document import Document, LooseBlock, assemble, parts_of
+from thoth.ingest.document import Document, LooseBlock, assemble, merged, parts_of
 from thoth.ingest.elements import attribute, below, child, children, local
 from thoth.ingest.package import Package
 from thoth.ingest.word_numbering import Numbering
@@ -60,7 +60,7 @@ def parts(data: bytes, name: str, read_other: ReadOther | None = None) -> list[L
         if body is None:
             raise package.damaged()
         try:
-            return list(_merged(_Reader(package, main, read_other).document(body)))
+            return list(merged(_Reader(package, main, read_other).document(body), {"list", "code"}))
         except RecursionError as error:  # nested a thousand deep: no document is
             raise package.damaged() from error
 
@@ -76,18 +76,6 @@ def _main(package: Package) -> str:
             return found
     found = package.find(_MAIN)
     return found or next((member for member in package if re.fullmatch(r"word/document\w*\.xml", member)), _MAIN)
-
-
-def _merged(parts: Iterable[LooseBlock]) -> Iterator[LooseBlock]:
-    """Join the items of a list, and the lines of code, which Word has as paragraphs of their own."""
-    lines: list[LooseBlock] = []
-    for part in parts:
-        if lines and (part.kind != lines[0].kind or part.kind not in ("list", "code")):
-            yield LooseBlock(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
-            lines = []
-        lines.append(part)
-    if lines:
-        yield LooseBlock(lines[0].kind, "\n".join(line.text for line in lines), lines[0].level)
 
 
 class _Reader:

@@ -72,6 +72,7 @@ def read(data: bytes, name: str, charset: str | None = None) -> Document:
     source = _COMMENT.sub(r"\1", source)
     source = _without_false(source)
     theorems = latex_text.theorems(source)
+    source = latex_text.algorithms(latex_text.long_tables(source.replace(r"\tabularnewline", r"\\")))
     macros = Macros(latex_text.without_shorthands(source))
     preamble, begins, body = macros.source.partition(r"\begin{document}")
     body = body.partition(r"\end{document}")[0] if begins else macros.source

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element
 
 from thoth.errors import DocumentError
 from thoth.ingest import formulas, html, package, refusals, scripts, symbols, tables, text
-from thoth.ingest.document import Document, LooseBlock, assemble, table
+from thoth.ingest.document import Document, LooseBlock, assemble, merged, table
 from thoth.ingest.elements import attribute, below, child, children, local, number
 from thoth.ingest.odf_styles import Counter, Styles
 from thoth.ingest.package import Package
@@ -84,7 +84,7 @@ def _document(name: str, content: Element, styles: Element | None, archive: Pack
         if local(one) == "presentation":
             slides = list(children(one, "page"))
             return assemble(name, reader.slides(slides), len(slides))
-        return assemble(name, reader.parts(one))
+        return assemble(name, merged(reader.parts(one), {"code"}))
     return assemble(name, ())
 
 
@@ -205,7 +205,7 @@ class _Reader:
     def _object(self, element: Element) -> str:
         """Return the formula that an object is, "" for a chart or a drawing."""
         math = next(below(element, "math"), None)
-        reference = (attribute(element, "href") or "").removeprefix("./")
+        reference = (attribute(element, "href") or "").removeprefix("./").rstrip("/")
         if math is None and reference and self._archive is not None and f"{reference}/content.xml" in self._archive:
             root = self._archive.optional(f"{reference}/content.xml")
             math = root if root is not None and local(root) == "math" else None

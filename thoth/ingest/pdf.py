@@ -202,7 +202,7 @@ def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread
             # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
             if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED and not _reads_as_words(text):
                 text = ""
-        lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation())
+        lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation(), page.get_bbox())
         lines = form.add_values(page, lines)
         if not lines and (found := list(pdf_groups.plain(text.split("\n")))):
             return found

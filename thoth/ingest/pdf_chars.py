@@ -65,6 +65,10 @@ class Chars:
                 answers[4 * at : 4 * at + 4] = array("f", [_NOWHERE] * 4)
         flat = answers.tolist()
         left, top, right, bottom = flat[0::4], flat[1::4], flat[2::4], flat[3::4]
+        return self.turned(left, bottom, right, top)
+
+    def turned(self, left: list[float], bottom: list[float], right: list[float], top: list[float]) -> Boxes:
+        """Return boxes as the page is seen."""
         match self._rotation:
             case 90:
                 return Boxes(bottom, _minus(right), top, _minus(left))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 
 from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdf_lines import COLUMN_LETTERS
+from thoth.ingest.pdf_lines import BROKEN_WORD, COLUMN_LETTERS
 
 _COLUMN_LINES = 5  # fewer lines side by side are a table
 _COLUMN_FILL = 0.7  # how full the lines of a column are, most of them
+
+_HYPHEN_AT_END = re.compile(r"[^\W\d_]-\Z")
 
 
 def in_order(lines: Sequence[Line]) -> list[Line]:
@@ -72,4 +75,7 @@ def _is_prose(widths: Sequence[float], letters: Sequence[int]) -> bool:
 
 def _part(line: Line, start: int, stop: int, left: float, right: float) -> Line:
     gaps = tuple((at - start, begin, end) for at, begin, end in line.gaps if start < at < stop)
-    return line._replace(text=line.text[start:stop].strip(), left=left, right=right, gaps=gaps)
+    text = line.text[start:stop].strip()
+    if stop < len(line.text) and _HYPHEN_AT_END.search(text):  # for PDFium, the line did not end there
+        text = text[:-1] + BROKEN_WORD[0]
+    return line._replace(text=text, left=left, right=right, gaps=gaps)

@@ -19,6 +19,7 @@ _MAX_DEPTH = 100
 _PASSWORD = 1 << 13  # of a text field's flags: its value is not shown on the page either
 
 _LINE_HEIGHT, _DESCENT = 14.0, 0.22
+_SLACK = 2.0  # points by which a field may stand over the words beside it
 
 # The only words on the page of a form that is drawn by Adobe's programs.
 _PLACEHOLDER = ("please wait", "adobe reader", "adobe acrobat", "pdf viewer", "upgrade to the latest version")
@@ -161,8 +162,17 @@ def _calls() -> _Calls:
 
 def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
     """Put values behind the words to their left, before those to their right, or between two lines."""
-    result, taken, alone = [*lines], set[int](), []
+    result, left, alone = [*lines], list[Line](), list[Line]()
+    inner: dict[int, list[tuple[int, str]]] = {}
     for value in values:
+        if (place := _in_gap(lines, value)) is None:
+            left.append(value)
+        else:
+            inner.setdefault(place[0], []).append((place[1], value.text))
+    for at, found in inner.items():
+        result[at] = _filled(result[at], found)
+    taken = set[int]()
+    for value in left:
         beside = [at for at, line in enumerate(lines) if at not in taken and _is_beside(line, value)]
         at = min(beside, key=lambda at: (abs(lines[at].bottom - value.bottom), -lines[at].bottom), default=None)
         if at is None:
@@ -182,10 +192,32 @@ def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
     return result
 
 
+def _in_gap(lines: Sequence[Line], value: Line) -> tuple[int, int] | None:
+    """Return the line in which a value stands between two words far apart, and its place there."""
+    for at, line in enumerate(lines):
+        if line.gaps and line.left < value.left < line.right and _is_in_row(line, value):
+            near = [gap for gap in line.gaps if gap[1] < value.right - _SLACK and value.left + _SLACK < gap[2]]
+            if len(near) == 1:
+                return at, near[0][0]
+    return None
+
+
+def _filled(line: Line, found: Sequence[tuple[int, str]]) -> Line:
+    """Write values into a line, from its end on: the places before them stay as they are."""
+    text = line.text
+    for at, value in sorted(found, reverse=True):
+        text = f"{text[:at]}{value} {text[at:]}"
+    return line._replace(text=text, gaps=(), ends=True)
+
+
+def _is_in_row(line: Line, value: Line) -> bool:
+    return abs(line.bottom - value.bottom) < 1.1 * line.size
+
+
 def _is_beside(line: Line, value: Line) -> bool:
     """Tell whether a value stands in the same row as a line, and not on it."""
     apart = line.right <= value.left + line.size or line.left >= value.right - line.size
-    return apart and abs(line.bottom - value.bottom) < 1.1 * line.size
+    return apart and _is_in_row(line, value)
 
 
 def _fields(packet: bytes) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from thoth.ingest import pdf_columns
+from thoth.ingest import pdf_columns, pdf_order
 from thoth.ingest.document import Kind
 from thoth.ingest.pdf_line import Line
 from thoth.ingest.pdf_lines import BROKEN_WORD, is_wide
@@ -25,6 +25,7 @@ _ITEM = re.compile(
     r"(?:[-*\u2013\u2022\u2023\u25aa\u25cf\u25e6\u00b7\uf0b7]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s+\S"
 )
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
+_HYPHEN = "\u2010"  # unlike `-`, PDFium takes it for a letter
 _SENTENCE_END = ".!?:;\u2026\u3002\uff01\uff1f"
 _FIRST_WIDE = "\u2e80"
 _WIDE_SCRIPT = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]")
@@ -34,6 +35,7 @@ _PROSE_WIDTH = 11.0  # a narrow column of a newspaper; addresses and prices are 
 _SAME_SIZE = 0.12
 _RAGGED = 0.04  # of a column's width: few writers fill a line to the last point
 _NEXT_LINE = 1.9  # the distance of two lines of a paragraph, at most
+_DOUBLE, _FEWEST_DOUBLE = 2.7, 5  # the same where most lines are double-spaced, and how many must be
 _PARAGRAPH = 1.35  # of the usual distance: more is an empty line
 
 
@@ -55,20 +57,32 @@ def groups(lines: Sequence[Line]) -> Iterator[Group]:
     """Yield the paragraphs, lists, tables and pieces of code that lines form, in reading order."""
     ordered = pdf_columns.in_order(lines)
     pitch = _pitch(ordered)
-    whole = "\n".join(line.text for line in ordered)
-    for block in _blocks(ordered, pitch):
-        for at, group in enumerate(_written(block, whole)):
-            yield group._replace(apart=at == 0)
+    whole = "\n".join(line.text for line in ordered).replace(_HYPHEN, "-")
+    blocks = pdf_order.from_top(list(_blocks(ordered, pitch)))
+    found: list[Group] = []
+    ends: list[int] = []  # the last group of each block
+    for number, block in enumerate(blocks):
+        written = list(_written(block, whole, pitch))
+        before = pdf_order.column_before(blocks, number)
+        end = len(found) - 1
+        if before is not None and (text := _over_columns(found[ends[before]], written[0], whole)) is not None:
+            end = ends[before]
+            found[end] = found[end]._replace(text=text)
+            del written[0]
+        found += [group._replace(apart=at == 0) for at, group in enumerate(written)]
+        ends.append(len(found) - 1 if written else end)
+    for group in found:
+        yield group._replace(text=clean(_hyphenated(group.text)))
 
 
 def _pitch(lines: Sequence[Line]) -> float:
     """Return the usual distance of two lines, as a multiple of their height."""
-    steps = [
-        (above.bottom - below.bottom) / above.size
-        for above, below in pairwise(lines)
-        if 0.5 < (above.bottom - below.bottom) / above.size < _NEXT_LINE
-    ]
-    return statistics.median(steps) if steps else 1.2
+    steps = [(above.bottom - below.bottom) / above.size for above, below in pairwise(lines)]
+    near = [step for step in steps if 0.5 < step < _NEXT_LINE]
+    double = [step for step in steps if _NEXT_LINE <= step < _DOUBLE]
+    if len(double) >= _FEWEST_DOUBLE and len(double) > 2 * len(near):  # manuscripts and theses
+        return statistics.median(double)
+    return statistics.median(near) if near else 1.2
 
 
 def _blocks(lines: Sequence[Line], pitch: float) -> Iterator[list[Line]]:
@@ -89,10 +103,10 @@ def _blocks(lines: Sequence[Line], pitch: float) -> Iterator[list[Line]]:
         yield block
 
 
-def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
+def _written(block: Sequence[Line], whole: str, pitch: float) -> Iterator[Group]:
     """Write one block of lines as groups of one kind each."""
     if len(block) > 1 and all(line.mono for line in block):
-        yield Group("code", clean("\n".join(_indented(block))))
+        yield Group("code", "\n".join(_indented(block)))
         return
     items = [_ITEM.match(line.text) is not None for line in block]
     kinds: list[Kind] = [
@@ -100,7 +114,7 @@ def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
         for line, is_item in zip(block, items, strict=True)
     ]
     kind, text = kinds[0], block[0].text
-    goes_on = _going_on(block, items) if len(block) > 1 else []
+    goes_on = _going_on(block, items, pitch) if len(block) > 1 else []
     for above, line, (before, this), fits in zip(block, block[1:], pairwise(kinds), goes_on, strict=False):
         if this != "table" and (word := _joined(text, line.text, whole)) is not None:
             text = word
@@ -109,9 +123,20 @@ def _written(block: Sequence[Line], whole: str) -> Iterator[Group]:
         elif kind == this or (kind == "list" and this == "paragraph" and _hangs(above, line)):
             text += "\n" + line.text
         else:
-            yield Group(kind, clean(_hyphenated(text)))
+            yield Group(kind, text)
             kind, text = this, line.text
-    yield Group(kind, clean(_hyphenated(text)))
+    yield Group(kind, text)
+
+
+def _over_columns(group: Group, following: Group, whole: str) -> str | None:
+    """Return a paragraph with what goes on in the next column; None where that begins with a sentence of its own."""
+    if group.kind == "table" or following.kind != "paragraph" or not following.text[0].islower():
+        return None
+    if (text := _joined(group.text, following.text, whole)) is not None:
+        return text
+    if group.kind == "code" or group.text[-1] in _SENTENCE_END:
+        return None
+    return group.text + _between(group.text, following.text) + following.text
 
 
 def _is_row(line: Line) -> bool:
@@ -121,7 +146,7 @@ def _is_row(line: Line) -> bool:
     return (". ." in text or "...." in text) and _LEADERS.search(text) is not None
 
 
-def _going_on(block: Sequence[Line], items: Sequence[bool]) -> list[bool]:
+def _going_on(block: Sequence[Line], items: Sequence[bool], pitch: float) -> list[bool]:
     """Tell of each line of a block but the first whether the sentence above goes on in it."""
     edge = max(line.right for line in block)
     width = edge - min(line.left for line in block)
@@ -131,7 +156,10 @@ def _going_on(block: Sequence[Line], items: Sequence[bool]) -> list[bool]:
         return [False] * len(full)
     enough = sum(full) >= 3
     return [
-        fills and not below_is_item and _continues(above, below, above_is_item, enough)
+        fills
+        and not below_is_item
+        and _is_next(above, below, pitch)
+        and _continues(above, below, above_is_item, enough)
         for fills, (above, below), (above_is_item, below_is_item) in zip(
             full, pairwise(block), pairwise(items), strict=True
         )
@@ -151,10 +179,14 @@ def _is_full(above: Line, below: Line, edge: float) -> bool:
     return above.right + (word + 1) * letter > edge - _RAGGED * (edge - above.left)
 
 
+def _is_next(above: Line, below: Line, pitch: float) -> bool:
+    """Tell whether a line stands where the next one of a paragraph does."""
+    step = (above.bottom - below.bottom) / above.size
+    return 0.4 < step < max(_NEXT_LINE, 1.1 * pitch) and not (above.ends or below.ends)
+
+
 def _continues(above: Line, below: Line, above_is_item: bool, enough: bool) -> bool:
     """Tell whether a line goes on with the full line above it; `enough` are full to know how wide they get."""
-    if above.ends or below.ends or not 0.4 < (above.bottom - below.bottom) / above.size < _NEXT_LINE:
-        return False
     if below.left - above.left > 3 * above.size and not above_is_item:
         return False
     if above.text[-1] in _SENTENCE_END:
@@ -165,7 +197,8 @@ def _continues(above: Line, below: Line, above_is_item: bool, enough: bool) -> b
 
 def _joined(text: str, following: str, whole: str) -> str | None:
     """Put a word that is broken at the line's end together; None where none is."""
-    if not text.endswith(BROKEN_WORD):
+    is_hyphen = text.endswith(_HYPHEN) and following[:1].islower() and text[-2:-1].isalpha()
+    if not is_hyphen and not text.endswith(BROKEN_WORD):
         return None
     left, right = text[:-1], following
     compound = f"{left.split()[-1] if left.split() else ''}-{right.split()[0] if right.split() else ''}".strip(",.;:")
@@ -199,6 +232,7 @@ def clean(text: str) -> str:
         text = text.encode(errors="ignore").decode()  # broken fonts yield lone surrogates
         if _LIGATURE.search(text):
             text = text.translate(_LIGATURES)
+        text = text.replace("\u00ad", "-")  # what is drawn is a hyphen; at a line's end it is gone by now
     return _CONTROL.sub("", text)
 
 

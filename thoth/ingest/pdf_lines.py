@@ -14,9 +14,11 @@ from math import isnan
 from operator import and_, sub
 from typing import Any
 
-from thoth.ingest import pdf_initials, pdf_rows, pdf_scripts
+from thoth.ingest import pdf_initials, pdf_margin, pdf_rows, pdf_scripts
 from thoth.ingest.pdf_chars import Chars
 from thoth.ingest.pdf_line import Gaps, Line, LineSpan
+
+PageBox = tuple[float, float, float, float]
 
 # PDFium marks a word broken at the line's end with one of these instead of the hyphen.
 BROKEN_WORD = ("\x02", "\ufffe")
@@ -33,16 +35,20 @@ _SAMPLED_GAPS = 50
 _SAMPLE = 8  # every eighth line is looked at anyhow
 
 
-def lines_of(text_page: Any, text: str, rotation: int = 0) -> list[Line]:
+def lines_of(text_page: Any, text: str, rotation: int = 0, page_box: PageBox | None = None) -> list[Line]:
     """Return where the lines of a page stand.
 
     Args:
         text_page: PDFium's handle.
         text: of the page, as PDFium gives it.
         rotation: of the page, in degrees clockwise: 0, 90, 180 or 270.
+        page_box: left, bottom, right and top of what is seen of it before it is turned, in points; None: all is.
     """
     chars = Chars(text_page, rotation)
     lines, spans = _placed(text, chars)
+    if page_box is not None:
+        lines, spans = pdf_margin.on_page(lines, spans, chars.turned(*([edge] for edge in page_box)))
+    lines, spans = pdf_margin.without_numbers(lines, spans, chars)
     marked = pdf_scripts.restored(_with_gaps(lines, spans, chars), spans, chars)
     return pdf_rows.together(pdf_initials.joined(marked, text))
 

@@ -28,6 +28,7 @@ _BEFORE = 60  # letters that say what an index belongs to
 _OFF = 0.05  # a number's end stands off the line
 _SMALLER = 0.86
 _RAISED, _LOWERED = 0.15, 0.06
+_NARROW = 0.25  # a letter's width: a whole line of such letters may run up the page
 _MOST_OFF, _GLUED = 0.7, 0.1  # of a line that PDFium broke, upwards and sideways
 
 
@@ -54,6 +55,8 @@ def restored(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> 
         for (number, at), height in zip(ends, heights, strict=True)
         if abs(height - (line := lines[number]).bottom) > _OFF * line.size or _NOTE.match(line.text)
     }
+    turned = _turned({word.line for word in words}, lines, spans, chars)
+    words = {word for word in words if word.line not in turned}
     result = [*lines]
     for word in sorted(words, reverse=True):  # from the end: places before it stay as they are
         place = spans[word.line].place
@@ -61,6 +64,13 @@ def restored(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> 
         if any(stand):
             result[word.line] = _marked(result[word.line], word, stand)
     return _together(result, spans, chars)
+
+
+def _turned(numbers: set[int], lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> set[int]:
+    """Return those of the lines that run up or down the page: none of their letters is raised or lowered."""
+    narrow = [at for at in numbers if lines[at].right - lines[at].left < _NARROW * lines[at].size * len(lines[at].text)]
+    ends = chars.baselines([spans[at].last for at in narrow])
+    return {at for at, end in zip(narrow, ends, strict=True) if abs(end - lines[at].bottom) > lines[at].size}
 
 
 def _together(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> list[Line]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from thoth.errors import DocumentError
 from thoth.ingest import scripts
-from thoth.ingest.document import Document, LooseBlock, assemble, table
+from thoth.ingest.document import Document, LooseBlock, assemble, merged, table
 from thoth.ingest.rtf_fonts import Fonts
 from thoth.ingest.scripts import Script
 
@@ -79,22 +79,7 @@ def parts(data: bytes, name: str) -> Iterator[LooseBlock]:
                 break
         elif letters is not None:
             reader.bytes(letters)
-    yield from _merged(reader.finish())
-
-
-def _merged(found: list[LooseBlock]) -> Iterator[LooseBlock]:
-    """Join the items of a list, which are paragraphs of their own."""
-    items: list[str] = []
-    for part in found:
-        if part.kind == "list":
-            items.append(part.text)
-            continue
-        if items:
-            yield LooseBlock("list", "\n".join(items))
-            items = []
-        yield part
-    if items:
-        yield LooseBlock("list", "\n".join(items))
+    yield from merged(reader.finish(), {"list"})
 
 
 @dataclass(frozen=True, slots=True)

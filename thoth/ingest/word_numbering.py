@@ -87,7 +87,7 @@ class Numbering:
         one = levels.get(level, _BULLET)
         counts = self._count(identifier, of_list, levels, level)
         if one.style == "bullet":
-            return level, "-"
+            return level, "" if one.text.isspace() else "-"  # a blank: an item's second paragraph
         if one.style == "none" and "%" not in one.text:
             return level, one.text.strip()
         return level, _filled(one, levels, counts)
