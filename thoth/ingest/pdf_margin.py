@@ -34,7 +34,9 @@ def on_page(lines: list[Line], spans: list[LineSpan], page: Boxes) -> tuple[list
         line.right > left and line.left < right and line.bottom < top and line.bottom + line.size > bottom
         for line in lines
     ]
-    return (lines, spans) if all(seen) else ([*compress(lines, seen)], [*compress(spans, seen)])
+    if all(seen) or not any(seen):  # a box without any of the text is wrong
+        return lines, spans
+    return [*compress(lines, seen)], [*compress(spans, seen)]
 
 
 def without_numbers(lines: list[Line], spans: list[LineSpan], chars: Chars) -> tuple[list[Line], list[LineSpan]]:
