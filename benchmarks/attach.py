@@ -59,7 +59,7 @@ def main() -> None:
 
     config, bundle = (json.loads((nano.folder() / part / "config.json").read_text()) for part in ("base", "hypernet"))
     shapes = {
-        "nano, fp32": (config, bundle["hypernet"]["rank"], mx.float32, 0.005),
+        "nano, fp32 stored as fp16": (config, bundle["hypernet"]["rank"], mx.float32, 0.005),
         "Ministral-3-3B, bf16": (MINISTRAL, MINISTRAL_RANK, mx.bfloat16, 0.050),
     }
     times = ("from memory, ms", "processor, ms", "from files, ms", "must take less, ms")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import Result
 
+from mlx_hypernet.storage import read_header
 from thoth.actions.export import export
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef
@@ -50,6 +51,11 @@ def attached(home: Path, ids: list[str], base: Path) -> np.ndarray:
     return logits
 
 
+def types(path: Path) -> set[str]:
+    """Types of the tensors in a file: those that the base computes in, not those that the library stores."""
+    return {info.dtype for info in read_header(path).values()}
+
+
 def test_mlx_lm_loads_it(read: Read, notes: list[str], home: Path, tiny_pair: Path, tmp_path: Path) -> None:
     from mlx_lm import load
 
@@ -63,6 +69,7 @@ def test_mlx_lm_loads_it(read: Read, notes: list[str], home: Path, tiny_pair: Pa
     }
     model, _ = load(str(tiny_pair / "base"), adapter_path=str(folder))
     assert np.abs(np.array(model(mx.array([IDS]))) - attached(home, notes, tiny_pair / "base")).max() < 1e-3
+    assert types(folder / "adapters.safetensors") == {"F32"}
     facts = json.loads((folder / "adapter_config.json").read_text())["thoth"]
     assert [document["name"] for document in facts["documents"]] == ["note.txt", "long.txt"]
 
@@ -75,6 +82,7 @@ def test_peft_loads_it(read: Read, notes: list[str], home: Path, tiny_pair: Path
 
     folder = tmp_path / "adapter"
     rank = read("export", *notes, folder, "--format", "peft")["rank"]
+    assert types(folder / "adapter_model.safetensors") == {"F32"}
     twin = AutoModelForCausalLM.from_pretrained(tiny_pair / "base", dtype=torch.float32)
     model = PeftModel.from_pretrained(twin, folder).eval()
     assert model.peft_config["default"].r == rank

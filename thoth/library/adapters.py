@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from mlx_hypernet.format.atomic import flush
 from thoth.library.records import ChunkRef, Receipt
+from thoth.library.rounding import in_16_bits
 from thoth.system import disk
 
 if TYPE_CHECKING:
@@ -50,11 +51,14 @@ class DamagedError(Exception):
 
 
 def split(adapters: ChunkAdapters) -> tuple[list[Pairs], Pairs]:
-    """Take the adapters of several chunks apart: the pairs of each, and the bias pairs."""
+    """Take the adapters of several chunks apart: the pairs of each, in 16 bits, and the bias pairs.
+
+    These are stored once and stay as they are, so that what is composed of chunks keeps their type.
+    """
     chunks = [
         Pairs(
-            {name: tensor[i] for name, tensor in adapters.A.items()},
-            {name: tensor[i] for name, tensor in adapters.B.items()},
+            {name: in_16_bits(tensor[i]) for name, tensor in adapters.A.items()},
+            {name: in_16_bits(tensor[i]) for name, tensor in adapters.B.items()},
             adapters.scale,
             adapters.first_layer,
         )
@@ -64,7 +68,7 @@ def split(adapters: ChunkAdapters) -> tuple[list[Pairs], Pairs]:
 
 
 def join(chunks: Sequence[Pairs], bias: Pairs) -> ChunkAdapters:
-    """Put chunks together in their order; the opposite of `split`."""
+    """Put chunks together in their order; the opposite of `split`, but for what that rounded."""
     import mlx.core as mx
 
     from mlx_hypernet.adapter import ChunkAdapters
