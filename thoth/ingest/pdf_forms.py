@@ -169,8 +169,8 @@ def _placed(lines: Sequence[Line], values: Sequence[Line]) -> list[Line]:
             left.append(value)
         else:
             inner.setdefault(place[0], []).append((place[1], value.text))
-    for at, found in inner.items():
-        result[at] = _filled(result[at], found)
+    for number, found in inner.items():
+        result[number] = _filled(result[number], found)
     taken = set[int]()
     for value in left:
         beside = [at for at, line in enumerate(lines) if at not in taken and _is_beside(line, value)]
