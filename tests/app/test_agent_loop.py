@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -154,6 +155,16 @@ def test_stop_while_the_model_writes(tmp_path: Path) -> None:
     stop_soon(setting, started)
     with pytest.raises(Stopped):
         setting.ask("go")
+
+
+def test_remembering_reads_files_only(tmp_path: Path) -> None:
+    """A pipe without a writer would be waited for, and the terminal has what a person types."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/null"):
+        call = Call("remember", {"kind": "file", "content": str(path)})
+        setting = stage(tmp_path / "home", script(call, "done"), allowed=("files", "write"))
+        setting.ask("Read it.")
+        assert (setting.steps[-1].state, "is a pipe or a device" in setting.steps[-1].result) == ("failed", True)
 
 
 def test_stop_while_a_person_is_asked(tmp_path: Path) -> None:

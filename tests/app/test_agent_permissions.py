@@ -99,6 +99,25 @@ def test_a_person_sees_the_exact_arguments_on_lines_of_their_own() -> None:
     assert Wish("x", {}, ("web",)).purpose == "go to the web"
     assert listed(["add", "read", "go"]) == "add, read and go"
     assert escaped({"a": "\x07"}) == '{"a": "\\\\u0007"}'
+    hidden = "".join(chr(0xE0000 + ord(letter)) for letter in "hi")  # Unicode's tags, which no screen shows
+    assert escaped(f"a\u200bb{hidden}\u3164\ufe0f é") == r"a\u200bb\U000e0068\U000e0069\u3164\ufe0f é"
+
+
+def test_a_person_sees_which_file_a_path_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("The code is 1234.")
+    (tmp_path / "notes.txt").symlink_to(secret)
+    monkeypatch.chdir(tmp_path)
+    wishes: list[Wish] = []
+
+    def ask(wish: Wish) -> Decision:
+        wishes.append(wish)
+        return "no"
+
+    for path in ("notes.txt", str(tmp_path / "notes.txt"), str(secret.resolve()), "a\0b"):
+        call = Call("remember", {"kind": "file", "content": path})
+        stage(tmp_path / "home", script(call, "done"), ask=ask).ask("Read it.")
+    assert [wish.lines()[2:] for wish in wishes] == [[f"this is the file {secret.resolve()}"]] * 2 + [[], []]
 
 
 # Private addresses

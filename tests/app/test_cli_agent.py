@@ -115,7 +115,8 @@ def test_a_chat_on_a_pipe_refuses_what_was_not_allowed(thoth: Run, scripted: Cal
 
 
 @pytest.mark.parametrize(
-    ("typed", "decision"), [("o", "once"), ("Chat", "chat"), ("a", "always"), ("v", "never"), ("", "no"), ("yes", "no")]
+    ("typed", "decision"),
+    [("o", "once"), ("Chat", "chat"), ("a", "always"), ("v", "never"), ("", "no"), ("yes", "no"), ("and then?", "no")],
 )
 def test_a_permission_is_asked_for_on_a_terminal(
     typed: str, decision: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

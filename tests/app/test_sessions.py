@@ -166,6 +166,34 @@ def test_two_processes_at_once(home: Path) -> None:
     assert len(mine.find()) > 1
 
 
+def test_two_processes_in_one_chat_lose_no_turn(home: Path) -> None:
+    ours, theirs = Sessions(home), Sessions(home)
+    session = ours.create("First?")
+    ours.put(session, Turn(0, "First?", "One."))
+    assert len(theirs.turns(session.id)) == 1
+    theirs.put(session, Turn(1, "Theirs?"))
+    ours.put(session, Turn(1, "Ours?"))
+    theirs.put(session, Turn(1, "Theirs?", "Two."))
+    ours.put(session, Turn(1, "Ours?", "Three."))
+    ours.put(session, Turn(2, "Last?"))
+    ours.put(session, Turn(2, "Edited?"))  # in place of the last question
+    told = [(turn.number, turn.question, turn.answer) for turn in Sessions(home).turns(session.id)]
+    assert told == [(0, "First?", "One."), (1, "Theirs?", "Two."), (2, "Ours?", "Three."), (3, "Edited?", "")]
+
+
+def test_a_chat_that_was_deleted_while_it_was_answered_continues(home: Path) -> None:
+    ours = Sessions(home)
+    session = ours.create("First?")
+    for number in range(3):
+        ours.put(session, Turn(number, f"{number}?"))
+    Sessions(home).remove(session.id)
+    ours.put(session, Turn(2, "2?", "Two."))
+    again = Sessions(home)
+    assert [turn.number for turn in again.turns(session.id)] == [0]
+    again.put(session, Turn(1, "Next?"))
+    assert [turn.question for turn in Sessions(home).turns(session.id)] == ["2?", "Next?"]
+
+
 @pytest.mark.parametrize(
     "content", [b"not a database at all, but longer than a header" * 20, b"SQLite format 3\x00rest"]
 )

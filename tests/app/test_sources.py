@@ -71,6 +71,13 @@ def test_a_tilde_is_the_home_folder_unless_a_file_has_that_name(
     assert expand(["~/note.txt"]).documents == (Source("~/note.txt"),)
 
 
+def test_a_file_address_is_a_path(tmp_path: Path) -> None:
+    (tmp_path / "a lease.txt").touch()
+    for host in ("", "localhost"):
+        (found,) = expand([f"file://{host}{tmp_path}/a%20lease.txt"]).documents
+        assert found == Source(str(tmp_path / "a lease.txt"))
+
+
 @pytest.mark.parametrize(
     ("place", "label", "origin"),
     [

@@ -168,8 +168,8 @@ class Way:
 
 
 def from_weights(documents: Sequence[StoredDocument], routing: Routing) -> Way:
-    """Answer from adapters; no text of the documents is read unless `routing` says so."""
-    return Way("weights", documents, routing=routing)
+    """Answer from adapters, a document that is named twice from one; no text is read unless `routing` says so."""
+    return Way("weights", [*{document.id: document for document in documents}.values()], routing=routing)
 
 
 def from_context(documents: Sequence[Document]) -> Way:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from thoth import ingest
 from thoth.errors import DocumentError, ThothError, UnknownFormatError
 from thoth.ingest import DEFAULT, Options, shown
+
+_FILE = re.compile(r"file://[^/]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,24 @@ class Sources:
     failed: tuple[Failure, ...] = ()
 
 
+def path_of(name: str) -> str:
+    """Return the path of a `file://` address, whatever its host; other names unchanged."""
+    if not (address := _FILE.match(name)):
+        return name
+    return unquote(name[address.end() :], errors="surrogateescape")
+
+
 def expand(names: Iterable[str], *, stdin: bool = False) -> Sources:
     """Replace each folder with the documents in it. Reads the disk.
 
     Args:
-        names: paths, addresses (`scheme://...`) and, with `stdin`, `-` for standard input. `~` stands for the home
-            folder unless a file of that very name exists.
+        names: paths (also as `file://...`), addresses (`scheme://...`) and, with `stdin`, `-` for standard input. `~`
+            stands for the home folder unless a file of that very name exists.
         stdin: whether `-` means standard input; otherwise it is a file of that name.
     """
     documents: list[Source] = []
     failed: list[Failure] = []
-    for name in names:
+    for name in map(path_of, names):
         if ingest.is_address(name) or (stdin and name == ingest.STANDARD_INPUT):
             documents.append(Source(name))
             continue

@@ -7,6 +7,7 @@ reported by then.
 from __future__ import annotations
 
 import itertools
+import os
 import re
 import threading
 import time
@@ -19,7 +20,7 @@ from thoth.actions.sources import Source
 from thoth.agent import arguments, wrapping
 from thoth.agent.bench import Bench
 from thoth.agent.permissions import PRIVATE, Permissions, Wish
-from thoth.agent.tool import WEB, Result, Tool
+from thoth.agent.tool import FILES, WEB, Result, Tool
 from thoth.errors import Stopped, ThothError
 from thoth.events import Answer, Call, Event, Step
 from thoth.ingest import Document
@@ -186,7 +187,8 @@ class Agent:
             needs = (*needs, PRIVATE)
         if missing := self.permissions.missing(needs):
             self._report(step, state="asking")
-            permitted = self.permissions.decide(Wish(step.tool, step.arguments, missing))
+            file = _real(step.arguments.get("content")) if FILES in needs else ""
+            permitted = self.permissions.decide(Wish(step.tool, step.arguments, missing, file))
             self.bench.stopper.check()
             if not permitted:
                 return False
@@ -253,6 +255,16 @@ def typed_addresses(messages: Sequence[Message]) -> frozenset[str]:
     written = " ".join(str(message["content"]) for message in messages if message["role"] == "user")
     found = _ADDRESS.findall(written)
     return frozenset([*found, *(address.rstrip(".,;:!?)]}") for address in found)])
+
+
+def _real(path: object) -> str:
+    """Return the file that a path of a call means, links resolved; empty where it says so itself."""
+    written = str(path).strip()
+    try:
+        real = os.path.realpath(os.path.expanduser(written))
+    except ValueError:  # a null byte; reading it says so
+        return ""
+    return "" if real == written else real
 
 
 def _id(number: int) -> str:

@@ -84,7 +84,8 @@ def read_pages(bench: Bench, arguments: Arguments) -> Result:
     from thoth.actions import pages
 
     stored = bench.library.get(arguments["document"])
-    text = pages.text(bench.library, stored, arguments["first"], arguments["last"])
+    first, last = int(arguments["first"]), int(arguments["last"])  # JSON's whole numbers may be written 1.0
+    text = pages.text(bench.library, stored, first, last)
     shown = bench.cut(text)
     return Result(shown if len(shown) == len(text) else f"{shown} …\n(cut here; the rest is in memory)")
 
@@ -94,7 +95,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
     from thoth import ingest
     from thoth.actions import absorb, sources
     from thoth.agent import wrapping
-    from thoth.ingest import Document
+    from thoth.ingest import Document, files
 
     content = arguments["content"].strip()
     if not content:
@@ -107,6 +108,8 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
             path = paths.expanded(content)
             if path.is_dir():
                 raise DocumentError(f"{content} is a folder; name a file")
+            if files.is_stream(path):  # reading the terminal would take what a person types
+                raise DocumentError(f"{content} is a pipe or a device; name a file")
             document = ingest.read(path, bench.options())
             origin = sources.Source(str(path)).origin
         case _:
@@ -114,6 +117,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
                 raise UsageError(f"{content} is no address; it begins with http:// or https://")
             document = bench.read(content)
             origin = content
+    bench.stopper.check()  # a file is read to its end
     task = absorb.Absorption(document, bench.settings.chunking, origin)
     request = bench.engine.absorb(document, chunking=task.chunking, source_name=origin)
     stored = task.finish(bench.library, bench.absorbed(request))

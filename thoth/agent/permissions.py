@@ -7,6 +7,8 @@ here as anything but an argument.
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +18,7 @@ from typing import Any, Literal
 from mlx_hypernet.format import atomic
 from thoth.agent.tool import FILES, FORGET, MCP, WEB, WRITE
 from thoth.errors import UsageError
-from thoth.system import disk, terminal
+from thoth.system import disk
 
 # An address of this machine or its own network: asked for each time, whatever else is granted.
 PRIVATE = "private"
@@ -52,11 +54,13 @@ class Wish:
         tool: name of the tool.
         arguments: its arguments.
         needs: the permissions that are missing.
+        file: the file that it reads, where its path says less: it is relative, or leads through links.
     """
 
     tool: str
     arguments: Mapping[str, Any]
     needs: tuple[str, ...]
+    file: str = ""
 
     @property
     def is_kept(self) -> bool:
@@ -69,14 +73,30 @@ class Wish:
         return listed(map(meaning, self.needs))
 
     def lines(self) -> list[str]:
-        r"""Return the exact arguments, a line each, with everything a terminal obeys and line breaks as escapes."""
-        return [f"{escaped(name)}: {escaped(value)}" for name, value in self.arguments.items()]
+        r"""Return the exact arguments, a line each, with everything that cannot be seen as escapes; then the file."""
+        arguments = [f"{escaped(name)}: {escaped(value)}" for name, value in self.arguments.items()]
+        return [*arguments, *([f"this is the file {escaped(self.file)}"] if self.file else [])]
+
+
+# Letters that take no place or an empty one, though Unicode counts them among the visible ones.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 
 
 def escaped(value: object) -> str:
-    r"""Return a value as one line: control characters as escapes, `\n` for example; values but texts as JSON."""
+    r"""Return a value as one line, with what cannot be seen as escapes, `\n` for example; values but texts as JSON.
+
+    A model that a page has talked into it can hide a text in characters that no screen shows (Unicode's tags).
+    """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return terminal.printable(text.replace("\\", "\\\\")).replace("\n", "\\n").replace("\t", "\\t")
+    return "".join(map(_visible, text))
+
+
+def _visible(letter: str) -> str:
+    if letter == "\\":
+        return "\\\\"
+    # Categories of controls and separators; a space is one that can be seen.
+    hidden = letter != " " and (unicodedata.category(letter)[0] in "CZ" or _BLANK.match(letter))
+    return letter.encode("unicode_escape").decode() if hidden else letter
 
 
 Ask = Callable[[Wish], Decision]

@@ -13,7 +13,7 @@ from thoth.library.records import StoredDocument
 
 _BEGIN, _END = "<data>", "</data>"
 _ERROR = "Error: "
-_MARK = re.compile(r"<(?=/?data>)", re.IGNORECASE)
+_MARK = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)  # a model takes `</data >` for the end, too
 _SENTENCES = 2
 _HEADINGS = 8
 _LONGEST = 300  # letters of a receipt's title, headings or sentences

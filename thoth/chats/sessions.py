@@ -143,6 +143,9 @@ class Sessions:
 
     def __init__(self, home: Path) -> None:
         self._database = Database(home / "sessions.db", _SCHEMA)
+        # Where the turns that were read or stored here are on disk, by session and number: what another process has
+        # stored meanwhile under the number of a new one is not replaced.
+        self._places: dict[tuple[str, int], int] = {}
 
     @staticmethod
     def create(question: str, documents: Collection[str] = ()) -> Session:
@@ -153,7 +156,10 @@ class Sessions:
         return Session(uuid.uuid4().hex, title, now(), now(), tuple(documents))
 
     def put(self, session: Session, turn: Turn) -> None:
-        """Store a turn, in place of the one with its number; durable on return."""
+        """Store a turn, in place of the one with its number; durable on return.
+
+        A new turn comes after those that another process has added meanwhile.
+        """
         stats = json.dumps(asdict(turn.stats)) if turn.stats else None
         sources = json.dumps([asdict(passage) for passage in turn.sources])
         steps = json.dumps([asdict(step) for step in turn.steps])
@@ -170,11 +176,17 @@ class Sessions:
                     None if session.system is None else _storable(session.system),
                 ),
             )
+            key = (session.id, turn.number)
+            place = self._places.get(key)
+            if place is None:
+                query = "SELECT coalesce(max(number) + 1, 0) FROM turn WHERE session = ?"
+                (after,) = connection.execute(query, [session.id]).fetchone()
+                place = max(turn.number, after)
             connection.execute(
                 f"INSERT OR REPLACE INTO turn (session, {_TURN}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     session.id,
-                    turn.number,
+                    place,
                     _storable(turn.question),
                     _storable(turn.answer),
                     turn.state,
@@ -186,6 +198,7 @@ class Sessions:
                     None if turn.model is None else _storable(turn.model),
                 ),
             )
+        self._places[key] = place
 
     def find(self, query: str = "") -> list[Session]:
         """Return the sessions with all these words in title, questions or answers, the latest first."""
@@ -239,7 +252,10 @@ class Sessions:
     def turns(self, id: str) -> list[Turn]:
         """Return a session's turns in order; one that a killed process left unfinished counts as stopped."""
         rows = self._read(f"SELECT {_TURN} FROM turn WHERE session = ? ORDER BY number", [id])
-        turns = [_turn(row) for row in rows]
+        # Numbered anew: one that was deleted while another process answered in it has lost its first turns.
+        turns = [replace(_turn(row), number=number) for number, row in enumerate(rows)]
+        for turn, row in zip(turns, rows, strict=True):
+            self._places.setdefault((id, turn.number), row[0])
         return [_ended(turn) if turn.state == "answering" else turn for turn in turns]
 
     def models(self) -> dict[str, list[str]]:

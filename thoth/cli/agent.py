@@ -4,8 +4,9 @@
 """
 
 import sys
+import termios
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -144,17 +145,19 @@ class CommandAgent:
 
 
 def _asked(wish: "Wish") -> "Decision":
-    """Ask on the terminal. Everything but the first letter of an answer refuses."""
+    """Ask on the terminal. Only a choice itself permits, and nothing that was typed before the question."""
     console.say(f"{wish.tool} wants to {wish.purpose}")
     for line in wish.lines():
         print(f"  {line}", file=sys.stderr)
-    answers: dict[str, Decision] = {"o": "once"}
+    answers: dict[str, Decision] = {"o": "once", "once": "once"}
     choices = "[o]nce"
     if wish.is_kept:
-        answers |= {"c": "chat", "a": "always", "v": "never"}
+        answers |= {"c": "chat", "chat": "chat", "a": "always", "always": "always", "v": "never", "never": "never"}
         choices = "[o]nce, this [c]hat, [a]lways, ne[v]er"
     print(f"  Permit it? {choices}; Enter refuses: ", end="", file=sys.stderr, flush=True)
-    return answers.get(sys.stdin.readline().strip()[:1].lower(), "no")
+    with suppress(OSError, termios.error):  # no terminal of its own
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
+    return answers.get(sys.stdin.readline().strip().lower(), "no")
 
 
 @contextmanager

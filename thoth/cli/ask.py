@@ -202,7 +202,7 @@ def _sources(names: list[str], *, recognize: bool) -> "tuple[places.Source, ...]
     """Return the sources that --doc names; one that may not be fetched ends the command."""
     from thoth.actions import sources as places
 
-    named = places.Sources(tuple(places.Source(name) for name in names))
+    named = places.Sources(tuple(places.Source(places.path_of(name)) for name in names))
     named = places.permit(named, console.may_fetch, recognize=recognize)
     if named.failed:
         raise named.failed[0].error

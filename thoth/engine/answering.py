@@ -356,4 +356,5 @@ class Answerer:
 def _said(messages: Sequence[Message]) -> list[Message]:
     """Return what people and the model said to each other, up to the last question: no calls, no results."""
     last = max(place for place, message in enumerate(messages) if message["role"] == "user")
-    return [one for one in messages[: last + 1] if one["role"] != "tool" and one["content"]]
+    before = [one for one in messages[:last] if one["role"] != "tool" and one["content"]]
+    return [*before, messages[last]]  # the question, even an empty one

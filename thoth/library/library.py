@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from thoth.errors import DocumentError, ResourceError
+from thoth.errors import ResourceError, UsageError
 from thoth.ingest import Document
 from thoth.ingest.names import shown
 from thoth.ingest.stamps import Stamp
@@ -138,10 +138,11 @@ class Library(LibraryReader):
         """Give a document another name; two may have the same.
 
         Raises:
-            DocumentError: The name is empty, or the document is not there.
+            UsageError: The name is empty.
+            DocumentError: The document is not there.
         """
         if not name.strip():
-            raise DocumentError("the name of a document needs at least one letter")
+            raise UsageError("the name of a document needs at least one letter")
         with self._database.writing() as database:
             queries.existing(database, id)
             queries.update(database, [id], name=shown(name.strip()))

@@ -8,14 +8,24 @@ from dataclasses import asdict
 from typing import Any
 
 from thoth.events import Answer, Drawn
+from thoth.serve.faults import Fault
 from thoth.serve.metrics import Metrics
 from thoth.serve.shapes import Part
 
+# What nobody here sees: an answer about it would be made up.
+_NOT_READ = {"image_url", "input_image", "input_audio", "file", "input_file"}
+
 
 def text(content: str | Sequence[Part] | None) -> str:
-    """Return the text of a message; parts that are not text are left out."""
+    """Return the text of a message.
+
+    Raises:
+        Fault: It has a picture, a sound or a file.
+    """
     if content is None or isinstance(content, str):
         return content or ""
+    if unread := next((part.type for part in content if part.type in _NOT_READ), None):
+        raise Fault(400, f"content of type {unread} is not read; send text, or upload the file to /v1/files")
     return "\n".join(part.text for part in content if part.text)
 
 

@@ -42,12 +42,14 @@ def read(id: str, name: str, arguments: str) -> dict[str, Any]:
     """Return a call of an earlier message as chat templates take it.
 
     Raises:
-        Fault: The arguments are not JSON.
+        Fault: The arguments are not a JSON object.
     """
     try:
         found = json.loads(arguments or "{}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Fault(400, f"the arguments of an earlier call of {name} are not JSON") from error
+    if not isinstance(found, dict):  # templates read them by name
+        raise Fault(400, f"the arguments of an earlier call of {name} are not a JSON object")
     return {"id": id, "type": "function", "function": {"name": name, "arguments": found}}
 
 

@@ -68,7 +68,7 @@ async def completions(request: Request) -> Response:
         yield "data: [DONE]\n\n"
 
     if asked.stream:
-        return await stream(chunks())
+        return await stream(request, chunks())
     answer = await finished(request, asking)
     answers.count(answer, service.metrics)
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}

@@ -81,10 +81,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 if allowed is not None:
-                    message["headers"] = [
-                        *message.get("headers", []),
-                        (b"access-control-allow-origin", allowed.encode()),
-                    ]
+                    message["headers"] = [*message.get("headers", []), *_readable_by(allowed).raw]
             await send(message)
 
         try:
@@ -109,8 +106,10 @@ class Guard:
         if scope["method"] == "OPTIONS" and origin is not None:
             return None  # browsers ask without the key whether they may send it
         if rules.key is not None and scope["path"] not in _OPEN:
-            given = headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {rules.key}".encode()):
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            # A header comes as latin-1, whatever its bytes are.
+            same = hmac.compare_digest(given.strip().encode("latin-1"), rules.key.encode())
+            if scheme.lower() != "bearer" or not same:
                 message = "the API key is missing or wrong; send it as Authorization: Bearer KEY"
                 return Fault(401, message, "invalid_api_key", {"WWW-Authenticate": "Bearer"})
         length = headers.get("content-length", "0")
@@ -125,8 +124,7 @@ class Guard:
 
     def _with_origin(self, response: Response, origin: str | None) -> Response:
         if origin is not None:
-            response.headers["Access-Control-Allow-Origin"] = origin
-            response.headers["Vary"] = "Origin"
+            response.headers.update(_readable_by(origin))
         return response
 
 
@@ -156,6 +154,13 @@ class _Body:
         if self._length > self._most:
             raise _too_long(self._most)
         return message
+
+
+def _readable_by(origin: str) -> Headers:
+    """Headers that let a page read a response: also its headers, since an MCP client must know its session."""
+    return Headers(
+        {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": "*", "Vary": "Origin"},
+    )
 
 
 def _too_long(most: int) -> Fault:

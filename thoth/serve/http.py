@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
@@ -14,6 +15,8 @@ from thoth.events import Answer
 from thoth.serve import answers
 from thoth.serve.bridge import Events
 from thoth.serve.faults import Fault, fault
+
+T = TypeVar("T")
 
 
 async def finished(request: Request, asking: AbstractAsyncContextManager[Events]) -> Answer:
@@ -31,28 +34,23 @@ async def finished(request: Request, asking: AbstractAsyncContextManager[Events]
                     return event
         raise Stopped("stopped")
 
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    working, leaving = asyncio.create_task(answer()), asyncio.create_task(gone())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        raise Stopped("the client went away")
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+    return await _unless_gone(request, answer())
 
 
-async def stream(pieces: AsyncIterator[str]) -> StreamingResponse:
+async def stream(request: Request, pieces: AsyncIterator[str]) -> StreamingResponse:
     """Return a response of server-sent events.
 
     The first piece is waited for, so that a question that is refused gets a status; one that fails later gets an event.
+
+    Raises:
+        ThothError, Fault: The question was refused.
+        Stopped: The client went away before the first piece.
     """
-    first = await anext(pieces)
+
+    async def begin() -> str:
+        return await anext(pieces)
+
+    first = await _unless_gone(request, begin())
 
     async def rest() -> AsyncIterator[str]:
         try:
@@ -66,3 +64,22 @@ async def stream(pieces: AsyncIterator[str]) -> StreamingResponse:
 
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
     return StreamingResponse(rest(), media_type="text/event-stream", headers=headers)
+
+
+async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Wait for some work, and cancel it where the client goes away; its request must have been read."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    working, leaving = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        raise Stopped("the client went away")
+    finally:
+        for task in (working, leaving):
+            task.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)

@@ -48,7 +48,7 @@ async def create(request: Request) -> Response:
         "incomplete_details": None,
     }
     if asked.stream:
-        return await stream(_events(service, asking, head))
+        return await stream(request, _events(service, asking, head))
     answer = await finished(request, asking)
     answers.count(answer, service.metrics)
     return JSONResponse(_whole(answer, head, service.pair))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -147,20 +148,47 @@ def _listen(address: Address) -> socket.socket:
 
 
 def _protocol(limits: Limits) -> type[H11Protocol]:
-    """h11 as uvicorn drives it, with a time limit for headers, and errors in this server's form."""
+    """h11 as uvicorn drives it, with time limits for clients that neither send nor read, and errors in our form."""
 
     class Protocol(H11Protocol):
+        _head_due: asyncio.TimerHandle | None = None  # of the next request
+        _read_due: asyncio.TimerHandle | None = None  # while an answer waits to be read
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
-            self._slow = self.loop.call_later(limits.body_seconds, self._close_if_nothing_came)
+            self._watch_head()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self._slow.cancel()
+            for timer in (self._head_due, self._read_due):
+                if timer is not None:
+                    timer.cancel()
             super().connection_lost(exc)
 
-        def _close_if_nothing_came(self) -> None:
-            if self.cycle is None:
-                self.transport.close()
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._watch_head()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._watch_head()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._read_due = self.loop.call_later(limits.body_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self._read_due is not None:
+                self._read_due.cancel()
+
+        def _watch_head(self) -> None:
+            """Close the connection where the headers of a request take too long, the first or a later one."""
+            if self.conn.their_state is not h11.IDLE:
+                if self._head_due is not None:
+                    self._head_due.cancel()
+                    self._head_due = None
+            elif self._head_due is None and not self.transport.is_closing():
+                self._head_due = self.loop.call_later(limits.body_seconds, self.transport.close)
 
         def send_400_response(self, msg: str) -> None:
             long = len(self.conn.trailing_data[0]) > limits.header_bytes

@@ -106,6 +106,8 @@ class Service:
             )
         if not messages or messages[-1]["role"] not in ("user", "tool"):
             raise Fault(400, "the last message must be the user's, or the result of a tool")
+        if messages[-1]["role"] == "user" and not messages[-1]["content"].strip():
+            raise Fault(400, "the last message is empty: it must have a question")
         said = [message for message in messages if message["role"] != "system"]
         if said[0]["role"] != "user":
             raise Fault(400, "the first message after the system's must be the user's")

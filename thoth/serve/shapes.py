@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Tokens = Annotated[int, Field(ge=1)]
 Stop = str | list[str] | None
@@ -15,9 +15,15 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        """Drop fields that are null: OpenAI's schema allows them, and they mean the default."""
+        return {name: value for name, value in given.items() if value is not None} if isinstance(given, dict) else given
+
 
 class Part(Shape):
-    """A part of a message; only texts are read."""
+    """A part of a message."""
 
     type: str
     text: str | None = None
@@ -27,7 +33,7 @@ class FunctionCall(Shape):
     """What a model called, in an earlier message."""
 
     name: str
-    arguments: str
+    arguments: str = "{}"
 
 
 class ToolCall(Shape):

@@ -14,8 +14,9 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
 
+from thoth import ingest
+from thoth.actions import sources
 from thoth.system.terminal import shown
 
 # Longer pastes are texts; some hundred paths fit in here.
@@ -24,7 +25,6 @@ _MOST_CHARACTERS = 1 << 17
 _START = re.compile(r"""\s*\$?["']?(?:/|file://)""")
 _LINE_ENDS = re.compile(r"[\r\n]+")
 _BEFORE_A_PATH = re.compile(r"\s+(?=/|file://)")
-_ADDRESS = re.compile(r"file://[^/]*", re.IGNORECASE)
 
 # VS Code: '...' or $'...', a backslash before backslashes and quotes, these gone; older ones leave out quotes too.
 _VSCODE = re.compile(r"\$?'((?:[^'\\]|\\.)*)'\s*", re.DOTALL)
@@ -69,6 +69,20 @@ def find_drops(text: str) -> Drop | None:
     return None
 
 
+def typed(argument: str) -> list[str]:
+    """Return what a person means after a command: one source as it is written, else paths as a shell reads them.
+
+    Args:
+        argument: an address or a path, also with spaces in it; or paths in quotes or with backslashes, if all exist.
+    """
+    words = [] if ingest.is_address(argument) or _is_there(argument) else _words(argument)
+    return words if words and all(map(_is_there, words)) else [argument]
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(os.path.expanduser(path))
+
+
 def missing(text: str) -> str | None:
     """Return one line about a paste that looks like dropped files, one of which is missing; else None.
 
@@ -77,7 +91,7 @@ def missing(text: str) -> str | None:
     if not may_be_drop(text) or _LINE_ENDS.search(text.strip()):
         return None
     for parts in (_vscode(text), _words(text)):
-        paths = [_local(part) for part in parts]
+        paths = [sources.path_of(part) for part in parts]
         if paths and all(path.startswith("/") and PurePosixPath(path).suffix for path in paths):
             lost = next((path for path in paths if not os.path.exists(path)), paths[0])
             return f"Pasted as text: there is no file {shown(lost)} on this machine"
@@ -127,16 +141,9 @@ def _resolve_all(parts: Iterable[str], resolve: Callable[[str], Path | None]) ->
     return paths
 
 
-def _local(part: str) -> str:
-    """Return the path of a `file://` address, ignoring its host; other parts unchanged."""
-    if address := _ADDRESS.match(part):
-        return unquote(part[address.end() :], errors="surrogateescape")
-    return part
-
-
 def _existing(part: str) -> Path | None:
     for spelling in (part, part.strip()):  # some terminals write a space after each path; some names end with one
-        path = _local(spelling)
+        path = sources.path_of(spelling)
         if path.startswith("/") and path.strip("/") and _is_file_or_folder(path):
             return Path(path)
     return None
@@ -150,7 +157,7 @@ def _repaired(part: str) -> Path | None:
     """Follow a path from the root; where a name does not exist, use the only name that fits."""
     if (path := _existing(part)) is not None:
         return path
-    names = PurePosixPath(_local(part.strip())).parts
+    names = PurePosixPath(sources.path_of(part.strip())).parts
     if len(names) < 2 or names[0] != "/":
         return None
     found = Path("/")
@@ -179,5 +186,5 @@ def _folded(name: str) -> str:
 def _note(parts: Iterable[str], paths: Iterable[Path]) -> str:
     guesses = [(part, path) for part, path in zip(parts, paths, strict=True) if _existing(part) is None]
     return "; ".join(
-        f"Absorbing {shown(str(path))} in place of {shown(_local(part.strip()))}" for part, path in guesses
+        f"Absorbing {shown(str(path))} in place of {shown(sources.path_of(part.strip()))}" for part, path in guesses
     )

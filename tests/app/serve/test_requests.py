@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from tests.app import made_up
 from thoth.actions.absorb import Absorption
-from thoth.errors import DocumentError
+from thoth.errors import DocumentError, Stopped
 from thoth.events import Absorbed
 from thoth.library.library import Library
-from thoth.serve import calls, documents, names, responses
+from thoth.serve import calls, chat, documents, names, responses
+from thoth.serve.allowed import allowed
 from thoth.serve.app import application
 from thoth.serve.faults import Fault
 from thoth.serve.guard import Guard, Rules
+from thoth.serve.http import stream
 from thoth.serve.jobs import Jobs
 from thoth.serve.service import Limits, Service
-from thoth.serve.shapes import ResponsesRequest
+from thoth.serve.shapes import ChatRequest, Message, ResponsesRequest
 from thoth.settings import Settings
 
 FUNCTION = {"name": "look", "description": "", "parameters": {"type": "object", "properties": {}}}
@@ -50,6 +55,108 @@ def test_responses_take_the_choice_of_tools(choice: Any, tools: int) -> None:
     options = responses._options(asked)
     assert len(options.get("tools", ())) == tools
     assert options.get("calls") == (None if not tools else "auto" if choice in (None, "auto") else "required")
+
+
+def test_null_is_what_is_left_out() -> None:
+    """Clients that are made from OpenAI's schema send every field."""
+    empty = {"description": None, "parameters": None}
+    asked = ChatRequest.model_validate(
+        {
+            "model": "thoth",
+            "messages": [{"role": "user", "content": "Who?", "name": None, "tool_calls": None}],
+            "stream": None,
+            "stop": None,
+            "n": None,
+            "stream_options": {"include_usage": None},
+            "tools": [{"type": "function", "function": {"name": "look"} | empty}],
+            "thoth": None,
+        }
+    )
+    assert not asked.stream
+    assert asked.stream_options is not None
+    assert not asked.stream_options.include_usage
+    assert calls.options([tool.function.model_dump() for tool in asked.tools or []], "auto")["tools"] == [
+        {"type": "function", "function": FUNCTION}
+    ]
+
+
+@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
+def test_what_nobody_sees_is_refused(kind: str) -> None:
+    message = {"role": "user", "content": [{"type": "text", "text": "What is this?"}, {"type": kind, kind: {}}]}
+    with pytest.raises(Fault, match=f"content of type {kind} is not read"):
+        chat.conversation([Message.model_validate(message)])
+
+
+@pytest.mark.parametrize("arguments", ["[1]", "5", "{", "[" * 100_000], ids=["list", "number", "cut", "deep"])
+def test_earlier_calls_have_an_object_of_arguments(arguments: str) -> None:
+    with pytest.raises(Fault) as refused:
+        calls.read("1", "look", arguments)
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize("content", ["", "  \n", None, []])
+async def test_an_empty_question_is_refused(home: Path, content: Any) -> None:
+    engine: Any = SimpleNamespace(bundle_id=made_up.BUNDLE)
+    service = Service(engine, Library(home), "nano", Settings())
+    transport = httpx2.ASGITransport(app=application(service, Rules()))
+    body = {"model": "thoth", "messages": [{"role": "user", "content": content}]}
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        answer = await client.post("/v1/chat/completions", json=body)
+    assert (answer.status_code, "the last message is empty" in answer.text) == (400, True)
+
+
+def test_a_path_with_a_null_byte_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Fault) as refused:
+        allowed(f"{tmp_path}/a\0b", (tmp_path,))
+    assert refused.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (b"Bearer s\xc3\xa9same", 204),
+        (b"bearer  s\xc3\xa9same", 204),
+        (b"Bearer s\xe9same", 401),
+        (b"Basic s\xc3\xa9same", 401),
+        (b"s\xc3\xa9same", 401),
+        (b"", 401),
+    ],
+)
+async def test_the_key_is_compared_byte_by_byte(header: bytes, status: int) -> None:
+    guarded = Guard(Response(status_code=204), Rules(key="s\u00e9same"), Limits())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded), base_url="http://localhost") as client:
+        answer = await client.get("/v1/models", headers=[(b"Authorization", header)])
+    assert answer.status_code == status
+
+
+async def test_a_page_that_may_call_reads_the_headers_too() -> None:
+    """An MCP client in a browser must know the session that the server names in a header."""
+    guarded = Guard(Response("ok"), Rules(origins=("https://friend.example",)), Limits())
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=guarded), base_url="http://localhost") as client:
+        answer = await client.get("/mcp", headers={"Origin": "https://friend.example"})
+    names = ("access-control-allow-origin", "access-control-expose-headers", "vary")
+    assert [answer.headers.get(name) for name in names] == ["https://friend.example", "*", "Origin"]
+
+
+async def test_a_client_that_leaves_before_the_first_token_stops_its_stream() -> None:
+    left = asyncio.Event()
+    stopped: list[str] = []
+
+    async def receive() -> dict[str, str]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def pieces() -> AsyncIterator[str]:
+        try:
+            left.set()
+            await asyncio.Event().wait()
+            yield "never"
+        finally:
+            stopped.append("stopped")
+
+    with pytest.raises(Stopped):
+        await stream(Request({"type": "http"}, receive), pieces())
+    assert stopped == ["stopped"]
 
 
 def test_another_choice_of_tools_is_refused() -> None:

@@ -112,6 +112,24 @@ async def test_a_base_without_tools_has_them_as_commands(fake: Make) -> None:
         assert "/read-pages needs a document and pages" in chat.notices()
 
 
+async def test_a_command_that_was_stopped_before_it_ran_is_not_the_next_question(fake: Make) -> None:
+    made = fake(answers=["Blue."])
+    made.engine.hold("load")
+    async with running(made, ready=False) as chat:
+        await chat.send("/remember Osra Kelland is the mayor.")
+        await chat.pilot.press("escape")
+        await chat.send("What colour is the door?")
+        chat.engine.release("load")
+        await chat.until(lambda: chat.turns[-1].state == "done")
+        assert (chat.turns[-1].answer, chat.turns[-1].steps) == ("Blue.", ())
+        assert not chat.engine.library.documents()
+        await chat.ask("/list-documents")
+        for key in ("ctrl+r", "ctrl+t"):
+            await chat.pilot.press(key)
+            assert "The last turn is a command, not a question" in chat.notices()
+            assert len(chat.turns) == 3
+
+
 async def test_escape_while_the_dialog_waits_keeps_the_steps(fake: Make) -> None:
     made = fake(tools=True, answers=[script([Call("list_documents", {}), REMEMBER], "never said")])
     async with running(made) as chat:

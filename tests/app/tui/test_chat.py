@@ -114,6 +114,10 @@ async def test_editing_the_last_question_replaces_it(fake: Make) -> None:
         turn = await chat.ask("What?")
         assert (turn.number, turn.question, len(chat.turns)) == (0, "What?", 1)
         assert (await chat.ask("Another?")).number == 1
+        await chat.send("/edit")
+        assert str(chat.prompt.border_title).startswith("Editing")
+        await chat.pilot.press("ctrl+n")
+        assert chat.prompt.border_title == ""
 
 
 async def test_up_brings_earlier_questions_back(fake: Make) -> None:

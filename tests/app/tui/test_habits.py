@@ -12,8 +12,11 @@ from tests.app import made_up
 from tests.app.tui.chatting import Chat, Make, running
 from tests.app.tui.fakes import stats
 from tests.app.tui.library_app import write
+from thoth.errors import UsageError
 from thoth.ingest import Document
+from thoth.tui import drops
 from thoth.tui.controllers import absorb
+from thoth.tui.controllers.agent import call
 from thoth.tui.mentions import find, written
 from thoth.tui.messages import AbsorbDone, AbsorbJob
 from thoth.tui.widgets.document_list import DocumentList
@@ -88,6 +91,47 @@ async def test_page_up_scrolls_from_the_prompt(fake: Make) -> None:
         assert chat.main.focused is chat.prompt
         await chat.pilot.press("pagedown", "pagedown")
         await chat.until(lambda: transcript.scroll_y == transcript.max_scroll_y)
+
+
+async def test_a_question_about_a_file_that_cannot_be_read_is_not_asked_of_others(
+    fake: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def none(_: object) -> list[object]:
+        return []
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.pdf").touch()
+    async with running(fake()) as chat:
+        monkeypatch.setattr(chat.main.desk.absorbing, "absorbed", none)
+        await chat.send("When does @broken.pdf end?")
+        await chat.until(lambda: "The question was not sent" in chat.notices())
+        assert chat.prompt.text == "When does @broken.pdf end?"
+        assert chat.engine.asked == []
+
+
+def test_paths_after_a_command_are_read_as_a_shell_reads_them(tmp_path: Path) -> None:
+    names = ["my lease.txt", "b.txt"]
+    for name in names:
+        (tmp_path / name).write_text("The rent is 900.")
+    lease, other = (str(tmp_path / name) for name in names)
+    assert drops.typed(lease) == [lease]
+    assert drops.typed(f'"{lease}"') == [lease]
+    assert drops.typed(f"{lease} {other}".replace(" l", "\\ l")) == [lease, other]
+    assert drops.typed(f"{other} and more") == [f"{other} and more"]
+    assert drops.typed("https://example.org/a b") == ["https://example.org/a b"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"),
+    [("{}/note.txt", "file"), ("'{}/note.txt'", "file"), ("file://{}/note.txt", "file"), ("A note.", "text")],
+)
+def test_what_is_remembered_is_a_file_or_a_text(typed: str, kind: str, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("The rent is 900.")
+    content = str(tmp_path / "note.txt") if kind == "file" else typed
+    assert call("remember", typed.format(tmp_path)).arguments == {"kind": kind, "content": content}
+    for path in (f"{tmp_path}/gone.txt", f"{tmp_path}"):
+        with pytest.raises(UsageError, match=r"there is no file|is a folder; use /absorb"):
+            call("remember", path)
 
 
 async def test_what_was_absorbed_is_said_in_the_chat(fake: Make, tmp_path: Path) -> None:

@@ -66,6 +66,15 @@ class AbsorbController:
         """Absorb files, addresses and all files in folders; folders with many files need a confirmation."""
         self._screen.run_worker(self._absorb([*names]), group="absorb")
 
+    def absorb_typed(self, argument: str) -> None:
+        """Absorb what a person wrote after a command."""
+        self._screen.run_worker(self._absorb_typed(argument), group="absorb")
+
+    async def _absorb_typed(self, argument: str) -> None:
+        from thoth.tui import drops
+
+        await self._absorb(await asyncio.to_thread(drops.typed, argument))
+
     async def absorbed(self, names: Sequence[str]) -> list[StoredDocument]:
         """Absorb files and wait for them; those that cannot be absorbed are left out."""
         waiting = []

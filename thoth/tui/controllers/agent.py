@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, cast
 from textual.screen import Screen
 
 from thoth import ingest
+from thoth.actions import sources
 from thoth.agent.permissions import Decision, Grants, Permissions, Wish
 from thoth.agent.tool import Tool
 from thoth.agent.tools import BUILT_IN
 from thoth.errors import UsageError
 from thoth.events import Answer, Call, Stats
 from thoth.system import paths
+from thoth.tui import drops
 from thoth.tui.agent_runs import AgentRun, Question
 from thoth.tui.messages import AgentWarned, PermissionWanted
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 Start = Callable[["EngineLike", "Listener"], "RequestLike | None"]
 
+_LONGEST_PATH = 4096
 _NOTHING_ASKED = Stats(0, 0, 0, 0.0, 0.0, 0.0, 0, 0, 0)
 
 
@@ -153,8 +156,23 @@ def call(tool: str, argument: str) -> Call:
                 raise UsageError("/read-pages needs a document and pages: /read-pages manual.pdf 3-4")
             return Call(tool, {"document": name.strip(), "first": int(first), "last": int(last or first)})
         case "remember":
-            is_file = len(argument) < 4096 and "\n" not in argument and os.path.isfile(os.path.expanduser(argument))
-            kind = "address" if ingest.is_address(argument) else "file" if is_file else "text"
-            return Call(tool, {"kind": kind, "content": argument})
+            return Call(tool, _remembered(argument))
     (name,) = next(one for one in BUILT_IN if one.name == tool).parameters["properties"]
     return Call(tool, {name: argument})
+
+
+def _remembered(argument: str) -> dict[str, str]:
+    """Return what a person wants to be remembered, and of which kind it is.
+
+    Raises:
+        UsageError: It is a path where no file is: as a text it would tell nobody anything.
+    """
+    is_line = len(argument) < _LONGEST_PATH and "\n" not in argument
+    written = drops.typed(sources.path_of(argument)) if is_line else []
+    if len(written) == 1 and os.path.isfile(path := os.path.expanduser(written[0])):
+        return {"kind": "file", "content": path}
+    if is_line and argument.startswith(("/", "~/", "./", "../", "file://")) and not any(map(str.isspace, argument)):
+        if os.path.isdir(os.path.expanduser(argument)):
+            raise UsageError(f"{argument} is a folder; use /absorb {argument}")
+        raise UsageError(f"there is no file {argument}; check the name")
+    return {"kind": "address" if ingest.is_address(argument) else "text", "content": argument}

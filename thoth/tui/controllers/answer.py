@@ -37,8 +37,7 @@ class AnswerController:
         """Answer the last question three ways."""
         from thoth.tui.screens.compare import CompareScreen
 
-        if self._chat.conversation.last is None:
-            self._say(notices.NO_QUESTION, "warning")
+        if self._chat.last_question() is None:
             return
         messages, documents, chosen = self._chat.replayed(), self._chat.asked_documents, self._chat.settings
         routing = replace(chosen.routing(), fallback="none")  # from the weights alone, to compare with the others

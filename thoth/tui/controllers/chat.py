@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual.screen import Screen
 
 from thoth.actions import ask, chats, memory
+from thoth.agent.tools import BUILT_IN
 from thoth.errors import Stopped, ThothError
 from thoth.settings import Settings
 from thoth.system import paths
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 _SAVE_EVERY_S = 1.0
 
 
+_TOOL_COMMANDS = {f"/{tool.name.replace('_', '-')}" for tool in BUILT_IN}
+
 # What is said while an answer is held back.
 _HELD = {"check": "answering, checked before it is shown", "look": "nothing supports the answer, reading a passage"}
 
@@ -54,7 +57,6 @@ class ChatController:
         conversation: its turns and their storage.
         memory: what of it has left the context.
         agent: answers with tools.
-        editing: whether the next question replaces the last one.
         collection: name of the collection that questions are asked of; empty for the active documents.
     """
 
@@ -79,7 +81,7 @@ class ChatController:
         self.conversation = Conversation(sessions, self._not_saved)
         self.agent = AgentController(client, sessions, screen)
         self.memory = MemoryController(client, sessions, self._meter, self._say)
-        self.editing = False
+        self._editing = False
         self.collection = ""
 
     def begin(self) -> None:
@@ -108,6 +110,16 @@ class ChatController:
             self._transcript.activity = activity
             self._changed()
 
+    @property
+    def editing(self) -> bool:
+        """Whether the next question replaces the last one; the prompt's border says so."""
+        return self._editing
+
+    @editing.setter
+    def editing(self, editing: bool) -> None:
+        self._editing = editing
+        self._prompt.border_title = "Editing the last question; Esc cancels" if editing else ""
+
     # Asking
 
     @property
@@ -132,14 +144,16 @@ class ChatController:
             chosen = ask.ready(mentioned, self._client.bundle_id, inactive=True)[0] if mentioned else chosen
         return [*chosen, *self.memory.remembered.documents]
 
-    def send(self, question: str, *, instead: bool = False) -> None:
+    def send(self, question: str, *, instead: bool = False, start: Start | None = None) -> None:
         """Ask a question; an answer in progress is stopped.
 
         Args:
             question: as it was typed.
             instead: replace the last question.
+            start: what answers it in place of the model.
         """
         self.stop()
+        self._start = start  # also None: a tool whose command was stopped before it ran is not for this question
         active = [document.id for document in self._library.documents if document.active]
         model = self._client.pair.name if self._client.pair else None
         turn = self.conversation.send(question, active, model=model, instead=instead)
@@ -190,8 +204,8 @@ class ChatController:
         wanted = call(tool, argument)
         session = self.conversation.session or self._sessions.create(typed)
         self.conversation.session = session
-        self._start = self.agent.command(wanted, typed, self.ready_documents, session.id, self.settings)
-        self.send(typed)
+        start = self.agent.command(wanted, typed, self.ready_documents, session.id, self.settings)
+        self.send(typed, start=start)
 
     def replayed(self) -> list[dict[str, str]]:
         """Return the last question and the turns before it that it needs."""
@@ -223,10 +237,18 @@ class ChatController:
 
     def again(self) -> None:
         """Answer the last question again."""
+        if (last := self.last_question()) is not None:
+            self.send(last, instead=True)
+
+    def last_question(self) -> str | None:
+        """Return the last question; where there is none, or a command that a person ran, say so."""
         if (last := self.conversation.last) is None:
             self._say(notices.NO_QUESTION, "warning")
+        elif last.question.partition(" ")[0].lower() in _TOOL_COMMANDS:
+            self._say("The last turn is a command, not a question; press Up to run it again", "warning")
         else:
-            self.send(last.question, instead=True)
+            return last.question
+        return None
 
     def edit(self) -> None:
         """Put the last question into the prompt; sending replaces it."""
@@ -234,7 +256,6 @@ class ChatController:
             self._say(notices.NO_QUESTION, "warning")
             return
         self.editing = True
-        self._prompt.border_title = "Editing the last question; Esc cancels"
         self._prompt.replace_text(last.question)
         self._prompt.focus()
 

@@ -67,7 +67,7 @@ class CommandController:
         """Run a command."""
         match command.name:
             case "absorb":
-                self._absorbing.absorb([argument]) if argument else self._dialog(self._pick_files)
+                self._absorbing.absorb_typed(argument) if argument else self._dialog(self._pick_files)
             case "docs":
                 self._toggle_library()
             case "new":

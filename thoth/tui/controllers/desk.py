@@ -99,8 +99,14 @@ class Desk:
 
     async def _ask(self, question: str, instead: bool) -> None:
         found = await asyncio.to_thread(mentions.find, question, self.library.documents)
-        for document in await self.absorbing.absorbed(found.files) if found.files else ():
+        absorbed = await self.absorbing.absorbed(found.files) if found.files else []
+        for document in absorbed:
             self.library.put(document)
+        if len(absorbed) < len(found.files):  # the answer would come from other documents
+            self._say("The question was not sent: a file that it mentions was not absorbed", "warning")
+            if not (prompt := self._screen.query_one(Prompt)).text:
+                prompt.replace_text(question)
+            return
         self.chat.send(question, instead=instead)
 
     def take(self, message: DeskMessage) -> None:

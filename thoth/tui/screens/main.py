@@ -150,7 +150,6 @@ class MainScreen(DeskScreen):
             prompt.replace_text(event.text)
             return
         editing, chat.editing = chat.editing, False
-        prompt.border_title = ""
         if command is None:
             self.desk.ask(event.text.strip(), instead=editing)
         else:
@@ -260,7 +259,6 @@ class MainScreen(DeskScreen):
     def action_leave(self) -> None:
         """Stop the answer; else stop editing a question, or go back to the prompt."""
         prompt, chat = self.query_one(Prompt), self.desk.chat
-        prompt.border_title = ""
         if chat.conversation.answering:
             chat.stop()
         elif chat.editing:
