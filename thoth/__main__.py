@@ -6,6 +6,13 @@ import sys
 
 def main() -> None:
     """Run one of the two; the entry point of `thoth`."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while it imports what it needs; commands have their own way to stop
+        sys.exit(130)
+
+
+def _run() -> None:
     # Where torch is installed transformers would import it, which takes longer than all the rest together.
     sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():

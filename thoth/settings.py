@@ -209,7 +209,9 @@ class Option:
 
     def _is_in_range(self, number: float) -> bool:
         above = self.minimum is not None and number >= self.minimum
-        return above and (math.isfinite(number) if self.maximum is None else number <= self.maximum)
+        if self.maximum is not None:
+            return above and number <= self.maximum
+        return above and (isinstance(number, int) or math.isfinite(number))  # a long int is no float
 
     def parse(self, text: str) -> Value:
         """Return the value for a text from the environment or a form.

@@ -6,6 +6,7 @@ is sent to one passes through `printable`; pipes and files get the text unchange
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 from typing import Any, TextIO
@@ -54,9 +55,14 @@ class _Guarded:
 
 
 def guard() -> None:
-    """Let standard output and standard error only take printable text where they are terminals."""
+    """Let standard output and standard error only take printable text where they are terminals.
+
+    Letters that their encoding does not have are written as escapes, as Python does on standard error alone.
+    """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
         if stream is not None and not isinstance(stream, _Guarded) and stream.isatty():
             setattr(sys, name, _Guarded(stream))
 

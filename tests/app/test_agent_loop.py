@@ -167,6 +167,20 @@ def test_remembering_reads_files_only(tmp_path: Path) -> None:
         assert (setting.steps[-1].state, "is a pipe or a device" in setting.steps[-1].result) == ("failed", True)
 
 
+def test_no_tool_begins_after_the_stop(tmp_path: Path) -> None:
+    ran: list[object] = []
+
+    def run(*given: object) -> Result:
+        ran.append(given)
+        return Result("done")
+
+    setting = stage(tmp_path, script("never"), tools=[echo("echo", run)])
+    setting.agent.bench.stopper.stop()
+    with pytest.raises(Stopped):
+        setting.agent.do(Call("echo", {"text": "a"}))
+    assert (ran, setting.steps[-1].state) == ([], "stopped")
+
+
 def test_stop_while_a_person_is_asked(tmp_path: Path) -> None:
     def ask(_: object) -> str:
         setting.agent.bench.stopper.stop()

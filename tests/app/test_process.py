@@ -137,3 +137,14 @@ def test_the_terminal_app_ends_in_one_line_as_well(
     assert ended.value.code == code
     (line,) = capsys.readouterr().err.splitlines()
     assert ("the disk is full" if code == 6 else str(home)) in line
+
+
+def test_ctrl_c_while_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["thoth", "docs", "list"])
+    monkeypatch.setattr("thoth.cli.main", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 130

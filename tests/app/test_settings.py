@@ -101,3 +101,9 @@ def test_what_cannot_be_saved(file: Path, tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("a file where a folder should be")
     with pytest.raises(ThothError, match="THOTH_HOME"):
         settings.save(tmp_path / "blocked" / "settings.toml", top_k=3)
+
+
+def test_a_number_that_no_float_holds_is_a_number() -> None:
+    assert settings.checked(top_k=10**400) == {"top_k": 10**400}
+    with pytest.raises(UsageError, match="seed must be a whole number"):
+        settings.checked(seed=10**400)

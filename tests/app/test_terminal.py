@@ -16,6 +16,7 @@ from rich.style import Style
 from textual.color import Color
 
 from thoth.cli import app, console
+from thoth.events import Progress
 from thoth.system import terminal
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "terminal"
@@ -183,6 +184,23 @@ def test_a_label_is_coloured_and_what_it_quotes_is_not_obeyed(monkeypatch: pytes
     screen = Screen()
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, screen)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
     terminal.guard()
     console.label("Supported by \x1b[2Jnote.txt", good=True)
     assert screen.getvalue() == "\x1b[32m\nSupported by \\x1b[2Jnote.txt\x1b[0m\n"
+    screen.truncate(screen.seek(0))
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.label("Supported by note.txt", good=True)
+    monkeypatch.setenv("TERM", "dumb")
+    console.progress_line.show("absorbing", Progress("absorb", 1, 2))
+    assert screen.getvalue() == "\nSupported by note.txt\n"
+
+
+def test_letters_that_a_locale_lacks_are_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    monkeypatch.setattr(sys, "stdout", pipe)
+    terminal.guard()
+    pipe.write("é … \udc80")
+    pipe.flush()
+    assert pipe.buffer.getvalue() == b"\xe9 \\u2026 \\udc80"  # type: ignore[attr-defined]

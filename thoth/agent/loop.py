@@ -201,6 +201,7 @@ class Agent:
 
     def _in_thread(self, tool: Tool, given: Mapping[str, Any]) -> Result:
         """Run a tool, and stop waiting for it when the agent is stopped: a server may take a minute to answer."""
+        self.bench.stopper.check()  # a second call of one message may be over before the first look at the stop
         outcome: list[Result | BaseException] = []
 
         def run() -> None:

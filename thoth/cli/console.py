@@ -1,6 +1,7 @@
 """What goes to stderr: whole lines, and on a terminal one line of progress, which other output replaces."""
 
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class _ProgressLine:
 
     def show(self, label: str, progress: Progress) -> None:
         """Replace the line."""
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             # One column less than there are: a full line would wrap, and a wrapped line cannot be erased.
             line = _line(label, progress, shutil.get_terminal_size().columns - 1)
             terminal.control(sys.stderr).write(f"{_ERASE_LINE}{terminal.stripped(line)}")
@@ -97,11 +98,13 @@ class _Lines(logging.Handler):
 
 def label(text: str, *, good: bool) -> None:
     """Print a line about an answer on stderr, after an empty one on a terminal; the words say what the colour shows."""
-    if sys.stderr.isatty():
+    if not sys.stderr.isatty():
+        typer.echo(text, err=True)
+    elif os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        typer.echo(f"\n{text}", err=True)
+    else:
         colour = typer.colors.GREEN if good else typer.colors.YELLOW
         typer.secho(f"\n{terminal.printable(text)}", file=terminal.control(sys.stderr), fg=colour)
-    else:
-        typer.echo(text, err=True)
 
 
 def forward_warnings(logger: logging.Logger) -> None:
