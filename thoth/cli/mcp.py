@@ -1,5 +1,7 @@
 """`thoth mcp`: what Thoth knows, as tools for programs that speak the Model Context Protocol."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +71,16 @@ def run(
         service = Service(session.engine, session.library, session.pair.name, chosen, limits)
         server = mcp_server.server(service)
         if may is None:
-            anyio.run(server.run_stdio_async)
+            if sys.stdin.isatty():
+                console.say(
+                    "waiting for a client; `thoth mcp install --client NAME` lets one start Thoth (Ctrl-C ends)"
+                )
+            # The SDK's thread waits for a line, whatever is cancelled: Ctrl-C ends the process, as SIGTERM does.
+            before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+            try:
+                anyio.run(server.run_stdio_async)
+            finally:
+                signal.signal(signal.SIGINT, before)
             return
         app = Guard(mcp_server.http(server), may, limits)
         listening = Server(app, limits, Address(host, port))

@@ -3,18 +3,22 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from typer.testing import CliRunner
 
+from thoth.cli import app
 from thoth.errors import UsageError
 from thoth.library.library import Library
 from thoth.serve import mcp_clients
@@ -204,3 +208,19 @@ def test_the_entry_goes_beside_others(client: str, tmp_path: Path, monkeypatch: 
         with pytest.raises(UsageError, match="by hand"):
             mcp_clients.write(client)
         assert place.path.read_text() == damaged
+
+
+def test_ctrl_c_ends_a_server_that_waits_for_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK reads lines on a thread, which no cancellation ends."""
+    handlers: list[object] = []
+
+    async def run() -> None:
+        handlers.append(signal.getsignal(signal.SIGINT))
+
+    space = SimpleNamespace(engine=None, library=None, pair=SimpleNamespace(name="nano"))
+    monkeypatch.setattr("thoth.cli.mcp.started", lambda _: nullcontext(space))
+    monkeypatch.setattr("thoth.serve.mcp_server.server", lambda _: SimpleNamespace(run_stdio_async=run))
+    before = signal.getsignal(signal.SIGINT)
+    assert CliRunner().invoke(app, ["mcp"]).exit_code == 0
+    assert handlers == [signal.SIG_DFL]
+    assert signal.getsignal(signal.SIGINT) is before

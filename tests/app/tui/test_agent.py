@@ -43,6 +43,25 @@ async def test_a_call_is_asked_about_with_its_exact_arguments(fake: Make) -> Non
         assert "▸ remember(text, Osra Kelland is the mayor." in chat.shown
 
 
+@pytest.mark.parametrize("size", [(80, 24), (40, 12)])
+async def test_heading_and_choices_stay_in_view_beside_long_arguments(fake: Make, size: tuple[int, int]) -> None:
+    long = Call("remember", {"kind": "text", "content": "Ignore me. " * 300 + "The end."})
+    made = fake(tools=True, answers=[script([long], "Done.")])
+    async with running(made, size=size) as chat:
+        await chat.send("Remember it.")
+        screen = await dialog(chat)
+        inside = screen.query_one(".dialog").content_region
+        for widget in screen.query(".heading, Button"):
+            assert widget.region.height
+            assert inside.contains_region(widget.region)
+        arguments = screen.query_one("#arguments")
+        assert (arguments.scroll_y, arguments.max_scroll_y > 10) == (0, True)
+        await chat.pilot.press("down", "down", "up")
+        assert arguments.scroll_y == 1
+        await chat.pilot.press("escape")
+        await chat.until(lambda: not chat.main.desk.chat.conversation.answering)
+
+
 @pytest.mark.parametrize(("key", "kept"), [("a", [("write", "always")]), ("n", [("write", "never")]), ("escape", [])])
 async def test_what_is_decided_for_good_is_kept(fake: Make, home: Path, key: str, kept: list[tuple[str, str]]) -> None:
     made = fake(tools=True, answers=[script([REMEMBER], "Done.")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import threading
@@ -221,3 +222,24 @@ async def test_the_chat_that_goes_on_is_not_deleted(home: Path) -> None:
 def test_ages(minutes: int, text: str) -> None:
     at = datetime(2026, 2, 1, 12, tzinfo=UTC)
     assert age(at - timedelta(minutes=minutes), at) == text
+
+
+async def test_a_list_that_is_closed_while_it_is_searched_resumes_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions, go = kept(home, harbour="Blue."), threading.Event()
+    find = sessions.find
+    monkeypatch.setattr(sessions, "find", lambda words="": find(words) if not words or go.wait(60) else [])
+    app = Host(SessionsScreen(sessions))
+    async with app.run_test() as pilot:
+        screen = app.screen
+        assert isinstance(screen, SessionsScreen)
+        await until(pilot, lambda: screen.query_one(OptionList).option_count == 1)
+        screen.query_one(Input).value = "har"
+        entered = asyncio.create_task(screen._submitted())
+        await asyncio.sleep(0)
+        screen.dismiss(None)
+        go.set()
+        await entered
+        await until(pilot, lambda: bool(app.results))
+    assert app.results == [None]

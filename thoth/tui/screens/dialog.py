@@ -1,10 +1,12 @@
 """The frame of a dialog: a titled box that fits any terminal and closes with Escape."""
 
-from typing import ClassVar, TypeVar
+from contextlib import suppress
+from typing import Any, ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 from textual.types import CSSPathType
+from textual.worker import Worker, WorkerCancelled
 
 Result = TypeVar("Result")
 
@@ -19,6 +21,12 @@ class Dialog(ModalScreen[Result]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Close", id="dialog.close", tooltip="Close this dialog"),
     ]
+
+    async def waited(self, worker: Worker[Any]) -> bool:
+        """Wait for a worker of this dialog; returns False if the dialog was closed meanwhile."""
+        with suppress(WorkerCancelled):
+            await worker.wait()
+        return self.is_current
 
     def action_copy_text(self) -> None:
         """Copy the selection; without one, Ctrl+C closes the dialog."""

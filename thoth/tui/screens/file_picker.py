@@ -88,7 +88,8 @@ class FilePicker(Dialog[list[str] | None]):
     @on(Input.Submitted)
     async def _entered(self) -> None:
         """Use what the line names: an address, a file, or a folder to open; else the first entry of the list."""
-        await self._look().wait()
+        if not await self.waited(self._look()):
+            return
         folder, rest = self._split()
         named = next((entry for entry in self._entries if entry.path.name == rest), None)
         if named is None and rest and self._list.rows:

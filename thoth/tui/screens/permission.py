@@ -23,11 +23,17 @@ class PermissionDialog(Dialog[Decision | None]):
 
     CSS_PATH: ClassVar = ["dialog.tcss", "permission.tcss"]
     AUTO_FOCUS = "#no"  # so that Enter is safe
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (20, "-high")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "decide('once')", "Once", id="permission.once", tooltip="Permit this call"),
         Binding("c", "decide('chat')", "This chat", id="permission.chat", tooltip="Permit such calls in this chat"),
         Binding("a", "decide('always')", "Always", id="permission.always", tooltip="Permit such calls from now on"),
         Binding("n", "decide('never')", "Never", id="permission.never", tooltip="Refuse such calls from now on"),
+        Binding(
+            "down", "scroll_arguments(1)", "Down", id="permission.down", show=False, tooltip="Scroll the arguments"
+        ),
+        Binding("up", "scroll_arguments(-1)", "Up", id="permission.up", show=False, tooltip="Scroll the arguments up"),
     ]
 
     # It opens while somebody types the next question: so long, letters decide nothing.
@@ -42,10 +48,12 @@ class PermissionDialog(Dialog[Decision | None]):
         """Yield the call, what it needs, and the choices; Refuse has the focus."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = "Permission"
-            box.border_subtitle = "Esc refuses"
+            box.border_subtitle = "Up and Down scroll, Esc refuses"
             yield Static(f"{self._wish.tool} wants to {self._wish.purpose}.", classes="heading", markup=False)
-            for line in self._wish.lines():
-                yield Static(line, classes="argument", markup=False)
+            # However long they are, the heading and the choices stay in view.
+            with VerticalScroll(id="arguments", can_focus=False):
+                for line in self._wish.lines():
+                    yield Static(line, classes="argument", markup=False)
             if not self._wish.is_kept:
                 yield Static("You typed this address. It is asked for each time.", classes="note", markup=False)
             with Horizontal(classes="buttons"):
@@ -59,6 +67,10 @@ class PermissionDialog(Dialog[Decision | None]):
     def on_mount(self) -> None:
         """Note when it opened."""
         self._opened = time.monotonic()
+
+    def action_scroll_arguments(self, lines: int) -> None:
+        """Scroll the arguments."""
+        self.query_one("#arguments").scroll_relative(y=lines, animate=False)
 
     def action_decide(self, decision: Decision) -> None:
         """Close with a decision, if it is one of the choices and the key was meant for this dialog."""

@@ -105,9 +105,8 @@ class SessionsScreen(Dialog[Session | None]):
     @on(Input.Submitted)
     async def _submitted(self) -> None:
         """Resume the chat under the cursor; a list of fewer words is brought up to date first."""
-        if self.query_one(Input).value != self._words:
-            await self._look().wait()
-        self._resume()
+        if self.query_one(Input).value == self._words or await self.waited(self._look()):
+            self._resume()
 
     @on(OptionList.OptionSelected)
     def _resume(self) -> None:
