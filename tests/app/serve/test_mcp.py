@@ -218,7 +218,9 @@ def test_ctrl_c_ends_a_server_that_waits_for_a_line(monkeypatch: pytest.MonkeyPa
         handlers.append(signal.getsignal(signal.SIGINT))
 
     space = SimpleNamespace(engine=None, library=None, pair=SimpleNamespace(name="nano"))
-    monkeypatch.setattr("thoth.cli.mcp.started", lambda _: nullcontext(space))
+    monkeypatch.setattr(
+        sys.modules["thoth.cli.mcp"], "started", lambda _: nullcontext(space)
+    )  # `thoth.cli.mcp` is the group
     monkeypatch.setattr("thoth.serve.mcp_server.server", lambda _: SimpleNamespace(run_stdio_async=run))
     before = signal.getsignal(signal.SIGINT)
     assert CliRunner().invoke(app, ["mcp"]).exit_code == 0
