@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from thoth.ingest import files
 from thoth.serve.faults import Fault
 
 
@@ -15,6 +14,8 @@ def allowed(path: str, folders: tuple[Path, ...]) -> Path:
     Raises:
         Fault: It does not, it is no path, or no folder was allowed.
     """
+    from thoth.ingest import files  # formats and parsers: not for a server that reads no paths
+
     if not folders:
         raise Fault(403, "paths are not absorbed by this server; start it with --allow-paths FOLDER", "not_allowed")
     if "\0" in path:
