@@ -23,9 +23,11 @@ from thoth import nano
 from torch_train.nano.language import UNKNOWN, Language, Note
 
 if TYPE_CHECKING:
+    from mlx_hypernet.live import Fitted
     from thoth.engine.grammar import Grammars
 
 SEED = 20_261_123
+MOST_TOKENS = 32  # of an answer
 
 
 @dataclass(frozen=True)
@@ -118,21 +120,22 @@ class Model:
         from mlx_hypernet import adapter, live
 
         language = Language(SEED, "test")
-        asked = right = 0
-        while asked < questions:
+        asked: list[tuple[str, live.Fitted | None]] = []
+        expected: list[str] = []
+        while len(asked) < questions:
             notes = [row.draw(language) for _ in range(row.notes)]
+            fitted = None
             if row.way in ("adapter", "composed"):
-                live.attach(self.base, adapter.compose([self.absorb(note.text) for note in notes]))
+                fitted = live.fit(self.base, adapter.compose([self.absorb(note.text) for note in notes]))
             for note in notes:
                 context = note.text + "\n\n" if row.way == "context" else ""
                 for question in note.questions:
                     if (question.answer != UNKNOWN) != row.known:
                         continue
-                    expected = UNKNOWN if row.way == "nothing" else question.answer
-                    asked += 1
-                    right += self.answer(context + question.text) == expected
-            live.detach(self.base)
-        return asked, right
+                    asked.append((context + question.text, fitted))
+                    expected.append(UNKNOWN if row.way == "nothing" else question.answer)
+        right = sum(one == other for one, other in zip(self.answers(asked), expected, strict=True))
+        return len(asked), right
 
     def absorb(self, text: str):
         """A note's adapters, by the same calls as the app's."""
@@ -144,11 +147,39 @@ class Model:
         ids = document_ids(self.tokenizer, text)
         return absorb(self.base, self.bundle, split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids))
 
+    def answers(self, asked: Sequence[tuple[str, Fitted | None]]) -> list[str]:
+        """The greedy answers to questions, each with an adapter of its own or none, decoded in batches as in the app."""
+        from mlx_lm.generate import BatchGenerator
+        from mlx_lm.models.cache import make_prompt_cache
+
+        from mlx_hypernet.live import detach
+        from mlx_hypernet.rows import RowModel, Rows
+
+        ends = sorted(self.tokenizer.eos_token_ids)
+        generator = BatchGenerator(
+            RowModel(self.base), max_tokens=MOST_TOKENS, stop_tokens=[[token] for token in ends], prefill_batch_size=32
+        )
+        caches = [[*make_prompt_cache(self.base), Rows([fitted])] for _, fitted in asked]
+        rows = generator.insert([self.prompt(question) for question, _ in asked], caches=caches)
+        tokens: dict[int, list[int]] = {row: [] for row in rows}
+        answering = len(rows)
+        while answering:
+            for part in generator.next()[1]:
+                if part.token not in ends:
+                    tokens[part.uid].append(part.token)
+                answering -= part.finish_reason is not None
+        generator.close()
+        detach(self.base)
+        return [self.tokenizer.decode(tokens[row]).strip() for row in rows]
+
     def answer(self, question: str) -> str:
-        """The greedy answer."""
+        """The greedy answer, with the adapter that is attached."""
+        return self.tokenizer.decode(self.generate(self.prompt(question), MOST_TOKENS)).strip()
+
+    def prompt(self, question: str) -> list[int]:
+        """The token ids that the base answers."""
         messages = [{"role": "user", "content": question}]
-        prompt = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-        return self.tokenizer.decode(self.generate(prompt, 32)).strip()
+        return self.tokenizer.apply_chat_template(messages, add_generation_prompt=True)
 
     @cached_property
     def grammars(self) -> Grammars:

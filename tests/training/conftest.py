@@ -60,7 +60,9 @@ def pair(words_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 @pytest.fixture(scope="session")
 def whole(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an uninterrupted run."""
+    """The folder of an uninterrupted run, without curves."""
     folder = tmp_path_factory.mktemp("whole")
-    assert main([str(tiny_run.config_file(folder, *pair))]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(curves, "draw", lambda _: None)
+        assert main([str(tiny_run.config_file(folder, *pair))]) == 0
     return folder / "run"

@@ -22,7 +22,7 @@ from torch_train.training.journal import read_log
 from torch_train.training.packing import PackedBatch
 from torch_train.training.settings import default_values
 
-pytestmark = pytest.mark.usefixtures("no_curves")  # `whole` draws them, since it is made before
+pytestmark = pytest.mark.usefixtures("no_curves")
 
 
 def test_first_tokens_count_as_much_as_asked(whole: Path, pair: tuple[Path, Path], tmp_path: Path) -> None:
@@ -36,13 +36,12 @@ def test_first_tokens_count_as_much_as_asked(whole: Path, pair: tuple[Path, Path
     assert log[-1]["distillation"] != pytest.approx(read_log(whole)[-1]["distillation"], rel=1e-6)
 
 
-def test_a_run_leaves_checkpoints_log_curves_and_card(whole: Path) -> None:
+def test_a_run_leaves_checkpoints_log_and_card(whole: Path) -> None:
     steps = ["step-00000002", "step-00000004", "step-00000006"]
     assert [path.name for path in checkpoint.checkpoints(whole)] == steps
     log = read_log(whole)
     assert [entry["step"] for entry in log] == [1, 2, 3, 4, 5, 6]
     assert log[0]["loss"] == pytest.approx(log[0]["distillation"] + 0.1 * log[0]["magnitude"])
-    assert (whole / "curves.png").read_bytes().startswith(b"\x89PNG")
     card = (whole / "README.md").read_text()
     assert "| notes | 12 | its own |" in card
     assert "learning_rate: 0.003" in card
@@ -157,7 +156,7 @@ def test_one_run_in_a_folder_at_a_time(
     assert main([str(config)]) == 0
 
 
-def test_a_full_disk_keeps_the_last_checkpoint(
+def test_a_full_disk_keeps_the_last_checkpoint_and_a_whole_run_leaves_curves(
     pair: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save = checkpoint.save_file
@@ -175,8 +174,9 @@ def test_a_full_disk_keeps_the_last_checkpoint(
     assert "step-00000002 is complete" in told
     assert [path.name for path in checkpoint.checkpoints(tmp_path / "run")] == ["step-00000002"]
     assert not list((tmp_path / "run").glob(".*"))
-    monkeypatch.undo()
+    monkeypatch.undo()  # of `no_curves` too
     assert main([str(tmp_path / "config.yaml")]) == 0
+    assert (tmp_path / "run" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_old_checkpoints_and_what_a_kill_left_go(pair: tuple[Path, Path], tmp_path: Path) -> None:

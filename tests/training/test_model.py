@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from mlx_hypernet.format.config import HypernetConfig
 from tests.training import tiny_run
 from torch_train.errors import TrainingError
 from torch_train.model.attention import RowAttention
-from torch_train.model.base import load_base
+from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
@@ -42,21 +45,44 @@ def batch(request: pytest.FixtureRequest) -> PackedBatch:
     return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 
+@pytest.fixture(scope="module")
+def make_base(tmp_path_factory: pytest.TempPathFactory, words_folder: Path) -> Callable[[str], Path]:
+    """The folder of an architecture's base, which is made once."""
+    return cache(lambda kind: tiny_run.save_base(tmp_path_factory.mktemp(kind), words_folder, kind, vocabulary=96))
+
+
 @pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"])
-def folder(request: pytest.FixtureRequest, tmp_path: Path, words_folder: Path) -> Path:
-    return tiny_run.save_base(tmp_path / "base", words_folder, request.param, vocabulary=96)
+def folder(request: pytest.FixtureRequest, make_base: Callable[[str], Path]) -> Path:
+    return make_base(request.param)
+
+
+@cache
+def _loaded(folder: Path) -> FrozenBase:
+    """A base as it is loaded, which is not to be changed."""
+    return load_base(folder, "float32", CPU)
+
+
+@cache
+def _plain(folder: Path) -> Any:
+    """The same in transformers alone."""
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+
+
+def _base(folder: Path) -> FrozenBase:
+    """A copy for one test."""
+    return copy.deepcopy(_loaded(folder))
 
 
 def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftune: float = 0.0) -> DistillationModel:
-    base = load_base(folder, "float32", CPU)
+    base = _base(folder)
     return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
 
 
 def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
-    base = load_base(folder, "float32", CPU)
+    base = _loaded(folder)
     packed = list(packed_features(base, batch.context_ids[0], batch.chunks))
     assert not any(feature.requires_grad for feature in packed)
-    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    plain = _plain(folder)
     for chunk in range(len(batch.chunk_contexts)):
         own = batch.chunks.samples == chunk
         hidden = plain(batch.context_ids[:, own], output_hidden_states=True).hidden_states
@@ -67,9 +93,8 @@ def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: Pack
 
 def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tuple[float, float, float]:
     """(distillation, decision, magnitude) with one model per context, its weights merged, and loops."""
-    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval().requires_grad_(False)
+    plain, frozen = _plain(folder), _loaded(folder)
     scale, bias = hypernet.config.scale, hypernet.bias()
-    frozen = load_base(folder, "float32", CPU)
     by_context, decisions, magnitude = [], 0.0, 0.0
     for context in range(len(ROWS)):
         merged = copy.deepcopy(plain)
@@ -143,7 +168,7 @@ def test_autocast_rounds_everything_to_bf16(ministral: Path, batch: PackedBatch)
     found = {}
     for precision in ("inference", "autocast"):
         hypernet = tiny_run.hypernet()
-        base = load_base(ministral, "float32", CPU)
+        base = _base(ministral)
         model = DistillationModel(hypernet, base, base, recompute=precision == "autocast", precision=precision)
         losses = model(batch)
         losses.distillation.backward()
@@ -179,7 +204,7 @@ def test_statistics_are_those_of_the_documents_own_tokens(folder: Path) -> None:
     standardise(model, Packer(ROWS, 512, 512, chunking, 0))
     seen = []
     for chunk in [c for row in ROWS for c in chunking.chunks(row.context_ids.tolist())]:
-        features = packed_features(load_base(folder, "float32", CPU), torch.tensor(chunk), Ragged.of([len(chunk)]))
+        features = packed_features(_loaded(folder), torch.tensor(chunk), Ragged.of([len(chunk)]))
         seen.append(torch.stack(list(features))[1:, 2:-1])
     tokens = torch.cat(seen, 1)
     torch.testing.assert_close(hypernet.feature_mean, tokens.mean(1), atol=1e-4, rtol=1e-4)
@@ -187,8 +212,8 @@ def test_statistics_are_those_of_the_documents_own_tokens(folder: Path) -> None:
 
 
 @pytest.fixture
-def ministral(tmp_path: Path, words_folder: Path) -> Path:
-    return tiny_run.save_base(tmp_path / "base", words_folder, vocabulary=96)
+def ministral(make_base: Callable[[str], Path]) -> Path:
+    return make_base("ministral3")
 
 
 def test_recomputing_changes_no_gradient(ministral: Path, batch: PackedBatch) -> None:
@@ -246,7 +271,7 @@ def test_noise_depends_on_its_generator_alone(ministral: Path, batch: PackedBatc
 
 
 def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Path, batch: PackedBatch) -> None:
-    text = AutoModelForCausalLM.from_pretrained(ministral, dtype=torch.float32)
+    text = _plain(ministral)
     vision = {"model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     vision |= {"num_attention_heads": 2, "head_dim": 8, "image_size": 28, "patch_size": 14}
     wrapped = Mistral3ForConditionalGeneration(Mistral3Config(text_config=text.config, vision_config=vision))
@@ -278,7 +303,7 @@ def test_four_bits_need_cuda(ministral: Path) -> None:
 
 
 def test_many_short_samples_are_padded_rather_than_masked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    base, row = load_base(folder, "float32", CPU), Ragged.of([5, 8, 7, 6, 8])
+    base, row = _loaded(folder), Ragged.of([5, 8, 7, 6, 8])
     start = torch.randn(row.total, base.config.hidden_size, generator=torch.Generator().manual_seed(0))
 
     def run(pads: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -23,8 +23,11 @@ from thoth.errors import DocumentError, NoTextError
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "cases"
 OTHERS = {"reader-process", "routing"}  # tried in tests/app/ingest/test_web.py and tests/app/test_router.py
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in Python it takes 0.3 s of every collection
 ROWS: list[tuple[str, dict[str, Any]]] = [
-    (table.stem, case) for table in sorted(FOLDER.glob("*.yaml")) for case in yaml.safe_load(table.read_text("utf-8"))
+    (table.stem, case)
+    for table in sorted(FOLDER.glob("*.yaml"))
+    for case in yaml.load(table.read_text("utf-8"), SAFE_LOADER)
 ]
 CASES = [(table, case) for table, case in ROWS if case.get("owner") not in OTHERS]
 

@@ -1,24 +1,30 @@
 """The programs that people use, against a real server process."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from openai import APIStatusError, BadRequestError, NotFoundError, OpenAI
 
 from tests.app.serve.conftest import Served
 from thoth.agent.tools import named
+
+if TYPE_CHECKING:
+    from openai import OpenAI  # 0.9 s of every collection, so tests import it
 
 MAYOR = "Who is the mayor of Harpool?"
 
 
 @pytest.fixture
 def openai(server: Served) -> OpenAI:
+    from openai import OpenAI
+
     return OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0)
 
 
@@ -39,6 +45,8 @@ def test_chat(openai: OpenAI) -> None:
 
 
 def test_a_system_message_is_left_out_where_the_base_reads_none(openai: OpenAI) -> None:
+    from openai import BadRequestError
+
     system = {"role": "system", "content": "You are a helpful assistant."}
     messages = [system, {"role": "user", "content": MAYOR}]
     answer = openai.chat.completions.create(model="thoth", messages=messages)  # type: ignore[arg-type]
@@ -70,6 +78,8 @@ def test_tools_are_called_and_their_results_are_read(openai: OpenAI) -> None:
 
 
 def test_models_are_documents(openai: OpenAI) -> None:
+    from openai import NotFoundError
+
     names = {model.id for model in openai.models.list()}
     assert names == {"thoth", "thoth/none", "thoth/harpool.txt", "thoth/velmar.txt", "thoth/tolquin.txt"}
     assert openai.models.retrieve("thoth/velmar.txt").id == "thoth/velmar.txt"
@@ -128,6 +138,8 @@ def test_limits_and_drawing(openai: OpenAI) -> None:
 
 
 def test_json_schema(openai: OpenAI) -> None:
+    from openai import BadRequestError
+
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 12}, "sure": {"type": "boolean"}},
@@ -152,6 +164,8 @@ def test_json_schema(openai: OpenAI) -> None:
 
 
 def test_responses(openai: OpenAI) -> None:
+    from openai import BadRequestError
+
     whole = openai.responses.create(model="thoth", input=MAYOR)
     assert whole.output_text == "Osra Kelland"
     assert whole.status == "completed"
@@ -170,6 +184,8 @@ def test_responses(openai: OpenAI) -> None:
 
 
 def test_files(openai: OpenAI, tmp_path: Path) -> None:
+    from openai import APIStatusError, NotFoundError
+
     path = tmp_path / "merrow.txt"
     path.write_text((Path(__file__).parents[3] / "examples" / "harbour.txt").read_text())
     with path.open("rb") as sent:
