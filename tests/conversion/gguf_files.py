@@ -7,6 +7,7 @@ file, so that nothing of the converter's is used to check it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ K_QUANTS = ("Q4_K", "Q5_K", "Q6_K")
 # Name of a test's architecture -> llama.cpp's.
 ARCHITECTURES = {"llama": "llama", "mistral": "llama", "qwen2": "qwen2", "qwen3": "qwen3", "ministral3": "mistral3"}
 HIDDEN, INTERMEDIATE, LAYERS, HEADS, KV_HEADS = 256, 512, 2, 4, 2
+BLOCK = 256  # the largest block of a type
 CONTEXT, THETA, EPS = 512, 50_000.0, 1e-5
 YARN = {"factor": 16.0, "original_max_position_embeddings": 32, "beta_fast": 32.0, "beta_slow": 1.0}
 TEMPLATE = (
@@ -248,11 +250,21 @@ def _matrix(
     rng: np.random.Generator, shape: tuple[int, ...], kind: GGMLQuantizationType
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is stored, and its values."""
+    rows, columns = shape
+    stored, values = _rows(kind)
+    chosen = rng.integers(0, len(values), rows * columns // BLOCK)
+    return stored[chosen].reshape(rows, -1), values[chosen].reshape(shape)
+
+
+@cache
+def _rows(kind: GGMLQuantizationType) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that all matrices are made of, as they are stored and their values: to quantise takes longest."""
+    rng = np.random.default_rng(1)
     if kind.name in K_QUANTS:
-        data = random_blocks(rng, *shape, kind)
+        stored = random_blocks(rng, 2048, BLOCK, kind)
     else:
-        data = quantize(rng.standard_normal(shape).astype(np.float32) * 0.06, kind)
-    return data, dequantize(data, kind).astype(np.float32).reshape(shape)
+        stored = quantize(rng.standard_normal((2048, BLOCK)).astype(np.float32) * 0.06, kind)
+    return stored, dequantize(stored, kind).astype(np.float32).reshape(-1, BLOCK)
 
 
 def _add(writer: GGUFWriter, key: str, value: Any) -> None:

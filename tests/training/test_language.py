@@ -75,17 +75,19 @@ def test_strangers_are_asked_about_and_not_in_the_note() -> None:
 
 def test_a_refused_question_has_no_answer_in_the_note() -> None:
     language = Language(5, "train")
-    by_question = {
-        (attribute.kind, question): attribute for attribute in templates.ATTRIBUTES for question in attribute.questions
-    }
+    asked = [
+        (re.compile(re.escape(question).replace(r"\{e\}", "(.+)")), attribute)
+        for attribute in templates.ATTRIBUTES
+        for question in attribute.questions
+    ]
     checked = 0
     for _ in range(300):
         note = language.note(6, unanswerable=3)
         for question in note.questions:
             if question.answer != UNKNOWN:
                 continue
-            for (_, pattern), attribute in by_question.items():
-                match = re.fullmatch(re.escape(pattern).replace(r"\{e\}", "(.+)"), question.text)
+            for pattern, attribute in asked:
+                match = pattern.fullmatch(question.text)
                 if match:
                     told = "|".join(
                         re.escape(statement).replace(r"\{e\}", re.escape(match[1])).replace(r"\{v\}", ".+")

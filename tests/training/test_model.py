@@ -271,7 +271,7 @@ def test_noise_depends_on_its_generator_alone(ministral: Path, batch: PackedBatc
 
 
 def test_the_multimodal_wrapper_is_its_text_model(ministral: Path, tmp_path: Path, batch: PackedBatch) -> None:
-    text = _plain(ministral)
+    text = AutoModelForCausalLM.from_pretrained(ministral, dtype=torch.float32)
     vision = {"model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1}
     vision |= {"num_attention_heads": 2, "head_dim": 8, "image_size": 28, "patch_size": 14}
     wrapped = Mistral3ForConditionalGeneration(Mistral3Config(text_config=text.config, vision_config=vision))
