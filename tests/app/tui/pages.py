@@ -43,7 +43,7 @@ class _Page(BaseHTTPRequestHandler):
 def served() -> Iterator[str]:
     """Serve the page; gives its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/harpool"
     finally:
