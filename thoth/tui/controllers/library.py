@@ -80,7 +80,8 @@ class LibraryController:
             while self._outdated:
                 self._outdated = False
                 self.documents = await asyncio.to_thread(self._client.documents)
-                self._show(self.documents)
+                if self._screen.app.is_running:  # else its widgets are gone or going
+                    self._show(self.documents)
         except ThothError as error:
             self._say(str(error), "error")
         finally:
