@@ -148,7 +148,7 @@ class Model:
         return absorb(self.base, self.bundle, split(ids, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids))
 
     def answers(self, asked: Sequence[tuple[str, Fitted | None]]) -> list[str]:
-        """The greedy answers to questions, each with an adapter of its own or none, decoded in batches as in the app."""
+        """Greedy answers to questions, each with an adapter of its own or none, decoded in batches as in the app."""
         from mlx_lm.generate import BatchGenerator
         from mlx_lm.models.cache import make_prompt_cache
 
