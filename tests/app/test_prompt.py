@@ -17,7 +17,7 @@ LATER = [QUESTION, {"role": "assistant", "content": "Osra."}, {"role": "user", "
 @dataclass
 class Pair:
     tokenizer: Any
-    reading: tuple[str, str] = ("", "")
+    reading: registry.Reading = registry.AS_IT_IS
     context_length: int = 2048
 
 
@@ -43,7 +43,7 @@ def test_a_passage_stands_before_the_question_it_was_looked_up_for(nanos: Any) -
 
 def test_a_base_is_told_what_to_do_with_a_text(nanos: Any) -> None:
     plain: Any = Pair(nanos)
-    told: Any = Pair(nanos, ("Text: ", "Question: "))
+    told: Any = Pair(nanos, registry.Reading("Text: ", "Question: "))
     with_text, without = prompt.build(told, [QUESTION], (), ["Osra is mayor."]), prompt.build(told, [QUESTION])
     said = text(told, with_text)
     assert said.index("Text: Osra is mayor.") < said.index("Question: Who is the mayor?")
@@ -51,8 +51,10 @@ def test_a_base_is_told_what_to_do_with_a_text(nanos: Any) -> None:
 
 
 def test_smol_is_told() -> None:
-    assert all(registry.KNOWN[registry.SMOL].reading)
-    assert not any(registry.KNOWN[registry.NANO].reading)
+    told = registry.KNOWN[registry.SMOL].reading
+    assert told.before_text
+    assert told.before_question
+    assert registry.KNOWN[registry.NANO].reading == registry.AS_IT_IS
 
 
 def test_what_no_tokenizer_reads_is_a_question_mark(nanos: Any) -> None:

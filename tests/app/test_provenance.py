@@ -10,7 +10,7 @@ import pytest
 from thoth.events import Passage
 from thoth.ingest import Block, Document
 from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
-from thoth.retrieval.provenance import is_refusal, sources_read, support
+from thoth.retrieval.provenance import closest, is_refusal, sources_read, support
 from thoth.retrieval.query import about
 from thoth.retrieval.terms import Rarity, mass, names, terms
 
@@ -343,3 +343,13 @@ def test_an_answer_from_the_context_is_supported_by_what_was_read() -> None:
     known: Any = SimpleNamespace(find=lambda *_: stored, chunks=lambda _: [chunk])
     assert [one.chunk for one in sources_read(known, "What does Velmar make?", "lamps", [read], "bundle")] == [7]
     assert sources_read(known, "What does Velmar make?", "ropes", [read], "bundle") == ()
+
+
+def test_the_sentences_that_speak_most_of_a_question() -> None:
+    documents, chunks = zip(*NOTES, strict=True)
+    assert closest("What does the Norjo cost?", documents, chunks, 1) == {
+        ChunkRef("b", 0): "The Norjo costs 6077 crowns."
+    }
+    both = closest("What does the Norjo cost, and what does Velmar make?", documents, chunks, 2)
+    assert list(both.values()) == ["Velmar makes lamps.", "The Norjo costs 6077 crowns."]
+    assert sum(text.count("\n") + 1 for text in closest("Why?", documents, chunks, 9).values()) == 7

@@ -34,8 +34,8 @@ class Asked:
         cost = stats(chunks=() if read else (self.chunk,), document_tokens_in_context=214 * read, passages=read)
         task.tell(Answer("read it" if read else "made up", cost, (PASSAGE,) if read else self.sources))
 
-    def answer(self, question: Question = ASKED, recall: float | None = None) -> Answer:
-        second_look.begin(self, question, Task(self.events.append), recall)
+    def answer(self, question: Question = ASKED, recall: float | None = None, sentences: int = 0) -> Answer:
+        second_look.begin(self, question, Task(self.events.append), recall, sentences)
         found = self.events[-1]
         assert isinstance(found, Answer)
         return found
@@ -58,6 +58,12 @@ def test_an_answer_without_support_is_never_shown_but_asked_again_with_a_passage
     assert asking.stands_on(found.stats, ()) == (
         "nothing in your documents supports this, second look: 1 passage, 214 tokens"
     )
+
+
+def test_a_small_base_reads_sentences_of_several_chunks() -> None:
+    ask = Asked()
+    ask.answer(sentences=2)
+    assert [(question.routing.with_text, question.sentences) for question in ask.questions] == [(0, 0), (4, 2)]
 
 
 def test_a_supported_answer_is_shown_when_that_is_known() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from thoth.engine import prompt
 from thoth.engine.adapters import Adapters, Refs, sorted_refs
 from thoth.engine.caches import KeyValueCaches
 from thoth.engine.call_format import CallFormat, call_format
+from thoth.engine.copying import copying
 from thoth.engine.decoding import Decoded, Decoder
 from thoth.engine.grammar import Choosing, Grammars, Mask
 from thoth.engine.loading import LoadedPair
@@ -22,7 +23,7 @@ from thoth.engine.sampling import GREEDY, Ending, Processor, Sampler, Sampling
 from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Stats, Token
 from thoth.ingest import Document
-from thoth.library.records import StoredDocument
+from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import choosing, provenance
 from thoth.retrieval.choosing import Choice, ref
 from thoth.retrieval.query import conversation_query
@@ -38,7 +39,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Question:
-    """A question with the time it was asked; for the other fields see `Engine.ask`."""
+    """A question; for most fields see `Engine.ask`.
+
+    Attributes:
+        sentences: how many sentences of its passages are read; 0 for all.
+        asked_at: when it was asked.
+    """
 
     messages: Sequence[Message]
     documents: Sequence[StoredDocument] = ()
@@ -49,6 +55,7 @@ class Question:
     constrain: Callable[[Any], Processor] | None = None
     tools: Sequence[Mapping[str, Any]] = ()
     calls: Choosing = "auto"
+    sentences: int = 0
     asked_at: float = field(default_factory=time.perf_counter)
 
 
@@ -140,12 +147,12 @@ class Answerer:
         if question.tools and form is None:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
         searched = conversation_query(_said(question.messages), question.documents)
-        choice = self._choose(question, searched)
+        choice, texts = self._read(question, searched, self._choose(question, searched))
         refs = sorted_refs(map(ref, choice.attached))
         adapter = self._adapters.of(refs)
         attach_seconds = time.perf_counter() - started
         task.check()
-        asking = self._prompt(question, choice)
+        asking = self._prompt(question, choice, texts)
         reply = _Reply(
             task,
             question,
@@ -167,6 +174,8 @@ class Answerer:
             reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls)
         if question.constrain is not None:
             reply.processors.append(question.constrain(self._pair.tokenizer))
+        elif question.sentences and texts:
+            reply.processors.append(copying(self._pair.tokenizer, [*texts.values(), question.messages[-1]["content"]]))
         self._replies.append(reply)
 
     def step(self) -> None:
@@ -338,16 +347,25 @@ class Answerer:
         ids = [*config.prefix_ids, *ids[: config.max_chunk_tokens], *config.suffix_ids]
         return embed(self._pair.model, self._pair.bundle, ids)
 
-    def _prompt(self, question: Question, choice: Choice) -> Prompt:
+    def _read(self, question: Question, searched: str, choice: Choice) -> tuple[Choice, dict[ChunkRef, str]]:
+        """The texts of the passages; of a small base only the sentences that speak most of what is asked."""
+        chunks = [self._library.chunk(ref(passage)) for passage in choice.passages]
+        if not question.sentences:
+            return choice, {chunk.ref: chunk.text.strip() for chunk in chunks}
+        texts = provenance.closest(searched, question.documents, chunks, question.sentences)
+        passages = tuple(passage for passage in choice.passages if ref(passage) in texts)
+        return replace(choice, passages=passages), texts
+
+    def _prompt(self, question: Question, choice: Choice, texts: Mapping[ChunkRef, str]) -> Prompt:
         """Build the prompt with as many passages, best first, as leave room for the answer."""
         room = min(question.max_tokens, self._pair.context_length // 4)
         for count in range(len(choice.passages), 0, -1):
             # In document order; documents in the order they were given.
             places = {document.id: place for place, document in enumerate(question.documents)}
             refs = sorted(map(ref, choice.passages[:count]), key=lambda one: (places[one.document], one.number))
-            texts = [self._library.chunk(one).text.strip() for one in refs]
+            read = [texts[one] for one in refs]
             try:
-                return prompt.build(self._pair, question.messages, question.context, texts, room, question.tools)
+                return prompt.build(self._pair, question.messages, question.context, read, room, question.tools)
             except prompt.TooLongError:
                 continue
         return prompt.build(self._pair, question.messages, question.context, tools=question.tools)

@@ -305,10 +305,14 @@ class Engine:
                 self._on_thread(self._ask, question, task)
                 return
             task.check()
-            recall, answerer = self._loaded().recall, self._answerer
+            pair, answerer = self._loaded(), self._answerer
             assert answerer is not None
             seconds = sum((self._absorber.seconds.get(document.id, 0.0) for document in question.documents), 0.0)
-            second_look.begin(lambda asked, task: answerer.begin(asked, task, seconds), question, task, recall)
+
+            def ask(asked: Question, task: Task) -> None:
+                answerer.begin(asked, task, seconds)
+
+            second_look.begin(ask, question, task, pair.recall, pair.reading.sentences)
         # The edge of a thread, as above.
         except BaseException as error:
             task.tell(failure(error))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from thoth.engine import call_schema
 from thoth.engine.call_format import ARGS, CallFormat
+from thoth.engine.sampling import only
 from thoth.errors import ThothError
 
 if TYPE_CHECKING:
@@ -156,12 +157,12 @@ class Mask:
         for token in new:
             self._hear(token)
         if not self._in_call and self._choosing == "required":
-            return _only(logits, [self._begin[len(self._said)]])
+            return only(logits, [self._begin[len(self._said)]])
         if not self._in_call and self._choosing == "none":
             return _without(logits, self._begin[-1])
         if not self._in_call or self._matcher.is_stopped():
             return logits
-        return _only(logits, self._allowed())
+        return only(logits, self._allowed())
 
     def _hear(self, token: int) -> None:
         self._left -= 1
@@ -197,14 +198,3 @@ def _without(logits: mx.array, id: int) -> mx.array:
     import mlx.core as mx
 
     return mx.where(mx.arange(logits.shape[-1]) == id, -mx.inf, logits)
-
-
-def _only(logits: mx.array, ids: Any) -> mx.array:
-    """Leave only some tokens of the vocabulary possible."""
-    import mlx.core as mx
-    import numpy as np
-
-    mask = np.full(logits.shape[-1], -np.inf, np.float32)
-    kept = np.asarray(ids)
-    mask[kept[kept < len(mask)]] = 0.0
-    return logits + mx.array(mask).astype(logits.dtype)

@@ -10,7 +10,7 @@ from mlx_hypernet.blas import preload_blas
 from mlx_hypernet.format.published import is_fp8
 from thoth.errors import ModelError
 from thoth.models import registry
-from thoth.models.registry import Pair
+from thoth.models.registry import AS_IT_IS, Pair, Reading
 from thoth.system import machine
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class LoadedPair:
         bundle: the hypernetwork and its description of the base.
         context_length: context length of the base, in tokens.
         recall: share of facts recalled from adapters alone, None if it was never measured.
-        reading: what is put before a text that the base reads, and before the question about it.
+        reading: how the base reads a text best.
         readable_loss: loss of the base, nats a token, up to which it can read a text, None if it was never measured.
     """
 
@@ -43,7 +43,7 @@ class LoadedPair:
     bundle: Bundle
     context_length: int
     recall: float | None = None
-    reading: tuple[str, str] = ("", "")
+    reading: Reading = AS_IT_IS
     readable_loss: float | None = None
 
 

@@ -85,9 +85,8 @@ def _ids(
     asked = [message for message in conversation if message["role"] == "user"]
     for message, texts in ((asked[-1], passages), (asked[0], context)):
         if texts:
-            before_text, before_question = pair.reading
-            told = "\n\n".join([*texts, before_question + message["content"]])
-            message["content"] = before_text + told
+            told = "\n\n".join([*texts, pair.reading.before_question + message["content"]])
+            message["content"] = pair.reading.before_text + told
     try:
         return template_ids(pair.tokenizer, conversation, [dict(tool) for tool in tools])
     except (TemplateError, ValueError) as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import mlx.core as mx
+    import numpy as np
+    from numpy.typing import NDArray
 
 Sampler = Callable[["mx.array"], "mx.array"]  # log-probabilities (rows, vocabulary) -> token ids (rows,)
 Processor = Callable[["mx.array", "mx.array"], "mx.array"]  # token ids so far, logits (1, vocabulary) -> logits
@@ -84,3 +86,19 @@ class Ending:
         """What is held back when the answer ends otherwise."""
         held, self._held = self._held, ""
         return held
+
+
+def only(logits: mx.array, ids: Sequence[int] | NDArray[np.integer]) -> mx.array:
+    """Leave only some tokens of the vocabulary possible.
+
+    Args:
+        logits: (1, vocabulary).
+        ids: the tokens; those beyond the vocabulary are none.
+    """
+    import mlx.core as mx
+    import numpy as np
+
+    mask = np.full(logits.shape[-1], -np.inf, np.float32)
+    kept = np.asarray(ids)
+    mask[kept[kept < len(mask)]] = 0.0
+    return logits + mx.array(mask).astype(logits.dtype)

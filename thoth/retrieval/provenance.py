@@ -210,6 +210,28 @@ def support(
     return tuple(_passage(stored.sentences[place], best[place], read) for place in named)
 
 
+def closest(
+    question: str, documents: Sequence[StoredDocument], chunks: Sequence[StoredChunk], most: int
+) -> dict[ChunkRef, str]:
+    """Find the sentences that speak most of what a question asks.
+
+    Args:
+        question: as `sources`.
+        documents: those that the chunks belong to, and others.
+        chunks: where to look.
+        most: how many sentences.
+
+    Returns:
+        The sentences of each chunk that has any, in its order.
+    """
+    named = {document.id: document for document in documents}
+    stored = _Stored([one for chunk in chunks for one in _sentences(named[chunk.ref.document], chunk)], question)
+    texts: dict[ChunkRef, list[str]] = {}
+    for place in sorted(stored.closest(most)):
+        texts.setdefault(stored.sentences[place].chunk.ref, []).append(stored.sentences[place].text)
+    return {ref: "\n".join(found) for ref, found in texts.items()}
+
+
 class _Stored:
     """The sentences among which support is looked for, and how far each speaks of what a question asks."""
 
@@ -227,6 +249,10 @@ class _Stored:
         self._named = frozenset(term for name in names(question) for term in terms(name))
         self._asked |= dict.fromkeys(self._named, _NAME_COUNT * self._rarity.highest)
         self._about = [self._speaks(place) for place in range(len(sentences))]
+
+    def closest(self, most: int) -> list[int]:
+        """The places of the sentences that speak most of what is asked, the first of them first."""
+        return sorted(range(len(self.sentences)), key=lambda place: (-self._about[place], place))[:most]
 
     def statements(self, answer: str) -> Iterator[_Statement]:
         """What an answer says, sentence by sentence; what the question says already is no statement."""

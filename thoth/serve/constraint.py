@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from thoth.engine.sampling import only
 from thoth.serve.faults import Fault
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def _processor(matcher: Any) -> Processor:
     read = -1  # tokens of prompt and answer seen so far; -1 before the first
 
     def process(tokens: mx.array, logits: mx.array) -> mx.array:
-        import mlx.core as mx
         import numpy as np
 
         nonlocal read
@@ -66,9 +66,6 @@ def _processor(matcher: Any) -> Processor:
             if not matcher.is_stopped():
                 matcher.consume_token(token)
         read = len(tokens)
-        allowed = np.frombuffer(matcher.compute_logit_bias(), np.uint8)[: logits.shape[-1]]
-        mask = np.full(logits.shape[-1], -np.inf, np.float32)
-        mask[np.flatnonzero(allowed)] = 0.0
-        return logits + mx.array(mask).astype(logits.dtype)
+        return only(logits, np.flatnonzero(np.frombuffer(matcher.compute_logit_bias(), np.uint8)))
 
     return process

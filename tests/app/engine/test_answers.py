@@ -1,6 +1,7 @@
 """Questions to the engine: routes, adapters, passages."""
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from thoth.engine.engine import Engine
 from thoth.events import Answer, Progress, Token
 from thoth.ingest import Document
 from thoth.library.library import Library
+from thoth.models import registry
 from thoth.retrieval.routing import Routing
 
 
@@ -99,6 +101,20 @@ def test_a_second_look_reads_the_passage_that_fits(engine: Engine) -> None:
     plain = answer(engine.ask(QUESTION, [document], routing=Routing("none", with_text=1), max_tokens=8))
     assert plain.text == found.text
     assert not plain.stats.second_look
+
+
+def test_a_second_look_of_a_small_base_reads_sentences_and_answers_in_their_words(
+    library: Library, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "reading", lambda _: registry.Reading(sentences=1))
+    with Engine(library) as engine:
+        list(engine.load(registry.resolve(str(tiny_pair))))
+        document = absorbed(engine.absorb(NOTE))
+        found = answer(engine.ask(QUESTION, [document], routing=Routing(fallback="text"), max_tokens=8))
+        whole = answer(engine.ask(QUESTION, [document], routing=Routing("none", with_text=1), max_tokens=8))
+    assert (found.stats.second_look, found.stats.passages) == (True, 1)
+    assert 0 < found.stats.document_tokens_in_context <= whole.stats.document_tokens_in_context
+    assert found.text != whole.text  # a random model has words of its own
 
 
 def test_passages_that_do_not_fit_are_dropped(engine: Engine) -> None:
