@@ -108,6 +108,7 @@ class Service:
             raise Fault(400, "the last message must be the user's, or the result of a tool")
         if messages[-1]["role"] == "user" and not messages[-1]["content"].strip():
             raise Fault(400, "the last message is empty: it must have a question")
+        messages = _without_greeting(messages)
         said = [message for message in messages if message["role"] != "system"]
         if said[0]["role"] != "user":
             raise Fault(400, "the first message after the system's must be the user's")
@@ -145,3 +146,9 @@ def sampling(request: Drawing, stop: Sequence[str] = (), logprobs: int | None = 
     if top_p == 0:  # nothing but the most likely token
         temperature, top_p = 0.0, 1.0
     return Sampling(temperature, top_p, request.seed, tuple(stop), logprobs)
+
+
+def _without_greeting(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Messages without what the assistant says before the first question: most chat templates begin with the user."""
+    first = next(place for place, one in enumerate(messages) if one["role"] not in ("system", "assistant"))
+    return [message for place, message in enumerate(messages) if place >= first or message["role"] == "system"]

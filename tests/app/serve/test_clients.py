@@ -44,12 +44,15 @@ def test_chat(openai: OpenAI) -> None:
     assert again.usage.prompt_tokens_details.cached_tokens > 0
 
 
-def test_a_system_message_is_left_out_where_the_base_reads_none(openai: OpenAI) -> None:
+def test_a_system_message_and_a_greeting_are_left_out_where_the_base_reads_none(openai: OpenAI) -> None:
     from openai import BadRequestError
 
     system = {"role": "system", "content": "You are a helpful assistant."}
     messages = [system, {"role": "user", "content": MAYOR}]
     answer = openai.chat.completions.create(model="thoth", messages=messages)  # type: ignore[arg-type]
+    assert answer.choices[0].message.content == "Osra Kelland"
+    greeted: list[Any] = [system, {"role": "assistant", "content": "Hello! What can I do for you?"}, messages[1]]
+    answer = openai.chat.completions.create(model="thoth", messages=greeted)
     assert answer.choices[0].message.content == "Osra Kelland"
     with pytest.raises(BadRequestError, match="must be the user's"):
         openai.chat.completions.create(model="thoth", messages=[system])  # type: ignore[list-item]
