@@ -1,15 +1,13 @@
 """Makes the PDF files of tests/fixtures/cases that layouts.yaml describes: `python -m tests.app.ingest.pdf_layouts`."""
 
-from collections.abc import Callable
-
 import reportlab
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.app.ingest.pdf_samples import FOLDER, OTHER, PROSE, Draw, both, lines, pages
+from tests.app.ingest.pdf_drawing import OTHER, PROSE, Draw, Sample, both, lines, pages, write
 
-LAYOUTS: dict[str, Callable[[], bytes]] = {}
+LAYOUTS: dict[str, Sample] = {}
 LEFT = [
     "The harbour of Harpool was built",
     "in 1912 by a company of merchants",
@@ -26,7 +24,7 @@ RIGHT = [
 ]
 
 
-def layout(function: Callable[[], bytes]) -> Callable[[], bytes]:
+def layout(function: Sample) -> Sample:
     LAYOUTS[function.__name__] = function
     return function
 
@@ -146,5 +144,4 @@ def pdf_form_in_rows() -> bytes:
 
 
 if __name__ == "__main__":
-    for name, make in LAYOUTS.items():
-        (FOLDER / f"{name}.pdf").write_bytes(make())
+    write(LAYOUTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.app.ingest import pdf_samples
+from tests.app.ingest import pdf_drawing, pdf_samples
 from thoth.errors import NoTextError
 from thoth.ingest import formats, ocr
 from thoth.ingest import tesseract as tesseract_program
@@ -97,21 +97,21 @@ def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_page_is_read_however_it_lies(turn: int) -> None:
     if turn and "osd" not in tesseract_program._installed():
         pytest.skip("needs tesseract's data for orientation")
-    prose = pdf_samples.pages(pdf_samples.lines([*pdf_samples.PROSE, *pdf_samples.OTHER]))
-    document = formats.read(pdf_samples.scan_of(prose, turn), "scan.pdf", recognize=True)
-    assert document.text.split() == " ".join([*pdf_samples.PROSE, *pdf_samples.OTHER]).split()
+    prose = pdf_drawing.pages(pdf_drawing.lines([*pdf_drawing.PROSE, *pdf_drawing.OTHER]))
+    document = formats.read(pdf_drawing.scan_of(prose, turn), "scan.pdf", recognize=True)
+    assert document.text.split() == " ".join([*pdf_drawing.PROSE, *pdf_drawing.OTHER]).split()
     assert document.text.count("\n") < 4
 
 
 @real
 def test_words_broken_at_the_end_of_a_line_are_joined() -> None:
-    document = formats.read(pdf_samples.scan_of(pdf_samples.pdf_hyphens()), "scan.pdf", recognize=True)
+    document = formats.read(pdf_drawing.scan_of(pdf_samples.pdf_hyphens()), "scan.pdf", recognize=True)
     assert "but the lighthouse itself" in document.text
 
 
 @real
 def test_rows_of_a_table_stay_rows() -> None:
-    document = formats.read(pdf_samples.scan_of(pdf_samples.pdf_wide_table()), "scan.pdf", recognize=True)
+    document = formats.read(pdf_drawing.scan_of(pdf_samples.pdf_wide_table()), "scan.pdf", recognize=True)
     assert "Lamp with a red glass Shed 1, beside the door 7 88.50\n" in document.text
 
 

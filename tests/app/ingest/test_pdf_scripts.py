@@ -4,7 +4,7 @@ import pytest
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
 
-from tests.app.ingest import pdf_samples
+from tests.app.ingest import pdf_drawing
 from thoth.ingest import formats
 
 # (letters, size, rise) one after the other.
@@ -23,11 +23,11 @@ def written(pieces: Pieces, *, on_its_side: bool) -> str:
             text.textOut(letters)
         canvas.drawText(text)
 
-    data = pdf_samples.pages(draw)
+    data = pdf_drawing.pages(draw)
     if on_its_side:
-        writer = pdf_samples.rewritten(data)
+        writer = pdf_drawing.rewritten(data)
         writer.pages[0].rotate(90)
-        data = pdf_samples.written(writer)
+        data = pdf_drawing.written(writer)
     return formats.read(data, "page.pdf").text
 
 
@@ -66,7 +66,7 @@ def test_what_stands_behind_a_mark_keeps_its_place() -> None:
             canvas.setFont("Times-Roman", 11)
             canvas.drawString(260, y, f"{y} and more")
 
-    lines = formats.read(pdf_samples.pages(draw), "page.pdf").text.splitlines()
+    lines = formats.read(pdf_drawing.pages(draw), "page.pdf").text.splitlines()
     assert [line.split() for line in lines] == [
         ["Area,", "m^2", "of", "floor", str(y), "and", "more"] for y in (700, 686, 672)
     ]
