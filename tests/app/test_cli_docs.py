@@ -97,7 +97,7 @@ def test_rename(thoth: Run, read: Read, id: str) -> None:
     assert thoth("docs", "rename", "note.txt", "The lamps").stdout == f"{id}  The lamps: renamed\n"
     assert listed(read)[0]["name"] == "The lamps"
     result = thoth("docs", "rename", id, " ")
-    assert (result.exit_code, result.stdout) == (3, "")
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 def test_activate_and_deactivate(read: Read, id: str) -> None:

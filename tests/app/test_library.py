@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.app import made_up
-from thoth.errors import DocumentError, ThothError
+from thoth.errors import DocumentError, ThothError, UsageError
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, document_id
 
@@ -218,7 +218,7 @@ def test_rename(library: Library) -> None:
     stored = made_up.absorb(library, NOTE)
     assert library.rename(stored.id, "Velmar") == replace(stored, name="Velmar") == library.get("Velmar")
     assert library.document(stored.id) == replace(NOTE, name="Velmar")
-    with pytest.raises(DocumentError, match="name"):
+    with pytest.raises(UsageError, match="name"):
         library.rename(stored.id, "  ")
     with pytest.raises(DocumentError, match="not in the library"):
         library.rename("0123", "x")

@@ -127,8 +127,9 @@ def test_prompts_are_those_of_the_app(tokenizer, context: str) -> None:
     pytest.importorskip("mlx_lm")
     from thoth.engine import prompt
     from thoth.ingest import Document
+    from thoth.models.registry import AS_IT_IS
 
-    pair = SimpleNamespace(tokenizer=tokenizer, context_length=4096, reading=("", ""))
+    pair = SimpleNamespace(tokenizer=tokenizer, context_length=4096, reading=AS_IT_IS)
     text = ROWS[0].questions[0]
     message = [{"role": "user", "content": text}]
     document = Document("name", f"  {context}\n")

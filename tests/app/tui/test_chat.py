@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from textual import events
 from textual.widgets import Button
 
 from tests.app.tui.chatting import Make, running
+from thoth.chats.sessions import Sessions
 from thoth.errors import ModelError, ResourceError
 from thoth.tui import clipboard
 from thoth.tui.screens.first_run import FirstRun
@@ -129,6 +131,23 @@ async def test_up_brings_earlier_questions_back(fake: Make) -> None:
         await chat.until(lambda: chat.prompt.text == "one")
         await chat.pilot.press("down", "down")
         await chat.until(lambda: chat.prompt.text == "draft")
+
+
+async def test_questions_typed_while_the_earlier_ones_are_read_are_kept(
+    fake: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = threading.Event()
+
+    def questions(_: Sessions) -> list[str]:
+        read.wait(10)
+        return ["long ago", "one"]
+
+    monkeypatch.setattr(Sessions, "questions", questions)
+    async with running(fake()) as chat:
+        await chat.ask("one")
+        await chat.ask("two")
+        read.set()
+        await chat.until(lambda: list(chat.prompt.earlier) == ["long ago", "one", "two"])
 
 
 async def test_ctrl_j_begins_a_new_line_and_enter_sends(fake: Make) -> None:

@@ -93,7 +93,9 @@ class ChatController:
     async def _recall(self) -> None:
         """Load the questions of earlier chats, and import what showing the first answer needs."""
         try:
-            self._prompt.earlier = await asyncio.to_thread(self._sessions.questions)
+            stored = await asyncio.to_thread(self._sessions.questions)
+            typed = self._prompt.earlier  # meanwhile; some of it may be stored already
+            self._prompt.earlier = [*(question for question in stored if question not in typed), *typed]
         except ThothError as error:
             self._say(str(error), "error")
         await asyncio.to_thread(markdown.warm_up)
