@@ -2,8 +2,8 @@
 # Each installs what is missing.
 PYTHON ?= python3
 VENV   ?= .venv
-# Of pytest, on two cores: tests of the app, of servers and of processes wait a fifth of their time.
-WORKERS ?= 2
+# Of pytest, on two cores: tests of the app, of servers and of processes wait a fifth of their time, which a third fills.
+WORKERS ?= 3
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 
