@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from thoth.library.records import StoredDocument
+if TYPE_CHECKING:
+    from thoth.library.records import StoredDocument
 
 
 def facts(document: StoredDocument, bundle: str | None = None) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from thoth.cli import table
-from thoth.models.fitting import Fit
-from thoth.models.registry import KnownPair
 from thoth.system.machine import size
 
 if TYPE_CHECKING:
     from thoth.actions.selftest import Parity, SelfTest
+    from thoth.models.fitting import Fit
+    from thoth.models.registry import KnownPair
 
 REPLICA_ONLY = "as a small replica only, never with its real weights"
 
