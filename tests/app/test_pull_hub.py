@@ -63,9 +63,10 @@ def size(found: Hub, part: str = "base") -> int:
 
 def test_a_pair_is_pulled_and_answers(served: Hub, home: Path, thoth: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command that a person types: what it takes, that the pair is untried, the check of three questions."""
+    monkeypatch.delenv("THOTH_MODEL")  # nothing else is chosen
     result = thoth("models", "pull", NAME, "--yes", "--bits", "16")
     assert result.exit_code == 0, result.output
-    assert result.stdout == f"{NAME} is ready; choose it with `thoth models use {NAME}`\n"
+    assert result.stdout == f"{NAME} is ready; Thoth uses it from now on\n"
     lines = result.stderr.splitlines()
     assert any(line.split()[:2] == ["*", "16"] and line.endswith("fits") for line in lines)
     assert any(line.split()[:1] == ["4"] for line in lines)

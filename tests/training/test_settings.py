@@ -175,7 +175,18 @@ def test_impossible_values(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 6
 
 
-@pytest.mark.parametrize("value", [".nan", "nan", ".inf", "-inf", "9" * 400, "2026-13-01", "[" * 5000])
+@pytest.mark.parametrize(
+    "value",
+    [
+        ".nan",
+        "nan",
+        ".inf",
+        "-inf",
+        "2026-13-01",
+        pytest.param("9" * 400, id="400 digits"),
+        pytest.param("[" * 5000, id="5,000 brackets"),
+    ],
+)
 def test_numbers_that_are_none(tmp_path: Path, value: str) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)

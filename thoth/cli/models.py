@@ -127,7 +127,7 @@ def pull(
     if json:
         _print(name, check=found)
     elif complete:
-        typer.echo(f"{name} is ready; choose it with `thoth models use {name}`")
+        typer.echo(_ready(name))
 
 
 @group.command("check", cls=Command)
@@ -177,7 +177,7 @@ def add(
     if json:
         _print(pair.name)
     else:
-        typer.echo(f"{pair.name} is ready; choose it with `thoth models use {pair.name}`")
+        typer.echo(_ready(pair.name))
 
 
 @group.command(cls=Command)
@@ -246,6 +246,12 @@ def _checked(name: str, say: Callable[[str], None]) -> dict[str, object]:
     elif test.right == 0:
         console.say(f"no answer is right: pull it again with `thoth models pull {name} --force`, or report it")
     return fits.checked_facts(parity, test)
+
+
+def _ready(name: str) -> str:
+    """Say that a pair is there, and whether it is the one in use."""
+    then = "Thoth uses it from now on" if _used() == name else f"choose it with `thoth models use {name}`"
+    return f"{name} is ready; {then}"
 
 
 def _used() -> str | None:
