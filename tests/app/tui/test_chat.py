@@ -15,6 +15,7 @@ from thoth.errors import ModelError, ResourceError
 from thoth.tui import clipboard
 from thoth.tui.screens.first_run import FirstRun
 from thoth.tui.widgets.document_list import DocumentList
+from thoth.tui.widgets.prompt import Prompt
 from thoth.tui.widgets.transcript import Transcript
 
 
@@ -148,6 +149,22 @@ async def test_questions_typed_while_the_earlier_ones_are_read_are_kept(
         await chat.ask("two")
         read.set()
         await chat.until(lambda: list(chat.prompt.earlier) == ["long ago", "one", "two"])
+
+
+async def test_quitting_while_the_earlier_questions_are_read_ends_without_an_error(
+    fake: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = threading.Event()
+
+    def questions(_: Sessions) -> list[str]:
+        read.wait(10)
+        return []
+
+    monkeypatch.setattr(Sessions, "questions", questions)
+    async with running(fake()) as chat:
+        await chat.main.query_one(Prompt).remove()  # as an app that is quit does
+        read.set()
+        await chat.app.workers.wait_for_complete()
 
 
 async def test_ctrl_j_begins_a_new_line_and_enter_sends(fake: Make) -> None:

@@ -93,9 +93,10 @@ class ChatController:
     async def _recall(self) -> None:
         """Load the questions of earlier chats, and import what showing the first answer needs."""
         try:
+            prompt = self._prompt  # looked up before the wait, in which the app may be quit
             stored = await asyncio.to_thread(self._sessions.questions)
-            typed = self._prompt.earlier  # meanwhile; some of it may be stored already
-            self._prompt.earlier = [*(question for question in stored if question not in typed), *typed]
+            typed = prompt.earlier  # meanwhile; some of it may be stored already
+            prompt.earlier = [*(question for question in stored if question not in typed), *typed]
         except ThothError as error:
             self._say(str(error), "error")
         await asyncio.to_thread(markdown.warm_up)

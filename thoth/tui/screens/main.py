@@ -172,7 +172,9 @@ class MainScreen(DeskScreen):
     async def _hint_from_disk(self, text: str, names: Names) -> None:
         from thoth.tui import completing
 
-        self._show_hint(await asyncio.to_thread(completing.hint, text, names))
+        hint = await asyncio.to_thread(completing.hint, text, names)
+        if self.app.is_running:  # else its widgets are gone or going
+            self._show_hint(hint)
 
     def _show_hint(self, hint: Hint) -> None:
         from thoth.tui.widgets.hints import Hints
