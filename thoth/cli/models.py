@@ -14,7 +14,7 @@ from thoth import settings
 from thoth.cli import answers, console, fits, table
 from thoth.cli.edge import Command, Group
 from thoth.errors import ThothError, UsageError
-from thoth.models import fitting, registry
+from thoth.models import registry
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
@@ -81,7 +81,7 @@ def pull(
 
     An interrupted download resumes where it left off.
     """
-    from thoth.models import plan
+    from thoth.models import fitting, plan
     from thoth.models import pull as pulling
 
     count = _bits(bits, (16,))
@@ -209,6 +209,8 @@ def _bits(given: str | None, published: tuple[int, ...] = ()) -> int | None:
 
 def _show_known() -> None:
     """Print what each known pair takes here, with the bits that would be pulled."""
+    from thoth.models import fitting
+
     total = machine.total_memory()
     found = {name: fitting.proposed(fitting.choices(known, total)) for name, known in registry.KNOWN.items()}
     typer.echo(fits.of_pairs(found, registry.KNOWN))
@@ -270,6 +272,8 @@ def _print(name: str, **more: object) -> None:
 
 
 def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:
+    from thoth.models import fitting
+
     known = registry.KNOWN.get(name)
     return {
         "name": name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,6 +37,8 @@ class Sampling:
         """Make the sampler of one answer; None takes the most likely token. Runs on the MLX thread."""
         if self.temperature == 0:
             return None
+        import random
+
         import mlx.core as mx
         from mlx_lm.sample_utils import apply_top_p
 
