@@ -1,6 +1,5 @@
 """What goes to stderr: whole lines, and on a terminal one line of progress, which other output replaces."""
 
-import logging
 import os
 import shutil
 import sys
@@ -91,11 +90,6 @@ def say(text: str) -> None:
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
-class _Lines(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
-
-
 def label(text: str, *, good: bool) -> None:
     """Print a line about an answer on stderr, after an empty one on a terminal; the words say what the colour shows."""
     if not sys.stderr.isatty():
@@ -105,11 +99,6 @@ def label(text: str, *, good: bool) -> None:
     else:
         colour = typer.colors.GREEN if good else typer.colors.YELLOW
         typer.secho(f"\n{terminal.printable(text)}", file=terminal.control(sys.stderr), fg=colour)
-
-
-def forward_warnings(logger: logging.Logger) -> None:
-    """Print warnings of the core as lines."""
-    logger.handlers = [_Lines(logging.WARNING)]
 
 
 def switch(flag: bool | None) -> str | None:

@@ -1,6 +1,5 @@
 """Where errors of a command become a line on stderr and an exit code; also those of its arguments, in our own words."""
 
-import logging
 import re
 import sys
 from difflib import get_close_matches
@@ -55,7 +54,9 @@ class Edge(Group):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises `typer.Exit` with the code of its error."""
-        console.forward_warnings(logging.getLogger("thoth"))
+        from thoth.cli.forwarding import forward_warnings
+
+        forward_warnings()
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
