@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -264,6 +263,8 @@ def read(path: Path) -> dict[str, Value]:
     Raises:
         UsageError: The file cannot be read, is not TOML, has an unknown key, or a value that is not allowed.
     """
+    import tomllib
+
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):

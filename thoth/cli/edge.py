@@ -2,7 +2,6 @@
 
 import re
 import sys
-from difflib import get_close_matches
 from typing import Any
 
 import typer
@@ -42,6 +41,8 @@ class Group(TyperGroup):
     def resolve_command(self, ctx: Any, args: Any) -> Any:
         """Find the command; a `UsageError` lists the known ones."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
             known = self.list_commands(ctx)
             similar = get_close_matches(args[0], known)
             near = f" (similar: {', '.join(similar)})" if similar else ""
