@@ -44,7 +44,7 @@ def copying(tokenizer: Any, texts: Sequence[str]) -> Processor:
         said = tokenizer.decode(tokens[begin:].tolist())
         partial = said.rpartition(" ")[2]
         allowed = [id for id, piece in pieces.items() if fits(partial, piece)]
-        if partial in words or not partial:
+        if partial in words or (said and not partial):  # between words; an empty answer is none
             if any(sentences.ends(f"{said} And")):
                 allowed = [id for id in allowed if not pieces[id].startswith(" ")]
             allowed += stop

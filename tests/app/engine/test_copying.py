@@ -61,6 +61,10 @@ def test_other_words_cannot_be_said(tokenizer: Any, answer: str) -> None:
     assert not sayable(tokenizer, answer)
 
 
+def test_an_empty_answer_is_none(tokenizer: Any) -> None:
+    assert tokenizer.eos_token_ids.isdisjoint(follows(tokenizer, ""))
+
+
 @pytest.mark.parametrize(
     ("said", "ends"),
     [("She has a cat.", True), ("It holds 3.8 litres.", True), ("It holds 3.", False), ("The rent is", False)],
