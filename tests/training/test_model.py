@@ -58,7 +58,7 @@ def folder(request: pytest.FixtureRequest, make_base: Callable[[str], Path]) -> 
 
 @cache
 def _loaded(folder: Path) -> FrozenBase:
-    """A base as it is loaded, which is not to be changed."""
+    """A loaded base; tests must not change it."""
     return load_base(folder, "float32", CPU)
 
 

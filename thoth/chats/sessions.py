@@ -252,7 +252,7 @@ class Sessions:
     def turns(self, id: str) -> list[Turn]:
         """Return a session's turns in order; one that a killed process left unfinished counts as stopped."""
         rows = self._read(f"SELECT {_TURN} FROM turn WHERE session = ? ORDER BY number", [id])
-        # Numbered anew: one that was deleted while another process answered in it has lost its first turns.
+        # Numbered again from 0: a chat that was deleted while another process answered in it lacks its first turns.
         turns = [replace(_turn(row), number=number) for number, row in enumerate(rows)]
         for turn, row in zip(turns, rows, strict=True):
             self._places.setdefault((id, turn.number), row[0])

@@ -129,7 +129,7 @@ def _written(block: Sequence[Line], whole: str, pitch: float) -> Iterator[Group]
 
 
 def _over_columns(group: Group, following: Group, whole: str) -> str | None:
-    """Return a paragraph with what goes on in the next column; None where that begins with a sentence of its own."""
+    """Join a paragraph with its rest in the next column; None where that column begins a new sentence."""
     if group.kind == "table" or following.kind != "paragraph" or not following.text[0].islower():
         return None
     if (text := _joined(group.text, following.text, whole)) is not None:

@@ -263,7 +263,7 @@ def recall(pair: Pair) -> float | None:
 
 
 def reading(pair: Pair) -> Reading:
-    """Return how a pair's base reads a text best: as it is, if nothing else is known."""
+    """Return how a pair's base reads a text best; `AS_IT_IS` if that was not tried."""
     return KNOWN[pair.name].reading if pair.name in KNOWN else AS_IT_IS
 
 

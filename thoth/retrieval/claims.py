@@ -51,7 +51,7 @@ _LEAST_STEM = 3
 
 
 class _Amount(NamedTuple):
-    """A number of a text as it is compared, the side on which it bounds something, and its minus and percent."""
+    """A number in a text: its value in one spelling, which side it bounds, its minus and its percent sign."""
 
     number: str
     bound: str

@@ -1,4 +1,4 @@
-"""What the makers of PDF samples draw with: canvases of reportlab, and files that pypdf writes anew."""
+"""Tools that make the PDF samples: reportlab draws pages, pypdf rewrites files."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence

@@ -134,16 +134,22 @@ async def test_up_brings_earlier_questions_back(fake: Make) -> None:
         await chat.until(lambda: chat.prompt.text == "draft")
 
 
-async def test_questions_typed_while_the_earlier_ones_are_read_are_kept(
-    fake: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def held(monkeypatch: pytest.MonkeyPatch, stored: list[str]) -> threading.Event:
+    """Let the earlier questions be read only when the returned event is set."""
     read = threading.Event()
 
     def questions(_: Sessions) -> list[str]:
         read.wait(10)
-        return ["long ago", "one"]
+        return stored
 
     monkeypatch.setattr(Sessions, "questions", questions)
+    return read
+
+
+async def test_questions_typed_while_the_earlier_ones_are_read_are_kept(
+    fake: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = held(monkeypatch, ["long ago", "one"])
     async with running(fake()) as chat:
         await chat.ask("one")
         await chat.ask("two")
@@ -154,13 +160,7 @@ async def test_questions_typed_while_the_earlier_ones_are_read_are_kept(
 async def test_quitting_while_the_earlier_questions_are_read_ends_without_an_error(
     fake: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = threading.Event()
-
-    def questions(_: Sessions) -> list[str]:
-        read.wait(10)
-        return []
-
-    monkeypatch.setattr(Sessions, "questions", questions)
+    read = held(monkeypatch, [])
     async with running(fake()) as chat:
         await chat.main.query_one(Prompt).remove()  # as an app that is quit does
         read.set()
