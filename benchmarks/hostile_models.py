@@ -87,6 +87,7 @@ def foreign(folder: Path, scripts: Path, kinds: Collection[str]) -> Iterator[Cas
             continue
         # Of 200 members of 60 MB, 8 are enough: all of them take minutes to compress.
         program = script.read_text().replace("PROJECT", str(ROOT)).replace("in range(200)", "in range(8)")
+        program = program.replace(repr(CANARY), repr(str(folder / CANARY)))  # commands run in other folders too
         subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     kinds = {"b": "bundle", "c": "base", "t": "base"}
     for path in sorted((folder / "work" / "wpairs").glob("*/")):

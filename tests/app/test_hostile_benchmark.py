@@ -29,6 +29,19 @@ def test_each_fault_is_seen(program: str, tmp_path: Path) -> None:
     assert not (tmp_path / hostile_runs.CANARY).exists()
 
 
+def test_code_of_a_foreign_case_is_seen_wherever_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "make_code.py").write_text(
+        "import pathlib\n"
+        f"MARK = {hostile_runs.CANARY!r}\n"
+        "pair = pathlib.Path('work/pairs/shadow')\n"
+        "pair.mkdir(parents=True)\n"
+        "(pair / 'evil.py').write_text(f'open({MARK!r}, \"a\")')\n"
+    )
+    hostile_runs.prepare(tmp_path)
+    (case,) = hostile_models.foreign(tmp_path, tmp_path, ["code"])
+    assert hostile_runs.start(tmp_path, ["evil.py"], case.path).faults() == ["code executed"]
+
+
 def test_every_case_is_made_and_differs_from_nano(tmp_path: Path) -> None:
     cases = list(hostile_models.ours(tmp_path, ["template", "gguf", "pickle"]))
     assert len(cases) > 100
