@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -146,6 +147,8 @@ def _cases(work: Path, shared: Path, kinds: Sequence[str]) -> Iterator[Case]:
     yield from hostile_models.ours(folder, kinds)
     if (shared / "models").is_dir():
         yield from hostile_models.foreign(work, shared / "models", kinds)
+    else:
+        print(f"No shared cases in {shared / 'models'}: only our own run.", file=sys.stderr)
 
 
 def _commands(case: Case, work: Path) -> list[Command]:
