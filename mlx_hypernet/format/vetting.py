@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import stat
 from pathlib import Path
 from typing import Any
 
+from mlx_hypernet.format import tokenizer_file
 from mlx_hypernet.format.config import MOST
 
 # Keys by which a folder asks for code of its own; no base that Thoth supports needs one.
@@ -28,8 +28,6 @@ _SIZES = (
 _NEEDED = ("max_position_embeddings", "vocab_size")
 _MOST_POSITIONS = 1 << 30
 _MOST_ENDS = 1000
-_LONG_PREFIX = re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]{17}')
-_LARGE_NUMBER = re.compile(rb'"\s*:\s*[1-9]\d{8}')
 
 
 class VettingError(ValueError):
@@ -59,7 +57,10 @@ def check_code(folder: Path) -> None:
         VettingError: The message names the file and the key.
     """
     check_files(folder)
-    _check_tokenizer(folder / "tokenizer.json")
+    try:
+        tokenizer_file.check(folder / "tokenizer.json")
+    except tokenizer_file.TokenizerFileError as error:
+        raise VettingError(str(error)) from error
     for name in ("config.json", "tokenizer_config.json", "generation_config.json"):
         if (folder / name).is_file():
             data = _read(folder / name)
@@ -82,15 +83,6 @@ def check_files(folder: Path) -> None:
             continue  # a link that leads nowhere: a missing file
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise VettingError(f"{path.name} in it is a pipe or a device, no file")
-
-
-def _check_tokenizer(path: Path) -> None:
-    """Refuse what the tokenizers library panics at, or allocates gigabytes for, before it reads the file."""
-    data = path.read_bytes() if path.is_file() else b""
-    if _LONG_PREFIX.search(data):  # it cuts words by the prefix
-        raise VettingError("continuing_subword_prefix in tokenizer.json is longer than 16 letters")
-    if _LARGE_NUMBER.search(data):  # it makes a table of all ids up to the largest
-        raise VettingError("tokenizer.json has a number of more than eight digits, which no id is")
 
 
 def _read(path: Path) -> dict[str, Any]:
