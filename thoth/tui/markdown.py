@@ -35,6 +35,8 @@ _MOST_LINES = 40
 # A terminal would interpret them. Newline and tab are harmless.
 _CONTROLS = {code: "\N{REPLACEMENT CHARACTER}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
 
+_BETWEEN = " · "
+
 _NEWLINE = re.compile("\r\n?|\n")  # as CommonMark has it
 
 _LISTS: dict[str, Kind] = {"bullet_list_open": "bullet", "ordered_list_open": "ordered"}
@@ -179,6 +181,21 @@ class Painter:
         from rich.text import Text
 
         return self._lines(Text(_safe(text), style=style or "", overflow="fold", tab_size=4))
+
+    def facts(self, text: str, style: Style | None = None) -> list[Strip]:
+        """Render plain text; what stands between two middots is wrapped as a whole, if it fits a line."""
+        from rich.cells import cell_len
+
+        lines: list[str] = []
+        for line in text.split("\n"):
+            first, *others = line.split(_BETWEEN)
+            lines.append(first)
+            for fact in others:
+                if cell_len(lines[-1] + _BETWEEN + fact) <= self.width:
+                    lines[-1] += _BETWEEN + fact
+                else:
+                    lines.append(fact)
+        return self.plain("\n".join(lines), style)
 
     def _lines(self, renderable: RenderableType) -> list[Strip]:
         rendered = self._console.render_lines(renderable, pad=False)

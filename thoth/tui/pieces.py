@@ -107,13 +107,17 @@ class Column:
     Args:
         open_turn: a turn's number -> its pieces, for a turn that comes into view.
         measure: a piece -> its lines without the gap.
+
+    Attributes:
+        pieces: in order.
+        width: width in cells.
     """
 
     def __init__(self, open_turn: Callable[[int], list[Piece]], measure: Callable[[Piece], int]) -> None:
         self.pieces: list[Piece] = []
         self._open_turn = open_turn
         self._measure = measure
-        self._width = 1
+        self.width = 1
         self._ends: list[int] | None = None
 
     @property
@@ -132,9 +136,9 @@ class Column:
 
     def set_width(self, width: int) -> None:
         """Forget the heights where the width is another one."""
-        if width == self._width:
+        if width == self.width:
             return
-        self._width = width
+        self.width = width
         for piece in self.pieces:
             piece.estimate(width)
         self._ends = None
@@ -159,7 +163,7 @@ class Column:
             ):
                 piece.height, piece.exact = old.height, True
             else:
-                piece.estimate(self._width)
+                piece.estimate(self.width)
         self.pieces[first:] = pieces
         self._ends = None
 
@@ -185,7 +189,7 @@ class Column:
         """Put a turn's own pieces in its place; returns how many more there are now."""
         pieces = self._open_turn(self.pieces[index].turn)
         for piece in pieces:
-            piece.estimate(self._width)
+            piece.estimate(self.width)
         self.pieces[index : index + 1] = pieces
         self._ends = None
         return len(pieces) - 1

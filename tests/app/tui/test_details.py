@@ -49,7 +49,7 @@ SOURCES = (Passage("a1", "[red]harbour.pdf", 2, 7, ("Harpool",), "The mayor of H
 
 
 def shown(screen: Any) -> str:
-    return "\n".join(str(widget.content) for widget in screen.query(Static))
+    return "\n".join(str(widget.render()) for widget in screen.query(Static))
 
 
 class FakeLibrary:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from textual.app import App, ComposeResult
 
+from tests.app.tui.chatting import Make, running
 from tests.app.tui.hosts import until
 from thoth.chats.sessions import Turn
 from thoth.tui.widgets.transcript import Transcript
@@ -143,6 +144,32 @@ async def test_another_width_keeps_the_place() -> None:
         await pilot.pause()
         app.transcript.scroll_end(animate=False)
         await until(pilot, lambda: "  End 5." in app.lines)
+
+
+async def test_a_new_size_under_a_dialog_leaves_no_line_out(fake: Make) -> None:
+    async with running(fake(), size=(120, 36)) as chat:
+        transcript = chat.main.query_one(Transcript)
+        transcript.tell("The mayor of Harpool is Osra Kelland. A census counted 4310 residents in Harpool. The end")
+        await chat.pilot.press("f1")
+        for size in ((80, 24), (120, 36)):
+            await chat.pilot.resize_terminal(*size)
+            await chat.pilot.pause()
+        await chat.pilot.press("escape")
+        await chat.pilot.pause()
+        transcript.tell("harbour.txt: 1 chunk")
+        await chat.pilot.pause()
+        assert "end\n  harbour.txt: 1 chunk" in chat.shown
+
+
+async def test_a_line_of_facts_ends_between_two_of_them() -> None:
+    app = Shown()
+    async with app.run_test(size=(45, 24)) as pilot:
+        await pilot.pause()
+        app.transcript.tell("supported by harbour.txt · 0 tokens in context · 81 tokens/s")
+        await pilot.pause()
+        at = app.lines.index("  supported by harbour.txt")
+        assert app.lines[at + 1] == "  0 tokens in context · 81 tokens/s"
+        assert all(len(line) < 44 for line in app.lines)  # a free cell before the scroll bar
 
 
 async def test_the_mouse_marks_text() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.content import Content
-from textual.widgets import Static
+from thoth.tui.widgets.facts import Facts
 
 if TYPE_CHECKING:
     from thoth.tui.completing import Hint
 
 
-class Hints(Static):
+class Hints(Facts):
     """Lines above the prompt; none where nothing is to be said."""
 
     DEFAULT_CSS = """
@@ -23,10 +22,9 @@ class Hints(Static):
         &.-any { display: block; }
     }
     """
+    LABEL_STYLE: ClassVar = "bold"
 
     def show(self, hint: Hint) -> None:
         """Show what is known about the text."""
-        width = max((len(left) for left, _ in hint.rows), default=0)
-        lines = [Content.assemble((f"{left:<{width}}  ", "bold"), right) for left, right in hint.rows]
-        self.set_class(bool(lines), "-any")
-        self.update(Content("\n").join(lines))
+        self.set_class(bool(hint.rows), "-any")
+        self.put(hint.rows)

@@ -105,7 +105,7 @@ class Prompt(TextArea):
             tab_behavior="focus",
             show_line_numbers=False,
             highlight_cursor_line=False,
-            placeholder="Ask, drop a file here, or type / for commands",
+            placeholder="Ask, drop a file, or type / for commands",
         )
         self.earlier: Sequence[str] = ()
         self.names: Names | None = None

@@ -29,12 +29,13 @@ from thoth.tui.pieces import Column, Kind, Piece, pieces_of, unread
 if TYPE_CHECKING:
     from thoth.chats.sessions import Turn
 
-WELCOME = """Drop a document on this window, or press Ctrl+O to choose one. Thoth absorbs it into weights.
-Then ask about it: the answer needs 0 document tokens in the context.
+WELCOME = """Drop a document here, or press Ctrl+O. Thoth absorbs it into weights.
+Then ask about it: the answer needs 0 document tokens in context.
 
 F1 shows the keys, / the commands."""
 
 _INDENT = 2
+_MARGIN = 1  # empty cells before the scroll bar
 _SIGN = "\N{HEAVY RIGHT-POINTING ANGLE QUOTATION MARK ORNAMENT} "
 _SUGGESTION = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 _SIGNS = {"question": _SIGN, "suggestion": _SUGGESTION}
@@ -208,7 +209,7 @@ class Transcript(ScrollView, can_focus=True):
             strips = painter.part(piece.part)
         else:
             style = self._style(_STYLED.get(piece.kind, "muted"))
-            strips = painter.plain(piece.text, style)
+            strips = painter.facts(piece.text, style) if piece.kind == "note" else painter.plain(piece.text, style)
             if piece.kind in _SIGNS:
                 first = Segment(_SIGNS[piece.kind], style)
         indented = [Strip([first if at == 0 else rest, *strip]) for at, strip in enumerate(strips)]
@@ -224,7 +225,7 @@ class Transcript(ScrollView, can_focus=True):
         # The sixteen ANSI colours belong to the terminal; Pygments themes do not use them.
         ansi = "ansi_dark" if theme.dark else "ansi_light"
         code = ansi if self.app.native_ansi_color else "monokai" if theme.dark else "tango"
-        return Painter(self._width - _INDENT, {name: self._style(name) for name in STYLES}, code)
+        return Painter(self._column.width, {name: self._style(name) for name in STYLES}, code)
 
     def _style(self, name: str) -> Style:
         """Return a component's style without its background, which would cover a selection."""
@@ -269,7 +270,11 @@ class Transcript(ScrollView, can_focus=True):
 
     @property
     def _width(self) -> int:
-        return max(self.scrollable_content_region.width, 1 + _INDENT)
+        return max(self.scrollable_content_region.width, 1 + _INDENT + _MARGIN)
+
+    @property
+    def _text_width(self) -> int:
+        return self._width - _INDENT - _MARGIN
 
     @property
     def _view(self) -> int:
@@ -298,16 +303,19 @@ class Transcript(ScrollView, can_focus=True):
         self._move(new)
 
     def _arrange(self) -> None:
-        """Make the heights in view exact after a change of the text."""
+        """Make the heights in view exact after a change of the text or the width; the piece at the top stays there."""
         if not self.is_attached or not self.size:
             return
-        column = self._column
-        column.set_width(self._width - _INDENT)
+        column, y = self._column, round(self.scroll_y)
+        if column.width != self._text_width:  # lines and heights of another width go together
+            index = column.at(y)
+            self._forget()
+            column.set_width(self._text_width)
+            y = column.top(index) if column.pieces else 0
         if self._follows:
             column.settle_above(len(column.pieces), self._view + 1)
             self._move(column.height - self._view)
         elif column.pieces:
-            y = round(self.scroll_y)
             index = column.at(y)
             column.settle_below(index, self._view + y - column.top(index))
             self._move(y)
@@ -322,13 +330,7 @@ class Transcript(ScrollView, can_focus=True):
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
-        """Lay out again if the width changed; the piece at the top stays there."""
-        if self._painter is None or self._painter.width != self._width - _INDENT:
-            index = self._column.at(round(self.scroll_y)) if self._column.pieces else 0
-            self._forget()
-            self._column.set_width(self._width - _INDENT)
-            if not self._follows:
-                self._move(self._column.top(index))
+        """Lay out again."""
         self._arrange()
 
     def notify_style_update(self) -> None:
