@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -67,4 +68,6 @@ def test_one_version_and_one_torch() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     assert extras["convert"] == [installing.TORCH]
     assert f"{PROJECT['project']['name']}[convert]" in extras["train"]
+    # `thoth` on the package index is another project.
+    assert not [one for needed in extras.values() for one in needed if re.match(r"thoth\b(?!-lora)", one)]
     assert PROJECT["project"]["scripts"]["thoth"] == "thoth.__main__:main"

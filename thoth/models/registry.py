@@ -195,7 +195,7 @@ def resolve(name: str) -> Pair:
         ModelError: The pair or its base is unknown or not on this machine.
     """
     if name == NANO:
-        remedy = "install thoth again, or build it with `make nano` in the source tree"
+        remedy = "install Thoth again, or build it with `make nano` in the source tree"
         return _in_folder(name, nano.folder(), f"the built-in model is missing from this installation: {remedy}")
     if name in KNOWN:
         pair = pulled(name)
