@@ -62,6 +62,27 @@ def test_never_refuses_without_asking(tmp_path: Path) -> None:
     assert setting.steps[0].state == "refused"
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call("web_fetch", {"address": "the winner of the regatta"}),
+        Call("remember", {"kind": "address", "content": "/etc/passwd"}),
+    ],
+)
+def test_nobody_is_asked_about_a_call_that_cannot_work(tmp_path: Path, call: Call) -> None:
+    asked: list[Wish] = []
+
+    def ask(wish: Wish) -> Decision:
+        asked.append(wish)
+        return "once"
+
+    setting = stage(tmp_path, script(call, "done"), ask=ask)
+    setting.ask("read it")
+    assert not asked
+    assert setting.steps[0].state == "failed"
+    assert "is no address" in setting.steps[0].result
+
+
 def test_a_private_address_is_asked_for_each_time(tmp_path: Path) -> None:
     permissions, _ = deciding(tmp_path, "always", "chat")
     for _ in range(2):

@@ -157,6 +157,7 @@ class Agent:
             if tool is None:
                 raise ThothError(f"there is no tool {step.tool}; the tools are {', '.join(t.name for t in self.tools)}")
             arguments.check(tool, step.arguments)
+            tool.check(step.arguments)
             if not self._permitted(tool, step):
                 return self._report(step, state="refused", result=_NOT_PERMITTED)
             began = time.perf_counter()

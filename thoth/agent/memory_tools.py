@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thoth.agent.tool import Arguments, Result
+from thoth.agent.web_tools import check_address
 from thoth.errors import DocumentError, UsageError
 from thoth.system import paths
 
@@ -113,8 +114,7 @@ def remember(bench: Bench, arguments: Arguments) -> Result:
             document = ingest.read(path, bench.options())
             origin = sources.Source(str(path)).origin
         case _:
-            if not ingest.is_address(content):
-                raise UsageError(f"{content} is no address; it begins with http:// or https://")
+            check_address(content)  # else it would be read as the path of a file
             document = bench.read(content)
             origin = content
     bench.stopper.check()  # a file is read to its end

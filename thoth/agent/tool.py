@@ -43,6 +43,10 @@ def nothing(_: Arguments) -> tuple[str, ...]:
     return ()
 
 
+def anything(_: Arguments) -> None:
+    """Accept the arguments of a tool whose schema says all."""
+
+
 @dataclass(frozen=True)
 class Tool:
     """A tool.
@@ -53,6 +57,7 @@ class Tool:
         parameters: JSON schema of the arguments, an object.
         needs: permissions that a call with some arguments needs.
         run: does it; raises `ThothError` with a message for the model where it cannot.
+        check: raises `ThothError` for arguments that cannot work, before anybody is asked for permission.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Tool:
     parameters: Schema
     run: Callable[[Bench, Arguments], Result]
     needs: Callable[[Arguments], tuple[str, ...]] = nothing
+    check: Callable[[Arguments], None] = anything
 
     @property
     def schema(self) -> dict[str, Any]:

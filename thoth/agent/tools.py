@@ -18,6 +18,15 @@ def _remembering(arguments: Arguments) -> tuple[str, ...]:
     return _REMEMBER[arguments["kind"]]
 
 
+def _check_remembered(arguments: Arguments) -> None:
+    if arguments["kind"] == "address":
+        web_tools.check_address(arguments["content"])
+
+
+def _check_fetched(arguments: Arguments) -> None:
+    web_tools.check_address(arguments["address"])
+
+
 BUILT_IN = (
     Tool(
         "search_memory",
@@ -44,6 +53,7 @@ BUILT_IN = (
         parameters(kind={"type": "string", "enum": [*_REMEMBER]}, content=_TEXT),
         memory_tools.remember,
         _remembering,
+        _check_remembered,
     ),
     Tool(
         "forget",
@@ -53,7 +63,14 @@ BUILT_IN = (
         lambda _: (FORGET,),
     ),
     Tool("web_search", "Search the web.", parameters(query=_TEXT), web_tools.web_search, lambda _: (WEB,)),
-    Tool("web_fetch", "Read a web page.", parameters(address=_TEXT), web_tools.web_fetch, lambda _: (WEB,)),
+    Tool(
+        "web_fetch",
+        "Read a web page.",
+        parameters(address=_TEXT),
+        web_tools.web_fetch,
+        lambda _: (WEB,),
+        _check_fetched,
+    ),
 )
 
 

@@ -31,12 +31,17 @@ def web_search(bench: Bench, arguments: Arguments) -> Result:
     return Result("\n\n".join(bench.cut(line, each) for line in lines))
 
 
-def web_fetch(bench: Bench, arguments: Arguments) -> Result:
-    """Return a page's text; the loop absorbs it if it is long."""
+def check_address(address: str) -> None:
+    """Raise `UsageError` where a model wrote something else for an address."""
     from thoth import ingest
 
-    address = arguments["address"].strip()
-    if not ingest.is_address(address):
+    if not ingest.is_address(address.strip()):
         raise UsageError(f"{address} is no address; it begins with http:// or https://")
+
+
+def web_fetch(bench: Bench, arguments: Arguments) -> Result:
+    """Return a page's text; the loop absorbs it if it is long."""
+    address = arguments["address"].strip()
+    check_address(address)  # else it would be read as the path of a file
     document = bench.read(address)
     return Result(document.text, document, address)

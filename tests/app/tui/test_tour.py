@@ -11,6 +11,7 @@ from thoth.actions import tryout
 from thoth.tui.messages import AnswerDone
 from thoth.tui.screens.compare import CompareScreen
 from thoth.tui.screens.first_run import FirstRun
+from thoth.tui.widgets.transcript import Transcript
 from thoth.tui.widgets.way_panel import WayPanel
 
 TOUR = tryout.tour("nano")
@@ -38,7 +39,10 @@ async def test_the_example_with_the_pair_that_is_built_in(home: Path) -> None:
             "silver spoon",
             "I don't know.",
         ]
-        assert [notice.title for notice in app._notifications] == ["What next"]
+        transcript = app.main.query_one(Transcript)
+        shown = [transcript.render_line(y).text for y in range(transcript.size.height)]
+        assert any("What next: ask “What is the Falwing made of?”" in line for line in shown)
+        assert not app._notifications  # one would cover the prompt
         assert len(app.all_told(AnswerDone)) == len(ORDER)  # the comparison's are the dialog's own
 
 

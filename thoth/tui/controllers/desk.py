@@ -66,7 +66,7 @@ class Desk:
         self.models = ModelController(client, parts.downloads, screen, self._show_model)
         self.chat = ChatController(client, parts.sessions, self.library, self.models, screen, self._show_state)
         self.answer = AnswerController(client, self.chat, screen)
-        self.tour = TourController(self.absorbing, self.chat, self.answer, screen)
+        self.tour = TourController(self.absorbing, self.chat, self.answer, self._tell)
         self.serving = ServeController(client, screen, lambda: self.chat.settings, self._show_served)
         self.commands = CommandController(
             self.absorbing,

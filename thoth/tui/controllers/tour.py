@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
-
-from textual.screen import Screen
 
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbMessage, AnswerDone, AnswerFailed, AnswerMessage
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from thoth.tui.controllers.chat import ChatController
 
 
-_NEXT_SECONDS = 60.0
-
-
 class TourController:
     """Leads through the example; whatever else the user asks or stops ends it.
 
@@ -26,14 +22,14 @@ class TourController:
         absorbing: absorbs the documents.
         chat: asks the questions.
         answer: compares the last answer with two other ways to it.
-        screen: shows notices.
+        tell: called with a line about what to do next.
     """
 
     def __init__(
-        self, absorbing: AbsorbController, chat: ChatController, answer: AnswerController, screen: Screen[None]
+        self, absorbing: AbsorbController, chat: ChatController, answer: AnswerController, tell: Callable[[str], None]
     ) -> None:
         self._absorbing, self._chat, self._answer = absorbing, chat, answer
-        self._screen = screen
+        self._tell = tell
         self._tour: Tour | None = None
         self._documents: set[str] = set()  # that are not absorbed yet
         self._questions: deque[str] = deque()
@@ -71,12 +67,10 @@ class TourController:
             self._ask()
         else:
             self._answer.compare()
-            self._screen.notify(
-                f"Esc closes this. Ask “{self._tour.next}”, absorb a document with Ctrl+O, or choose a model that "
-                "reads English with /models.",
-                title="What next",
-                timeout=_NEXT_SECONDS,
-                markup=False,
+            # A line of the chat: a notice would cover the prompt when the comparison is closed.
+            self._tell(
+                f"What next: ask “{self._tour.next}”, absorb a document with Ctrl+O, or choose a model that reads "
+                "English with /models."
             )
             self._tour = None
 

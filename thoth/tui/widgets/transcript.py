@@ -29,8 +29,8 @@ from thoth.tui.pieces import Column, Kind, Piece, pieces_of, unread
 if TYPE_CHECKING:
     from thoth.chats.sessions import Turn
 
-WELCOME = """Drop a document here, or press Ctrl+O. Thoth absorbs it into weights.
-Then ask about it: the answer needs 0 document tokens in context.
+WELCOME = """Drop a document here, or press Ctrl+O: it becomes weights.
+Then ask about it, with 0 document tokens in the context.
 
 F1 shows the keys, / the commands."""
 
