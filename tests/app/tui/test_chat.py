@@ -21,7 +21,7 @@ from thoth.tui.widgets.transcript import Transcript
 
 async def test_a_question_is_answered(fake: Make) -> None:
     async with running(fake()) as chat:
-        assert "Drop a document on this window" in chat.shown
+        assert "Drop a document here" in chat.shown
         turn = await chat.ask("What colour is the door?")
         assert "Drop a document" not in chat.shown
         assert (turn.answer, turn.state) == ("It is **blue**.", "done")
