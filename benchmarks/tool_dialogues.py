@@ -55,8 +55,9 @@ class ToolRow:
         from mlx_hypernet import adapter, live
 
         schemas = [named(tool).schema for tool in tools]
-        prompt = model.tokenizer.apply_chat_template(messages(turns), tools=schemas, add_generation_prompt=True)
-        grammar = model.grammars.mask(schemas, MOST_TOKENS, "auto") if self.grammar else None
+        said_before = messages(turns)
+        prompt = model.tokenizer.apply_chat_template(said_before, tools=schemas, add_generation_prompt=True)
+        grammar = model.grammars.mask(schemas, MOST_TOKENS, "auto", said_before) if self.grammar else None
         masks = [] if grammar is None else [grammar]
         if note is None:
             return model.generate(prompt, MOST_TOKENS, masks)

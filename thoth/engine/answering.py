@@ -171,7 +171,7 @@ class Answerer:
         if form is not None:
             reply.reader = CallReader(self._pair.tokenizer, form, question.tools)
             self._grammars = self._grammars or Grammars(self._pair.tokenizer, form)
-            reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls)
+            reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls, question.messages)
         if question.constrain is not None:
             reply.processors.append(question.constrain(self._pair.tokenizer))
         elif question.sentences and texts:

@@ -26,14 +26,15 @@ class CallFormat:
         end: token ids that end a call, none where the next call or the end of the message does.
         parse: mlx-lm's parser for the base: what is between the two -> one call or several.
         shape: see `Shape`.
-        spaced: the template begins texts in arguments with a space, as nano's does; the space is no part of them.
+        copied: texts in arguments are copied from the conversation, as nano does it. Its template begins them with a
+            space, as words begin there; the space is no part of them.
     """
 
     begin: tuple[int, ...]
     end: tuple[int, ...]
     parse: Callable[[str, Any], Any]
     shape: Shape
-    spaced: bool = False
+    copied: bool = False
 
 
 def call_format(tokenizer: Any) -> CallFormat | None:
@@ -62,10 +63,10 @@ def call_format(tokenizer: Any) -> CallFormat | None:
     elif name == "json_tools":
         shape = "object"
     begin, end = tokenizer.tool_call_start_tokens, tokenizer.tool_call_end_tokens or ()
-    return CallFormat(tuple(begin), tuple(end), tokenizer.tool_parser, shape, _is_spaced(tokenizer))
+    return CallFormat(tuple(begin), tuple(end), tokenizer.tool_parser, shape, _is_copied(tokenizer))
 
 
-def _is_spaced(tokenizer: Any) -> bool:
+def _is_copied(tokenizer: Any) -> bool:
     """Tell whether the chat template puts a space before what is written in an argument."""
     from jinja2 import TemplateError
 

@@ -33,6 +33,11 @@ def call(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def value(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of one argument by itself."""
+    return {**schema, "x-guidance": _JSON}
+
+
 def fault(schema: Mapping[str, Any]) -> str:
     """Return why no call of a tool with this schema can be generated; empty if one can."""
     from llguidance import LLMatcher

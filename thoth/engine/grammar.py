@@ -9,13 +9,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from thoth.engine import call_schema
+from thoth.engine import call_schema, quotes
 from thoth.engine.call_format import ARGS, CallFormat
 from thoth.engine.sampling import only
 from thoth.errors import ThothError
 
 if TYPE_CHECKING:
     import mlx.core as mx
+
+    from thoth.engine.prompt import Message
 
 # Whether a model may call a tool, must call one at once, or must not.
 Choosing = Literal["auto", "required", "none"]
@@ -24,24 +26,30 @@ Choosing = Literal["auto", "required", "none"]
 _CLOSING_TOKENS = 16
 
 
-def grammar(form: CallFormat, schemas: Sequence[Mapping[str, Any]], tokenizer: Any) -> str | None:
+def grammar(
+    form: CallFormat, schemas: Sequence[Mapping[str, Any]], tokenizer: Any, messages: Sequence[Message] = ()
+) -> str | None:
     """Return the grammar of everything after the token that begins the first call; None where there is none for it.
 
     Args:
         form: how the base writes calls.
         schemas: the tools, as chat templates take them.
         tokenizer: of the base.
+        messages: the conversation, which a base that copies quotes.
     """
     if form.shape == "other" or not schemas:
         return None
     functions = [schema["function"] for schema in schemas]
     begin, end = _tokens(form.begin), _tokens(form.end)
     rules = [f"call: {' | '.join(f'call_{i}' for i in range(len(functions)))}"]
+    quotable = quotes.terminals(messages) if form.copied else []
+    rules += quotable
     for i, function in enumerate(functions):
         name, schema = function["name"], function["parameters"]
         if form.shape == "name":
             rules.append(f"call_{i}: {json.dumps(name)} {_literal(tokenizer, ARGS)} arguments_{i}")
-            rules.append(f"arguments_{i}: %json {json.dumps(call_schema.arguments(schema))}")
+            quoting = quotes.arguments(f"arguments_{i}", schema) if quotable else []
+            rules += quoting or [f"arguments_{i}: %json {json.dumps(call_schema.arguments(schema))}"]
         else:
             rules.append(f"call_{i}: %json {json.dumps(call_schema.call(name, schema))}")
     match form.shape:
@@ -77,20 +85,27 @@ class Grammars:
         self._table: Any = None
         self._vocabulary: list[bytes] = []
 
-    def mask(self, schemas: Sequence[Mapping[str, Any]], max_tokens: int, choosing: Choosing) -> Mask | None:
+    def mask(
+        self,
+        schemas: Sequence[Mapping[str, Any]],
+        max_tokens: int,
+        choosing: Choosing,
+        messages: Sequence[Message] = (),
+    ) -> Mask | None:
         """Return what constrains the calls of one answer; None for a base whose calls no grammar describes.
 
         Args:
             schemas: the tools.
             max_tokens: length limit of the answer.
             choosing: whether the model may call a tool.
+            messages: the conversation.
 
         Raises:
             ThothError: A schema is none, or says what no grammar can.
         """
         from llguidance import LLMatcher
 
-        if (text := grammar(self._form, schemas, self._tokenizer)) is None:
+        if (text := grammar(self._form, schemas, self._tokenizer, messages)) is None:
             return None
         if self._table is None:
             from llguidance.hf import from_tokenizer

@@ -66,7 +66,7 @@ class CallReader:
     def _read(self, text: str) -> list[Call]:
         parsed = self._form.parse(text.strip(), list(self._schemas))
         calls = [_call(one) for one in (parsed if isinstance(parsed, list) else [parsed])]
-        return [trimmed(call) for call in calls] if self._form.spaced else calls
+        return [trimmed(call) for call in calls] if self._form.copied else calls
 
 
 def trimmed(call: Call) -> Call:
