@@ -19,6 +19,7 @@ from thoth.agent.permissions import Grants, Wish
 from thoth.chats.sessions import Sessions
 from thoth.cli.agent import CommandAgent
 from thoth.cli.agent import _asked as asked_on_terminal
+from thoth.cli.agent import _show_result as show_result
 from thoth.events import Answer, Call
 from thoth.library.library import Library
 
@@ -56,6 +57,26 @@ def test_a_step_that_fails_says_why(thoth: Run, scripted: Callable[..., None]) -
     result = thoth("ask", "--agent", "Read the first page of x.")
     assert re.search(r"thoth: read_pages\(x, 1, 1\): failed, .* s: there is no document x", result.stderr)
     assert "<data>" not in result.stderr
+
+
+def test_what_a_tool_found_is_shown(thoth: Run, scripted: Callable[..., None]) -> None:
+    """A small model says that there is something; what it is, only the result says."""
+    scripted([Call("remember", TEXT)], "Kept.")
+    result = thoth("ask", "--agent", "--allow", "write", "Remember the mayor.")
+    assert result.stderr.splitlines()[1:4] == [
+        "  Absorbed 1 chunk.",
+        "  Title: The mayor of Harpool is Osra Kelland.",
+        "  The mayor of Harpool is Osra Kelland.",
+    ]
+    assert result.stdout == "Kept.\n"
+    assert "Absorbed" not in thoth("ask", "--agent", "--allow", "write", "-q", "Remember the mayor.").stderr
+
+
+def test_of_a_long_result_the_beginning_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    show_result("\n".join(["x" * 400, *map(str, range(20))]))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:2] == [f"  {'x' * 300}…", "  0"]
+    assert lines[-1] == "  … 9 more lines"
 
 
 def test_steps_and_permissions_in_json_and_in_the_chat(thoth: Run, scripted: Callable[..., None], home: Path) -> None:

@@ -13,6 +13,7 @@ from thoth.library.records import StoredDocument
 
 _BEGIN, _END = "<data>", "</data>"
 _ERROR = "Error: "
+_ADVICE = " Answer from memory."  # of a receipt, to the model
 _MARK = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)  # a model takes `</data >` for the end, too
 _SENTENCES = 2
 _HEADINGS = 8
@@ -39,6 +40,13 @@ def reason(result: str) -> str:
     return result.removeprefix(f"{_BEGIN}\n{_ERROR}").removesuffix(f"\n{_END}")
 
 
+def readable(result: str) -> str:
+    """Return a result without what is for the model alone, for a person."""
+    return "\n".join(
+        line.removesuffix(_ADVICE) for line in result.splitlines() if line.strip() and line not in (_BEGIN, _END)
+    )
+
+
 def receipt(stored: StoredDocument, document: Document) -> str:
     """Return what the model reads of a document in place of its text: that it is absorbed, and what it is about."""
     size = [count(stored.pages, "page")] if stored.pages else []
@@ -48,7 +56,7 @@ def receipt(stored: StoredDocument, document: Document) -> str:
     if headings:
         told.append(f"Headings: {_short('; '.join([*headings][:_HEADINGS]))}")
     told.append(_short(_first_sentences(document)))
-    return f"Absorbed {', '.join(size)}. Answer from memory.\n{data(chr(10).join(told))}"
+    return f"Absorbed {', '.join(size)}.{_ADVICE}\n{data(chr(10).join(told))}"
 
 
 def _first_sentences(document: Document) -> str:

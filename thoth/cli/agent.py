@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from thoth.actions.wording import count
 from thoth.cli import console
 from thoth.errors import ModelError, UsageError
 from thoth.events import Answer, Event, Step
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from thoth.agent.tool import Tool
     from thoth.chats.sessions import Sessions
     from thoth.engine.prompt import Message
+
+# Of a result, as a person reads it; the whole one is in the chat.
+_LINES, _LETTERS = 12, 300
 
 
 def allowed(text: str | None, servers: Sequence[str]) -> set[str]:
@@ -142,6 +146,17 @@ class CommandAgent:
             given = ", ".join(escaped(value) for value in step.arguments.values())
             why = f": {wrapping.reason(step.result)}" if step.state == "failed" else ""
             console.say(f"{step.tool}({given[:100]}): {step.state}, {step.seconds:.1f} s{why}")
+            if step.state == "done":
+                _show_result(wrapping.readable(step.result))
+
+
+def _show_result(text: str) -> None:
+    """Print the beginning of a result: what a tool found, the model may only say that there is something."""
+    lines = text.splitlines()
+    for line in lines[:_LINES]:
+        print(f"  {line if len(line) <= _LETTERS else f'{line[:_LETTERS]}…'}", file=sys.stderr)
+    if len(lines) > _LINES:
+        print(f"  … {count(len(lines) - _LINES, 'more line')}", file=sys.stderr, flush=True)
 
 
 def _asked(wish: "Wish") -> "Decision":
