@@ -72,6 +72,15 @@ def test_what_a_tool_found_is_shown(thoth: Run, scripted: Callable[..., None]) -
     assert "Absorbed" not in thoth("ask", "--agent", "--allow", "write", "-q", "Remember the mayor.").stderr
 
 
+def test_a_remembered_document_that_the_model_cannot_read_is_named(
+    thoth: Run, scripted: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thoth.actions.readable.warning", lambda document, pair: f"{pair} cannot read {document.name}")
+    scripted([Call("remember", TEXT)], "Kept.")
+    result = thoth("ask", "--agent", "--allow", "write", "Remember the mayor.")
+    assert "cannot read The mayor of Harpool is Osra Kelland." in result.stderr
+
+
 def test_of_a_long_result_the_beginning_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     show_result("\n".join(["x" * 400, *map(str, range(20))]))
     lines = capsys.readouterr().err.splitlines()

@@ -139,6 +139,7 @@ class CommandAgent:
         return "no"
 
     def _show(self, step: Step) -> None:
+        from thoth.actions import readable
         from thoth.agent import wrapping
         from thoth.agent.permissions import escaped
 
@@ -148,6 +149,9 @@ class CommandAgent:
             console.say(f"{step.tool}({given[:100]}): {step.state}, {step.seconds:.1f} s{why}")
             if step.state == "done":
                 _show_result(wrapping.readable(step.result))
+                for document in self.session.library.known(step.documents):
+                    if line := readable.warning(document, self.session.pair.name):
+                        console.say(line)
 
 
 def _show_result(text: str) -> None:
