@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
 # Installs Thoth in every way that needs no model hub, each into a folder of its own, and runs `thoth try` with it.
 #
-# In a fresh Debian container, as root, with this repository in ./thoth:
+# In a fresh Debian, as root, with a clone of this repository in /thoth:
 #
 #   apt-get update && apt-get install -y python3-venv git
-#   bash thoth/tests/install/install.sh
+#   git config --global --add safe.directory /thoth/.git    # where it belongs to another user, as in a volume
+#   bash /thoth/tests/install/install.sh
+#
+# A fresh Debian is a container, `docker run --rm -it -v "$PWD:/thoth:ro" debian:bookworm`, or a folder:
+#
+#   mmdebstrap --variant=minbase bookworm ROOT && git clone . ROOT/thoth
+#   cp /etc/resolv.conf ROOT/etc && mount --bind /proc ROOT/proc && mount --rbind /dev ROOT/dev
+#   chroot ROOT env -i PATH="$PATH" HOME=/root bash
 #
 # usage: install.sh [WAY ...]   wheel, sdist, tree, pipx, uv; all of them by default
 # PYTHON: the interpreter [python3]; WORK: a folder for everything [a temporary one]; DIST: a built wheel and sdist
