@@ -123,3 +123,10 @@ def test_what_the_app_says_before_a_download(monkeypatch: pytest.MonkeyPatch) ->
     assert said.endswith("This project has run it as a small replica only.")
     monkeypatch.setattr(machine, "total_memory", lambda: 4 * GB)
     assert "more than there is; choose fewer bits" in takes(wanted)
+
+
+@pytest.mark.parametrize("name", [name for name, known in registry.KNOWN.items() if known.base])
+def test_the_app_and_the_command_line_estimate_the_same_download(name: str) -> None:
+    known = registry.KNOWN[name]
+    assert {fitting.fit(known, bits, 16 * GB).download for bits in (None, 8, 4)} == {known.published_bytes}
+    assert (known.published_bytes > 2 * known.base_parameters) is (known.hypernet is not None)

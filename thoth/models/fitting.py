@@ -18,8 +18,6 @@ _COMFORTABLE = 0.6
 _BITS_OF_A_GROUP = 0.5
 _ROOM = 1.2  # for caches and activations, on top of the weights
 _BYTES_PER_SECOND = 100e6 / 8  # of the connection that minutes are given for
-# Parameters of a hypernetwork that nobody has counted, as a share of its base's: the most of those that were.
-_HYPERNET_SHARE = 0.12
 
 
 @dataclass(frozen=True)
@@ -72,10 +70,8 @@ def fit(known: KnownPair, bits: int | None, total: int) -> Fit:
         total: memory of the machine, in bytes.
     """
     base = 2 * known.base_parameters
-    counted = known.hypernet_parameters
-    parameters = counted if counted is not None else known.hypernet and int(_HYPERNET_SHARE * known.base_parameters)
-    hypernet = 4 * (parameters or 0)
-    download = (base if known.base else 0) + (hypernet if known.hypernet else 0)
+    hypernet = known.hypernet_bytes
+    download = known.published_bytes if known.base else 0
     written = (hypernet if known.hypernet else 0) + (base_weights(base, bits) if bits else 0)
     needed = memory(base, hypernet, bits)
     return Fit(bits, download, download + written, needed, verdict(needed, total))

@@ -37,6 +37,9 @@ class Reading:
 
 AS_IT_IS = Reading()
 
+# Parameters of a hypernetwork that nobody has counted, as a share of its base's: the most of those that were.
+_HYPERNET_SHARE = 0.12
+
 
 @dataclass(frozen=True)
 class KnownPair:
@@ -71,7 +74,13 @@ class KnownPair:
     @property
     def published_bytes(self) -> int:
         """Size of what is pulled, about: two bytes a weight of the base, four of a hypernetwork that is published."""
-        return 2 * self.base_parameters + 4 * ((self.hypernet_parameters or 0) if self.hypernet else 0)
+        return 2 * self.base_parameters + (self.hypernet_bytes if self.hypernet else 0)
+
+    @property
+    def hypernet_bytes(self) -> int:
+        """Size of the hypernetwork at four bytes a weight, about; where nobody counted them, as large as they get."""
+        counted = self.hypernet_parameters
+        return 4 * (int(_HYPERNET_SHARE * self.base_parameters) if counted is None else counted)
 
 
 NANO, SMOL = "nano", "smol"
