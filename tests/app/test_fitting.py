@@ -1,6 +1,7 @@
 """How many bits are proposed for a machine's memory, and what is said to fit."""
 
 import json
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MINISTRAL = registry.KNOWN["ministral-3-3b"]
 
 @pytest.fixture
 def mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    sysconfig.get_config_vars()  # read once, from a module that is named after the platform
     monkeypatch.setattr("sys.platform", "darwin")
 
 
