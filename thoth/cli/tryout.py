@@ -29,7 +29,7 @@ def tryout(
         typer.Option("--copy", metavar="FOLDER", help="Copy the example documents to a folder, and do nothing else."),
     ] = None,
     pull: Annotated[
-        bool, typer.Option("--pull", help="Pull smol, which reads English, if this version has all of it but its base.")
+        bool, typer.Option("--pull", help="First pull smol, which reads English, if it is not here.")
     ] = False,
     json: options.Json = False,
     model: options.Model = None,
