@@ -25,7 +25,7 @@ from thoth.tui.downloads import Download, Downloads
 from thoth.tui.screens.dialog import Dialog
 
 _LOOK_SECONDS = 0.2
-_COLUMNS = ("model", "state", "size", "licence", "base")
+_COLUMNS = ("model", "state", "size", "licence")
 _VERDICTS = {"fits": "fits here", "tight": "tight here", "no": "more than there is; choose fewer bits"}
 
 
@@ -62,7 +62,7 @@ class ModelsScreen(Dialog[str | None]):
         self._shown: Download | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield the table, the free space, the state of the download, and the buttons."""
+        """Yield the table, the base, the free space, the state of the download, and the buttons."""
         with VerticalScroll(classes="dialog", can_focus=False) as box:
             box.border_title = "Models"
             box.border_subtitle = "Esc closes; a download continues"
@@ -70,6 +70,7 @@ class ModelsScreen(Dialog[str | None]):
             for column in _COLUMNS:
                 table.add_column(column, key=column)
             yield table
+            yield Static("", id="base", classes="note", markup=False)
             yield Static("", id="room", classes="note", markup=False)
             with Horizontal(id="precision"):
                 yield Static("Weights ", classes="label")
@@ -104,7 +105,7 @@ class ModelsScreen(Dialog[str | None]):
         self._rows = found
         table.clear()
         for row in found:
-            cells = (row.name, row.state, row.size, row.licence, row.base)
+            cells = (row.name, row.state, row.size, row.licence)
             table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
         table.move_cursor(row=cursor)
         self.query_one("#room", Static).update(room)
@@ -184,8 +185,9 @@ class ModelsScreen(Dialog[str | None]):
             self._look()
 
     def _enable(self) -> None:
-        """Enable the buttons that apply."""
+        """Show the base of the chosen pair, and enable the buttons that apply."""
         row, download = self._chosen(), self._downloads.current
+        self.query_one("#base", Static).update(f"Base: {row.base}" if row else "")
         running = download is not None and download.running
         self.set_class(running, "-downloading")
         self.query_one("#use", Button).disabled = row is None or not row.installed or row.state == "in use"
