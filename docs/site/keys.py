@@ -12,6 +12,7 @@ from textual.dom import DOMNode
 
 import thoth.tui
 from thoth.tui.commands import COMMANDS
+from thoth.tui.key_names import written
 
 # Where keys work, in the order of the page. A test fails when a class with keys is missing.
 PLACES = {
@@ -30,8 +31,6 @@ PLACES = {
     "PermissionDialog": "Permission for a tool",
     "Confirm": "Yes or no",
 }
-
-_NAMES = {"escape": "Esc", "slash": "/", "pageup": "PageUp", "pagedown": "PageDown"}
 
 
 def page() -> str:
@@ -60,15 +59,7 @@ def _keys(bindings: list[Binding]) -> str:
 
 
 def _shown(binding: Binding) -> str:
-    return " ".join(f"`{_spelt(key)}`" for key in binding.key.split(","))
-
-
-def _spelt(key: str) -> str:
-    """Return the name of a key as on a keyboard; a single letter is not changed."""
-    words = [_NAMES.get(word, word) for word in key.split("+")]
-    return (
-        words[0] if len(words) == 1 and len(words[0]) == 1 else "+".join(word[0].upper() + word[1:] for word in words)
-    )
+    return " ".join(f"`{written(key)}`" for key in binding.key.split(","))
 
 
 def _commands() -> str:

@@ -193,6 +193,6 @@ class CommandController:
     def _help(self) -> None:
         from thoth.tui.screens.help import HelpScreen, keys
 
-        app, bindings = self._screen.app, self._screen.active_bindings.values()
         rows = [(command.usage, command.help) for command in commands.COMMANDS]
-        app.push_screen(HelpScreen({"Keys": keys(app, bindings), "Commands": rows}))
+        pressed = keys(self._screen.active_bindings.values())
+        self._screen.app.push_screen(HelpScreen({"Keys": pressed, "Commands": rows}))

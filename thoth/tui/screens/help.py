@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from thoth.tui.key_names import written
 from thoth.tui.screens.dialog import Dialog
 from thoth.tui.widgets.facts import Facts
 
 if TYPE_CHECKING:
-    from textual.app import App
     from textual.binding import ActiveBinding
 
 Row = tuple[str, str]
@@ -41,18 +41,17 @@ class HelpScreen(Dialog[None]):
                     yield Facts(rows)
 
 
-def keys(app: App[object], bindings: Iterable[ActiveBinding]) -> list[Row]:
-    """Return the active keys of a screen, as the user has set them, with their descriptions.
+def keys(bindings: Iterable[ActiveBinding]) -> list[Row]:
+    """Return the active keys of a screen, as the user has set them, and what they do. Those at the bottom come first.
 
     Only our own keys, which have an id: users know the arrow keys.
 
     Args:
-        app: knows how to display keys.
         bindings: `screen.active_bindings.values()`, taken before this dialog is pushed.
     """
     rows = [
-        (app.get_key_display(active.binding), active.binding.tooltip or active.binding.description)
-        for active in bindings
+        (written(active.binding.key), active.binding.tooltip or active.binding.description)
+        for active in sorted(bindings, key=lambda active: not active.binding.show)
         if active.binding.id and active.binding.description
     ]
     return list(dict.fromkeys(rows))
