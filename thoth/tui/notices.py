@@ -1,4 +1,4 @@
-"""Short messages to the user, in a corner of the screen."""
+"""Short messages to the user: in a corner of the screen, or in the chat."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ class Say(Protocol):
 
     def __call__(self, text: str, severity: SeverityLevel = "information") -> None:
         """Show a text, never read as markup."""
+
+
+class Tell(Protocol):
+    """Writes into the chat, below its last turn."""
+
+    def __call__(self, line: str, quote: str = "") -> None:
+        """Write a line and, below it, words of a document."""
 
 
 def on(screen: Screen[None]) -> Say:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thoth.events import Step
 
 # "turn" is a complete turn that has not been in view yet.
-Kind = Literal["turn", "question", "step", "part", "note", "error", "suggestion"]
+Kind = Literal["turn", "question", "step", "part", "note", "quote", "error", "suggestion"]
 
 # The rest of a longer question is not shown: it is probably pasted text.
 _QUESTION_LENGTH = 4_000

@@ -16,7 +16,7 @@ class Shown(App[None]):
 
 async def test_a_long_value_stays_in_its_column() -> None:
     app = Shown()
-    async with app.run_test(size=(42, 20)) as pilot:
+    async with app.run_test(size=(43, 20)) as pilot:
         await pilot.pause()
         facts = app.query_one(Facts)
         assert [line.rstrip() for line in str(facts.render()).split("\n")] == [
@@ -26,7 +26,7 @@ async def test_a_long_value_stays_in_its_column() -> None:
             "/docs             Show the library",
         ]
         assert facts.size.height == 4
-        await pilot.resize_terminal(20, 20)  # no room for two columns
+        await pilot.resize_terminal(21, 20)  # no room for two columns
         await pilot.pause()
         lines = str(facts.render()).split("\n")
         assert max(map(len, lines)) <= 20

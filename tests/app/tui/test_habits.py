@@ -19,6 +19,7 @@ from thoth.tui.controllers import absorb
 from thoth.tui.controllers.agent import call
 from thoth.tui.mentions import find, written
 from thoth.tui.messages import AbsorbDone, AbsorbJob
+from thoth.tui.screens import help
 from thoth.tui.widgets.document_list import DocumentList
 from thoth.tui.widgets.hints import Hints
 from thoth.tui.widgets.key_line import KeyLine
@@ -49,6 +50,7 @@ async def test_where_keys_letters_and_clicks_go(fake: Make) -> None:
         await stored(chat, Document("mill.txt", "Ana Dor built the mill."))
         assert keys(chat).lstrip().startswith("\u23ce Send")
         assert keys(chat).endswith("f1 Help")
+        assert help.keys(chat.main.active_bindings.values())[0] == ("Enter", "Send the question")
         documents = chat.main.query_one(DocumentList)
 
         documents.focus()
@@ -164,6 +166,9 @@ async def test_a_document_that_the_model_cannot_read_is_said_so_before_it_is_abs
         assert "/models" in chat.shown
         made.engine.release("absorb", 3)
         await chat.until(lambda: "note.txt: 3 chunks" in chat.shown)
+        lines = chat.shown.splitlines()
+        at = next(number for number, line in enumerate(lines) if "note.txt: 3 chunks" in line)
+        assert lines[at + 1] == "  Ana Dor founded Velmar in a small harbour town."
         assert chat.shown.count("cannot read") == 1
 
 

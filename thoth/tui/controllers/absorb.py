@@ -42,7 +42,7 @@ class AbsorbController:
         client: EngineClient,
         screen: Screen[None],
         show: Callable[[dict[int, JobState]], None],
-        tell: Callable[[str], None],
+        tell: notices.Tell,
     ) -> None:
         self._client, self._screen, self._show, self._tell = client, screen, show, tell
         self._say = notices.on(screen)
@@ -153,7 +153,7 @@ class AbsorbController:
             case AbsorbDone():
                 self._done.append(message)
                 if len(self._done) <= _MOST_LINES:
-                    self._tell(line(message))
+                    self._tell(line(message), shown(message.summary) if message.is_new else "")
                 self._end(job.id, message.document)
             case AbsorbFailed():
                 self._fail(job, message.error)
@@ -203,15 +203,14 @@ class AbsorbController:
 
 
 def line(done: AbsorbDone) -> str:
-    """Return what is said of an absorbed document: "lease.pdf: 2 pages, 9 chunks, 1.4 s", and its summary."""
+    """Return what is said of an absorbed document: "lease.pdf: 2 pages, 9 chunks, 1.4 s"."""
     document = done.document
     pages = [figures.count(document.pages, "page")] if document.pages else []
     size = ", ".join([*pages, figures.count(document.chunks, "chunk")])
     name = shown(document.name)
     if not done.is_new:
         return f"{name}: already known, {size}"
-    about = f"\n{shown(done.summary)}" if done.summary else ""
-    return f"{name}: {size}, {figures.seconds(done.seconds)}{about}"
+    return f"{name}: {size}, {figures.seconds(done.seconds)}"
 
 
 def _sum(done: Sequence[AbsorbDone]) -> str:

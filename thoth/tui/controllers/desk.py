@@ -181,8 +181,11 @@ class Desk:
         if document.loss is not None and (warning := self.models.judge(document)):
             self._screen.query_one(Transcript).tell(warning, "error")
 
-    def _tell(self, line: str) -> None:
-        self._screen.query_one(Transcript).tell(line)
+    def _tell(self, line: str, quote: str = "") -> None:
+        transcript = self._screen.query_one(Transcript)
+        transcript.tell(line)
+        if quote:
+            transcript.tell(quote, "quote")
 
     def _suggest(self, written: QuestionsWritten) -> None:
         transcript = self._screen.query_one(Transcript)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from thoth.tui import notices
 from thoth.tui.messages import AbsorbDone, AbsorbFailed, AbsorbMessage, AnswerDone, AnswerFailed, AnswerMessage
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class TourController:
     """
 
     def __init__(
-        self, absorbing: AbsorbController, chat: ChatController, answer: AnswerController, tell: Callable[[str], None]
+        self, absorbing: AbsorbController, chat: ChatController, answer: AnswerController, tell: notices.Tell
     ) -> None:
         self._absorbing, self._chat, self._answer = absorbing, chat, answer
         self._tell = tell

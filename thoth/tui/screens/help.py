@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
+from textual.screen import Screen
 from textual.widgets import Static
 
 from thoth.tui.key_names import written
@@ -42,7 +43,7 @@ class HelpScreen(Dialog[None]):
 
 
 def keys(bindings: Iterable[ActiveBinding]) -> list[Row]:
-    """Return the active keys of a screen, as the user has set them, and what they do. Those at the bottom come first.
+    """Return the active keys of a screen, as the user has set them, and what they do, those at the bottom first.
 
     Only our own keys, which have an id: users know the arrow keys.
 
@@ -51,7 +52,7 @@ def keys(bindings: Iterable[ActiveBinding]) -> list[Row]:
     """
     rows = [
         (written(active.binding.key), active.binding.tooltip or active.binding.description)
-        for active in sorted(bindings, key=lambda active: not active.binding.show)
+        for active in sorted(bindings, key=lambda active: (not active.binding.show, isinstance(active.node, Screen)))
         if active.binding.id and active.binding.description
     ]
     return list(dict.fromkeys(rows))

@@ -20,6 +20,9 @@ class Facts(Static):
         rows: labels and their values.
     """
 
+    DEFAULT_CSS = """
+    Facts { padding-right: 1; }
+    """
     LABEL_STYLE: ClassVar = "$text-muted"
 
     def __init__(self, rows: Sequence[tuple[str, str]] = ()) -> None:

@@ -17,7 +17,7 @@ class Hints(Facts):
     Hints {
         display: none;
         height: auto;
-        padding: 0 2;
+        padding: 1 2 0 2;
         color: $text-muted;
         &.-any { display: block; }
     }
