@@ -214,11 +214,11 @@ def _pair(pair: Pair, used: bool) -> Finding:
     if weights > machine.total_memory():
         remedy = f"run `thoth models pull {pair.name} --bits 4 --force`, or use a smaller pair"
         return Finding("model", "wrong", f"{name}: {size(weights)} of weights do not fit in memory", remedy)
-    taken, chunk = size(weights), bundle.max_chunk_tokens
+    taken, chunk = f"{size(weights)} of weights in memory", bundle.max_chunk_tokens
     recall = registry.recall(pair)
     recalled = "recall not measured" if recall is None else f"recalls {recall:.0%} of facts without their text"
     rank = bundle.hypernet.rank
-    return Finding("model", "ok", f"{name}: {taken} in memory, chunks of {chunk} tokens, rank {rank} each, {recalled}")
+    return Finding("model", "ok", f"{name}: {taken}, chunks of {chunk} tokens, rank {rank} each, {recalled}")
 
 
 def _library(home: Path) -> Iterator[Finding]:
