@@ -10,6 +10,7 @@ from pathlib import Path
 
 from torch_train.english.cutting import Tokens
 from torch_train.english.notes import MOST_FACTS, English, tokens
+from torch_train.english.passages import LONGEST
 from torch_train.english.split import SPLITS
 from torch_train.errors import TrainingError
 
@@ -33,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     passages.add_argument("--data", type=Path, required=True, help="folder with squadshifts/, fairytaleqa/ and ropes/")
     passages.add_argument("--documentation", action="store_true", help="also read this machine's documentation")
     passages.add_argument("--base", type=Path, help="folder of a base, whose tokenizer counts (default: an estimate)")
+    passages.add_argument(
+        "--longest", type=int, default=LONGEST, metavar="TOKENS", help="most tokens of a passage (default: %(default)s)"
+    )
     passages.set_defaults(run=_passages)
     arguments = parser.parse_args(argv)
     try:
@@ -61,7 +65,7 @@ def _passages(arguments: argparse.Namespace) -> None:
     from torch_train.english.documentation import documentation
 
     count = _counter(arguments.base)
-    found = passages.passages(arguments.data, count)
+    found = passages.passages(arguments.data, count, arguments.longest)
     rows = list(chain(found, documentation(count)) if arguments.documentation else found)
     leaks.check(rows)
     passages.write(arguments.out, rows)

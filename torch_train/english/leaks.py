@@ -80,9 +80,10 @@ def refuse_leaks(contents: Mapping[Split, Contents]) -> None:
 
 def _shared(left: Iterable[str], right: Iterable[str]) -> list[str]:
     """The texts of `right` that are in `left`, whatever their case and white space."""
-    known = set(map(_normal, left))
-    return sorted(text for text in right if _normal(text) in known)
+    known = set(map(normal, left))
+    return sorted(text for text in right if normal(text) in known)
 
 
-def _normal(text: str) -> str:
+def normal(text: str) -> str:
+    """A text as two splits must not share it: in small letters, with single spaces."""
     return " ".join(text.casefold().split())

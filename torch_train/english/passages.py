@@ -19,6 +19,7 @@ from torch_train.data.readers import READERS
 from torch_train.data.reading import read
 from torch_train.data.row import ContextRow, RowError
 from torch_train.english.cutting import Tokens, cut, tidy
+from torch_train.english.leaks import normal
 from torch_train.english.question import Question, refusal
 from torch_train.english.split import Split, split_of
 from torch_train.errors import DataError
@@ -102,15 +103,16 @@ def passages(
     Raises:
         DataError: A file is missing or malformed.
     """
+    seen: set[str] = set()  # texts and their parts: a short one occurs in two texts, which may be of two splits
     for source in sources:
-        texts: set[str] = set()
         for group, row in _rows(folder / source.file, source):
             text = tidy(row.context)
-            if text in texts:
+            if normal(text) in seen:
                 continue
-            texts.add(text)
             asked = [_question(*pair, source.name) for pair in zip(row.questions, row.answers, strict=True) if pair[1]]
-            for part, questions in cut(text, asked, tokens, longest):
+            parts = [(part, found) for part, found in cut(text, asked, tokens, longest) if normal(part) not in seen]
+            seen.update(map(normal, (text, *(part for part, _ in parts))))
+            for part, questions in parts:
                 yield Passage(part, questions, source.name, _split(source, group), source.licence)
 
 
