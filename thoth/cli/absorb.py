@@ -9,12 +9,12 @@ from thoth.actions.wording import count
 from thoth.cli import answers, console
 from thoth.cli.start import started
 from thoth.errors import DocumentError, Stopped
-from thoth.events import Progress
 from thoth.system import paths
 
 if TYPE_CHECKING:
     from thoth.actions.absorb import Done, Report, Step
     from thoth.actions.sources import Source
+    from thoth.events import Progress
     from thoth.library.records import StoredDocument
 
 _MOST_NAMES = 5
@@ -76,11 +76,14 @@ class _View:
         self.model = ""
         self._finished = 0
         self._label = ""
-        self._last = Progress("read", 0, 1)
+        self._last: Progress | None = None
         self._warned: set[str] = set()
 
     def listen(self, source: "Source", step: "Step") -> None:
         """Show a step."""
+        from thoth.actions.absorb import Done
+        from thoth.events import Progress
+
         if isinstance(step, Progress):
             self._label, self._last = source.label, step
             if step.document is not None:
@@ -88,9 +91,7 @@ class _View:
             console.progress_line.show(f"absorbing {source.label}", step)
             return
         console.progress_line.clear()
-        self._last = Progress("read", 0, 1)  # of the next one, which has no chunks yet
-        from thoth.actions.absorb import Done
-
+        self._last = None  # of the next one, which has no chunks yet
         if not isinstance(step, Done):
             console.say(str(step.error))
             return
@@ -111,7 +112,7 @@ class _View:
     def interrupted(self) -> str:
         """Return what to say when the user stops the command."""
         kept = [count(self._finished, "document")] if self._finished else []
-        if self._last.stage == "absorb" and self._last.done:
+        if self._last and self._last.stage == "absorb" and self._last.done:
             kept.append(f"{self._last.done} of {self._last.total} chunks of {self._label}")
         return f"stopped after {' and '.join(kept) or 'nothing'}; run the same command to resume"
 

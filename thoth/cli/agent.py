@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from thoth.actions.wording import count
 from thoth.cli import console
 from thoth.errors import ModelError, UsageError
-from thoth.events import Answer, Event, Step
 from thoth.system import paths
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from thoth.agent.tool import Tool
     from thoth.chats.sessions import Sessions
     from thoth.engine.prompt import Message
+    from thoth.events import Answer, Event, Step
 
 # Of a result, as a person reads it; the whole one is in the chat.
 _LINES, _LETTERS = 12, 300
@@ -72,7 +72,7 @@ class CommandAgent:
     allowed: set[str]
     quiet: bool = False
     asks: bool = False
-    steps: list[Step] = field(default_factory=list)
+    steps: "list[Step]" = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -82,11 +82,12 @@ class CommandAgent:
         """Forget what was permitted for one chat."""
         self.allowed = {*self._given}
 
-    def answer(self, talk: "Chat", messages: "Sequence[Message]", way: "Way", listener: "Listener") -> Answer:
+    def answer(self, talk: "Chat", messages: "Sequence[Message]", way: "Way", listener: "Listener") -> "Answer":
         """Answer a conversation; the signature but for the chat is `actions.chat.Respond`."""
         from thoth.agent.bench import Bench
         from thoth.agent.loop import Agent
         from thoth.agent.permissions import Grants, Permissions
+        from thoth.events import Step
 
         assert talk.session is not None
         self.steps.clear()
@@ -98,7 +99,7 @@ class CommandAgent:
         bench.progress = console.progress("absorbing what a tool found")
         permissions = Permissions(Grants(paths.permissions()), self._ask, self.allowed)
 
-        def listen(event: Event) -> None:
+        def listen(event: "Event") -> None:
             if isinstance(event, Step):
                 self.steps[event.number :] = [event]
                 self._show(event)
@@ -138,7 +139,7 @@ class CommandAgent:
         console.say(f"{wish.tool} was refused: it wants to {what}; to permit it, add --allow {','.join(missing)}")
         return "no"
 
-    def _show(self, step: Step) -> None:
+    def _show(self, step: "Step") -> None:
         from thoth.actions import readable
         from thoth.agent import wrapping
         from thoth.agent.permissions import escaped

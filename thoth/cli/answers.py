@@ -4,11 +4,13 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thoth.actions.describe import facts
 from thoth.cli import console, table
-from thoth.events import Answer, Event, Passage, Progress, Token
+
+if TYPE_CHECKING:
+    from thoth.events import Answer, Event, Passage
 
 __all__ = ["Source", "as_json", "compared", "dump", "facts", "sources"]
 
@@ -22,14 +24,16 @@ class Source:
     chunks: int
 
 
-def as_json(answer: Answer, model: str, documents: Sequence[Source], chat: str | None, steps: Mapping[str, Any]) -> str:
+def as_json(
+    answer: "Answer", model: str, documents: Sequence[Source], chat: str | None, steps: Mapping[str, Any]
+) -> str:
     """Return what `thoth ask --json` prints: `chat` is the id of the stored chat, `steps` an agent's steps."""
     known = facts_of(answer, model)
     head = {"answer": known.pop("answer"), "model": known.pop("model")}
     return dump({**head, "documents": [asdict(document) for document in documents], **known, **steps, "chat": chat})
 
 
-def facts_of(answer: Answer, model: str) -> dict[str, Any]:
+def facts_of(answer: "Answer", model: str) -> dict[str, Any]:
     """Return what JSON says about every answer."""
     return {
         "answer": answer.text,
@@ -40,10 +44,11 @@ def facts_of(answer: Answer, model: str) -> dict[str, Any]:
     }
 
 
-def listener(write: bool) -> Callable[[Event], None]:
+def listener(write: bool) -> Callable[["Event"], None]:
     """Return what shows how far an answer is, and prints its pieces at once if they are to be written."""
+    from thoth.events import Progress, Token
 
-    def listen(event: Event) -> None:
+    def listen(event: "Event") -> None:
         match event:
             case Progress(stage="check"):
                 console.progress_line.show("answering; the answer is checked before it is shown:", event)
@@ -59,14 +64,14 @@ def listener(write: bool) -> Callable[[Event], None]:
     return listen
 
 
-def sources(passages: Sequence[Passage]) -> str:
+def sources(passages: "Sequence[Passage]") -> str:
     """Return a line for each passage that supports an answer: document, page, headings, and its words."""
     from thoth.actions.ask import NOT_FOUND, explain
 
     return "\n".join(f'{place}: "{quote}"' for place, quote in explain(passages)) or NOT_FOUND
 
 
-def compared(ways: Mapping[str, Answer]) -> str:
+def compared(ways: "Mapping[str, Answer]") -> str:
     """Return one row for each way to answer: its name, the document tokens it read, its answer."""
     rows = [
         (way, str(answer.stats.document_tokens_in_context), " ".join(answer.text.split()))

@@ -16,7 +16,6 @@ from thoth.cli.answers import Source
 from thoth.cli.chat import not_saved, resumed
 from thoth.cli.start import started
 from thoth.errors import ThothError, UsageError
-from thoth.events import Answer
 from thoth.system import paths
 
 UNSUPPORTED_EXIT = 7  # of --strict
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from thoth.actions.ask import Named, Way
     from thoth.actions.chat import Chat
     from thoth.actions.workspace import Workspace
+    from thoth.events import Answer
     from thoth.ingest import Document
     from thoth.ingest.chunks import Chunking
     from thoth.library.records import StoredDocument
@@ -140,7 +140,7 @@ def ask(
         own = form.system if system is None else system
         talk = Chat(session, sessions, not_saved, earlier, own, keeps=stored is not None)
 
-        def answer(way: "Way", write: bool = False) -> Answer:
+        def answer(way: "Way", write: bool = False) -> "Answer":
             respond = partial(worker.answer, talk) if worker else None
             return talk.ask(form.fill(typed), way, answers.listener(write), respond)
 
@@ -192,7 +192,7 @@ def _remember(talk: "Chat") -> None:
         console.progress_line.clear()
 
 
-def _require_support(answer: Answer, strict: bool) -> None:
+def _require_support(answer: "Answer", strict: bool) -> None:
     """End with the exit code for an answer that nothing supports, where that was asked for."""
     if strict and answer.support != "supported":
         raise typer.Exit(UNSUPPORTED_EXIT)
@@ -271,7 +271,7 @@ def _documents(
     return ready if from_weights else [], read
 
 
-def _based_on(answer: Answer, known: "Sequence[StoredDocument]", all_of_them: bool) -> list[Source]:
+def _based_on(answer: "Answer", known: "Sequence[StoredDocument]", all_of_them: bool) -> list[Source]:
     """Return the documents that were named or, from the whole library, those with a chunk attached."""
     attached = {chunk.document for chunk in answer.stats.chunks}
     return [Source(one.id, one.name, one.chunks) for one in known if all_of_them or one.id in attached]

@@ -14,13 +14,13 @@ from thoth.cli import agent as tools
 from thoth.cli import answers, console, options
 from thoth.cli.start import started
 from thoth.errors import Stopped, ThothError, UsageError
-from thoth.events import Answer
 from thoth.system import paths
 
 if TYPE_CHECKING:
     from thoth.actions.chat import Chat
     from thoth.actions.workspace import Workspace
     from thoth.chats.sessions import Session, Sessions
+    from thoth.events import Answer
     from thoth.library.records import StoredDocument
 
 _PROMPT = "> "
@@ -251,7 +251,7 @@ class _Loop:
 
             console.say(memory.meter(answer.stats, self._session.settings.agent_window, remembered))
 
-    def _facts(self, question: str, answer: Answer) -> dict[str, Any]:
+    def _facts(self, question: str, answer: "Answer") -> dict[str, Any]:
         session = self._chat.session
         assert session is not None
         return {

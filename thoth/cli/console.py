@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from thoth.cli import table
-from thoth.events import Event, Progress
 from thoth.system import terminal
 from thoth.system.machine import size
 
 if TYPE_CHECKING:
     from thoth.actions.sources import Source
+    from thoth.events import Event, Progress
 
 OCR_HELP = "Recognize text on scanned pages (OCR): the extra `ocr` on macOS, tesseract on Linux. [off]"
 
@@ -27,7 +27,7 @@ class _ProgressLine:
     def __init__(self) -> None:
         self._shown = False
 
-    def show(self, label: str, progress: Progress) -> None:
+    def show(self, label: str, progress: "Progress") -> None:
         """Replace the line."""
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             # One column less than there are: a full line would wrap, and a wrapped line cannot be erased.
@@ -47,14 +47,15 @@ class _ProgressLine:
 progress_line = _ProgressLine()
 
 
-def progress(label: str) -> Callable[[Event], None]:
+def progress(label: str) -> Callable[["Event"], None]:
     """Return a listener that shows the progress of a request.
 
     Args:
         label: what is being done.
     """
+    from thoth.events import Progress
 
-    def listen(event: Event) -> None:
+    def listen(event: "Event") -> None:
         if isinstance(event, Progress):
             progress_line.show(label, event)
         else:
@@ -63,7 +64,7 @@ def progress(label: str) -> Callable[[Event], None]:
     return listen
 
 
-def _line(label: str, progress: Progress, width: int) -> str:
+def _line(label: str, progress: "Progress", width: int) -> str:
     """Write how far it is, how fast and how long it still takes; the label is cut if the line is too long."""
     if progress.stage == "download":
         parts = [f" {size(progress.done)} of {size(progress.total)}"]

@@ -12,7 +12,6 @@ from thoth.cli import answers, console, table
 from thoth.cli.edge import Command, Group
 from thoth.cli.start import started
 from thoth.errors import Stopped, ThothError, UsageError
-from thoth.events import Progress
 from thoth.system import paths
 from thoth.system.machine import size
 
@@ -170,6 +169,7 @@ def update(
     from thoth.actions import readable
     from thoth.actions import update as updating
     from thoth.actions.sources import Failure
+    from thoth.events import Progress
 
     library, name = _library(), ""
     documents = _chosen(library, names) if names else library.documents()

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +10,9 @@ import typer
 
 from mlx_hypernet.format.published import BASE_BITS
 from thoth import settings
-from thoth.cli import answers, console, fits, table
+from thoth.cli import answers, console, table
 from thoth.cli.edge import Command, Group
-from thoth.errors import ThothError, UsageError
-from thoth.models import registry
+from thoth.errors import UsageError
 from thoth.system import machine, paths
 from thoth.system.machine import size
 
@@ -23,9 +21,6 @@ group = typer.Typer(cls=Group, help="List, download and choose model pairs.", no
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _COLUMNS = ("", "name", "base", "on disk", "download", "licence")
-_LITTLE = 0.5  # share of facts; of a pair that recalls less, three wrong answers are no sign of damage
-
-_INCOMPLETE = f"the base of smol is here; {registry.NO_HYPERNET}"
 
 
 @group.command("list", cls=Command)
@@ -36,20 +31,23 @@ def list_pairs(
     json: Json = False,
 ) -> None:
     """List the pairs on this machine and those to pull; * is in use."""
+    from thoth.cli import pairs
+    from thoth.models import registry
+
     if known and not json:
-        _show_known()
+        pairs.show_known()
         return
-    used = _used()
+    used = pairs.used()
     here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
     names = [*registry.KNOWN, *(name for name in here if name not in registry.KNOWN)]
     if used is not None and used not in names:
         names.append(used)
-    rows = [_facts(name, here.get(name), name == used) for name in names]
+    rows = [pairs.facts(name, here.get(name), name == used) for name in names]
     if json:
         typer.echo(answers.dump({"models": rows}))
         return
     typer.echo(
-        table.show(_COLUMNS, [_row(row) for row in rows], right=("on disk", "download"), spare=("base", "licence"))
+        table.show(_COLUMNS, [pairs.row(row) for row in rows], right=("on disk", "download"), spare=("base", "licence"))
     )
     free = machine.free_memory()
     memory = f"{size(machine.total_memory())} of memory" + ("" if free is None else f", {size(free)} free")
@@ -81,16 +79,17 @@ def pull(
 
     An interrupted download resumes where it left off.
     """
-    from thoth.models import fitting, plan
+    from thoth.cli import fits, pairs
+    from thoth.models import fitting, plan, registry
     from thoth.models import pull as pulling
 
     count = _bits(bits, (16,))
     installed = name in registry.installed()
     if not force and (installed or (name == registry.SMOL and registry.pulled(name).base.is_dir())):
         choose = f"{name} is here already; choose it with `thoth models use {name}`, or pull it again with --force"
-        console.say(choose if installed else _INCOMPLETE)
+        console.say(choose if installed else pairs.INCOMPLETE)
         if json:
-            _print(name)
+            pairs.show(name)
         return
     console.say(f"looking up {name} on the hub")
     wanted = plan.make(name, None, checkpoint)
@@ -122,12 +121,12 @@ def pull(
     console.progress_line.clear()
     complete = name in registry.installed()
     if not complete:
-        console.say(_INCOMPLETE)
-    found = _checked(name, console.say) if complete and check else None
+        console.say(pairs.INCOMPLETE)
+    found = pairs.checked(name, console.say) if complete and check else None
     if json:
-        _print(name, check=found)
+        pairs.show(name, check=found)
     elif complete:
-        typer.echo(_ready(name))
+        typer.echo(pairs.ready(name))
 
 
 @group.command("check", cls=Command)
@@ -139,7 +138,9 @@ def check_pair(
 
     They are about an example, which becomes weights in a folder that is removed afterwards.
     """
-    found = _checked(name, console.say if json else typer.echo)
+    from thoth.cli import pairs
+
+    found = pairs.checked(name, console.say if json else typer.echo)
     if json:
         typer.echo(answers.dump({"name": name, **found}))
 
@@ -163,6 +164,7 @@ def add(
     Files of llama.cpp, LM Studio and Ollama are converted, and joined with a hypernetwork on this machine that was made
     for the same model.
     """
+    from thoth.cli import pairs
     from thoth.models import add as adding
 
     pair = adding.add(
@@ -175,9 +177,9 @@ def add(
     )
     console.progress_line.clear()
     if json:
-        _print(pair.name)
+        pairs.show(pair.name)
     else:
-        typer.echo(_ready(pair.name))
+        typer.echo(pairs.ready(pair.name))
 
 
 @group.command(cls=Command)
@@ -189,11 +191,14 @@ def use(
 
     --model and THOTH_MODEL override this choice.
     """
+    from thoth.cli import pairs
+    from thoth.models import registry
+
     pair = registry.resolve(name)
     is_named = name == registry.NANO or name in registry.installed()
     settings.save(paths.settings(), model=name if is_named else os.path.abspath(os.path.expanduser(name)))
     if json:
-        _print(name)
+        pairs.show(name)
     else:
         typer.echo(f"Now using {pair.name}")
     if (variable := os.environ.get("THOTH_MODEL")) and variable != name:
@@ -205,100 +210,3 @@ def _bits(given: str | None, published: tuple[int, ...] = ()) -> int | None:
     if given is not None and given not in (choices := [*map(str, (*published, *BASE_BITS))]):
         raise UsageError(f"--bits must be one of {', '.join(choices)}, not '{given}'")
     return int(given) if given and int(given) not in published else None
-
-
-def _show_known() -> None:
-    """Print what each known pair takes here, with the bits that would be pulled."""
-    from thoth.models import fitting
-
-    total = machine.total_memory()
-    found = {name: fitting.proposed(fitting.choices(known, total)) for name, known in registry.KNOWN.items()}
-    typer.echo(fits.of_pairs(found, registry.KNOWN))
-    console.say(
-        f"this machine has {size(total)} of memory and {size(machine.free_disk(paths.home()))} of free disk space; "
-        "sizes are estimates, minutes those of a connection with 100 Mbit/s"
-    )
-    console.say("fits: at most 60% of the memory; tight: at most all of it; no: more")
-    console.say(f"run by us: no: this project has run the pair {fits.REPLICA_ONLY}")
-    if not registry.pulled(registry.SMOL).bundle.is_dir():
-        console.say(registry.NO_HYPERNET)
-
-
-def _checked(name: str, say: Callable[[str], None]) -> dict[str, object]:
-    """Check a pair, say a line for each thing measured, and return them.
-
-    Raises:
-        ModelError: The pair is damaged, or not on this machine.
-        ResourceError: Not enough memory.
-    """
-    from thoth.actions import selftest
-
-    pair = registry.resolve(name)
-    parity = selftest.parity(pair.bundle)
-    test = selftest.run(pair, console.progress(f"checking {name}"))
-    console.progress_line.clear()
-    for line in fits.checked(name, parity, test):
-        say(line)
-    recall = registry.recall(pair)
-    if recall is not None and recall < _LITTLE:
-        console.say(
-            f"{name} is half trained and recalls {recall:.0%} of the facts in short notes: where nothing supports its "
-            "answer, `thoth ask` reads a passage for another one"
-        )
-    elif test.right == 0:
-        console.say(f"no answer is right: pull it again with `thoth models pull {name} --force`, or report it")
-    return fits.checked_facts(parity, test)
-
-
-def _ready(name: str) -> str:
-    """Say that a pair is there, and whether it is the one in use."""
-    then = "Thoth uses it from now on" if _used() == name else f"choose it with `thoth models use {name}`"
-    return f"{name} is ready; {then}"
-
-
-def _used() -> str | None:
-    """Return the name of the pair in use; None, and a line on stderr, if there is none."""
-    try:
-        return registry.choose(settings.load(paths.settings()).model).name
-    except ThothError as error:
-        console.say(str(error))
-        return None
-
-
-def _print(name: str, **more: object) -> None:
-    """Print a pair on this machine as one JSON object."""
-    here = {registry.NANO: registry.resolve(registry.NANO)} | registry.installed()
-    typer.echo(answers.dump(_facts(name, here.get(name), name == _used()) | more))
-
-
-def _facts(name: str, pair: registry.Pair | None, used: bool) -> dict[str, object]:
-    from thoth.models import fitting
-
-    known = registry.KNOWN.get(name)
-    return {
-        "name": name,
-        "used": used,
-        "installed": pair is not None or (used and known is None),
-        "bytes": pair.weight_bytes if pair else 0,
-        "download_bytes": known.published_bytes if known else None,
-        "base": known.base if known else None,
-        "hypernet": known.hypernet if known else None,
-        "licence": known.licence if known else None,
-        "recall": registry.recall(pair) if pair else known.recall if known else None,
-        "fit": fits.facts(fitting.proposed(fitting.choices(known, machine.total_memory()))) if known else None,
-        "tried": known.tried if known else None,
-    }
-
-
-def _row(facts: dict[str, object]) -> list[str]:
-    on_disk, download = facts["bytes"], facts["download_bytes"]
-    assert isinstance(on_disk, int)
-    builtin = facts["name"] == registry.NANO
-    return [
-        "*" if facts["used"] else "",
-        str(facts["name"]),
-        "built in" if builtin else str(facts["base"] or "-"),
-        size(on_disk) if on_disk else "-",
-        f"about {size(download)}" if isinstance(download, int) and not (builtin or on_disk) else "-",
-        str(facts["licence"] or "-"),
-    ]
