@@ -49,10 +49,21 @@ def test_the_core_knows_no_view() -> None:
     assert importing(FILES, "textual")  # it is seen where it is
 
 
-def test_the_first_paint_waits_for_nothing_heavy() -> None:
-    code = "import sys, thoth.__main__, thoth.tui.app, thoth.tui.screens.main; print(*sys.modules)"
+def loaded_by(modules: str) -> list[str]:
+    """The modules that are loaded after these were imported."""
+    code = f"import sys, {modules}; print(*sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
-    names = result.stdout.split()
+    return result.stdout.split()
+
+
+def test_help_waits_for_no_room_behind_the_command_line() -> None:
+    rooms = {name.split(".")[1] for name in loaded_by("thoth.cli") if name.startswith("thoth.")}
+    assert "settings" in rooms
+    assert not rooms & {"events", "models", "library", "chats", "ingest", "agent", "serve", "tui"}
+
+
+def test_the_first_paint_waits_for_nothing_heavy() -> None:
+    names = loaded_by("thoth.__main__, thoth.tui.app, thoth.tui.screens.main")
     ours = {name for name in names if name.startswith("mlx_hypernet.")}
     assert {name for name in ours if not name.startswith(("mlx_hypernet.format", "mlx_hypernet.memory"))} == set()
     loaded = {name.partition(".")[0] for name in names}
