@@ -79,6 +79,7 @@ class Stats:
         chunks: the chunks whose adapters were attached, best first.
         passages: number of passages that were looked up and read in the context.
         second_look: whether they were read because nothing supported a first answer, from the weights alone.
+        quoted: whether nothing supported the second answer either, and the text is what was read for it.
     """
 
     document_tokens_in_context: int
@@ -95,6 +96,7 @@ class Stats:
     chunks: tuple[Chosen, ...] = ()
     passages: int = 0
     second_look: bool = False
+    quoted: bool = False
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,8 @@ Support = Literal["supported", "unsupported", "none"]
 class Answer:
     """The complete answer and the passages that support it; no passage if the documents do not contain it.
 
+    An answer that is a quote (`stats.quoted`) has the passages that it quotes.
+
     Attributes:
         text: the text; what comes before the calls if there are any.
         stats: what it cost.
@@ -244,8 +248,8 @@ class Answer:
 
 
 def support(stats: Stats, sources: Sequence[Passage]) -> Support:
-    """Return what supports an answer with these passages."""
-    if sources:
+    """Return what supports an answer with these passages; a quote is no answer, so nothing supports it."""
+    if sources and not stats.quoted:
         return "supported"
     return "unsupported" if stats.chunks or stats.document_tokens_in_context else "none"
 

@@ -33,6 +33,7 @@ STATS = {
     "chunks": list,
     "passages": int,
     "second_look": bool,
+    "quoted": bool,
 }
 
 

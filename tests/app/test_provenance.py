@@ -347,9 +347,27 @@ def test_an_answer_from_the_context_is_supported_by_what_was_read() -> None:
 
 def test_the_sentences_that_speak_most_of_a_question() -> None:
     documents, chunks = zip(*NOTES, strict=True)
-    assert closest("What does the Norjo cost?", documents, chunks, 1) == {
-        ChunkRef("b", 0): "The Norjo costs 6077 crowns."
-    }
-    both = closest("What does the Norjo cost, and what does Velmar make?", documents, chunks, 2)
-    assert list(both.values()) == ["Velmar makes lamps.", "The Norjo costs 6077 crowns."]
-    assert sum(text.count("\n") + 1 for text in closest("Why?", documents, chunks, 9).values()) == 7
+
+    def found(question: str, most: int) -> list[Passage]:
+        return [*closest(SimpleNamespace(document=None), question, documents, chunks, most)]  # type: ignore[arg-type]
+
+    [one] = found("What does the Norjo cost?", 1)
+    assert (one.document, one.chunk, one.quote) == ("b", 0, "The Norjo costs 6077 crowns.")
+    both = found("What does the Norjo cost, and what does Velmar make?", 2)
+    assert [one.quote for one in both] == ["Velmar makes lamps.", "The Norjo costs 6077 crowns."]
+    assert len(found("Why?", 9)) == 7
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "supported"),
+    [
+        ("What does Velmar make?", "Velmar makes.", False),
+        ("And who makes lamps?", "Lamps makes lamps.", False),
+        ("And who makes lamps?", "Velmar makes lamps.", True),
+        ("Does Velmar make lamps?", "Velmar makes lamps.", True),
+        ("What does Velmar make, lamps or ropes?", "Lamps.", True),
+        ("Is it Velmar where lamps are made?", "Velmar makes lamps.", True),
+    ],
+)
+def test_an_answer_to_an_open_question_adds_something(question: str, answer: str, supported: bool) -> None:
+    assert bool(support(question, answer, [source("a", "Velmar makes lamps.")])) == supported

@@ -66,6 +66,43 @@ def test_a_small_base_reads_sentences_of_several_chunks() -> None:
     assert [(question.routing.with_text, question.sentences) for question in ask.questions] == [(0, 0), (4, 2)]
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (Answer("read it", stats(document_tokens_in_context=9), (PASSAGE,)), "read it"),
+        (Answer('"Ana did."', stats(document_tokens_in_context=9, quoted=True), (PASSAGE,)), '"Ana did."'),
+    ],
+)
+def test_an_answer_of_a_small_base_is_not_shown_before_it_is_known_not_to_be_a_quote(
+    answer: Answer, shown: str
+) -> None:
+    ask = Asked()
+
+    def reading(question: Question, task: Task) -> None:
+        if not question.sentences:
+            return ask(question, task)
+        task.tell(Token("read it"))
+        assert ask.shown == ""
+        task.tell(answer)
+
+    second_look.begin(reading, ASKED, Task(ask.events.append), None, 2)
+    found = ask.events[-1]
+    assert isinstance(found, Answer)
+    assert (found.text, ask.shown, found.stats.second_look) == (shown, shown, True)
+
+
+def test_a_quote_is_called_one() -> None:
+    elsewhere = replace(PASSAGE, name="lease.pdf", page=2)
+    cost = stats(chunks=(CHUNK,), document_tokens_in_context=9, passages=2, second_look=True, quoted=True)
+    quote = Answer('"Ana did."', cost, (PASSAGE, PASSAGE, elsewhere))
+    assert quote.support == "unsupported"
+    assert asking.support(quote) == (
+        "Nothing supports the model's own answer: quoted from note.txt and lease.pdf, page 2."
+        " Second look: 2 passages, 9 tokens."
+    )
+    assert asking.stands_on(cost, quote.sources) == "quoted from note.txt, second look: 2 passages, 9 tokens"
+
+
 def test_a_supported_answer_is_shown_when_that_is_known() -> None:
     ask = Asked(sources=(PASSAGE,))
     found = ask.answer()

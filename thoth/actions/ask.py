@@ -191,6 +191,9 @@ def support(answer: Answer) -> str:
     if answer.support == "none":
         return NO_CHUNK
     look = f" {looked.capitalize()}." if (looked := second_look(answer.stats)) else ""
+    if answer.stats.quoted:
+        places = dict.fromkeys(where for where, _ in explain(answer.sources))
+        return f"Nothing supports the model's own answer: quoted from {' and '.join(places)}.{look}"
     if answer.support == "unsupported":
         return UNSUPPORTED + look
     best = answer.sources[0]
@@ -203,6 +206,8 @@ def stands_on(stats: Stats, sources: Sequence[Passage]) -> str:
     match events.support(stats, sources):
         case "supported":
             return f"supported by {place(sources[0].name, sources[0].page, ())}{look}"
+        case "unsupported" if stats.quoted:
+            return f"quoted from {place(sources[0].name, sources[0].page, ())}{look}"
         case "unsupported":
             return f"nothing in your documents supports this{look}"
     return "answered without your documents"

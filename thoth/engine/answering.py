@@ -21,7 +21,7 @@ from thoth.engine.prompt import Message, Prompt
 from thoth.engine.request import Task, failure
 from thoth.engine.sampling import GREEDY, Ending, Processor, Sampler, Sampling
 from thoth.errors import ModelError, Stopped
-from thoth.events import Answer, Drawn, Finish, Stats, Token
+from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
 from thoth.ingest import Document
 from thoth.library.records import ChunkRef, StoredDocument
 from thoth.retrieval import choosing, provenance
@@ -72,6 +72,7 @@ class _Reply:
         reader: takes the tokens of tool calls, None without tools.
         mask: constrains the calls, None where no grammar describes them.
         processors: what else changes the logits.
+        quotes: the sentences that are read of a small base's passages; they are the answer if nothing supports it.
         row: id in the decoder; None while the question waits for room there.
         said: the tokens so far.
         told: how many of the drawn tokens were reported.
@@ -93,6 +94,7 @@ class _Reply:
     reader: CallReader | None = None
     mask: Mask | None = None
     processors: list[Processor] = field(default_factory=list)
+    quotes: Sequence[Passage] = ()
     row: int | None = None
     cached_tokens: int = 0
     text: str = ""
@@ -147,7 +149,14 @@ class Answerer:
         if question.tools and form is None:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
         searched = conversation_query(_said(question.messages), question.documents)
-        choice, texts = self._read(question, searched, self._choose(question, searched))
+        choice = self._choose(question, searched)
+        chunks = [self._library.chunk(ref(passage)) for passage in choice.passages]
+        texts = {chunk.ref: chunk.text.strip() for chunk in chunks}
+        quotes: tuple[Passage, ...] = ()
+        if question.sentences:
+            quotes = provenance.closest(self._library, searched, question.documents, chunks, question.sentences)
+            texts = _by_chunk(quotes)
+            choice = replace(choice, passages=tuple(one for one in choice.passages if ref(one) in texts))
         refs = sorted_refs(map(ref, choice.attached))
         adapter = self._adapters.of(refs)
         attach_seconds = time.perf_counter() - started
@@ -174,7 +183,8 @@ class Answerer:
             reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls, question.messages)
         if question.constrain is not None:
             reply.processors.append(question.constrain(self._pair.tokenizer))
-        elif question.sentences and texts:
+        elif quotes:
+            reply.quotes = quotes
             reply.processors.append(copying(self._pair.tokenizer, [*texts.values(), question.messages[-1]["content"]]))
         self._replies.append(reply)
 
@@ -319,6 +329,9 @@ class Answerer:
             )
         else:
             sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
+        if reply.quotes and not (sources or provenance.is_refusal(text)):
+            text = "\n".join(f'"{" ".join(passage.quote.split())}"' for passage in reply.quotes)
+            return Answer(text, replace(stats, quoted=True), tuple(reply.quotes))
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
         closed = reply.mask is not None and reply.mask.was_cut
         if closed or (fault and finish == "length"):  # what cannot be read then is the call that was cut
@@ -347,15 +360,6 @@ class Answerer:
         ids = [*config.prefix_ids, *ids[: config.max_chunk_tokens], *config.suffix_ids]
         return embed(self._pair.model, self._pair.bundle, ids)
 
-    def _read(self, question: Question, searched: str, choice: Choice) -> tuple[Choice, dict[ChunkRef, str]]:
-        """The texts of the passages; of a small base only the sentences that speak most of what is asked."""
-        chunks = [self._library.chunk(ref(passage)) for passage in choice.passages]
-        if not question.sentences:
-            return choice, {chunk.ref: chunk.text.strip() for chunk in chunks}
-        texts = provenance.closest(searched, question.documents, chunks, question.sentences)
-        passages = tuple(passage for passage in choice.passages if ref(passage) in texts)
-        return replace(choice, passages=passages), texts
-
     def _prompt(self, question: Question, choice: Choice, texts: Mapping[ChunkRef, str]) -> Prompt:
         """Build the prompt with as many passages, best first, as leave room for the answer."""
         room = min(question.max_tokens, self._pair.context_length // 4)
@@ -369,6 +373,15 @@ class Answerer:
             except prompt.TooLongError:
                 continue
         return prompt.build(self._pair, question.messages, question.context, tools=question.tools)
+
+
+def _by_chunk(quotes: Sequence[Passage]) -> dict[ChunkRef, str]:
+    """What is read of each chunk: its sentences, a line each."""
+    texts: dict[ChunkRef, str] = {}
+    for passage in quotes:
+        chunk = ChunkRef(passage.document, passage.chunk)
+        texts[chunk] = "\n".join(filter(None, (texts.get(chunk), passage.quote)))
+    return texts
 
 
 def _said(messages: Sequence[Message]) -> list[Message]:

@@ -18,6 +18,7 @@ _TIES = (
     "and or not no as than"
 ).split()
 _MARKS = ("", ".", ",")
+_CIRCLE = 3  # words
 _UNKNOWN = "\ufffd"  # what a part of a letter decodes to
 
 
@@ -45,12 +46,20 @@ def copying(tokenizer: Any, texts: Sequence[str]) -> Processor:
         partial = said.rpartition(" ")[2]
         allowed = [id for id, piece in pieces.items() if fits(partial, piece)]
         if partial in words or (said and not partial):  # between words; an empty answer is none
+            if _repeats(said.split()):
+                return only(logits, stop)
             if any(sentences.ends(f"{said} And")):
                 allowed = [id for id in allowed if not pieces[id].startswith(" ")]
             allowed += stop
         return only(logits, allowed or stop)
 
     return process
+
+
+def _repeats(said: Sequence[str]) -> bool:
+    """Whether the last three words were said before: the answer runs in a circle."""
+    last = [*said[-_CIRCLE:]]
+    return any([*said[at : at + _CIRCLE]] == last for at in range(len(said) - _CIRCLE))
 
 
 def _words(texts: Sequence[str]) -> set[str]:

@@ -2,8 +2,9 @@
 
 The passage is read without the adapters, which have just failed: of 27 answers of nano that nothing supported, 19 are
 right from the passage alone and none with both (docs/measurements.md). It costs an answer and the tokens of a passage,
-so it is for pairs whose adapters alone recall little. The first answer is held back until its support is known: an
-answer that people read is never taken back.
+so it is for pairs whose adapters alone recall little. An answer is held back as long as another one can follow: what
+people read is never taken back. A small base reads a few sentences; where nothing supports its second answer either,
+these sentences are quoted.
 """
 
 from __future__ import annotations
@@ -45,9 +46,20 @@ def begin(ask: Begin, question: Question, task: Task, recall: float | None, sent
 class _Before(Task):
     """Gets the events of a request before the task that they are for, and is stopped with it."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, question: Question) -> None:
         super().__init__(task.tell)
-        self._task = task
+        self._task, self._question = task, question
+        self._held: list[Token] = []
+
+    def hold(self, piece: Token) -> None:
+        """Hold a piece of the answer back, and say how far the answer is."""
+        self._held.append(piece)
+        self._task.tell(Progress("check", len(self._held), self._question.max_tokens))
+
+    def release(self) -> None:
+        """Tell what was held back."""
+        for piece in self._held:
+            self._task.tell(piece)
 
     @property
     def stopped(self) -> bool:
@@ -61,41 +73,46 @@ class _FirstLook(_Before):
     """Holds an answer back until its support is known, and asks again if it has none."""
 
     def __init__(self, ask: Begin, question: Question, task: Task, sentences: int) -> None:
-        super().__init__(task)
-        self._ask, self._question, self._sentences = ask, question, sentences
-        self._held: list[Token] = []
+        super().__init__(task, question)
+        self._ask, self._sentences = ask, sentences
 
     def tell(self, event: Event) -> None:
         match event:
             case Token():
-                self._held.append(event)
-                self._task.tell(Progress("check", len(self._held), self._question.max_tokens))
+                self.hold(event)
             case Answer() if _pays(event):
                 self._task.tell(Progress("look", 0, 1))
                 chunks = _CHUNKS if self._sentences else 1
                 routing = replace(self._question.routing, route="none", with_text=chunks)
                 reading = replace(self._question, routing=routing, sentences=self._sentences)
                 try:
-                    self._ask(reading, _SecondLook(self._task))
+                    self._ask(reading, _SecondLook(self._task, reading))
                 # The first answer's end is told from inside a step, which is not to fail; a panic is no `Exception`.
                 except BaseException as error:
                     self._task.tell(failure(error))
             case Failed():
                 self._task.tell(event)
             case _:
-                for piece in self._held:
-                    self._task.tell(piece)
+                self.release()
                 self._task.tell(event)
 
 
 class _SecondLook(_Before):
-    """Marks an answer as a second one."""
+    """Marks an answer as a second one, and holds it back where it can become a quote."""
 
     def tell(self, event: Event) -> None:
-        # A passage that does not fit into the model's context is not read.
-        if isinstance(event, Answer) and event.stats.document_tokens_in_context:
-            event = replace(event, stats=replace(event.stats, second_look=True))
-        self._task.tell(event)
+        match event:
+            case Token() if self._question.sentences:
+                self.hold(event)
+            case Answer():
+                if event.stats.quoted:
+                    self._held = [Token(event.text)]
+                self.release()
+                # A passage that does not fit into the model's context is not read.
+                looked = event.stats.document_tokens_in_context > 0
+                self._task.tell(replace(event, stats=replace(event.stats, second_look=looked)))
+            case _:
+                self._task.tell(event)
 
 
 def _wanted(question: Question, recall: float | None) -> bool:

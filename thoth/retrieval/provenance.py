@@ -51,6 +51,8 @@ _REFUSAL = re.compile(
 )
 # Function words that can be all of an answer.
 _QUANTITIES = frozenset("all both each either every neither never none once one until with without".split())
+# A question whose answer adds something: it names what the question does not.
+_OPEN = re.compile(r"\W*(?:(?:and|but|so|then)\b\W*)?(?:who|whom|whose|what|when|where|why|how)\b", re.IGNORECASE)
 # Where a passage can end besides a sentence: an empty line, the next item, the next row of a table.
 _BREAK = re.compile(r"\n[ \t]*\n\s*|\n[ \t]*(?=(?:[-*+\u2022]|\d{1,9}[.)])[ \t])|(?<=[^\n])\n(?=[^\n]* \| )")
 
@@ -211,25 +213,26 @@ def support(
 
 
 def closest(
-    question: str, documents: Sequence[StoredDocument], chunks: Sequence[StoredChunk], most: int
-) -> dict[ChunkRef, str]:
+    library: Library, question: str, documents: Sequence[StoredDocument], chunks: Sequence[StoredChunk], most: int
+) -> tuple[Passage, ...]:
     """Find the sentences that speak most of what a question asks.
 
     Args:
+        library: holds the documents.
         question: as `sources`.
         documents: those that the chunks belong to, and others.
         chunks: where to look.
         most: how many sentences.
 
     Returns:
-        The sentences of each chunk that has any, in its order.
+        The sentences in the order of the chunks and in theirs, each with the share of the question that it speaks of.
     """
     named = {document.id: document for document in documents}
     stored = _Stored([one for chunk in chunks for one in _sentences(named[chunk.ref.document], chunk)], question)
-    texts: dict[ChunkRef, list[str]] = {}
-    for place in sorted(stored.closest(most)):
-        texts.setdefault(stored.sentences[place].chunk.ref, []).append(stored.sentences[place].text)
-    return {ref: "\n".join(found) for ref, found in texts.items()}
+    return tuple(
+        _passage(stored.sentences[place], stored.about[place], library.document)
+        for place in sorted(stored.closest(most))
+    )
 
 
 class _Stored:
@@ -248,14 +251,15 @@ class _Stored:
         # Rare or not, a name says what is asked about: a chunk about Velmar has it in each sentence.
         self._named = frozenset(term for name in names(question) for term in terms(name))
         self._asked |= dict.fromkeys(self._named, _NAME_COUNT * self._rarity.highest)
-        self._about = [self._speaks(place) for place in range(len(sentences))]
+        self._open = _OPEN.match(question) is not None and " or " not in question
+        self.about = [self._speaks(place) for place in range(len(sentences))]
 
     def closest(self, most: int) -> list[int]:
         """The places of the sentences that speak most of what is asked, the first of them first."""
-        return sorted(range(len(self.sentences)), key=lambda place: (-self._about[place], place))[:most]
+        return sorted(range(len(self.sentences)), key=lambda place: (-self.about[place], place))[:most]
 
     def statements(self, answer: str) -> Iterator[_Statement]:
-        """What an answer says, sentence by sentence; what the question says already is no statement."""
+        """What an answer says, sentence by sentence; what an open question says already is no statement."""
         if (verdict := claims.verdict(answer)) is not None:
             yield _Statement(answer, self._asked, verdict=verdict)
             return
@@ -264,7 +268,7 @@ class _Stored:
             # "may" says nothing, and "23 May" is not 23 December.
             every = frozenset(terms(text)) - (FUNCTION_WORDS - named - _QUANTITIES)
             new = (every - (_QUANTITIES - named) or every) - self._question
-            if not every:
+            if not (new if self._open else every):
                 continue
             exact = ({term for term in new if term[0].isdigit()} | named) & new
             yield _Statement(text, {term: self._rarity.of(term) for term in new} or self._asked, frozenset(exact))
@@ -276,9 +280,9 @@ class _Stored:
             Its score, 0 where none does; which one it is; whether any says the same, whatever it speaks of.
         """
         whole, asked = sum(said.terms.values()), sum(self._asked.values())
-        highest = max(self._about, default=0.0)
+        highest = max(self.about, default=0.0)
         best, stated = (0.0, 0.0, 0), False
-        for place, (sentence, speaks) in enumerate(zip(self.sentences, self._about, strict=True)):
+        for place, (sentence, speaks) in enumerate(zip(self.sentences, self.about, strict=True)):
             found = mass(said.terms, sentence.terms)
             if not found or found < _LEAST * whole or not said.exact <= sentence.terms or self._differs(said, sentence):
                 continue

@@ -114,7 +114,10 @@ def test_a_second_look_of_a_small_base_reads_sentences_and_answers_in_their_word
         whole = answer(engine.ask(QUESTION, [document], routing=Routing("none", with_text=1), max_tokens=8))
     assert (found.stats.second_look, found.stats.passages) == (True, 1)
     assert 0 < found.stats.document_tokens_in_context <= whole.stats.document_tokens_in_context
-    assert found.text != whole.text  # a random model has words of its own
+    assert found.text != whole.text
+    # Nothing that a random model says is supported.
+    assert (found.text, found.stats.quoted) == ('"' + " ".join(found.sources[0].quote.split()) + '"', True)
+    assert found.sources[0].quote in NOTE.text
 
 
 def test_passages_that_do_not_fit_are_dropped(engine: Engine) -> None:

@@ -71,3 +71,11 @@ def test_an_empty_answer_is_none(tokenizer: Any) -> None:
 )
 def test_an_answer_is_one_sentence(tokenizer: Any, said: str, ends: bool) -> None:
     assert (follows(tokenizer, said) == tokenizer.eos_token_ids) == ends
+
+
+@pytest.mark.parametrize(
+    ("said", "ends"),
+    [("the rent is $1,340 the rent is", True), ("the rent is $1,340 the rent", False), ("rent rent rent rent", True)],
+)
+def test_an_answer_that_runs_in_a_circle_ends(tokenizer: Any, said: str, ends: bool) -> None:
+    assert (follows(tokenizer, said) == tokenizer.eos_token_ids) == ends
