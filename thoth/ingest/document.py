@@ -6,6 +6,7 @@ A block is a span of the text, so nothing is stored twice and nothing between tw
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Container, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from thoth.ingest.stamps import Stamp
 
 _SOFT_HYPHEN = "\u00ad"  # where a word may be broken, which no page shows
+# Dots across a line, to a page or a price, or to write on; each would be a token.
+_LEADERS = re.compile(r"(?:\. ?){4,}\.")
 
 Kind = Literal["heading", "paragraph", "list", "table", "code"]
 
@@ -142,7 +145,7 @@ def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -
     blocks: list[Block] = []
     headings, at = Headings(), 0
     for part in parts:
-        text = part.text.replace(_SOFT_HYPHEN, "")
+        text = with_short_leaders(part.kind, part.text.replace(_SOFT_HYPHEN, ""))
         if not text.strip():
             continue
         if part.kind == "heading":
@@ -151,6 +154,11 @@ def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -
         texts.append(text)
         at += len(text) + 2
     return Document(name, "\n\n".join(texts), pages, tuple(blocks))
+
+
+def with_short_leaders(kind: Kind, text: str) -> str:
+    """Return the text of a block with three dots where there are five or more in a row; code stays as it is."""
+    return text if kind == "code" else _LEADERS.sub("...", text)
 
 
 def merged(parts: Iterable[LooseBlock], kinds: Container[Kind]) -> Iterator[LooseBlock]:

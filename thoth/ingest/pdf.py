@@ -13,7 +13,7 @@ from typing import Any
 
 from thoth.errors import DocumentError
 from thoth.ingest import cyrillic_letters, ocr, pdf_forms, pdf_groups, pdf_lines, tex_ligatures
-from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore
+from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore, with_short_leaders
 from thoth.ingest.pdf_chars import Chars
 from thoth.ingest.pdf_groups import Group
 
@@ -143,8 +143,9 @@ class _Book:
         for group in groups:
             if text:
                 text += "\n\n" if group.apart else "\n"
-            spans.append((group.kind, len(text), len(text) + len(group.text)))
-            text += group.text
+            said = with_short_leaders(group.kind, group.text)
+            spans.append((group.kind, len(text), len(text) + len(said)))
+            text += said
         blocks = [
             Block(kind, self._at + start, self._at + end, headings, number)
             for kind, start, end, headings in _sections(text, spans, bookmarks, self._headings)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from thoth.errors import DocumentError
+from thoth.ingest.contents import contents, without_contents
 from thoth.ingest.document import Block, Document
 from thoth.ingest.names import shown
 from thoth.ingest.stamps import Stamp
@@ -83,6 +84,7 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
     ).lastrowid
     set_source(database, stored.id, stored.source, document.stamp)
     database.execute("INSERT INTO texts VALUES (?, ?, ?)", (key, document.text, _packed(document.blocks)))
+    tables = contents(document)
     for number, chunk in enumerate(chunks):
         first, last = chunk.pages or (None, None)
         place = database.execute(
@@ -90,7 +92,10 @@ def insert(database: sqlite3.Connection, stored: StoredDocument, document: Docum
             (key, number, first, last, json.dumps(chunk.headings), chunk.start, len(chunk.ids)),
         ).lastrowid
         database.execute("INSERT INTO chunk_texts VALUES (?, ?)", (place, chunk.text))
-        database.execute("INSERT INTO search_texts VALUES (?, ?)", (place, search_text(chunk.text)))
+        database.execute(
+            "INSERT INTO search_texts VALUES (?, ?)",
+            (place, search_text(without_contents(chunk.text, chunk.start, tables))),
+        )
 
 
 def stamp(database: sqlite3.Connection, id: str) -> Stamp | None:
