@@ -102,6 +102,22 @@ def test_a_long_passage_is_cut_at_sentence_ends_around_its_answers(folder: Path)
     assert sum(len(passage.questions) for passage in read) == 160
 
 
+def test_a_part_that_two_splits_share_is_left_out_of_one(tmp_path: Path) -> None:
+    common, articles = "Kali is old. Nobody knows why.", []
+    for number in range(40):
+        own = f"Town{number} has {number} bakers and a harbour that nobody uses any more."
+        asked = [
+            {"id": f"{number}-{what}", "question": f"What of {what}?", "answers": [{"text": what, "answer_start": 0}]}
+            for what in ("Kali", f"Town{number}")
+        ]
+        articles.append({"title": str(number), "paragraphs": [{"context": f"{own} {common}", "qas": asked}]})
+    (tmp_path / SQUAD.file).write_text(json.dumps({"version": "1", "data": articles}))
+    read = list(passages.passages(tmp_path, words, 12, (SQUAD,)))
+    assert len({passage.split for passage in read}) > 1
+    assert len({passage.split for passage in read if passage.text == common}) == 1
+    leaks.check(read)
+
+
 def test_an_answer_in_two_parts_stays_with_the_one_that_is_asked_about() -> None:
     question = Question("What did Maria buy in Lisbon?", "a hat", True, "", "x", ("a hat",))
     text = "Peter bought a hat in Rome. Maria bought a hat in Lisbon. Nobody else bought anything."

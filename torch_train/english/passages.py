@@ -103,17 +103,17 @@ def passages(
     Raises:
         DataError: A file is missing or malformed.
     """
-    seen: set[str] = set()  # texts and their parts: a short one occurs in two texts, which may be of two splits
+    splits: dict[str, Split] = {}  # of each text and each part: a short part occurs in texts of two splits
     for source in sources:
         for group, row in _rows(folder / source.file, source):
-            text = tidy(row.context)
-            if normal(text) in seen:
+            text, split = tidy(row.context), _split(source, group)
+            if normal(text) in splits:
                 continue
+            splits[normal(text)] = split
             asked = [_question(*pair, source.name) for pair in zip(row.questions, row.answers, strict=True) if pair[1]]
-            parts = [(part, found) for part, found in cut(text, asked, tokens, longest) if normal(part) not in seen]
-            seen.update(map(normal, (text, *(part for part, _ in parts))))
-            for part, questions in parts:
-                yield Passage(part, questions, source.name, _split(source, group), source.licence)
+            for part, questions in cut(text, asked, tokens, longest):
+                if splits.setdefault(normal(part), split) == split:
+                    yield Passage(part, questions, source.name, split, source.licence)
 
 
 def with_strangers(rows: Sequence[Passage], seed: str) -> list[Passage]:
