@@ -78,6 +78,9 @@ def test_nano_reads_a_page_of_this_machine(terminal: Terminal) -> None:
     with served() as address:
         terminal.ask(f"Read {address} and tell me who is the mayor of Harpool")
         terminal.shows("web_fetch wants to", f"address: {address}")
-        time.sleep(PermissionDialog.IGNORES_SECONDS)
-        terminal.send("o")
+        for _ in range(20):  # a busy machine opens the dialog after it painted it, and ignores keys until later
+            time.sleep(PermissionDialog.IGNORES_SECONDS)
+            terminal.send("o")
+            if "web_fetch wants to" not in terminal.screen():
+                break
         terminal.shows("web_fetch(", "Osra Kelland", "0 document tokens")
