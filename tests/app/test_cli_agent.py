@@ -164,6 +164,21 @@ def test_a_private_address_is_permitted_once_at_most(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("web_fetch", {"address": "http://127.0.0.1/"}),
+        ("remember", {"kind": "address", "content": "http://127.0.0.1/"}),
+    ],
+)
+def test_without_a_terminal_to_name_a_private_address_is_to_permit_it(
+    tool: str, arguments: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asking: Any = CommandAgent(None, [], None, {"web", "write"})  # type: ignore[arg-type]
+    assert asking._ask(Wish(tool, arguments, ("private",))) == "once"
+    assert "http://127.0.0.1/ is on this machine or its own network; fetching it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--allow", "web"], "--allow is for tools; use it with --agent"),

@@ -128,11 +128,13 @@ class CommandAgent:
         """Ask, or refuse and say what would permit it; an address of this machine that was typed is asked about."""
         from thoth.actions.sources import Source
         from thoth.agent.permissions import PRIVATE, listed, meaning
+        from thoth.ingest import is_address
 
         if self.asks and sys.stdin.isatty() and sys.stderr.isatty():
             return _asked(wish)
         if wish.needs == (PRIVATE,):
-            return "once" if console.may_fetch(Source(str(wish.arguments["address"]))) else "no"
+            address = next(value for value in map(str, wish.arguments.values()) if is_address(value))
+            return "once" if console.may_fetch(Source(address)) else "no"
         missing = [need for need in wish.needs if need != PRIVATE]
         self.refused.update(missing)
         what = listed(map(meaning, missing))
