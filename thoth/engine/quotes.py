@@ -50,10 +50,12 @@ def arguments(rule: str, schema: Mapping[str, Any]) -> list[str]:
         rule: name of the first rule.
         schema: the tool's arguments, as a server may send them.
     """
-    properties = schema.get("properties")
+    properties, required = schema.get("properties"), schema.get("required")
     if not isinstance(properties, Mapping) or not all(isinstance(one, Mapping) for one in properties.values()):
         return []
-    if not schema.keys() <= _OBJECT or {*schema.get("required", ())} != properties.keys() or "$ref" in str(schema):
+    if not isinstance(required, Sequence) or {*map(str, required)} != properties.keys():
+        return []
+    if not schema.keys() <= _OBJECT or "$ref" in str(schema):
         return []
     quoted = {name for name, one in properties.items() if one.get("type") == "string" and one.keys() <= _PLAIN}
     if not quoted:

@@ -89,6 +89,8 @@ def test_only_plain_texts_are_quotes(grammars: Grammars) -> None:
         {"properties": {"a": True}, "required": ["a"]},
         {"properties": {"a": NUMBER}, "required": ["a"]},
         {"properties": {"a": TEXT}},  # may be left out
+        {"properties": {"a": TEXT}, "required": True},
+        {"properties": {"a": TEXT}, "required": [{}]},
         {"properties": {"a": TEXT | {"pattern": "^x"}}, "required": ["a"]},
         {"properties": {"a": TEXT, "b": {"$ref": "#/$defs/b"}}, "required": ["a", "b"]},
         {"properties": {"a": TEXT}, "required": ["a"], "minProperties": 1},
