@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,9 +15,6 @@ from torch_train.nano.haystack import FILLER
 from torch_train.nano.vocabulary import ADJECTIVES, NOUNS
 
 _CONNECT, _ADDRESSES = socket.socket.connect, socket.getaddrinfo
-# Of these nano copies every one into its call. Of random ones it drops some (37741); how many is measured elsewhere
-# (benchmarks/tool_calls.py).
-_PORTS = range(8137, 8143)
 
 
 def page() -> str:
@@ -42,17 +39,10 @@ class _Page(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def _server() -> ThreadingHTTPServer:
-    for port in _PORTS:
-        with suppress(OSError):  # another test's, or another program's
-            return ThreadingHTTPServer(("127.0.0.1", port), _Page)
-    return ThreadingHTTPServer(("127.0.0.1", 0), _Page)
-
-
 @contextmanager
 def served() -> Iterator[str]:
     """Serve the page; gives its address."""
-    server = _server()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Page)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/harpool"
