@@ -16,8 +16,11 @@ from typing import Any
 _PREFIX = "continuing_subword_prefix"
 _MOST_PREFIX = 16  # letters
 _LARGE_NUMBER = re.compile(rb'"\s*:\s*[1-9]\d{8}')
-# A prefix, a map of letters, or letters in escapes, which no honest writer makes: they could hide the other two.
-_DANGEROUS = re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]|"Precompiled"|\\u00(?:[46][1-9a-fA-F]|[57][0-9aA])')
+_DANGEROUS = (  # one by one: each begins with a text, which is found ten times as fast as one of several
+    re.compile(rb'"continuing_subword_prefix"\s*:\s*"[^"]'),
+    re.compile(rb'"Precompiled"'),
+    re.compile(rb"\\u00(?:[46][1-9a-fA-F]|[57][0-9aA])"),  # letters in escapes could hide them; no honest writer does
+)
 
 
 class TokenizerFileError(ValueError):
@@ -33,7 +36,7 @@ def check(path: Path) -> None:
     data = path.read_bytes() if path.is_file() else b""
     if _LARGE_NUMBER.search(data):  # the library makes a table of all ids up to the largest
         raise TokenizerFileError("tokenizer.json has a number of more than eight digits, which no id is")
-    if not _DANGEROUS.search(data):
+    if not any(part.search(data) for part in _DANGEROUS):
         return
     try:
         parsed = json.loads(data)
