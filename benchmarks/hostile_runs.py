@@ -207,7 +207,8 @@ def _child(work: Path, command: Callable[[], object], cpu_seconds: int) -> None:
             if name == "err":
                 flags |= os.O_TRUNC
             os.dup2(os.open(name, flags, 0o600), number)
-        sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+        sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
+        sys.stderr = os.fdopen(2, "w", errors="backslashreplace")  # as Python opens its own
         sys.argv = ["command"]
         try:
             command()
