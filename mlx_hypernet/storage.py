@@ -22,7 +22,8 @@ _NAMES = {
     mx.int32: "I32",
     mx.uint8: "U8",
 }
-
+# Kimi K2 has 138,240 matrices and scales of experts in all its files (60 layers, 384 experts); a million take a minute.
+_MOST_TENSORS = 200_000
 
 # Name -> (shape, dtype) of every tensor of a file.
 Layout = dict[str, tuple[tuple[int, ...], mx.Dtype]]
@@ -95,6 +96,8 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
 
     try:
         with safe_open(path, framework="numpy") as file:
+            if len(file.keys()) > _MOST_TENSORS:
+                raise DamagedFileError(f"{path} holds more than {_MOST_TENSORS:,} tensors, which no model has")
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
             return {name: TensorInfo(part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
     except (OSError, SafetensorError) as error:

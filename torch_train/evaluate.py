@@ -22,6 +22,7 @@ from torch_train.evaluation import published, report
 from torch_train.evaluation.absorbed import AbsorbingModel
 from torch_train.evaluation.evaluate import Answered, evaluate, needles
 from torch_train.model.base import DTYPES
+from torch_train.model.tokenizer import count_tokens
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -74,7 +75,7 @@ def _run(options: argparse.Namespace) -> None:
     model = AbsorbingModel(options.checkpoint, options.base, place, dtype, options.batch_size, options.max_chunk_tokens)
 
     def count(text: str) -> int:
-        return len(model.tokenizer.encode(text, add_special_tokens=False))
+        return count_tokens(model.tokenizer, text)
 
     rows += needles(options.needles, options.depths, options.per_cell, count, options.seed)
     if not any(any(row.answers) for row in rows):

@@ -74,7 +74,8 @@ def find_shards(folder: Path) -> Shards:
     if faults:
         raise CheckpointError(f"the weights in {folder} are not usable: {'; '.join(faults)}: download them again")
     tensors = {name: headers[shard][name] for name, shard in expected.items()}
-    return Shards(tensors, {name: file_in(folder, shard) for name, shard in expected.items()})
+    paths = {shard: file_in(folder, shard) for shard in headers}
+    return Shards(tensors, {name: paths[shard] for name, shard in expected.items()})
 
 
 def file_in(folder: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from mlx_hypernet import storage
 from mlx_hypernet.storage import DamagedFileError, open_tensors, read_header, read_tensors, write_stream, write_tensors
 
 TENSORS = {
@@ -107,6 +108,16 @@ def test_lying_header_is_refused(tmp_path, lie, read):
     _rewritten(path, LIES[lie])
     with pytest.raises(DamagedFileError, match="damaged"):
         read(path)
+
+
+def test_more_tensors_than_any_model_has_are_not_listed(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    write_tensors(path, TENSORS)
+    monkeypatch.setattr(storage, "_MOST_TENSORS", len(TENSORS))
+    assert read_header(path).keys() == TENSORS.keys()
+    monkeypatch.setattr(storage, "_MOST_TENSORS", len(TENSORS) - 1)
+    with pytest.raises(DamagedFileError, match="more than"):
+        read_header(path)
 
 
 def test_truncated_and_missing(tmp_path):

@@ -387,11 +387,19 @@ def test_needles_from_the_command_line(words_folder: Path, tmp_path: Path) -> No
     assert [row.source for row in rows] == ["niah/64/0.00", "niah/64/0.50", "niah/64/1.00"]
 
 
-def test_a_tokenizer_that_panics_at_a_text_is_explained(tmp_path, monkeypatch, capsys):
-    def panic(*_, **__):
-        raise type("PanicException", (BaseException,), {})("begin <= end")
+@pytest.mark.parametrize(
+    "error",
+    [
+        type("PanicException", (BaseException,), {})("begin <= end"),
+        Exception("WordLevel error: Missing [UNK] token from the vocabulary"),  # that class itself
+    ],
+)
+def test_a_tokenizer_that_fails_on_a_text_is_explained(tmp_path, monkeypatch, capsys, error):
+    def fail(*_, **__):
+        raise error
 
-    monkeypatch.setattr("torch_train.data.__main__.load_tokenizer", lambda _: SimpleNamespace(encode=panic))
+    tokenizer = SimpleNamespace(encode=fail, name_or_path=str(tmp_path))
+    monkeypatch.setattr("torch_train.data.__main__.load_tokenizer", lambda _: tokenizer)
     with pytest.raises(SystemExit):
         main(["niah", str(tmp_path / "n.parquet"), "--tokenizer", str(tmp_path)])
     assert f"the tokenizer of {tmp_path} fails on a text" in capsys.readouterr().err

@@ -7,19 +7,19 @@ import math
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from mlx_hypernet.format import terminal
-from mlx_hypernet.format.tokenizer import panics_as_errors
 from torch_train.data import generate, niah, sampling
 from torch_train.data.arguments import add_engine, engine, whole
 from torch_train.data.compact import check_split, compact, hold_out, leaking
 from torch_train.data.readers import READERS
 from torch_train.data.reading import Reading, read
 from torch_train.data.row import ContextRow, read_rows, write_rows
-from torch_train.errors import DataError, TrainingError, one_line
+from torch_train.errors import DataError, TrainingError
 from torch_train.model.fetching import fetch_base
-from torch_train.model.tokenizer import load_tokenizer
+from torch_train.model.tokenizer import count_tokens, load_tokenizer
 
 SPLITS = ("train", "dev", "test")
 NAMED = 5  # malformed rows that are named
@@ -92,13 +92,7 @@ def needles(options: argparse.Namespace) -> None:
     named = Path(options.tokenizer)
     tokenizer = load_tokenizer(named if named.is_dir() else fetch_base(options.tokenizer))
 
-    def count(text: str) -> int:
-        try:
-            with panics_as_errors():
-                return len(tokenizer.encode(text, add_special_tokens=False))
-        except ValueError as error:
-            raise DataError(f"the tokenizer of {options.tokenizer} fails on a text ({one_line(error)})") from error
-
+    count = partial(count_tokens, tokenizer)
     if options.lengths:
         rows = niah.grid(options.lengths, options.depths, options.rows, count, options.seed, options.question)
     else:

@@ -29,3 +29,16 @@ def load_tokenizer(folder: Path) -> Any:
     except Exception as error:  # tokenizers raises that class itself
         raise TrainingError(f"{folder} has no usable tokenizer: {one_line(error)}") from error
     return tokenizer
+
+
+def count_tokens(tokenizer: Any, text: str) -> int:
+    """Number of tokens of a text, without special ones.
+
+    Raises:
+        TrainingError: The tokenizer fails on it.
+    """
+    try:
+        with panics_as_errors():
+            return len(tokenizer.encode(text, add_special_tokens=False))
+    except Exception as error:  # tokenizers raises that class itself, of a word without an unknown token for it
+        raise TrainingError(f"the tokenizer of {tokenizer.name_or_path} fails on a text: {one_line(error)}") from error
