@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from thoth.agent.tool import Arguments, Result
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 
 _RESULTS = 5
 _SECONDS = 10
+# The library's words: it asks several engines, and reports the fault of one of them.
+_NOTHING = "No results found."
+_UNREACHED = re.compile(r"\bDNS|Connect|error sending request|timed out", re.IGNORECASE)
 
 
 def web_search(bench: Bench, arguments: Arguments) -> Result:
@@ -22,8 +26,12 @@ def web_search(bench: Bench, arguments: Arguments) -> Result:
     try:
         found = DDGS(timeout=_SECONDS).text(arguments["query"], max_results=_RESULTS)
     except DDGSException as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ThothError(f"the web search failed ({reason}); try again later") from error
+        reason = " ".join(str(error).split())
+        if _UNREACHED.search(reason):
+            raise ThothError("no search engine could be reached; check the connection, or try again later") from error
+        if reason != _NOTHING:
+            raise ThothError(f"the web search failed ({reason[:200]}); try again later") from error
+        found = []
     if not found:
         return Result("Nothing was found.", is_data=False)
     each = bench.settings.agent_absorb_over // len(found)
