@@ -92,3 +92,20 @@ def test_caches_are_bounded_and_apart(tiny_pair: Path) -> None:
         assert bounded.nbytes <= 3 * one.nbytes
     assert read(bounded, "a", [1, 29, 30]) == 1
     assert read(bounded, "a", [1, 20, 30]) == 2  # only what all have in common is left
+
+
+def test_a_row_of_a_batch_holds_nothing_of_the_others() -> None:
+    """`nbytes` would count 0.25 MB of the 8 MB that are held."""
+    import mlx.core as mx
+    from mlx_lm.models.cache import BatchKVCache, KVCache
+
+    batch, caches = BatchKVCache([0] * 32), KeyValueCaches(1 << 30)
+    batch.update_and_fetch(mx.zeros((32, 1, 512, 64)), mx.zeros((32, 1, 512, 64)))
+    mx.eval(batch.state)
+    before = mx.get_active_memory()
+    row: list[KVCache] = [batch.extract(3)]
+    caches.keep((), [1] * 512, row)
+    del batch
+    mx.synchronize()
+    assert caches.nbytes == 2 * 512 * 64 * 4
+    assert mx.get_active_memory() < before - 4_000_000

@@ -62,5 +62,9 @@ class KeyValueCaches:
             ids: token ids that the model has read with this cache: prompt and answer.
             cache: the cache that `take` returned; the caller must not use it afterwards.
         """
+        import mlx.core as mx
+
         if self._max_bytes:
+            # mlx-lm cuts a row out of its batch only when it is looked at: until then it holds the caches of all rows.
+            mx.eval([layer.state for layer in cache])
             self._caches.insert_cache(attached, list(ids), cache)
