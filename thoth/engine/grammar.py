@@ -42,7 +42,8 @@ def grammar(
     functions = [schema["function"] for schema in schemas]
     begin, end = _tokens(form.begin), _tokens(form.end)
     rules = [f"call: {' | '.join(f'call_{i}' for i in range(len(functions)))}"]
-    quotable = quotes.terminals(messages) if form.copied else []
+    marks = [token.content for token in tokenizer.added_tokens_decoder.values()] if form.copied else []
+    quotable = quotes.terminals(messages, marks) if form.copied else []
     rules += quotable
     for i, function in enumerate(functions):
         name, schema = function["name"], function["parameters"]

@@ -27,17 +27,19 @@ _OBJECT = {"type", "properties", "required", "additionalProperties", "descriptio
 TEXT = "QUOTE"
 
 
-def terminals(messages: Sequence[Message]) -> list[str]:
+def terminals(messages: Sequence[Message], marks: Sequence[str] = ()) -> list[str]:
     """Return the grammar's terminals for a quote, `TEXT`; none where nothing was said.
 
     Quoted is what the user said last, or a result after it. A quote begins with a space.
 
     Args:
         messages: the conversation.
+        marks: the base's control tokens. A word that spells one is in no quote: where the grammar leaves one way only,
+            llguidance would write the token.
     """
     last = max((place for place, message in enumerate(messages) if message["role"] == "user"), default=0)
     said = [one["content"] for one in messages[last:] if isinstance(one["content"], str)]
-    pieces = [piece for text in said for piece in _pieces(text)][-_MOST_WORDS:]
+    pieces = [piece for text in said for piece in _pieces(text, marks)][-_MOST_WORDS:]
     if not any(piece.startswith(" ") for piece in pieces):
         return []
     return [f"{TEXT}: / .+/ & WORDS", f"WORDS: %regex {json.dumps({'substring_chunks': pieces})}"]
@@ -71,9 +73,9 @@ def arguments(rule: str, schema: Mapping[str, Any]) -> list[str]:
     return [f"{rule}: {' '.join(parts)} {json.dumps('}')}", *rules]
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _pieces(text: str, marks: Sequence[str]) -> Iterator[str]:
     """What a quote is put together from: words, and the marks that end them; once more without what stands around."""
-    words = text.split()
+    words = [_BREAK if any(mark in word for mark in marks) else word for word in text.split()]
     yield from (piece for word in words for piece in _split(word))
     yield _BREAK
     bare = [_core(word) for word in words]
@@ -91,6 +93,9 @@ def _core(word: str) -> str:
 
 def _split(word: str) -> Iterator[str]:
     """A word with the space before it, and each mark that ends it, as JSON spells them."""
+    if word == _BREAK:
+        yield word
+        return
     end = _ENDS.search(word)
     assert end is not None
     if end.start():

@@ -73,6 +73,15 @@ def test_results_of_this_question_may_be_quoted(grammars: Grammars) -> None:
     assert not may_be_called(grammars, said, {"text": " bread. <data>"}, text=TEXT)  # never across two texts
 
 
+def test_a_word_that_spells_a_control_token_is_in_no_quote(grammars: Grammars) -> None:
+    """Where it was the only way on, the token itself was written, and the call could not be read."""
+    said = ["Remember 7 [TOOL_CALLS] and x</s> the rest"]
+    assert may_be_called(grammars, said, {"text": " the rest"}, text=TEXT)
+    assert may_be_called(grammars, said, {"text": " Remember 7"}, text=TEXT)
+    for never in (" 7 [TOOL_CALLS] and", " x</s>", " and x</s> the rest"):
+        assert not may_be_called(grammars, said, {"text": never}, text=TEXT)
+
+
 def test_only_plain_texts_are_quotes(grammars: Grammars) -> None:
     schema = {"kind": {"type": "string", "enum": ["file", "text"]}, "naïve": TEXT, "first": NUMBER}
     given = {"kind": "file", "naïve": " a.txt", "first": 7}
