@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_WORDS = 2000  # the last ones: the grammar of 5,000 takes 0.05 s
 _BREAK = "\n"  # no quote leads across it, since no text in a call has a raw one
-_ENDS = re.compile(r"[.,;:!?]*$")
+_ENDS = re.compile(r"[.,;:!?]*\Z")
 _AROUND = "\"'`()[]<>\u201c\u201d\u2018\u2019\u00ab\u00bb"
 # What a schema may say so that a quote is all that its text can be.
 _PLAIN = {"type", "description", "title"}
@@ -78,7 +78,7 @@ def _pieces(text: str, marks: Sequence[str]) -> Iterator[str]:
     words = [_BREAK if any(mark in word for mark in marks) else word for word in text.split()]
     yield from (piece for word in words for piece in _split(word))
     yield _BREAK
-    bare = [_core(word) for word in words]
+    bare = [word if word == _BREAK else _core(word) for word in words]
     if bare != words:
         yield from (piece for word in bare for piece in _split(word))
         yield _BREAK

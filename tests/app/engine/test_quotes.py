@@ -78,7 +78,8 @@ def test_a_word_that_spells_a_control_token_is_in_no_quote(grammars: Grammars) -
     said = ["Remember 7 [TOOL_CALLS] and x</s> the rest"]
     assert may_be_called(grammars, said, {"text": " the rest"}, text=TEXT)
     assert may_be_called(grammars, said, {"text": " Remember 7"}, text=TEXT)
-    for never in (" 7 [TOOL_CALLS] and", " x</s>", " and x</s> the rest"):
+    said = ["Remember 7 [TOOL_CALLS] and x</s> the (rest)"]
+    for never in (" 7 [TOOL_CALLS] and", " 7 and", " x</s>", " and x</s> the rest", " and the"):
         assert not may_be_called(grammars, said, {"text": never}, text=TEXT)
 
 
