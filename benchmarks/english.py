@@ -4,8 +4,9 @@
 
 Everything goes through `Engine` and `Library`, as in the app. Right: the answer contains a reference answer as words;
 for a question that the document does not answer: it is a refusal; for one about nothing: it is what the base answers
-alone. F1 is that of words. "Quoted": the share of answers that only quote the text, and of those that do so rightly. A row that is in FILE already is not asked again, a document that is in the home's library
-not absorbed again. The hundred questions written by hand are asked with `--rows written` only.
+alone. F1 is that of words. Quoted: the share of answers that only quote the text, and of those that do so rightly. A row
+that is in FILE already is not asked again, a document that is in the home's library not absorbed again. The hundred
+questions written by hand are asked with `--rows written` only.
 """
 
 from __future__ import annotations
@@ -144,18 +145,16 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def table(results: Sequence[dict[str, Any]]) -> harness.Table:
     """Print the results as Markdown."""
-    printed = harness.Table(
-        "set", "way", "questions", "right", "F1", "refused", "document tokens", "chunks", "second looks", "quoted, rightly",
-        "s a question",
-    )  # fmt: skip
+    costs = ("document tokens", "chunks", "second looks", "quoted, rightly", "s a question")
+    printed = harness.Table("set", "way", "questions", "right", "F1", "refused", *costs)
     for one in results:
         if not one["asked"]:
             printed.row(one["what"], one["way"], "does not fit", *[""] * 8)
             continue
         shares = [f"{100 * one[name]:.1f}" for name in ("right", "f1", "refused")]
-        costs = [f"{one['document_tokens']:.0f}", f"{one['chunks']:.2f}", f"{100 * one['second_looks']:.0f}%"]
-        costs.append(", ".join(f"{100 * one.get(name, 0.0):.0f}%" for name in ("quoted", "quoted_right")))
-        printed.row(one["what"], one["way"], str(one["asked"]), *shares, *costs, f"{one['seconds']:.1f}")
+        spent = [f"{one['document_tokens']:.0f}", f"{one['chunks']:.2f}", f"{100 * one['second_looks']:.0f}%"]
+        spent.append(", ".join(f"{100 * one.get(name, 0.0):.0f}%" for name in ("quoted", "quoted_right")))
+        printed.row(one["what"], one["way"], str(one["asked"]), *shares, *spent, f"{one['seconds']:.1f}")
     return printed
 
 
