@@ -4,8 +4,8 @@
 
 Everything goes through `Engine` and `Library`, as in the app. Right: the answer contains a reference answer as words;
 for a question that the document does not answer: it is a refusal; for one about nothing: it is what the base answers
-alone. F1 is that of words. Quoted: the share of answers that only quote the text, and of those that do so rightly. A row
-that is in FILE already is not asked again, a document that is in the home's library not absorbed again. The hundred
+alone. F1 is that of words. Quoted: the share of answers that only quote the text, and of those that do so rightly. A
+row that is in FILE already is not asked again, a document that is in the home's library not absorbed again. The hundred
 questions written by hand are asked with `--rows written` only.
 """
 
