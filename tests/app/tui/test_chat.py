@@ -162,9 +162,10 @@ async def test_quitting_while_the_earlier_questions_are_read_ends_without_an_err
 ) -> None:
     read = held(monkeypatch, [])
     async with running(fake()) as chat:
-        await chat.main.query_one(Prompt).remove()  # as an app that is quit does
-        read.set()
-        await chat.app.workers.wait_for_complete()
+        with chat.app.batch_update():  # the compositor must not draw what is gone
+            await chat.main.query_one(Prompt).remove()  # as an app that is quit does
+            read.set()
+            await chat.app.workers.wait_for_complete()
 
 
 async def test_ctrl_j_begins_a_new_line_and_enter_sends(fake: Make) -> None:
