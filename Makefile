@@ -51,9 +51,6 @@ $(BIN)/zensical: $(BIN)/thoth
 docs: $(BIN)/zensical
 	$(BIN)/python -m docs.site
 
-# The tests start hundreds of Python processes: each would compile again what none may write down.
-test test-all: export PYTHONDONTWRITEBYTECODE :=
-
 # The fast tier. Files are kept together (loadfile): their tests share models.
 test: setup
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile
