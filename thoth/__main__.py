@@ -13,8 +13,9 @@ def main() -> None:
 
 
 def _run() -> None:
-    # Where torch is installed transformers would import it, which takes longer than all the rest together.
-    sys.modules.setdefault("torch", None)  # type: ignore[arg-type]
+    # Where these are installed transformers would import them: torch takes longer than all the rest together.
+    for unused in ("torch", "mistral_common"):
+        sys.modules.setdefault(unused, None)  # type: ignore[arg-type]
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
         # Nothing made until the first paint is garbage, and looking for some takes a tenth of that time.
         gc.disable()  # the main screen enables it again
