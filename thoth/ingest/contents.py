@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from thoth.ingest.document import Document
 
 _LEADERS = r"(?:\.[ \t]?){3,}"
-# Dots lead to a number, or there is nothing but a number to end with: of a chapter, as LaTeX writes it.
+# Dots lead to the number of a page; in LaTeX's lines of chapters there are none.
 _ENTRY = re.compile(rf"[^\n]*\S[ \t]*{_LEADERS}[ \t]*(\d{{1,4}}|[ivxlc]{{1,7}})[ \t]*")
 _BARE = re.compile(r"[^\n]*\S[ \t]+(\d{1,4})[ \t]*")
 _FEWEST = 5  # entries
@@ -39,7 +39,7 @@ def contents(document: Document) -> list[tuple[int, int]]:
     """Find the tables of contents of a document with pages.
 
     It is a run of lines in which dots lead to the number of a page. Numbers never decrease, and none is larger than
-    that of the last page; prices do and are.
+    that of the last page; those of a price list decrease now and then, or are larger.
 
     Returns:
         Where each begins and ends in the document's text, in its order.
@@ -52,8 +52,9 @@ def _runs(text: str, last: int) -> Iterator[tuple[int, int]]:
     for line in re.finditer(r"[^\n]+", text):
         if not line[0].strip():
             continue
-        entry = _ENTRY.fullmatch(line[0]) if len(line[0]) <= _LONGEST else None
-        found = entry or (_BARE.fullmatch(line[0]) if entries else None)
+        short = len(line[0]) <= _LONGEST
+        entry = _ENTRY.fullmatch(line[0]) if short else None
+        found = entry or (_BARE.fullmatch(line[0]) if entries and short else None)
         # A preface has pages of its own, in Roman numbers.
         number = last + 1 if found is None else int(found[1]) if found[1].isdigit() else page
         if page <= number <= last:
