@@ -330,7 +330,8 @@ class Answerer:
         else:
             sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
         if reply.quotes and not (sources or provenance.is_refusal(text)):
-            text = "\n".join(f'"{" ".join(passage.quote.split())}"' for passage in reply.quotes)
+            # Paragraphs: Markdown would join lines.
+            text = "\n\n".join(f'"{" ".join(passage.quote.split())}"' for passage in reply.quotes)
             return Answer(text, replace(stats, quoted=True), tuple(reply.quotes))
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
         closed = reply.mask is not None and reply.mask.was_cut

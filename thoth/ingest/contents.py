@@ -16,7 +16,7 @@ _ENTRY = re.compile(rf"[^\n]*\S[ \t]*{_LEADERS}[ \t]*(\d{{1,4}}|[ivxlc]{{1,7}})[
 _BARE = re.compile(r"[^\n]*\S[ \t]+(\d{1,4})[ \t]*")
 _FEWEST = 5  # entries
 _LONGEST = 400  # letters of one
-_BETWEEN = 3  # lines at most without a number: the foot of a page, an entry that goes on
+_BETWEEN = 3  # most lines without a number between two entries: a page's footer, an entry of two lines
 
 
 def without_contents(text: str, start: int, spans: Sequence[tuple[int, int]]) -> str:

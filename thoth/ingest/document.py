@@ -157,7 +157,7 @@ def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -
 
 
 def with_short_leaders(kind: Kind, text: str) -> str:
-    """Return the text of a block with three dots where there are five or more in a row; code stays as it is."""
+    """Return the text of a block, with three dots for each row of five or more; code is not changed."""
     return text if kind == "code" else _LEADERS.sub("...", text)
 
 

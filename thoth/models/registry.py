@@ -37,7 +37,7 @@ class Reading:
 
 AS_IT_IS = Reading()
 
-# Parameters of a hypernetwork that nobody has counted, as a share of its base's: the most of those that were.
+# Parameters of a hypernetwork as a share of its base's, where the number is not known: the largest share that is.
 _HYPERNET_SHARE = 0.12
 
 
@@ -78,7 +78,7 @@ class KnownPair:
 
     @property
     def hypernet_bytes(self) -> int:
-        """Size of the hypernetwork at four bytes a weight, about; where nobody counted them, as large as they get."""
+        """Approximate size of the hypernetwork, at four bytes a weight; an upper estimate where it is unknown."""
         counted = self.hypernet_parameters
         return 4 * (int(_HYPERNET_SHARE * self.base_parameters) if counted is None else counted)
 
