@@ -94,8 +94,10 @@ def convert_weights(
 
     # Slow imports wait until the arguments are known to be right.
     from mlx_hypernet.blas import preload_blas
+    from mlx_hypernet.format.quick_import import quicken_transformers
 
     preload_blas()
+    quicken_transformers()
     # Before transformers is imported: it warns about keys that only mlx-lm reads.
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from convert.errors import ConversionError

@@ -4,11 +4,13 @@ import os
 import sys
 
 from mlx_hypernet.blas import preload_blas
+from mlx_hypernet.format.quick_import import quicken_transformers
 
 # The models are tiny: a second thread only waits, and waiting spins. One training took six times the processor time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 preload_blas()  # before anything imports MLX
+quicken_transformers()
 # Where this is set, each of the hundred processes that tests start would compile Thoth again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

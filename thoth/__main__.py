@@ -28,6 +28,9 @@ def _run() -> None:
 
             sys.exit(cli.explain(error))
     else:
+        gc.set_threshold(
+            10_000
+        )  # imports make no garbage, and a look for some after each 700 objects is 7% of an answer
         from thoth import cli
 
         cli.main()

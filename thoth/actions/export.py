@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from mlx_hypernet.format import atomic
 from mlx_hypernet.format.published import is_repository
+from mlx_hypernet.format.quick_import import quicken_transformers
 from thoth.errors import DocumentError, ModelError, UsageError
 from thoth.library.library import Library
 from thoth.library.records import ChunkRef, StoredDocument
@@ -145,6 +146,7 @@ def _compose(library: Library, documents: Sequence[StoredDocument]) -> Adapter:
 
 def _base(pair: Pair) -> nn.Module:
     """Return the base model, whose module names are needed; no weights are read."""
+    quicken_transformers()
     from mlx_lm.utils import load_model
 
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlx_hypernet.blas import preload_blas
 from mlx_hypernet.format.published import is_fp8
+from mlx_hypernet.format.quick_import import quicken_transformers
 from thoth.errors import ModelError
 from thoth.models import registry
 from thoth.models.registry import AS_IT_IS, Pair, Reading
@@ -54,6 +55,7 @@ def load_pair(pair: Pair) -> LoadedPair:
         ModelError: The base or the bundle is damaged, or they do not match.
     """
     preload_blas()
+    quicken_transformers()
     import mlx.core as mx
 
     from mlx_hypernet.bundle import BundleError, load_bundle

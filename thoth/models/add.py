@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from mlx_hypernet.format import atomic
+from mlx_hypernet.format.quick_import import quicken_transformers
 from thoth.errors import ModelError, UsageError
 from thoth.events import Progress
 from thoth.models import process, registry
@@ -82,6 +83,7 @@ def _fitting(base: Path, bundles: Iterable[Path], file: Path, *, chosen: bool) -
     Raises:
         ModelError: With the reason of the one that was chosen.
     """
+    quicken_transformers()
     from mlx_lm.utils import load_model
 
     from mlx_hypernet.bundle import BundleError, check_fits, read_config

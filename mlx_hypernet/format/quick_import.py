@@ -1,0 +1,59 @@
+"""transformers in half the time: what each of its models exports is found without splitting every file into lines.
+
+As it is imported it reads the 1,700 files of its models twice, for the names after `__all__`: 0.7 s of the 1.2 s that
+mlx-lm takes to import (transformers 5.24). What it finds stays the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+_SCANNER = "transformers.utils.import_utils"
+
+
+def quicken_transformers() -> None:
+    """Make the first import of transformers in this process quick; afterwards, and twice, it does nothing."""
+    if _SCANNER not in sys.modules and not any(isinstance(finder, _Quick) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Quick())
+
+
+class _Quick(MetaPathFinder):
+    """Waits for the module that reads the files, and changes it as soon as it has run."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != _SCANNER:
+            return None
+        sys.meta_path.remove(self)
+        spec = PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_change(module: ModuleType) -> None:
+                run(module)
+                _change(module)
+
+            spec.loader.exec_module = run_and_change  # type: ignore[method-assign]
+        return spec
+
+
+def _change(module: ModuleType) -> None:
+    """Replace its two slow parts, unless another version of transformers has none of these names."""
+    names_after, read_folder = getattr(module, "fetch__all__", None), getattr(module, _READ_FOLDER, None)
+    if names_after is not None:
+        # It looks at each line for one that starts with `__all__`, and takes the last.
+        def last_all(content: str) -> list[str]:
+            at = f"\n{content}".rfind("\n__all__")
+            return names_after(content[at:]) if at >= 0 else []
+
+        module.fetch__all__ = last_all  # type: ignore[attr-defined]
+    if hasattr(read_folder, "__wrapped__"):
+        # Its own cache holds 128 folders of 560: the second reading finds none of them.
+        setattr(module, _READ_FOLDER, lru_cache(maxsize=None)(read_folder.__wrapped__))
+
+
+_READ_FOLDER = "create_import_structure_from_path"
