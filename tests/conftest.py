@@ -16,7 +16,9 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 import gc  # noqa: E402
+import itertools  # noqa: E402
 import json  # noqa: E402
+import shutil  # noqa: E402
 import socket  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -66,6 +68,9 @@ BASE_CONFIG = {
 }
 
 
+_NUMBERS = itertools.count()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Imports and collection make objects that stay: no full collection of garbage looks at them, which took 0.3 s."""
@@ -78,12 +83,17 @@ def pytest_collection() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A Thoth home that this test has for itself."""
-    folder = tmp_path / "home"
-    monkeypatch.setenv("THOTH_HOME", str(folder))
+def home(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """A Thoth home that this test has for itself; nothing is on the disk for the thousands that never look at it."""
+    alone = "tmp_path" not in request.fixturenames
+    parent = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}" if alone else request.getfixturevalue("tmp_path")
+    monkeypatch.setenv("THOTH_HOME", str(parent / "home"))
     monkeypatch.delenv("THOTH_MODEL", raising=False)
-    return folder
+    yield parent / "home"
+    if alone and parent.is_dir():
+        shutil.rmtree(parent, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,7 @@
-"""transformers in half the time: what each of its models exports is found without splitting every file into lines.
+"""A quicker import of transformers: what each of its models exports is found without splitting every file into lines.
 
-As it is imported it reads the 1,700 files of its models twice, for the names after `__all__`: 0.7 s of the 1.2 s that
-mlx-lm takes to import (transformers 5.24). What it finds stays the same.
+When it is imported, it reads the 1,700 files of its models twice, for the names in `__all__`. This takes 0.7 s of the
+1.2 s that mlx-lm takes to import (transformers 5.24, processor time), and 0.2 s with this. The result is the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-_SCANNER = "transformers.utils.import_utils"
+_SCANNER, _READ_FOLDER = "transformers.utils.import_utils", "create_import_structure_from_path"
 
 
 def quicken_transformers() -> None:
@@ -23,12 +23,14 @@ def quicken_transformers() -> None:
 
 
 class _Quick(MetaPathFinder):
-    """Waits for the module that reads the files, and changes it as soon as it has run."""
+    """Waits for the module that reads the files, and changes it as soon as it has run.
+
+    It stays among the finders: a thread that imports something else would miss one if the list became shorter.
+    """
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         if name != _SCANNER:
             return None
-        sys.meta_path.remove(self)
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
@@ -43,7 +45,8 @@ class _Quick(MetaPathFinder):
 
 def _change(module: ModuleType) -> None:
     """Replace its two slow parts, unless another version of transformers has none of these names."""
-    names_after, read_folder = getattr(module, "fetch__all__", None), getattr(module, _READ_FOLDER, None)
+    names_after = getattr(module, "fetch__all__", None)
+    read_folder = getattr(getattr(module, _READ_FOLDER, None), "__wrapped__", None)
     if names_after is not None:
         # It looks at each line for one that starts with `__all__`, and takes the last.
         def last_all(content: str) -> list[str]:
@@ -51,9 +54,6 @@ def _change(module: ModuleType) -> None:
             return names_after(content[at:]) if at >= 0 else []
 
         module.fetch__all__ = last_all  # type: ignore[attr-defined]
-    if hasattr(read_folder, "__wrapped__"):
+    if read_folder is not None:
         # Its own cache holds 128 folders of 560: the second reading finds none of them.
-        setattr(module, _READ_FOLDER, lru_cache(maxsize=None)(read_folder.__wrapped__))
-
-
-_READ_FOLDER = "create_import_structure_from_path"
+        setattr(module, _READ_FOLDER, lru_cache(maxsize=None)(read_folder))

@@ -13,8 +13,11 @@ import sys
 from pathlib import Path
 
 from mlx_hypernet.blas import preload_blas
+from mlx_hypernet.format.quick_import import quicken_transformers
 
 preload_blas()
+quicken_transformers()
+sys.modules.update(torch=None, mistral_common=None)  # type: ignore[arg-type] # as in a process of thoth
 
 # Once here, not in every child; mlx-lm is not among them, it begins a thread that no child would have.
 import mlx.core  # noqa: E402, F401

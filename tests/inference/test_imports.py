@@ -82,5 +82,9 @@ def test_the_other_framework_is_not_needed(packages, absent):
     names = [name for package in packages for name in modules(package)]
     assert len(names) > 20
     run(
-        f"import importlib, sys\nsys.modules[{absent!r}] = None\nfor name in {names!r}: importlib.import_module(name)\n"
+        "import importlib, sys\n"
+        f"sys.modules.update({absent}=None, mistral_common=None)\n"
+        "from mlx_hypernet.format import quick_import\n"
+        "quick_import.quicken_transformers()\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
     )

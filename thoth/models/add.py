@@ -57,7 +57,7 @@ def add(
     bundles = _bundles(hypernet)
     with atomic.appearing(place.base.parent) as folder:
         on_progress(Progress("convert", 0, 2))
-        options = process.quantised(bits) + ([] if has_torch() else ["--verify", "0"])
+        options = (*process.quantised(bits), *(() if has_torch() else process.NOT_COMPARED))
         process.run(process.converting(file.absolute(), folder / "base", *options))
         on_progress(Progress("convert", 1, 2))
         fitting = _fitting(folder / "base", bundles, file, chosen=hypernet is not None)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from thoth.errors import ModelError, ResourceError, Stopped, ThothError, UsageError
 
+NOT_COMPARED = ("--verify", "0")  # options of a base's conversion; without them PyTorch computes the same
+
 _LOOK_SECONDS = 0.2
 _KILL_SECONDS = 10.0
 _ERRORS = {kind.exit_code: kind for kind in (ModelError, ResourceError, UsageError)}
@@ -27,6 +29,8 @@ def quantised(bits: int | None) -> list[str]:
 def converting(source: Path | str, destination: Path, *options: str) -> list[str]:
     """Return the command line that converts weights."""
     program = "from convert.cli import main; main()"
+    if options[-2:] == NOT_COMPARED:  # then it needs no PyTorch, which mlx-lm's imports would take 3 s to load
+        program = f"import sys; sys.modules.update(torch=None, mistral_common=None); {program}"
     return [sys.executable, "-P", "-c", program, str(source), str(destination), *options]
 
 

@@ -43,7 +43,7 @@ def pull(
         on_progress(Progress("convert", 0, 2))
         if plan.bits or fp8 or plan.base.wheel:
             # What is pinned was compared when it was pinned (docs/LOG.md).
-            verify = [] if has_torch() and not plan.base.wheel else ["--verify", "0"]
+            verify = () if has_torch() and not plan.base.wheel else process.NOT_COMPARED
             process.run(process.converting(base, folder / "base", *process.quantised(plan.bits), *verify), should_stop)
         else:
             (folder / "base").symlink_to(base, target_is_directory=True)
