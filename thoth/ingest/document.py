@@ -158,7 +158,9 @@ def assemble(name: str, parts: Iterable[LooseBlock], pages: int | None = None) -
 
 def with_short_leaders(kind: Kind, text: str) -> str:
     """Return the text of a block, with three dots for each row of five or more; code is not changed."""
-    return text if kind == "code" else _LEADERS.sub("...", text)
+    if kind == "code" or not (".." in text or ". ." in text):  # the pattern takes twenty times as long to find none
+        return text
+    return _LEADERS.sub("...", text)
 
 
 def merged(parts: Iterable[LooseBlock], kinds: Container[Kind]) -> Iterator[LooseBlock]:

@@ -8,10 +8,14 @@ import string
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
 from thoth.ingest import charsets, man, ocr, refusals, text, text_blocks
 from thoth.ingest.document import Document, OnPage, ignore
+
+if TYPE_CHECKING:
+    from thoth.ingest.pdf_ends import Second
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ def read(
     *,
     on_page: OnPage = ignore,
     recognize: bool = False,
+    second: Second | None = None,
 ) -> Document:
     """Read a file of any format.
 
@@ -79,6 +84,7 @@ def read(
         charset: what a server says its encoding is.
         on_page: called with each page as soon as it is read, for formats with pages.
         recognize: whether pages that are pictures are read by text recognition (OCR).
+        second: where a second process comes from that helps with a long PDF.
 
     Raises:
         DocumentError: The file is damaged, encrypted, too large, or of a kind that Thoth does not read.
@@ -87,7 +93,7 @@ def read(
     what, remedy = "", "choose a document with text"
     try:
         if _is_pdf(data, name):
-            document = _reader("pdf")(data, name, on_page, recognize=recognize)
+            document = _reader("pdf")(data, name, on_page, recognize=recognize, second=second)
             remedy = f"it is probably a scan; {ocr.remedy(recognize)}"
         elif data.startswith(_ZIP):
             document, what = _read_zip(data, name)

@@ -7,15 +7,17 @@ import logging
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from thoth.errors import DocumentError
-from thoth.ingest import cyrillic_letters, ocr, pdf_forms, pdf_groups, pdf_lines, tex_ligatures
+from thoth.ingest import ocr, pdf_forms, pdf_groups
 from thoth.ingest.document import Block, Document, Headings, Kind, OnPage, PageRead, ignore, with_short_leaders
-from thoth.ingest.pdf_chars import Chars
+from thoth.ingest.pdf_ends import LastPages, Second
 from thoth.ingest.pdf_groups import Group
+from thoth.ingest.pdf_text import Pages
+from thoth.ingest.pdf_unread import Unread
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +31,6 @@ _END_MARK, _END_MARK_WITHIN = b"%%EOF", 4096
 # Of a manual of a thousand pages; more are not written by people.
 _MAX_BOOKMARKS = 20_000
 
-# Of the letters looked at: more without a place in Unicode, and a page is no text.
-_MAX_UNKNOWN_SHARE = 0.4
-_LETTERS_LOOKED_AT = 40
-_FIRST_ACCENTED = 0xA0
-_VOWELS = 0.28, 0.55  # their share in words of European languages is about 0.4
-
 
 @dataclass(frozen=True)
 class _Bookmark:
@@ -45,51 +41,13 @@ class _Bookmark:
     page: int
 
 
-@dataclass
-class _Unread:
-    """Pages (from 0) that could not be read, by the reason."""
-
-    remedy: str
-    scans: list[int] = field(default_factory=list)
-    garbled: list[int] = field(default_factory=list)
-    recognized: list[int] = field(default_factory=list)
-    cyrillic: list[int] = field(default_factory=list)
-    attached: list[str] = field(default_factory=list)
-
-    def note(self, page: int, *, is_recognized: bool) -> None:
-        """Note a page without text that shows something."""
-        if is_recognized:
-            self.recognized.append(page)
-        elif page not in self.garbled:
-            self.scans.append(page)
-
-    def warn(self, name: str) -> None:
-        """Say which pages are missing."""
-        if self.scans:
-            log.warning("%s: no text on %s: %s", name, _listed(self.scans), self.remedy)
-        if garbled := [page for page in self.garbled if page not in self.recognized]:
-            log.warning(
-                "%s: the letters on %s cannot be told, their fonts do not say what they mean: %s",
-                name,
-                _listed(garbled),
-                self.remedy,
-            )
-        if self.cyrillic:
-            pages = _listed(self.cyrillic)
-            log.warning(
-                "%s: the letters on %s were read as Cyrillic; their fonts say otherwise, or nothing", name, pages
-            )
-        if self.attached:
-            log.warning("%s: the files attached to it were left out: %s", name, ", ".join(self.attached))
-        if self.recognized:
-            log.warning("%s: text recognition (OCR) read %s: check numbers and names", name, _listed(self.recognized))
-
-
 class _Encrypted(Exception):
     """The file asks for a password."""
 
 
-def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = False) -> Document:
+def read(
+    data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = False, second: Second | None = None
+) -> Document:
     """Read a PDF; pages that are only pictures are named in a warning.
 
     Args:
@@ -97,6 +55,7 @@ def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = 
         name: of the document.
         on_page: called with each page as soon as it is read.
         recognize: whether pages without text are read by OCR, where it is installed.
+        second: where a second process comes from that reads the last pages of a long file meanwhile.
 
     Raises:
         DocumentError: The file is encrypted, cut short, or damaged, or a form that only Adobe's programs show.
@@ -105,9 +64,9 @@ def read(data: bytes, name: str, on_page: OnPage = ignore, *, recognize: bool = 
     start = data[:_HEADER_WITHIN].find(_HEADER)
     book = _Book(name, on_page, ocr.remedy(recognize))
     try:
-        pages = _read_pdfium(data, book, recognize)
+        pages = _read_pdfium(data, book, recognize, second)
         if pages is None and start > 0:  # places in the file are counted from the header, or from the begin
-            pages = _read_pdfium(data[start:], book, recognize)
+            pages = _read_pdfium(data[start:], book, recognize, second)
         if pages is None:
             pages = _read_pypdf(data, book)
     except _Encrypted as error:
@@ -132,7 +91,7 @@ class _Book:
         self.name = name
         self.texts: list[str] = []
         self.blocks: list[Block] = []
-        self.unread = _Unread(remedy)
+        self.unread = Unread(remedy)
         self._on_page = on_page
         self._headings = Headings()
         self._at = 0
@@ -156,7 +115,7 @@ class _Book:
         self._on_page(PageRead(number, total, text, tuple(blocks)))
 
 
-def _read_pdfium(data: bytes, book: _Book, recognize: bool) -> int | None:
+def _read_pdfium(data: bytes, book: _Book, recognize: bool, second: Second | None = None) -> int | None:
     """Read all pages; returns their number, None where PDFium gives up."""
     import pypdfium2
 
@@ -166,74 +125,27 @@ def _read_pdfium(data: bytes, book: _Book, recognize: bool) -> int | None:
         except pypdfium2.PdfiumError:
             return None
         try:
-            total = len(document)
-            form = pdf_forms.Form(document)
-            if form.is_placeholder:
-                return _read_xfa(form, book)
+            pages = Pages(document, recognize)
+            total = len(pages)
+            if pages.form.is_placeholder:
+                return _read_xfa(pages.form, book)
             bookmarks: dict[int, list[_Bookmark]] = {}
             for bookmark in _outline(document):
                 bookmarks.setdefault(bookmark.page, []).append(bookmark)
             book.unread.attached = list(pdf_forms.attachments(document))
-            for number in range(total):
-                groups = _read_page(document, number, form, book.unread, recognize)
-                book.add(groups, total, bookmarks.get(number, ()))
+            last = LastPages(second, data, recognize, total)
+            try:
+                for number in range(total):
+                    page = last.take(number)
+                    if page is None or ("unsure" in page.marks and book.unread.is_cyrillic):
+                        page = pages.read(number, book.unread.is_cyrillic)
+                    book.unread.note(number, page.marks)
+                    book.add(page.groups, total, bookmarks.get(number, ()))
+            finally:
+                last.close()
             return total
         finally:
             document.close()
-
-
-def _read_page(document: Any, number: int, form: pdf_forms.Form, unread: _Unread, recognize: bool) -> list[Group]:
-    import pypdfium2
-
-    try:
-        page = document[number]
-        text_page = page.get_textpage()
-    except pypdfium2.PdfiumError:  # one broken page costs that page
-        unread.scans.append(number)
-        return []
-    try:
-        text = tex_ligatures.restored(text_page.raw, text_page.get_text_range())
-        unknown = _unknown_letters(text_page, text)
-        latin = text
-        text = cyrillic_letters.restored(text, is_unmapped=bool(unknown), is_likely=bool(unread.cyrillic))
-        if text != latin:
-            unread.cyrillic.append(number)
-        elif unknown:
-            unread.garbled.append(number)
-            # Numbers of glyphs look like ASCII. Accented letters are another alphabet's: some words may be right.
-            if unknown[-1 - len(unknown) // 10] < _FIRST_ACCENTED and not _reads_as_words(text):
-                text = ""
-        lines = pdf_lines.lines_of(text_page.raw, text, page.get_rotation(), page.get_bbox())
-        lines = form.add_values(page, lines)
-        if not lines and (found := list(pdf_groups.plain(text.split("\n")))):
-            return found
-        if not lines and next(page.get_objects(max_depth=1), None) is not None:
-            lines = ocr.read(page) if recognize else []
-            unread.note(number, is_recognized=bool(lines))
-        return list(pdf_groups.groups(lines))
-    finally:
-        text_page.close()
-        page.close()  # else all pages stay in memory until the document is closed
-
-
-def _unknown_letters(text_page: Any, text: str) -> list[int]:
-    """Return a sample of the letters on a page if its fonts do not say what most of them mean, else none."""
-    import pypdfium2.raw as pdfium
-
-    total = text_page.count_chars() if text.strip() else 0
-    looked = range(0, total, max(1, total // _LETTERS_LOOKED_AT))
-    unknown = Chars(text_page.raw).unmapped(looked)
-    if len(unknown) <= _MAX_UNKNOWN_SHARE * len(looked):
-        return []
-    return sorted(pdfium.FPDFText_GetUnicode(text_page.raw, at) for at in unknown)
-
-
-def _reads_as_words(text: str) -> bool:
-    """Tell text whose font only leaves out what its letters mean from numbers of glyphs: those look like `KDUERXU`."""
-    small = [letter for letter in text if "a" <= letter <= "z"]
-    vowels = sum(letter in "aeiou" for letter in small)
-    is_small = 2 * len(small) > sum("!" <= letter <= "~" for letter in text)
-    return is_small and _VOWELS[0] < vowels / len(small) < _VOWELS[1]
 
 
 def _read_xfa(form: pdf_forms.Form, book: _Book) -> int:
@@ -285,7 +197,7 @@ def _read_pypdf(data: bytes, book: _Book) -> int | None:
     for number, text in enumerate(texts):
         found = list(pdf_groups.plain(text.split("\n")))
         if not found:
-            book.unread.scans.append(number)
+            book.unread.note(number, ("scan",))
         book.add(found, len(texts))
     return len(texts)
 
@@ -324,15 +236,3 @@ def _between(
         inner = text[first:last]
         if inner.strip():
             yield kind, last - len(inner.lstrip()), first + len(inner.rstrip()), headings
-
-
-def _listed(pages: Sequence[int]) -> str:
-    """Write page numbers, which count from 0 here, as people do: `pages 3, 5-9`."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][-1] + 1:
-            runs[-1].append(page)
-        else:
-            runs.append([page])
-    spans = [str(run[0] + 1) if len(run) == 1 else f"{run[0] + 1}-{run[-1] + 1}" for run in runs]
-    return f"page{'s' if len(pages) > 1 else ''} {', '.join(spans)}"

@@ -8,17 +8,18 @@ from __future__ import annotations
 import ctypes
 import re
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from thoth.ingest.pdfium_calls import ADDRESS, INT, LONG, address, bound
+from thoth.ingest.pdfium_calls import UNSIGNED, Pointer, bound, pointer
 
 _MONO = re.compile(rb"courier|mono|consol|menlo|typewriter|cmtt|fixed|inconsolata|sourcecode", re.IGNORECASE)
 _FIXED_PITCH = 0x1
 _NAME_BYTES = 128
 _NOWHERE = float("nan")  # no comparison with it is true
+_AT_ONCE = 1024  # letters that there is room for
 
 
 class Boxes(NamedTuple):
@@ -34,12 +35,12 @@ class Chars:
     """The letters of a page.
 
     Args:
-        text_page: PDFium's handle; it must stay open.
+        letters: address of PDFium's text page; it must stay open.
         rotation: of the page, in degrees clockwise: 0, 90, 180 or 270.
     """
 
-    def __init__(self, text_page: Any, rotation: int = 0) -> None:
-        self._page = address(text_page)
+    def __init__(self, letters: int, rotation: int = 0) -> None:
+        self._page = pointer(letters)
         self._rotation = rotation
         self._ask = _functions()
 
@@ -56,15 +57,15 @@ class Chars:
 
     def boxes(self, indexes: Sequence[int]) -> Boxes:
         """Return the places of letters."""
-        count = len(indexes)
-        answers = array("f", bytes(16 * count))
-        first = answers.buffer_info()[0]
-        known = list(map(self._ask.box, repeat(self._page), indexes, range(first, first + 16 * count, 16)))
-        if not all(known):
-            for at in (at for at, one in enumerate(known) if not one):
-                answers[4 * at : 4 * at + 4] = array("f", [_NOWHERE] * 4)
-        flat = answers.tolist()
-        left, top, right, bottom = flat[0::4], flat[1::4], flat[2::4], flat[3::4]
+        room, flat = _room(), array("f")
+        for some in _parts(indexes):
+            known = list(map(self._ask.box, repeat(self._page), some, room.boxes))
+            if not all(known):
+                for at in (at for at, one in enumerate(known) if not one):
+                    room.edges[4 * at : 4 * at + 4] = array("f", [_NOWHERE] * 4)
+            flat += room.edges[: 4 * len(some)]
+        edges = flat.tolist()
+        left, top, right, bottom = edges[0::4], edges[1::4], edges[2::4], edges[3::4]
         return self.turned(left, bottom, right, top)
 
     def turned(self, left: list[float], bottom: list[float], right: list[float], top: list[float]) -> Boxes:
@@ -80,29 +81,28 @@ class Chars:
 
     def baselines(self, indexes: Sequence[int]) -> list[float]:
         """Return how high the lines of letters stand."""
-        count = len(indexes)
-        answers = array("d", bytes(16 * count))
-        first = answers.buffer_info()[0]
-        x, y = range(first, first + 16 * count, 16), range(first + 8, first + 8 + 16 * count, 16)
-        list(map(self._ask.origin, repeat(self._page), indexes, x, y))
-        flat = answers.tolist()
+        room, x, y = _room(), array("d"), array("d")
+        for some in _parts(indexes):
+            list(map(self._ask.origin, repeat(self._page), some, room.x, room.y))
+            x += room.origins[: len(some)]
+            y += room.origins[_AT_ONCE : _AT_ONCE + len(some)]
         match self._rotation:
             case 90:
-                return _minus(flat[0::2])
+                return _minus(x)
             case 180:
-                return _minus(flat[1::2])
+                return _minus(y)
             case 270:
-                return flat[0::2]
-        return flat[1::2]
+                return x.tolist()
+        return y.tolist()
 
     def are_mono(self, indexes: Sequence[int]) -> list[bool]:
         """Tell of which letters the font has letters of one width."""
         name, flags = ctypes.create_string_buffer(_NAME_BYTES), ctypes.c_int()
-        to_name, to_flags = ctypes.addressof(name), ctypes.addressof(flags)
-        ask, page = self._ask.font, self._page
+        to_name, to_flags = pointer(ctypes.addressof(name)), pointer(ctypes.addressof(flags))
+        ask, page, most = self._ask.font, self._page, ctypes.c_ulong.from_param(_NAME_BYTES)
         found = []
         for index in indexes:
-            ask(page, index, to_name, _NAME_BYTES, to_flags)
+            ask(page, index, to_name, most, to_flags)
             found.append(bool(flags.value & _FIXED_PITCH) or _is_mono(name.value))
         return found
 
@@ -110,6 +110,10 @@ class Chars:
         """Return those of the letters whose font does not say what they mean."""
         answers = map(self._ask.unmapped, repeat(self._page), indexes)
         return [index for index, answer in zip(indexes, answers, strict=True) if answer == 1]
+
+    def codes(self, indexes: Sequence[int]) -> list[int]:
+        """Return the letters themselves, as numbers of Unicode."""
+        return list(map(self._ask.code, repeat(self._page), indexes))
 
 
 class _Functions(NamedTuple):
@@ -120,17 +124,47 @@ class _Functions(NamedTuple):
     origin: Callable[..., int]
     font: Callable[..., int]
     unmapped: Callable[..., int]
+    code: Callable[..., int]
 
 
 @cache
 def _functions() -> _Functions:
     return _Functions(
-        bound("FPDFText_GetCharIndexFromTextIndex", ADDRESS, INT),
-        bound("FPDFText_GetLooseCharBox", ADDRESS, INT, ADDRESS),
-        bound("FPDFText_GetCharOrigin", ADDRESS, INT, ADDRESS, ADDRESS),
-        bound("FPDFText_GetFontInfo", ADDRESS, INT, ADDRESS, LONG, ADDRESS, returns=LONG),
-        bound("FPDFText_HasUnicodeMapError", ADDRESS, INT),
+        bound("FPDFText_GetCharIndexFromTextIndex"),
+        bound("FPDFText_GetLooseCharBox"),
+        bound("FPDFText_GetCharOrigin"),
+        bound("FPDFText_GetFontInfo", returns=ctypes.c_ulong),
+        bound("FPDFText_HasUnicodeMapError"),
+        bound("FPDFText_GetUnicode", returns=UNSIGNED),
     )
+
+
+class _Room:
+    """Where PDFium writes its answers; to make a place for each call takes longer than the call."""
+
+    def __init__(self) -> None:
+        self.edges = array("f", bytes(16 * _AT_ONCE))
+        self.boxes = _places(self.edges, 16, 0)
+        self.origins = array("d", bytes(16 * _AT_ONCE))  # all x, then all y
+        self.x, self.y = _places(self.origins, 8, 0), _places(self.origins, 8, 8 * _AT_ONCE)
+
+
+@cache
+def _room() -> _Room:
+    return _Room()  # PDFium is called by one thread at a time
+
+
+def _places(answers: array[float], size: int, start: int) -> list[Pointer]:
+    first = answers.buffer_info()[0] + start
+    return [pointer(place) for place in range(first, first + size * _AT_ONCE, size)]
+
+
+def _parts(indexes: Sequence[int]) -> Iterator[Sequence[int]]:
+    if len(indexes) <= _AT_ONCE:
+        yield indexes
+        return
+    for start in range(0, len(indexes), _AT_ONCE):
+        yield indexes[start : start + _AT_ONCE]
 
 
 @lru_cache(256)

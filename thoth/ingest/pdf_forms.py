@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdfium_calls import ADDRESS, INT, address, bound
+from thoth.ingest.pdfium_calls import ADDRESS, bound, pointer
 
 _MAX_LETTERS = 100_000  # of one value
 _MAX_FIELDS = 5000  # of one page
@@ -42,22 +42,28 @@ class Form:
             document.init_forms()
         self.is_placeholder = self._is_placeholder()
 
-    def add_values(self, page: Any, lines: Sequence[Line]) -> list[Line]:
-        """Return the lines of a page with what was typed into it, each value beside its label."""
-        values = [*self._values(page)]
-        return _placed(lines, values) if values else [*lines]
+    def add_values(self, page: int, lines: list[Line]) -> list[Line]:
+        """Return the lines of a page with what was typed into it, each value beside its label.
 
-    def _values(self, page: Any) -> Iterator[Line]:
+        Args:
+            page: address of PDFium's handle.
+            lines: of the page.
+        """
+        values = [*self._values(page)]
+        return _placed(lines, values) if values else lines
+
+    def _values(self, page: int) -> Iterator[Line]:
         """Yield what was typed into a page as lines where it is seen."""
-        pdfium, calls, handle = self._pdfium, _calls(), address(page.raw)
+        pdfium, calls, handle = self._pdfium, _calls(), pointer(page)
         for number in range(min(calls.count(handle), _MAX_FIELDS)):
-            annotation = calls.open(handle, number)
-            if not annotation:
+            place = calls.open(handle, number)
+            if not place:
                 continue
+            annotation = pointer(place)
             try:
                 if (kind := calls.kind(annotation)) not in (pdfium.FPDF_ANNOT_FREETEXT, pdfium.FPDF_ANNOT_WIDGET):
                     continue  # links, mostly: a manual has thousands
-                typed = ctypes.cast(annotation, pdfium.FPDF_ANNOTATION)
+                typed = ctypes.cast(place, pdfium.FPDF_ANNOTATION)
                 value, box = self._value(typed, kind), pdfium.FS_RECTF()
                 if value and pdfium.FPDFAnnot_GetRect(typed, box):
                     size = min(max(box.top - box.bottom, 1.0), _LINE_HEIGHT)
@@ -153,10 +159,10 @@ class _Calls(NamedTuple):
 @cache
 def _calls() -> _Calls:
     return _Calls(
-        bound("FPDFPage_GetAnnotCount", ADDRESS),
-        bound("FPDFPage_GetAnnot", ADDRESS, INT, returns=ADDRESS),
-        bound("FPDFAnnot_GetSubtype", ADDRESS),
-        bound("FPDFPage_CloseAnnot", ADDRESS, returns=None),
+        bound("FPDFPage_GetAnnotCount"),
+        bound("FPDFPage_GetAnnot", returns=ADDRESS),
+        bound("FPDFAnnot_GetSubtype"),
+        bound("FPDFPage_CloseAnnot", returns=None),
     )
 
 

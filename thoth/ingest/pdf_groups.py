@@ -233,7 +233,7 @@ def clean(text: str) -> str:
         if _LIGATURE.search(text):
             text = text.translate(_LIGATURES)
         text = text.replace("\u00ad", "-")  # what is drawn is a hyphen; at a line's end it is gone by now
-    return _CONTROL.sub("", text)
+    return text if text.replace("\n", "").isprintable() else _CONTROL.sub("", text)
 
 
 def plain(lines: Iterable[str]) -> Iterator[Group]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 
 from thoth.ingest.pdf_line import Line
 
@@ -14,13 +13,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 _WORDS = "AIO"  # initials that are words as well
 
 
-def joined(lines: Iterable[Line], text: str) -> list[Line]:
+def joined(lines: list[Line], text: str) -> list[Line]:
     """Put initials in front of the lines that they begin.
 
     Args:
         lines: of a page, in the order in which they were drawn.
         text: of the page.
     """
+    if all(len(line.text) > 1 for line in lines):
+        return lines
     result: list[Line] = []
     words: Counter[str] = Counter()
     for line in lines:

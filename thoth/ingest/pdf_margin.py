@@ -30,9 +30,10 @@ def on_page(lines: list[Line], spans: list[LineSpan], page: Boxes) -> tuple[list
         page: its box, as that of one letter.
     """
     (left,), (bottom,), (right,), (top,) = page
+    _, lefts, rights, bottoms, sizes, *_ = zip(*lines, strict=True) if lines else [()] * 5
     seen = [
-        line.right > left and line.left < right and line.bottom < top and line.bottom + line.size > bottom
-        for line in lines
+        end > left and begin < right and base < top and base + size > bottom
+        for begin, end, base, size in zip(lefts, rights, bottoms, sizes, strict=True)
     ]
     if all(seen) or not any(seen):  # a box without any of the text is wrong
         return lines, spans

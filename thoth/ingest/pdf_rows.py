@@ -23,7 +23,7 @@ def together(lines: Iterable[Line]) -> list[Line]:
     result: list[Line] = []
     row: int | None = None  # where the last row begins that has several cells
     for line in lines:
-        if result and _is_beside(result[-1], line):
+        if result and line.left >= result[-1].right and _is_beside(result[-1], line):
             result[-1] = _joined(result[-1], line)
             row = len(result) - 1
         elif row is not None and len(result) - row <= _MOST_LINES and _ends_row(result[row:], line):

@@ -7,7 +7,8 @@ line, which raised and lowered letters do, are all letters of the word compared 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import string
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from thoth.ingest.pdf_line import Line, LineSpan
 
 # Where a number ends that is not all of a word.
-_NUMBER_END = re.compile(r"(?<=\S)\d(?!\d)|\d(?=[^\s\d])")
+_NUMBER_END = re.compile(r"\d(?!\d)(?:(?<=\S\d)|(?=\S))")
+_DIGIT = re.compile(r"\d")
 # At a line's begin, which is compared with nothing: the number of a note.
 _NOTE = re.compile(r"\d{1,3}[^\W\d]")
 _MOST_LETTERS = 60  # of a word, before and behind that: longer ones are identifiers
@@ -48,7 +50,11 @@ def restored(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> 
         spans: of each line.
         chars: of the page.
     """
-    ends = [(number, end.start()) for number, line in enumerate(lines) for end in _NUMBER_END.finditer(line.text)]
+    ends = [
+        (number, end.start())
+        for number in _with_digits([line.text for line in lines])
+        for end in _NUMBER_END.finditer(lines[number].text)
+    ]
     heights = chars.baselines(chars.indexes([spans[number].place + at for number, at in ends]))
     words = {
         _word(number, line.text, at)
@@ -64,6 +70,17 @@ def restored(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> 
         if any(stand):
             result[word.line] = _marked(result[word.line], word, stand)
     return _together(result, spans, chars)
+
+
+def _with_digits(texts: Sequence[str]) -> Iterator[int]:
+    """Yield the numbers of the lines with digits; to look for each digit is faster than a pattern for any of them."""
+    whole = "\n".join(texts)
+    if not whole.isascii():
+        yield from (number for number, text in enumerate(texts) if _DIGIT.search(text))
+        return
+    digits = [digit for digit in string.digits if digit in whole]
+    if digits:
+        yield from (number for number, text in enumerate(texts) if any(map(text.__contains__, digits)))
 
 
 def _turned(numbers: set[int], lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> set[int]:
@@ -89,10 +106,10 @@ def _together(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) ->
 
 
 def _may_continue(above: Line, line: Line) -> bool:
-    if pdf_initials.begins(above, line):  # "he" beside a large T is not raised
+    if not _OFF * above.size < abs(line.bottom - above.bottom) < _MOST_OFF * above.size:
         return False
-    off = abs(line.bottom - above.bottom)
-    return _OFF * above.size < off < _MOST_OFF * above.size and abs(line.left - above.right) < _GLUED * above.size
+    # "he" beside a large T is not raised
+    return abs(line.left - above.right) < _GLUED * above.size and not pdf_initials.begins(above, line)
 
 
 def _continued(above: Line, line: Line, stand: Sequence[scripts.Script]) -> Line:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from thoth.errors import DocumentError, NoTextError, UnknownFormatError
 from thoth.ingest import files, formats, wire
 from thoth.ingest.document import Document, PageRead
 from thoth.ingest.names import shown
+from thoth.ingest.reader_channel import Channel, SecondProcess
 
 _ERRORS = {error.__name__: error for error in (DocumentError, NoTextError, UnknownFormatError)}
 _MAX_REQUEST_BYTES = formats.MAX_FILE_BYTES
@@ -34,7 +36,7 @@ def main(life: int, parent: int, memory_bytes: int) -> None:
         parent: the parent's process id.
         memory_bytes: the most memory to use.
     """
-    channel = socket.socket(fileno=os.dup(0))
+    channel = Channel(socket.socket(fileno=os.dup(0)), _MAX_REQUEST_BYTES)
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):  # what a library prints must not get into the messages
         os.dup2(nothing, stream)
@@ -43,28 +45,37 @@ def main(life: int, parent: int, memory_bytes: int) -> None:
     _end_with_parent(life, parent)
     _limit(memory_bytes)
     logging.getLogger("thoth").addHandler(_Warnings(channel))
-    _send(channel, {"kind": "ready"})
-    messages = wire.Messages(_MAX_REQUEST_BYTES)
-    while data := channel.recv(1 << 20):
-        for request, body in messages.feed(data):
+    channel.send({"kind": "ready"})
+    for request, body in channel.requests():
+        if request.get("kind") == "last pages":
+            _read_for_another(channel)
+        else:
             _serve(channel, request, body)
 
 
-def _serve(channel: socket.socket, request: dict[str, Any], body: bytes) -> None:
+def _serve(channel: Channel, request: dict[str, Any], body: bytes) -> None:
     try:
         _read(channel, request, body)
     except tuple(_ERRORS.values()) as error:
-        _send(channel, {"kind": "error", "error": type(error).__name__, "text": str(error)})
+        channel.send({"kind": "error", "error": type(error).__name__, "text": str(error)})
     except MemoryError:
-        _send(channel, {"kind": "memory"})
+        channel.send({"kind": "memory"})
     # A reader met something that nobody foresaw: it costs this file, not the ones after it.
     except Exception as error:
         if isinstance(error, OSError) and isinstance(error, ConnectionError):
             raise
-        _send(channel, {"kind": "unforeseen", "text": f"{type(error).__name__}: {error}"[:500]})
+        channel.send({"kind": "unforeseen", "text": f"{type(error).__name__}: {error}"[:500]})
 
 
-def _read(channel: socket.socket, request: dict[str, Any], body: bytes) -> None:
+def _read_for_another(channel: Channel) -> None:
+    """Read the last pages of a file for the process that has the first; what fails here, it does itself."""
+    from thoth.ingest import pdf_ends
+
+    with channel.lent() as connection, suppress(Exception):
+        pdf_ends.serve(connection)
+
+
+def _read(channel: Channel, request: dict[str, Any], body: bytes) -> None:
     at = 0
 
     def on_page(page: PageRead) -> None:
@@ -73,7 +84,9 @@ def _read(channel: socket.socket, request: dict[str, Any], body: bytes) -> None:
         _send_piece(channel, text, page.blocks, {"page": page.number, "pages": page.total})
         at += len(text)
 
-    options = request.get("options", {})
+    options = dict(request.get("options", {}))
+    if fewest := request.get("second_from"):
+        options["second"] = SecondProcess(channel, fewest)
     if (path := request.get("path")) is not None:
         file = Path(os.fsdecode(bytes.fromhex(path)))
         document = formats.read(files.read_file(file), shown(file.name), on_page=on_page, **options)
@@ -82,10 +95,10 @@ def _read(channel: socket.socket, request: dict[str, Any], body: bytes) -> None:
         document = formats.read(body, **named, on_page=on_page, **options)
     if not at:
         _send_whole(channel, document)
-    _send(channel, {"kind": "done", "name": document.name, "pages": document.pages})
+    channel.send({"kind": "done", "name": document.name, "pages": document.pages})
 
 
-def _send_whole(channel: socket.socket, document: Document) -> None:
+def _send_whole(channel: Channel, document: Document) -> None:
     """Send a document that did not come page by page; the text first, for blocks must lie in it."""
     for start in range(0, len(document.text), wire.PIECE_LETTERS):
         _send_piece(channel, document.text[start : start + wire.PIECE_LETTERS], ())
@@ -93,24 +106,20 @@ def _send_whole(channel: socket.socket, document: Document) -> None:
         _send_piece(channel, "", document.blocks[start : start + wire.PIECE_BLOCKS])
 
 
-def _send_piece(channel: socket.socket, text: str, blocks: Any, progress: dict[str, int] | None = None) -> None:
+def _send_piece(channel: Channel, text: str, blocks: Any, progress: dict[str, int] | None = None) -> None:
     for start in range(0, max(len(text), 1), wire.PIECE_LETTERS):
         is_last = start + wire.PIECE_LETTERS >= len(text)
         header = {"kind": "piece"} | (wire.pack_blocks(blocks) | (progress or {}) if is_last else {})
-        _send(channel, header, text[start : start + wire.PIECE_LETTERS].encode())
-
-
-def _send(channel: socket.socket, header: dict[str, Any], body: bytes = b"") -> None:
-    channel.sendall(wire.pack(header, len(body)) + body)
+        channel.send(header, text[start : start + wire.PIECE_LETTERS].encode())
 
 
 class _Warnings(logging.Handler):
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(self, channel: Channel) -> None:
         super().__init__(logging.WARNING)
         self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:
-        _send(self._channel, {"kind": "warning", "logger": record.name, "text": record.getMessage()})
+        self._channel.send({"kind": "warning", "logger": record.name, "text": record.getMessage()})
 
 
 def _end_with_parent(life: int, parent: int) -> None:

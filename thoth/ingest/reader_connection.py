@@ -68,6 +68,11 @@ class Child:
         """Id of the process."""
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def send(self, header: dict[str, Any], body: bytes, check: Callable[[], None]) -> None:
         """Send a request; `check` is called while the child does not take it."""
         self.is_done = False
@@ -82,6 +87,11 @@ class Child:
                     check()
                 except OSError as error:
                     raise ChildEnded from error
+
+    def lend(self, connection: socket.socket, header: dict[str, Any]) -> None:
+        """Send a message with a connection to another process; a child that does not take it goes on without."""
+        with suppress(OSError):
+            socket.send_fds(self._socket, [wire.pack(header)], [connection.fileno()])
 
     def messages(self, check: Callable[[], None]) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield what the child says; `check` is called in between, at least 20 times a second."""

@@ -46,12 +46,23 @@ class Watch:
     """
 
     def __init__(self, pid: int, name: str, limits: Limits, size: int, should_stop: Callable[[], bool]) -> None:
-        self._pid, self._name, self._limits, self._should_stop = pid, name, limits, should_stop
-        self._begun = usage.of(pid).cpu_seconds
+        self._name, self._limits, self._should_stop = name, limits, should_stop
+        self._used = [_Used(pid)]
+        self._end_second: Callable[[], None] | None = None
         self._most_cpu = limits.cpu_for(size)
-        self._last_cpu = self._begun
+        self._last_cpu = 0.0
         self._looked = self._alive = time.monotonic()
         self._peak = 0
+
+    def share(self, pid: int, end: Callable[[], None]) -> None:
+        """Watch a second process as well; what both take is what the file takes.
+
+        Args:
+            pid: id of the process.
+            end: ends it, for the first can do without it: called where both take too much memory.
+        """
+        self._used.append(_Used(pid))
+        self._end_second = end
 
     def progress(self) -> None:
         """Note that a page is done."""
@@ -65,13 +76,18 @@ class Watch:
         if now - self._looked < _WATCH_SECONDS:
             return
         self._looked = now
-        used = usage.of(self._pid)
-        if used.cpu_seconds - self._last_cpu > _WATCH_SECONDS / 20:
-            self._last_cpu, self._alive = used.cpu_seconds, now
-        self._peak = max(self._peak, used.resident_bytes)
-        if used.resident_bytes > self._limits.memory_bytes:
+        resident = sum(used.look() for used in self._used)
+        cpu = sum(used.cpu_seconds for used in self._used)
+        if cpu - self._last_cpu > _WATCH_SECONDS / 20:
+            self._last_cpu, self._alive = cpu, now
+        if resident > self._limits.memory_bytes and self._end_second is not None:
+            self._end_second()
+            self._end_second = None
+            return
+        self._peak = max(self._peak, resident)
+        if resident > self._limits.memory_bytes:
             raise self.memory()
-        if used.cpu_seconds - self._begun > self._most_cpu:
+        if cpu > self._most_cpu:
             raise DocumentError(
                 f"{self._name} takes too long to read (more than {self._most_cpu:.0f} s of processor time): "
                 "export it as plain text, or split it"
@@ -94,3 +110,18 @@ class Watch:
         return DocumentError(
             f"{self._name} takes more than {most:,} MB of memory to read: split it, or export it as text"
         )
+
+
+class _Used:
+    """What one process has used for a file."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._begun = usage.of(pid).cpu_seconds
+        self.cpu_seconds = 0.0
+
+    def look(self) -> int:
+        """Count its processor time; returns its resident memory. One that has ended keeps the time it took."""
+        used = usage.of(self._pid)
+        self.cpu_seconds = max(self.cpu_seconds, used.cpu_seconds - self._begun)
+        return used.resident_bytes

@@ -11,11 +11,13 @@ import atexit
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from thoth.ingest.document import Block, Document, Reading
 from thoth.ingest.names import shown
 from thoth.ingest.reader_connection import Child, ChildEnded
 from thoth.ingest.reader_limits import Limits, Watch
-from thoth.system import usage
+from thoth.system import machine, usage
 
 __all__ = ["Limits", "Payload", "ReaderProcess", "shared"]
 
@@ -38,6 +40,8 @@ _ERRORS: dict[str, type[ThothError]] = {
 # A process that somebody else ended is no fault of the file; the first may have ended while it waited for one.
 _TRIES = 4
 _ENDED_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGHUP}
+_MOST_IDLE = 2
+_SECOND_FROM = 100  # pages: fewer are read in the time that a process takes to start
 _MAX_LETTERS = 64 << 20
 _MAX_BLOCKS = 4_000_000
 _MAX_SENTENCE = 2000  # letters of an error or a warning
@@ -65,15 +69,18 @@ class ReaderProcess:
 
     Args:
         limits: what one file may take.
+        second_from: pages of a PDF from which on two processes read it, 0: never; None: a number that makes it faster.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, second_from: int | None = None) -> None:
         self._limits = limits or Limits()
+        usual = _SECOND_FROM if machine.cores() > 1 else 0
+        self._second_from = usual if second_from is None else second_from
         # Linux ends a child when the thread that started it ends, so one thread starts them all and stays.
         self._starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader-process")
         self._lock = threading.Lock()  # of the three below; never held while a file is read
         self._children: list[Child] = []
-        self._idle: Child | None = None
+        self._idle: list[Child] = []
         self._closed = False
 
     def start(self) -> None:
@@ -102,15 +109,21 @@ class ReaderProcess:
         """
         name = source.name if isinstance(source, Payload) else shown(source.name)
         size = len(source.data) if isinstance(source, Payload) else _size(source)
+        request = {"options": options, "second_from": self._second_from}
         for tries_left in reversed(range(_TRIES)):
             child = self._take()
             watch = Watch(child.pid, name, self._limits, size, should_stop)
+            second: list[Child] = []
+            lend = partial(self._lend, child, watch, second)
             try:
-                return (yield from _exchange(child, source, name, options, watch))
+                return (yield from _exchange(child, source, name, request, watch, lend))
             except ChildEnded as error:
                 if child.end() not in _ENDED_FROM_OUTSIDE or not tries_left:
                     raise watch.crashed() from error
             finally:
+                for other in second:  # it is done as soon as the first is: that closed the connection
+                    other.is_done = child.is_done
+                    self._give_back(other)
                 self._give_back(child)
         raise AssertionError("unreachable")
 
@@ -118,7 +131,7 @@ class ReaderProcess:
         """End the process, whatever it is doing."""
         with self._lock:
             self._closed = True
-            children, self._children, self._idle = self._children, [], None
+            children, self._children, self._idle = self._children, [], []
         self._starter.shutdown(wait=False, cancel_futures=True)
         for child in children:
             child.kill()
@@ -126,14 +139,33 @@ class ReaderProcess:
     @property
     def pid(self) -> int | None:
         """Id of the newest process, None where none runs."""
+        return self.pids[-1] if self.pids else None
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of all processes, the newest last."""
         with self._lock:
-            return self._children[-1].pid if self._children else None
+            return [child.pid for child in self._children]
+
+    def _lend(self, child: Child, watch: Watch, second: list[Child]) -> None:
+        """Connect a child that reads a long file with a second one, which is put into the list."""
+        if second or not self._second_from:
+            return
+        try:
+            second.append(other := self._take())
+        except DocumentError:  # no more processes: the first reads all pages
+            return
+        other.is_done = False
+        watch.share(other.pid, partial(self._give_back, other))
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            child.lend(ours, {"kind": "second"})
+            other.lend(theirs, {"kind": "last pages"})
 
     def _take(self) -> Child:
         with self._lock:
-            child, self._idle = self._idle, None
-        if child is not None:
-            return child
+            if self._idle:
+                return self._idle.pop()
         try:
             return self._starter.submit(self._new).result()
         except RuntimeError as error:  # the program is ending
@@ -152,21 +184,28 @@ class ReaderProcess:
         """Keep a child for the next file, if it is in order; a large file leaves a large one behind."""
         small = usage.of(child.pid).resident_bytes <= self._limits.memory_bytes // 4
         with self._lock:
-            if child.is_done and small and self._idle is None and child in self._children:
-                self._idle = child
+            if child.is_done and child.is_alive and small and len(self._idle) < _MOST_IDLE and child in self._children:
+                self._idle.append(child)
                 return
             self._children = [other for other in self._children if other is not child]
         child.kill()
 
 
-def _exchange(child: Child, source: Path | Payload, name: str, options: dict[str, Any], watch: Watch) -> Reading:
+def _exchange(
+    child: Child,
+    source: Path | Payload,
+    name: str,
+    request: dict[str, Any],
+    watch: Watch,
+    lend: Callable[[], None],
+) -> Reading:
     """Send one request and take the answer apart, trusting none of it."""
     if isinstance(source, Payload):
         named = {"name": name, "media_type": source.media_type, "charset": source.charset}
-        child.send({"options": options} | named, source.data, watch.check)
+        child.send(request | named, source.data, watch.check)
     else:
         path = os.fsencode(os.path.abspath(source)).hex()  # a name may be no UTF-8
-        child.send({"options": options, "path": path}, b"", watch.check)
+        child.send(request | {"path": path}, b"", watch.check)
     texts: list[str] = []
     blocks: list[Block] = []
     letters = 0
@@ -185,6 +224,8 @@ def _exchange(child: Child, source: Path | Payload, name: str, options: dict[str
                 page, pages = header.get("page"), header.get("pages")
                 if type(page) is int and type(pages) is int and 0 < page <= pages:
                     yield page, pages
+            case "second":
+                lend()
             case "warning":
                 log.warning("%s", _sentence(header))
             case "done":

@@ -6,6 +6,7 @@ numbers. Plain letters are numbered as in ASCII, ligatures, and in T1 quotes and
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,36 +30,36 @@ _WORD = re.compile(rf"(?:[^\W\d_]|{_CODE})+")
 _LEAST_WORD = 4
 
 
-def restored(text_page: Any, text: str) -> str:
+def restored(letters: int, text: str) -> str:
     """Return the text of a page with Unicode ligatures instead of TeX's codes; it keeps its length.
 
     A code counts as a ligature in a word that one embedded font writes, if the font does not say what the code means.
 
     Args:
-        text_page: PDFium's handle.
+        letters: address of PDFium's text page.
         text: of the page, as PDFium gives it.
     """
     # To look for one letter after the other takes a tenth of the time of a pattern.
     if not any(code in text for code in _MAY_BE_CODE) and text.count("\r") == text.count("\r\n"):
         return text
-    fonts = _Fonts(text_page)
+    fonts = _Fonts(letters)
     words = [(word, font) for word in _WORD.finditer(text) if (font := fonts.of_word(word)) is not None]
     of_text = {font for word, font in words if len(word[0]) >= _LEAST_WORD and _codes(word) <= 1}
     codes: dict[int, dict[int, int]] = {font: {} for font in of_text}  # by font: place -> code
     for word, font in words:
         if font in of_text and 0 < _codes(word) < len(word[0]):  # alone, a code is another sign
             codes[font] |= {at: ord(text[at]) for at in _places(word) if fonts.is_unknown(at)}
-    letters = [*text]
+    result = [*text]
     signs = _signs(text, fonts, of_text)
     for font, found in codes.items():
         of_t1 = sum(code in _T1 for code in found.values())
         encoding = _T1 if 2 * of_t1 >= len(found) else _OT1  # a font has one encoding
         for at, code in found.items():
-            letters[at] = encoding.get(code, letters[at])
+            result[at] = encoding.get(code, result[at])
         is_t1 = encoding is _T1 if found else _are_signs(text, signs[font])
         for at in signs[font] if is_t1 else ():
-            letters[at] = _SIGNS[ord(text[at])]
-    return "".join(letters)
+            result[at] = _SIGNS[ord(text[at])]
+    return "".join(result)
 
 
 def _signs(text: str, fonts: _Fonts, of_text: set[int]) -> dict[int, list[int]]:
@@ -90,10 +91,10 @@ def _places(word: re.Match[str]) -> Iterator[int]:
 class _Fonts:
     """Asks PDFium for the fonts of letters by their places in the text."""
 
-    def __init__(self, text_page: Any) -> None:
+    def __init__(self, letters: int) -> None:
         import pypdfium2.raw as pdfium
 
-        self._pdfium, self._page = pdfium, text_page
+        self._pdfium, self._page = pdfium, ctypes.cast(letters, pdfium.FPDF_TEXTPAGE)
 
     def of_word(self, word: re.Match[str]) -> int | None:
         """Return the address of the embedded font that writes a word, None where there is none or more than one."""

@@ -21,7 +21,7 @@ MAX_BODY_BYTES = 8 << 20
 PIECE_BLOCKS = 2000
 PIECE_LETTERS = 1 << 20
 
-_KINDS: tuple[Kind, ...] = ("heading", "paragraph", "list", "table", "code")
+KINDS: tuple[Kind, ...] = ("heading", "paragraph", "list", "table", "code")
 
 
 class WireError(Exception):
@@ -98,7 +98,7 @@ def unpack_blocks(header: dict[str, Any], after: int, end: int) -> tuple[Block, 
             raise WireError("a heading is no text")
         for kind, start, stop, path, page in header.get("blocks", ()):
             numbers = (start, stop, path, 1 if page is None else page)
-            if kind not in _KINDS or any(type(number) is not int for number in numbers):
+            if kind not in KINDS or any(type(number) is not int for number in numbers):
                 raise WireError("a block has the wrong fields")
             if not (after <= start <= stop <= end and 0 <= path < len(paths)) or numbers[3] < 1:
                 raise WireError("a block lies outside of the text")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 from mlx_hypernet.memory import free_memory, total_memory
 
-__all__ = ["existing", "free_disk", "free_memory", "size", "total_memory"]
+__all__ = ["cores", "existing", "free_disk", "free_memory", "size", "total_memory"]
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def free_disk(path: Path) -> int:
