@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from tests.app.ingest import pdf_samples
-from thoth.ingest import cyrillic_letters, formats, pdf
+from thoth.ingest import cyrillic_letters, formats, pdf_text
 
 WORDS = "Suites for development: new versions of packages are uploaded to unstable, and testing waits for them."
 
@@ -22,13 +22,13 @@ WORDS = "Suites for development: new versions of packages are uploaded to unstab
     ],
 )
 def test_words_and_numbers_of_glyphs(text: str, readable: bool) -> None:
-    assert pdf._reads_as_words(text) == readable
+    assert pdf_text._reads_as_words(text) == readable
 
 
 def test_words_of_such_a_font_are_kept_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(pdf, "_unknown_letters", lambda _, text: sorted(map(ord, text))[:40])
+    monkeypatch.setattr(pdf_text, "_unknown_letters", lambda _, text: sorted(map(ord, text))[:40])
     with caplog.at_level(logging.WARNING, logger="thoth"):
         document = formats.read(pdf_samples.pdf_prose(), "prose.pdf")
     assert "Osra Kelland" in document.text

@@ -5,6 +5,7 @@ import zlib
 import pytest
 
 from thoth.ingest import formats, pdf_lines, tex_ligatures
+from thoth.ingest.pdf_page import Page
 
 WORDS = "the office is efficient: configure the flow of baffled staff, first off"
 CODES = {"ffi": 3, "ffl": 4, "ff": 0, "fi": 1, "fl": 2}  # the longest first, behind the first ligature of an encoding
@@ -76,9 +77,8 @@ def test_lines_may_begin_and_end_with_a_ligature(encoding: int) -> None:
     import pypdfium2
 
     document = pypdfium2.PdfDocument(page((b"F1", written("fifty of the staff", encoding))))
-    letters = document[0].get_textpage()
-    text = tex_ligatures.restored(letters.raw, letters.get_text_range())
-    (line,) = pdf_lines.lines_of(letters.raw, text)
+    with Page(document, 0) as opened:
+        (line,) = pdf_lines.lines_of(opened.letters, tex_ligatures.restored(opened.letters, opened.text()))
     assert line.text == "\ufb01fty of the sta\ufb00"
     assert line.left == pytest.approx(60)
     assert line.right == pytest.approx(60 + 5.5 * len(line.text))
