@@ -45,10 +45,10 @@ def main() -> None:
 
 
 class Server:
-    """A server process on a home."""
+    """A server process on a home, with a pair: a name or a folder."""
 
-    def __init__(self, home: Path) -> None:
-        command = [sys.executable, "-m", "thoth", "serve", "--model", "nano", "--port", "0"]
+    def __init__(self, home: Path, pair: str = "nano") -> None:
+        command = [sys.executable, "-m", "thoth", "serve", "--model", pair, "--port", "0"]
         self.process = subprocess.Popen(
             command, env=os.environ | {"THOTH_HOME": str(home)}, stderr=subprocess.PIPE, text=True
         )

@@ -9,9 +9,10 @@ import os
 import resource
 import sys
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from jinja2 import TemplateError, nodes
+from jinja2 import Template, TemplateError, nodes
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -39,6 +40,11 @@ def _json(value: Any, ensure_ascii: bool = False, **options: Any) -> str:
     return json.dumps(value, ensure_ascii=ensure_ascii, **options)
 
 
+@lru_cache(maxsize=8)  # compiling one takes far longer than rendering it
+def _compiled(environment: ImmutableSandboxedEnvironment, template: str) -> Template:
+    return environment.from_string(template)
+
+
 def _environment() -> ImmutableSandboxedEnvironment:
     """What transformers gives chat templates, by the names that they use."""
     environment = ImmutableSandboxedEnvironment(
@@ -52,7 +58,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 def _render(environment: ImmutableSandboxedEnvironment, request: dict[str, Any]) -> dict[str, str]:
     try:
-        text = environment.from_string(request["template"]).render(request["values"])
+        text = _compiled(environment, request["template"]).render(request["values"])
     except TemplateError as error:
         return {"refused": str(error)}
     except MemoryError:
