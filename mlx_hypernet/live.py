@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import mlx.core as mx
@@ -18,7 +19,7 @@ from mlx_hypernet.adapter import Adapter, AdapterError, Composition
 from mlx_hypernet.base import base_linear, linear_shape, module_at, target_path, text_model
 
 if TYPE_CHECKING:
-    from mlx_lm.tuner.lora import LoRALinear
+    from mlx_hypernet.row_linear import RowLinear
 
 # Matrices that are computed in one go when an adapter is attached. All 90 MB of 8 chunks of a 3B model take three times
 # as long as a few layers at a time, whose memory is used again, and each of nano's small layers costs a wait.
@@ -27,7 +28,7 @@ _AT_ONCE_BYTES = 4 << 20
 
 @dataclass(frozen=True, eq=False)  # two that were brought in twice are two
 class Fitted:
-    """An adapter as the layers of one model take it: checked, in fp32, transposed for mlx-lm's `LoRALinear`.
+    """An adapter as the layers of one model take it: checked, in fp32, transposed for `RowLinear`.
 
     The delta is computed in fp32 and then cast to the base's dtype, as in the reference.
 
@@ -45,6 +46,11 @@ class Fitted:
     def rank(self) -> int:
         """Total rank; of a batch that of the row with the most."""
         return int(next(iter(self.matrices.values()))[0][0].shape[-1])
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Memory in use, in bytes."""
+        return sum(matrix.nbytes for pairs in self.matrices.values() for pair in pairs for matrix in pair)
 
 
 def fit(model: nn.Module, adapter: Adapter | Composition) -> Fitted:
@@ -91,19 +97,16 @@ def batched(rows: Sequence[Fitted | None]) -> Fitted | None:
         return None
     if len(given) == 1 and None not in rows:
         return given[0]  # shared by all rows: nothing is copied
+    check_alike(given)
     first, rank = given[0], max(one.rank for one in given)
-    if any(
-        (one.paths, one.scale, one.matrices.keys()) != (first.paths, first.scale, first.matrices.keys())
-        for one in given
-    ):
-        raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
 
     def padded(row: Fitted | None, block: int, at: int) -> tuple[mx.array, mx.array]:
         a, b = (row or first).matrices[block][at]
-        short = rank - a.shape[1]
         if row is None:
             return mx.zeros((a.shape[0], rank)), mx.zeros((rank, b.shape[1]))
-        return mx.pad(a, [(0, 0), (0, short)]), mx.pad(b, [(0, short), (0, 0)])
+        if short := rank - a.shape[1]:
+            return mx.pad(a, [(0, 0), (0, short)]), mx.pad(b, [(0, short), (0, 0)])
+        return a, b
 
     matrices: dict[int, tuple[tuple[mx.array, mx.array], ...]] = {}
     for block in first.matrices:
@@ -113,10 +116,25 @@ def batched(rows: Sequence[Fitted | None]) -> Fitted | None:
     return Fitted(first.paths, matrices, first.scale)
 
 
+def alike(one: Fitted, other: Fitted) -> bool:
+    """Tell whether two adapters are for the same modules of the same layers, with the same factor."""
+    return (one.paths, one.scale, one.matrices.keys()) == (other.paths, other.scale, other.matrices.keys())
+
+
+def check_alike(adapters: Sequence[Fitted]) -> None:
+    """Check that adapters can be in one batch.
+
+    Raises:
+        AdapterError: when they come from different hypernetworks.
+    """
+    if not all(alike(adapters[0], one) for one in adapters):
+        raise AdapterError("these documents were absorbed by different hypernetworks: absorb them again")
+
+
 def put(model: nn.Module, fitted: Fitted | None) -> None:
     """Make a fitted adapter the model's one active adapter, or take off the one that is attached.
 
-    Each target is wrapped in mlx-lm's `LoRALinear`; the base's linear, quantised or not, is not changed inside.
+    Each target is wrapped in a `LoRALinear`; the base's linear, quantised or not, is not changed inside.
     One that `batched` made is for inputs with that many rows.
     """
     blocks = text_model(model).layers
@@ -124,12 +142,29 @@ def put(model: nn.Module, fitted: Fitted | None) -> None:
         wanted = fitted.paths if fitted is not None and layer in fitted.matrices else ()
         for path in _attached(block).keys() - set(wanted):
             _replace(block, {path: base_linear(block, path)})
-    if fitted is None:
-        return
-    for layer, pairs in fitted.matrices.items():
-        for path, (a, b) in zip(fitted.paths, pairs, strict=True):
-            lora = _wrapped(blocks[layer], path)
-            lora.lora_a, lora.lora_b, lora.scale = a, b, fitted.scale
+    if fitted is not None:
+        for (layer, at), linear in wrapped(model, fitted).items():
+            linear.set_one(fitted.matrices[layer][at], fitted.scale)
+
+
+def wrapped(model: nn.Module, fitted: Fitted) -> dict[tuple[int, int], RowLinear]:
+    """Wrap the modules that an adapter is for, where they are not wrapped already.
+
+    Returns:
+        The wrappers: (block, place in `Fitted.paths`) -> wrapper.
+    """
+    from mlx_hypernet.row_linear import RowLinear
+
+    blocks = text_model(model).layers
+    found = {}
+    for layer in fitted.matrices:
+        for at, path in enumerate(fitted.paths):
+            module = module_at(blocks[layer], path)
+            if not isinstance(module, RowLinear):
+                module = RowLinear(module)
+                _replace(blocks[layer], {path: module})
+            found[layer, at] = module
+    return found
 
 
 def attach(model: nn.Module, adapter: Adapter | Composition) -> None:
@@ -160,23 +195,12 @@ def bare(model: nn.Module) -> Iterator[None]:
         _replace(model, attached)
 
 
-def _attached(module: nn.Module) -> dict[str, LoRALinear]:
-    from mlx_lm.tuner.lora import LoRALinear
+def _attached(module: nn.Module) -> dict[str, RowLinear]:
+    from mlx_hypernet.row_linear import RowLinear
 
-    return {path: found for path, found in module.named_modules() if isinstance(found, LoRALinear)}
+    return {path: found for path, found in module.named_modules() if isinstance(found, RowLinear)}
 
 
 def _replace(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
     if modules:
         module.update_modules(tree_unflatten(list(modules.items())))
-
-
-def _wrapped(block: nn.Module, path: str) -> LoRALinear:
-    """The wrapper around the linear at `path`; it is put there where there is none."""
-    from mlx_lm.tuner.lora import LoRALinear
-
-    module = module_at(block, path)
-    if not isinstance(module, LoRALinear):
-        module = LoRALinear.from_base(module, r=1)
-        _replace(block, {path: module})
-    return module

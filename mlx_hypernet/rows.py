@@ -11,12 +11,15 @@ those of the layers, and the model that the generator is given looks there befor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import mlx.core as mx
 from mlx import nn
 
-from mlx_hypernet.live import Fitted, batched, put
+from mlx_hypernet.live import Fitted, alike, batched, check_alike, put, wrapped
+
+if TYPE_CHECKING:
+    from mlx_hypernet.row_linear import RowLinear
 
 
 class Rows:
@@ -89,14 +92,38 @@ class RowModel:
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
-        self._put: tuple[Fitted | None] | None = None  # what is attached, None before the first call
+        self._shown: list[Fitted | None] | None = None  # the rows of the last call
+        self._last: Fitted | None = None  # the adapter that modules were wrapped for
+        self._linears: dict[tuple[int, int], RowLinear] = {}
 
     def __call__(self, tokens: mx.array, cache: Sequence[Any]) -> mx.array:
         """Token ids (rows, T) and the caches of the layers followed by `Rows` -> logits (rows, T, vocabulary)."""
         *layers, rows = cache
-        wanted = rows.batched
-        if self._put is None or self._put[0] is not wanted:
-            put(self._model, wanted)
-            self._put = (wanted,)
+        if self._shown != rows.adapters:
+            self._show(rows)
         logits: mx.array = self._model(tokens, cache=layers)
         return logits
+
+    def _show(self, rows: Rows) -> None:
+        """Tell each wrapped module what it adds to each row."""
+        given = list(dict.fromkeys(adapter for adapter in rows.adapters if adapter is not None))
+        if given:
+            check_alike(given)
+        if self._last is None or (given and not alike(self._last, given[0])):
+            put(self._model, None)  # what others attached, or an adapter for other modules
+            self._linears = {}
+        self._shown, self._last = None, given[0] if given else self._last
+        if given:
+            self._linears = wrapped(self._model, given[0])
+        # A stack is one product for all rows, but on a CPU copying it takes longer than the products of many steps.
+        if len(set(rows.adapters)) == 1 or mx.default_device() != mx.Device(mx.cpu):
+            one = rows.batched
+        else:
+            one = None
+        for (layer, at), linear in self._linears.items():
+            if one is not None:
+                linear.set_one(one.matrices[layer][at], one.scale)
+            else:
+                pairs = [None if row is None else row.matrices[layer][at] for row in rows.adapters]
+                linear.set_rows(pairs if given else (), given[0].scale if given else 0.0)
+        self._shown = list(rows.adapters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -16,19 +17,23 @@ if TYPE_CHECKING:
 
 Refs = tuple[ChunkRef, ...]
 
+# Composing an adapter of nano costs more than reading a prompt with it, so those of the last questions are kept.
+_KEPT_BYTES = 256 << 20
+
 
 class Adapters:
-    """Composes adapters, and keeps those in use and the last one: the next question mostly needs the same.
+    """Composes adapters, and keeps those in use, the last one, and as many before it as memory is allowed for.
 
     Args:
         model: the base.
         library: the library with the adapters of the chunks.
+        kept_bytes: memory limit of those that are kept for later questions.
     """
 
-    def __init__(self, model: nn.Module, library: Library) -> None:
-        self._model, self._library = model, library
+    def __init__(self, model: nn.Module, library: Library, kept_bytes: int = _KEPT_BYTES) -> None:
+        self._model, self._library, self._kept_bytes = model, library, kept_bytes
         self._in_use: WeakValueDictionary[Refs, Fitted] = WeakValueDictionary()
-        self._last: Fitted | None = None
+        self._kept: OrderedDict[Refs, Fitted] = OrderedDict()  # the last one last
 
     def of(self, refs: Refs) -> Fitted | None:
         """Return the adapter of these chunks, None for no chunks.
@@ -47,7 +52,10 @@ class Adapters:
             from mlx_hypernet.adapter import Composition
 
             fitted = self._in_use[refs] = live.fit(self._model, Composition(self._library.each(refs)))
-        self._last = fitted
+        self._kept[refs] = fitted
+        self._kept.move_to_end(refs)
+        while len(self._kept) > 1 and sum(one.nbytes for one in self._kept.values()) > self._kept_bytes:
+            self._kept.popitem(last=False)
         return fitted
 
 

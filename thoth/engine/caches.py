@@ -66,5 +66,6 @@ class KeyValueCaches:
 
         if self._max_bytes:
             # mlx-lm cuts a row out of its batch only when it is looked at: until then it holds the caches of all rows.
-            mx.eval([layer.state for layer in cache])
+            # Not `eval`: the rows that remain are at their next token already.
+            mx.async_eval([layer.state for layer in cache])
             self._caches.insert_cache(attached, list(ids), cache)
