@@ -7,6 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 from thoth.events import Passage
@@ -322,11 +323,19 @@ def _named(text: str) -> list[str]:
 
 
 def _sentences(document: _Titled, chunk: StoredChunk) -> Iterator[_Sentence]:
-    headings = frozenset(terms(" ".join((*chunk.headings, document.name))))
-    around = headings | frozenset(terms(chunk.text))
-    for start, text in _split(chunk.text):
-        every = frozenset(terms(" ".join((text, *spellings.equals(text)))))
+    headings, words, parts = _words(" ".join((*chunk.headings, document.name)), chunk.text)
+    around = headings | words
+    for start, text, every in parts:
         yield _Sentence(document, chunk, start, text, every, headings, around)
+
+
+@lru_cache(maxsize=256)  # chunks: answers in a row mostly come from the same, and this is most of what support costs
+def _words(
+    headings: str, text: str
+) -> tuple[frozenset[str], frozenset[str], tuple[tuple[int, str, frozenset[str]], ...]]:
+    """The terms of the headings, those of the text, and its sentences: start, text and terms of each."""
+    parts = [(start, part, frozenset(terms(" ".join((part, *spellings.equals(part)))))) for start, part in _split(text)]
+    return frozenset(terms(headings)), frozenset(terms(text)), tuple(parts)
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
