@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import mlx.core as mx
 from mlx import nn
@@ -17,9 +16,7 @@ from mlx.utils import tree_unflatten
 
 from mlx_hypernet.adapter import Adapter, AdapterError, Composition
 from mlx_hypernet.base import base_linear, linear_shape, module_at, target_path, text_model
-
-if TYPE_CHECKING:
-    from mlx_hypernet.row_linear import RowLinear
+from mlx_hypernet.row_linear import RowLinear
 
 # Matrices that are computed in one go when an adapter is attached. All 90 MB of 8 chunks of a 3B model take three times
 # as long as a few layers at a time, whose memory is used again, and each of nano's small layers costs a wait.
@@ -134,7 +131,7 @@ def check_alike(adapters: Sequence[Fitted]) -> None:
 def put(model: nn.Module, fitted: Fitted | None) -> None:
     """Make a fitted adapter the model's one active adapter, or take off the one that is attached.
 
-    Each target is wrapped in a `LoRALinear`; the base's linear, quantised or not, is not changed inside.
+    Each target is wrapped in a `RowLinear`; the base's linear, quantised or not, is not changed inside.
     One that `batched` made is for inputs with that many rows.
     """
     blocks = text_model(model).layers
@@ -144,7 +141,7 @@ def put(model: nn.Module, fitted: Fitted | None) -> None:
             _replace(block, {path: base_linear(block, path)})
     if fitted is not None:
         for (layer, at), linear in wrapped(model, fitted).items():
-            linear.set_one(fitted.matrices[layer][at], fitted.scale)
+            linear.adapt([fitted.matrices[layer][at]], fitted.scale)
 
 
 def wrapped(model: nn.Module, fitted: Fitted) -> dict[tuple[int, int], RowLinear]:
@@ -153,8 +150,6 @@ def wrapped(model: nn.Module, fitted: Fitted) -> dict[tuple[int, int], RowLinear
     Returns:
         The wrappers: (block, place in `Fitted.paths`) -> wrapper.
     """
-    from mlx_hypernet.row_linear import RowLinear
-
     blocks = text_model(model).layers
     found = {}
     for layer in fitted.matrices:
@@ -196,8 +191,6 @@ def bare(model: nn.Module) -> Iterator[None]:
 
 
 def _attached(module: nn.Module) -> dict[str, RowLinear]:
-    from mlx_hypernet.row_linear import RowLinear
-
     return {path: found for path, found in module.named_modules() if isinstance(found, RowLinear)}
 
 

@@ -1,7 +1,4 @@
-"""A linear layer with an adapter: mlx-lm's, and one for each row of a batch.
-
-Import it late: mlx-lm's `LoRALinear` brings its models with it.
-"""
+"""A linear layer with one adapter for all rows of a batch, or one for each row."""
 
 from __future__ import annotations
 
@@ -9,47 +6,58 @@ from collections.abc import Sequence
 
 import mlx.core as mx
 from mlx import nn
-from mlx_lm.tuner.lora import LoRALinear
-
-from mlx_hypernet.base import linear_shape
 
 Pair = tuple[mx.array, mx.array]  # A (d_in, r) and B (r, d_out); of a stack (rows, d_in, r) and (rows, r, d_out)
 
 
-class RowLinear(LoRALinear):
-    """The base's linear, quantised or not, and what an adapter adds to its output.
-
-    As it is made, and after `set_one`, it computes what `LoRALinear` does.
+class RowLinear(nn.Module):
+    """The base's linear, quantised or not, and what adapters add to its output, as mlx-lm's `LoRALinear` does.
 
     Args:
-        linear: the base's own.
+        linear: the base's own, which is not changed inside.
+
+    Attributes:
+        pairs: see `adapt`; none at first.
     """
 
     def __init__(self, linear: nn.Module) -> None:
-        super().__init__(*linear_shape(linear), r=1)
+        super().__init__()
         self.linear = linear
-        self._rows: Sequence[Pair | None] | None = None
+        self.adapt((), 0.0)
 
-    def set_one(self, pair: Pair, scale: float) -> None:
-        """Set the adapter of all rows, or the stack with one of each."""
-        (self.lora_a, self.lora_b), self.scale, self._rows = pair, scale, None
+    def adapt(self, pairs: Sequence[Pair | None], scale: float) -> None:
+        """Set the adapters of the inputs to come.
 
-    def set_rows(self, pairs: Sequence[Pair | None], scale: float) -> None:
-        """Set the adapter of each row, None for the base alone; empty: the base alone for any number of rows."""
-        self._rows, self.scale = pairs, scale
+        Args:
+            pairs: one for all rows, or a stack with one of each; or one for each row, None for the base alone; empty:
+                the base alone for all rows.
+            scale: factor of each.
+        """
+        self._pairs, self._scale = pairs, scale  # underscores: they are no parameters of the base
+
+    @property
+    def pairs(self) -> Sequence[Pair | None]:
+        """What was set."""
+        return self._pairs
 
     def __call__(self, x: mx.array) -> mx.array:
-        """(rows, T, d_in) -> (rows, T, d_out)."""
-        if self._rows is None:
-            return super().__call__(x)
+        """(rows, T, d_in) -> (rows, T, d_out); the sum of the adapter is computed in its own dtype."""
         y: mx.array = self.linear(x)
-        if not self._rows:
+        if not self._pairs:
             return y
+        if len(self._pairs) == 1 and (pair := self._pairs[0]) is not None:
+            a, b = pair
+            delta = (x @ a) @ b
+        else:
+            delta = self._row_by_row(x, y)
+        return y + (self._scale * delta).astype(x.dtype)
+
+    def _row_by_row(self, x: mx.array, y: mx.array) -> mx.array:
         rows, tokens, d_in = x.shape
         # Matrices: the product of a batch with a matrix would cost two reshapes more.
         parts = mx.split(x.reshape(-1, d_in), rows)
         deltas = [
             mx.zeros((tokens, y.shape[-1])) if pair is None else (part @ pair[0]) @ pair[1]
-            for part, pair in zip(parts, self._rows, strict=True)
+            for part, pair in zip(parts, self._pairs, strict=True)
         ]
-        return y + (self.scale * mx.concatenate(deltas).reshape(y.shape)).astype(x.dtype)
+        return mx.concatenate(deltas).reshape(y.shape)

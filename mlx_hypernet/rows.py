@@ -11,15 +11,13 @@ those of the layers, and the model that the generator is given looks there befor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import mlx.core as mx
 from mlx import nn
 
 from mlx_hypernet.live import Fitted, alike, batched, check_alike, put, wrapped
-
-if TYPE_CHECKING:
-    from mlx_hypernet.row_linear import RowLinear
+from mlx_hypernet.row_linear import RowLinear
 
 
 class Rows:
@@ -109,21 +107,17 @@ class RowModel:
         given = list(dict.fromkeys(adapter for adapter in rows.adapters if adapter is not None))
         if given:
             check_alike(given)
-        if self._last is None or (given and not alike(self._last, given[0])):
+        first, self._shown = self._shown is None, None
+        if first or (given and self._last is not None and not alike(self._last, given[0])):
             put(self._model, None)  # what others attached, or an adapter for other modules
             self._linears = {}
-        self._shown, self._last = None, given[0] if given else self._last
         if given:
-            self._linears = wrapped(self._model, given[0])
+            self._linears, self._last = wrapped(self._model, given[0]), given[0]
         # A stack is one product for all rows, but on a CPU copying it takes longer than the products of many steps.
-        if len(set(rows.adapters)) == 1 or mx.default_device() != mx.Device(mx.cpu):
-            one = rows.batched
-        else:
-            one = None
+        apart = len(set(rows.adapters)) > 1 and mx.default_device() == mx.Device(mx.cpu)
+        one = None if apart else rows.batched
+        every = [one] if one is not None else rows.adapters if given else []
         for (layer, at), linear in self._linears.items():
-            if one is not None:
-                linear.set_one(one.matrices[layer][at], one.scale)
-            else:
-                pairs = [None if row is None else row.matrices[layer][at] for row in rows.adapters]
-                linear.set_rows(pairs if given else (), given[0].scale if given else 0.0)
+            pairs = [None if row is None else row.matrices[layer][at] for row in every]
+            linear.adapt(pairs, given[0].scale if given else 0.0)
         self._shown = list(rows.adapters)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,18 +95,22 @@ def test_caches_are_bounded_and_apart(tiny_pair: Path) -> None:
     assert read(bounded, "a", [1, 20, 30]) == 2  # only what all have in common is left
 
 
-def test_a_row_of_a_batch_holds_nothing_of_the_others() -> None:
+@pytest.mark.parametrize("window", [None, 600, 256], ids=["all tokens", "a window", "a window that has moved"])
+def test_a_row_of_a_batch_holds_nothing_of_the_others(window: int | None) -> None:
     """`nbytes` would count 0.25 MB of the 8 MB that are held."""
     import mlx.core as mx
-    from mlx_lm.models.cache import BatchKVCache, KVCache
+    from mlx_lm.models.cache import BatchKVCache, BatchRotatingKVCache
 
-    batch, caches = BatchKVCache([0] * 32), KeyValueCaches(1 << 30)
+    batch: Any = BatchKVCache([0] * 32) if window is None else BatchRotatingKVCache(window, [0] * 32)
+    caches = KeyValueCaches(1 << 30)
     batch.update_and_fetch(mx.zeros((32, 1, 512, 64)), mx.zeros((32, 1, 512, 64)))
-    mx.eval(batch.state)
-    before = mx.get_active_memory()
-    row: list[KVCache] = [batch.extract(3)]
-    caches.keep((), [1] * 512, row)
-    del batch
+    batch.update_and_fetch(mx.zeros((32, 1, 1, 64)), mx.zeros((32, 1, 1, 64)))
+    mx.eval(batch.keys, batch.values)
     mx.synchronize()
-    assert caches.nbytes == 2 * 512 * 64 * 4
+    before = mx.get_active_memory()
+    row = [batch.extract(3)]
+    caches.keep((), [1] * 513, row)
+    del batch, row
+    mx.synchronize()
+    assert caches.nbytes == 2 * min(window or 513, 513) * 64 * 4
     assert mx.get_active_memory() < before - 4_000_000

@@ -73,8 +73,8 @@ def test_delta_of_a_bf16_base_is_computed_in_fp32(base_folder, bundle):
     base = tiny.load_base(base_folder)
     base.set_dtype(mx.bfloat16)
     attach(base, compose([absorb(base, bundle, [[1, 3, 30, 4]])]))
-    lora = base.model.layers[0].mlp.down_proj
-    assert (lora.lora_a.dtype, lora.lora_b.dtype) == (mx.float32, mx.float32)
+    ((a, b),) = base.model.layers[0].mlp.down_proj.pairs
+    assert (a.dtype, b.dtype) == (mx.float32, mx.float32)
     assert base(QUERY).dtype == mx.bfloat16
 
 

@@ -95,9 +95,40 @@ def test_rows_that_share_an_adapter_copy_nothing(base, adapters):
     assert mx.allclose(base(tokens)[1], with_and_without[1], atol=1e-5)
 
 
+def test_rows_without_documents_are_the_base_bit_for_bit(base, adapters):
+    tokens = mx.array([PROMPTS[0], PROMPTS[0]])
+    expected = base(tokens)
+    attach(base, adapters[1])  # left by somebody else
+    one = fit(base, adapters[0])
+    rows, model = Rows([None, None]), RowModel(base)
+    for adapted in (Rows([one, None]), Rows([one, one]), Rows([None, one])):
+        assert mx.array_equal(model(tokens, [*make_prompt_cache(base), rows]), expected)
+        found = model(tokens, [*make_prompt_cache(base), adapted])
+        for row, adapter in enumerate(adapted.adapters):
+            assert mx.allclose(found[row], expected[row], atol=1e-6) == (adapter is None)
+
+
+def test_an_adapter_for_fewer_layers_takes_the_others_off(base, adapters):
+    tokens = mx.array([PROMPTS[0]])
+    whole = fit(base, adapters[0])
+    part = Fitted(whole.paths, {0: whole.matrices[0]}, whole.scale)
+    put(base, part)
+    expected = base(tokens)
+    model = RowModel(base)
+    for adapter in (whole, part, whole, part):
+        found = model(tokens, [*make_prompt_cache(base), Rows([adapter])])
+        assert mx.array_equal(found, expected) == (adapter is part)
+
+
 def test_adapters_of_two_hypernetworks_do_not_mix(base, bundle):
     chunks = absorb(base, bundle, [[1, 3, 30, 4]])
     one = fit(base, compose([chunks]))
     other = Fitted(one.paths, one.matrices, 2 * one.scale)
     with pytest.raises(AdapterError, match="different hypernetworks"):
         batched([one, other])
+    tokens, model = mx.array([PROMPTS[0], PROMPTS[0]]), RowModel(base)
+    with pytest.raises(AdapterError, match="different hypernetworks"):
+        model(tokens, [*make_prompt_cache(base), Rows([one, other])])
+    found = model(tokens, [*make_prompt_cache(base), Rows([other, other])])  # and the model is whole
+    put(base, other)
+    assert mx.array_equal(found, base(tokens))

@@ -18,9 +18,11 @@ class Events(AsyncIterator[Event]):
 
     Args:
         seconds: that the request may take.
+        whole: drop all events but the last: each one wakes the event loop, which takes time from the MLX thread.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, whole: bool = False) -> None:
+        self._whole = whole
         self._loop = asyncio.get_running_loop()
         self._ends = self._loop.time() + seconds
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
@@ -28,6 +30,8 @@ class Events(AsyncIterator[Event]):
 
     def put(self, event: Event) -> None:
         """Take an event from one of the engine's threads."""
+        if self._whole and not is_last(event):
+            return
         self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
 
     async def __anext__(self) -> Event:
@@ -48,9 +52,11 @@ class Events(AsyncIterator[Event]):
 
 
 @asynccontextmanager
-async def listening(start: Callable[[Listener], Request], seconds: float) -> AsyncIterator[Events]:
+async def listening(
+    start: Callable[[Listener], Request], seconds: float, *, whole: bool = False
+) -> AsyncIterator[Events]:
     """Start a request, and stop it at the end of the block, whatever ends it: a client that goes away, too."""
-    events = Events(seconds)
+    events = Events(seconds, whole=whole)
     request = start(events.put)
     try:
         yield events

@@ -11,12 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from thoth.events import Answer, Token
-from thoth.serve import answers, calls, names
-from thoth.serve.constraint import json_schema
+from thoth.serve import answers, calls, constraint, names
 from thoth.serve.faults import Fault
 from thoth.serve.http import finished, stream
 from thoth.serve.service import Service, sampling
-from thoth.serve.shapes import ChatRequest, Message
+from thoth.serve.shapes import ChatRequest, Message, ResponseFormat
 
 _MOST_STOPS = 4
 
@@ -30,13 +29,17 @@ async def completions(request: Request) -> Response:
         raise Fault(400, f"stop has {len(stops)} texts: give {_MOST_STOPS} at most")
     logprobs = (asked.top_logprobs or 0) if asked.logprobs else None
     way = await names.way(service, asked.model, asked.thoth)
+    wanted = asked.response_format or ResponseFormat(type="text")
+    schema = None if wanted.json_schema is None else wanted.json_schema.schema_
+    form = await constraint.options(wanted.type, schema)
     asking = service.asking(
         conversation(asked.messages),
         way,
         asked.max_completion_tokens or asked.max_tokens,
         sampling(asked, stops, logprobs),
         **calls.options([tool.function.model_dump() for tool in asked.tools or []], asked.tool_choice or "auto"),
-        **_format(asked),
+        **form,
+        whole=not asked.stream,
     )
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": asked.model}
 
@@ -105,19 +108,6 @@ def conversation(messages: Sequence[Message]) -> list[dict[str, Any]]:
             one |= {"tool_call_id": message.tool_call_id or "", "name": message.name or ""}
         found.append(one)
     return found
-
-
-def _format(asked: ChatRequest) -> dict[str, Any]:
-    match asked.response_format:
-        case None:
-            return {}
-        case wanted if wanted.type == "json_object":
-            return {"constrain": json_schema({"type": "object"})}
-        case wanted if wanted.type == "json_schema":
-            if wanted.json_schema is None:
-                raise Fault(400, "response_format.json_schema is missing")
-            return {"constrain": json_schema(wanted.json_schema.schema_)}
-    return {}
 
 
 def _finish(answer: Answer) -> str:

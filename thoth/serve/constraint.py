@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
+
 from thoth.engine.sampling import only
 from thoth.serve.faults import Fault
 
@@ -18,6 +20,26 @@ if TYPE_CHECKING:
 
 # Without room for whitespace, which a small model fills to the end.
 _JSON = {"item_separator": ", ", "key_separator": ": ", "whitespace_flexible": False}
+
+
+async def options(kind: str, schema: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what `Engine.ask` must know about the format of an answer.
+
+    Args:
+        kind: "text", "json_object" or "json_schema".
+        schema: of a "json_schema".
+
+    Raises:
+        Fault: As `json_schema`, or there is none.
+    """
+    if kind == "json_object":
+        schema = {"type": "object"}
+    elif kind != "json_schema":
+        return {}
+    elif schema is None:
+        raise Fault(400, "response_format.json_schema is missing")
+    # A large schema takes a second, in which the others are served.
+    return {"constrain": await run_in_threadpool(json_schema, schema)}
 
 
 def json_schema(schema: Mapping[str, Any]) -> Callable[[Any], Processor]:

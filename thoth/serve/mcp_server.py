@@ -137,7 +137,7 @@ class _Tools:
         known = await self._documents(documents)
         way = asking.from_weights(known, self._service.settings.routing()) if known else asking.WITHOUT
         messages = [{"role": "user", "content": question}]
-        async with self._service.asking(messages, way, None, GREEDY) as events:
+        async with self._service.asking(messages, way, None, GREEDY, whole=True) as events:
             async for event in events:
                 if isinstance(event, Answer):
                     return Told(

@@ -11,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from thoth.events import Answer, Token
-from thoth.serve import answers, calls, names
-from thoth.serve.constraint import json_schema
+from thoth.serve import answers, calls, constraint, names
 from thoth.serve.faults import Fault
 from thoth.serve.http import finished, stream
 from thoth.serve.service import Service, sampling
@@ -31,6 +30,8 @@ async def create(request: Request) -> Response:
         asked.max_output_tokens,
         sampling(asked, (), asked.top_logprobs),
         **_options(asked),
+        **await constraint.options(asked.text.format.type, asked.text.format.schema_),
+        whole=not asked.stream,
     )
     head: dict[str, Any] = {
         "id": f"resp_{uuid.uuid4().hex}",
@@ -79,16 +80,10 @@ def conversation(asked: ResponsesRequest) -> list[dict[str, Any]]:
 
 
 def _options(asked: ResponsesRequest) -> dict[str, Any]:
-    """Return what `Engine.ask` must know about tools and the format of the answer."""
+    """Return what `Engine.ask` must know about tools."""
     keys = {"name", "description", "parameters"}
     functions = [tool.model_dump(include=keys) for tool in asked.tools or [] if tool.type == "function"]
-    options = calls.options(functions, asked.tool_choice or "auto")
-    match asked.text.format.type:
-        case "json_object":
-            options["constrain"] = json_schema({"type": "object"})
-        case "json_schema":
-            options["constrain"] = json_schema(asked.text.format.schema_)
-    return options
+    return calls.options(functions, asked.tool_choice or "auto")
 
 
 def _whole(answer: Answer, head: dict[str, Any], pair: str) -> dict[str, Any]:

@@ -86,6 +86,8 @@ class Service:
         way: Way,
         max_tokens: int | None,
         sampling: Sampling,
+        *,
+        whole: bool = False,
         **options: Any,
     ) -> AsyncIterator[Events]:
         """Ask a question, and stop it at the end of the block.
@@ -95,6 +97,7 @@ class Service:
             way: what it is answered from.
             max_tokens: length limit of the answer; None: as the settings say.
             sampling: how the answer is drawn.
+            whole: give the last event alone.
             options: more arguments of `Engine.ask`.
 
         Raises:
@@ -130,7 +133,7 @@ class Service:
             )
 
         try:
-            async with bridge.listening(start, self.limits.seconds) as events:
+            async with bridge.listening(start, self.limits.seconds, whole=whole) as events:
                 yield events
         except TimeoutError as error:
             raise Fault(504, f"the answer took longer than {self.limits.seconds:.0f} s and was stopped") from error
