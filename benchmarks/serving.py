@@ -2,7 +2,8 @@
 
 1. Decoding: 8 questions over 8 documents in one batch, against one after the other (nano, and a base of SmolLM2-135M's
    shape with random weights), and how far the logits of the batch are from each alone.
-2. Servers: requests from 8 clients to `thoth serve`, against `mlx_lm.server` with one adapter, and with 8 in turn.
+2. Servers: requests from 8 clients to `thoth serve`, against `mlx_lm.server` with one adapter, and with 8 in turn
+   (`serving_servers.py`).
 3. Latency: what the server adds to the engine's own time to the first token.
 
 All ratios are of one run; seconds depend on the machine.
@@ -10,30 +11,23 @@ All ratios are of one run; seconds depend on the machine.
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 
-from benchmarks import harness
+from benchmarks import harness, serving_servers
+from benchmarks.serving_load import TOWNS, Server
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
 
 DOCUMENTS = 8
-TOWNS = ("Harpool", "Velmar", "Tolquin", "Merrow", "Osterby", "Dunmere", "Calder", "Bexley")
 PROMPT_TOKENS, ANSWER_TOKENS = 24, 48
 SMOL = {
     "model_type": "llama",
@@ -58,7 +52,9 @@ def main() -> None:
     parser.add_argument("--pair", default="nano", help="pair that the servers load")
     parser.add_argument("--base", type=Path, help="its base for mlx_lm.server; else nano's")
     parser.add_argument("--bases", nargs="*", default=[*BASES], help="bases of part 1")
-    parser.add_argument("--requests", type=int, default=64, help="requests to each server")
+    parser.add_argument("--requests", type=int, default=64, help="requests to each server in a round")
+    parser.add_argument("--max-tokens", type=int, default=16, help="length limit of the servers' answers")
+    parser.add_argument("--own", action="store_true", help="with the router and second look of `thoth serve`")
     arguments = parser.parse_args()
     preload_blas()
     if "decoding" in arguments.parts:
@@ -66,8 +62,12 @@ def main() -> None:
         for name in arguments.bases:
             table.row(name, *decoding(*BASES[name]()))
         print()
-    if "servers" in arguments.parts or "latency" in arguments.parts:
-        servers(arguments.requests, arguments.parts, arguments.pair, arguments.base or nano.folder() / "base")
+    if "servers" in arguments.parts:
+        base = arguments.base or nano.folder() / "base"
+        serving_servers.compare(arguments.pair, base, arguments.requests, arguments.max_tokens, own=arguments.own)
+        print()
+    if "latency" in arguments.parts:
+        latency(arguments.pair)
 
 
 # 1. Decoding
@@ -163,132 +163,32 @@ def _smol() -> tuple[Any, int]:
 BASES = {"nano": _nano, "smol": _smol}
 
 
-# 2. and 3. Servers
+# 3. Latency
 
 
-def servers(requests: int, parts: Sequence[str], pair: str, base: Path) -> None:
-    """Ask both servers the same questions from 8 clients, in turns."""
-    with tempfile.TemporaryDirectory() as folder, _thoth(Path(folder) / "home", pair) as url:
-        with httpx2.Client(timeout=120) as client:
-            for town in TOWNS:
-                _absorb(client, url, town)
-        if "latency" in parts:
-            latency(url)
-        if "servers" not in parts:
-            return
-        adapters = [_export(Path(folder), town, pair) for town in TOWNS]
-        with _mlx_lm(base, adapters[0]) as other:
-            table = harness.Table("clients ask", "thoth serve, requests/s", "mlx_lm.server", "ratio")
-            for name, documents in {"8 clients, one document": 1, "8 clients, 8 documents": DOCUMENTS}.items():
-                ours, theirs = [], []
-                count = requests if documents == 1 else max(DOCUMENTS, requests // 4)
-                for _ in range(3):
-                    towns = [n % documents for n in range(count)]
-                    ours.append(_rate([partial(_ask, url, f"thoth/{TOWNS[n]}.txt", n) for n in towns]))
-                    theirs.append(_rate([partial(_ask, other, "default_model", n, adapters[n]) for n in towns]))
-                ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-                table.row(name, f"{statistics.median(ours):.1f}", f"{statistics.median(theirs):.1f}", f"{ratio:.2f}")
-
-
-def latency(url: str) -> None:
+def latency(pair: str) -> None:
     """Time to the first piece of a streamed answer, and how much of it is the engine's own."""
     added = []
-    with httpx2.Client(timeout=120) as client:
+    with tempfile.TemporaryDirectory() as folder, httpx2.Client(timeout=120) as client:
+        server = Server(Path(folder) / "home", pair)
+        server.absorb(client, f"{TOWNS[0]}.txt", f"The mayor of {TOWNS[0]} is Osra Kelland.")
         for n in range(40):
-            body = _body("thoth/Harpool.txt", n % DOCUMENTS) | {
-                "stream": True,
-                "stream_options": {"include_usage": True},
-            }
+            asked = {"role": "user", "content": f"Who is the mayor of {TOWNS[n % len(TOWNS)]}?"}
+            body = {"model": f"thoth/{TOWNS[0]}.txt", "messages": [asked], "max_tokens": 16, "stream": True}
+            body["stream_options"] = {"include_usage": True}
             started = time.perf_counter()
             first = 0.0
-            with client.stream("POST", f"{url}/v1/chat/completions", json=body) as response:
+            with client.stream("POST", f"{server.url}/v1/chat/completions", json=body) as response:
                 for line in response.iter_lines():
                     if line.startswith("data: {"):
                         first = first or time.perf_counter() - started
                         last = json.loads(line[6:])
             added.append(1000 * (first - last["thoth"]["stats"]["time_to_first_token_seconds"]))
+        server.process.terminate()
+        server.process.communicate()
     quarters = statistics.quantiles(added, n=4)
     table = harness.Table("added to the first token, ms", "fastest quarter below", "median", "slowest quarter above")
     table.row("thoth serve", *(f"{one:.1f}" for one in quarters))
-    print()
-
-
-def _body(model: str, town: int) -> dict[str, Any]:
-    question = f"Who is the mayor of {TOWNS[town]}?"
-    return {"model": model, "messages": [{"role": "user", "content": question}], "max_tokens": 16}
-
-
-def _ask(url: str, model: str, town: int, adapter: Path | None = None) -> None:
-    body = _body(model, town) | ({} if adapter is None else {"adapters": str(adapter)})
-    response = _client().post(f"{url}/v1/chat/completions", json=body)
-    response.raise_for_status()
-
-
-_clients: dict[int, httpx2.Client] = {}
-
-
-def _client() -> httpx2.Client:
-    import threading
-
-    return _clients.setdefault(threading.get_ident(), httpx2.Client(timeout=600))
-
-
-def _rate(asks: Sequence[Callable[[], None]]) -> float:
-    started = time.perf_counter()
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda ask: ask(), asks))
-    return len(asks) / (time.perf_counter() - started)
-
-
-def _absorb(client: httpx2.Client, url: str, town: str) -> None:
-    file = {"file": (f"{town}.txt", f"The mayor of {town} is Osra Kelland.")}
-    id = client.post(f"{url}/v1/files", files=file, data={"purpose": "user_data"}).json()["id"]
-    while client.get(f"{url}/v1/files/{id}").json()["status"] == "uploaded":
-        time.sleep(0.02)
-
-
-@contextmanager
-def _thoth(home: Path, pair: str) -> Iterator[str]:
-    os.environ["THOTH_HOME"] = str(home)
-    command = [sys.executable, "-m", "thoth", "serve", "--model", pair, "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    try:
-        line = next(line for line in process.stderr if " serves at " in line)
-        yield line.split(" serves at ")[1].split("/v1")[0]
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def _export(folder: Path, town: str, pair: str) -> Path:
-    place = folder / f"adapter-{town}"
-    command = [sys.executable, "-m", "thoth", "export", f"{town}.txt", str(place), "--model", pair]
-    subprocess.run(command, check=True, capture_output=True)
-    return place
-
-
-@contextmanager
-def _mlx_lm(base: Path, adapter: Path) -> Iterator[str]:
-    port = 18573
-    command = [sys.executable, "-m", "mlx_lm.server", "--model", str(base), "--port", str(port)]
-    command += ["--adapter-path", str(adapter), "--decode-concurrency", "8", "--prompt-concurrency", "8"]
-    # The same BLAS as ours, which it does not load by itself.
-    blas = {"LD_PRELOAD": "libopenblas.so.0"} if sys.platform.startswith("linux") else {}
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stderr=log, stdout=log, env=os.environ | blas)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            for _ in itertools.repeat(None, 600):
-                try:
-                    httpx2.get(f"{url}/health")
-                    break
-                except httpx2.HTTPError:
-                    time.sleep(0.1)
-            yield url
-        finally:
-            process.kill()
-            process.wait()
 
 
 if __name__ == "__main__":
