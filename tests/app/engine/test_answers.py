@@ -56,7 +56,7 @@ def test_routes(engine: Engine) -> None:
     assert ("other.txt", 0) not in chosen("auto", top_k=3)
 
 
-def test_the_last_adapter_is_kept(engine: Engine, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_adapters_are_kept(engine: Engine, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     before = answer(engine.ask(QUESTION, max_tokens=8)).text
     one, other = (absorbed(engine.absorb(document)) for document in (NOTE, OTHER))
     loads: list[object] = []
@@ -69,7 +69,12 @@ def test_the_last_adapter_is_kept(engine: Engine, library: Library, monkeypatch:
     assert answer(engine.ask(QUESTION, max_tokens=8)).text == before
     assert answer(engine.ask(QUESTION, [one, other], routing=ALL, max_tokens=8)).text == attached
     assert len(loads) == 1
-    answer(engine.ask(QUESTION, [one], routing=ALL, max_tokens=8))
+    alone = answer(engine.ask(QUESTION, [one], routing=ALL, max_tokens=8)).text
+    assert answer(engine.ask(QUESTION, [one, other], routing=ALL, max_tokens=8)).text == attached
+    assert len(loads) == 2
+    engine._answerer._adapters._kept_bytes = 1  # room for the last one
+    assert answer(engine.ask(QUESTION, [one], routing=ALL, max_tokens=8)).text == alone
+    assert len(loads) == 2
     assert answer(engine.ask(QUESTION, [one, other], routing=ALL, max_tokens=8)).text == attached
     assert len(loads) == 3
 
