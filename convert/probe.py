@@ -35,7 +35,7 @@ class FeaturesProbe:
     """Random features for a hypernetwork without its base.
 
     Attributes:
-        features: (chunks, L, T, hidden), of the layers that are read.
+        features: (chunks, L, T, feature_size), of the layers that are read.
         mask: (chunks, T), True for what counts.
     """
 
@@ -53,6 +53,8 @@ def text_probe(config: BundleConfig, seed: int) -> TextProbe:
 
 def features_probe(config: HypernetConfig, seed: int) -> FeaturesProbe:
     """Normal features of two chunks, the second one shorter; always the same for a seed."""
-    shape = (2, len(config.read_layers), FEATURE_TOKENS, config.hidden_size)
+    shape = (2, len(config.read_layers), FEATURE_TOKENS, config.feature_size)
     features = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    words = slice(config.hidden_size, 2 * config.hidden_size)  # the same in all layers
+    features[..., words] = features[:, :1, :, words]
     return FeaturesProbe(features, np.arange(FEATURE_TOKENS) < np.array([[FEATURE_TOKENS], [FEATURE_TOKENS - 3]]))

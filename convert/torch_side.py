@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,23 +136,38 @@ def _adapted(model: Any, combined: dict[str, Any], config: Any) -> Iterator[None
 def _features(model: Any, hypernet: Any, chunk: list[int]) -> Any:
     """(1, L, T, hidden): the input of every block that is read, that of the base's last one after the final norm.
 
-    Where reading ends early, the only one is after the final norm as well.
+    Where reading ends early, the only one is after the final norm as well. With `token_pairs`, the embeddings and what
+    the target modules read are behind them.
     """
     import torch
 
-    decoder = model.get_decoder()
+    decoder, config = model.get_decoder(), hypernet.config
+    read: dict[tuple[int, str], Any] = {}
+    hooks = []
+    for layer in config.layers:
+        for path, module in decoder.layers[layer].named_modules():
+            if (name := path.rpartition(".")[2]) in config.recorded:
+                note = partial(lambda place, _, inputs: read.update({place: inputs[0]}), (layer, name))
+                hooks.append(module.register_forward_pre_hook(note))
     states = decoder(torch.tensor([chunk]), output_hidden_states=True).hidden_states[:-1]
+    for hook in hooks:
+        hook.remove()
     features = [*states[:-1], decoder.norm(states[-1])]
-    early = hypernet.config.exit_layer
+    early = config.exit_layer
     if early is not None:
         return decoder.norm(states[early])[:, None]
-    return torch.stack([features[layer] for layer in hypernet.config.layers], dim=1)
+    if not config.token_pairs:
+        return torch.stack([features[layer] for layer in config.layers], dim=1)
+    behind = [[states[0], *(read[layer, name] for name in config.recorded)] for layer in config.layers]
+    together = [torch.cat([features[layer], *more], dim=-1) for layer, more in zip(config.layers, behind, strict=True)]
+    return torch.stack(together, dim=1)
 
 
 def _standardised(hypernet: Any, features: Any) -> Any:
     """(L, T, hidden) as the modality projection reads it."""
     import torch
 
+    features = features[..., : hypernet.config.hidden_size]
     return torch.stack([hypernet.standardise(layer, i) for i, layer in enumerate(features)]).numpy()
 
 

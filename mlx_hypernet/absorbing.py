@@ -107,7 +107,7 @@ def absorb_batch(
         mask = _within(spans, ids.shape[1])
     hypernet, layers = bundle.hypernet, []
     with bare(model):
-        for layer, features in layer_features(model, ids):
+        for layer, features in layer_features(model, ids, config.recorded):
             if should_stop is not None and should_stop():
                 raise Stopped
             if layer not in config.read_layers:
@@ -132,7 +132,7 @@ def absorb_batch(
         first_layer=config.first_layer,
     )
     mx.eval(adapters.A, adapters.B, adapters.bias_A, adapters.bias_B)
-    return AbsorbedChunks(adapters, pooled(features, spans))
+    return AbsorbedChunks(adapters, pooled(features[..., : config.hidden_size], spans))
 
 
 def embed(model: nn.Module, bundle: Bundle, ids: Sequence[int]) -> NDArray[np.float32]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from mlx import nn
+from mlx.utils import tree_unflatten
 from numpy.typing import NDArray
 
-from mlx_hypernet.base import text_model
+from mlx_hypernet.base import module_at, target_path, text_model
 
 
 class _Tap:
@@ -30,7 +32,43 @@ class _Tap:
         return getattr(self._block, name)
 
 
-def layer_features(model: nn.Module, ids: mx.array) -> Iterator[tuple[int, mx.array]]:
+class _Recorder(nn.Module):
+    """Stands in for a module of a block during one forward pass and notes what it reads."""
+
+    def __init__(self, module: nn.Module, inputs: list[mx.array]) -> None:
+        super().__init__()
+        self._module, self._inputs = module, inputs
+
+    def __call__(self, x: mx.array) -> Any:
+        self._inputs.append(x)
+        return self._module(x)
+
+
+@contextmanager
+def _module_inputs(blocks: Sequence[nn.Module], names: Sequence[str]) -> Iterator[list[list[mx.array]]]:
+    """For each block what its modules of these names read within the context, in their order."""
+    paths = {name: target_path(blocks[0], name) for name in names}
+    found: dict[str, list[list[mx.array]]] = {name: [[] for _ in blocks] for name in names}
+    real = [{path: module_at(block, path) for path in paths.values()} for block in blocks]
+    for at, block in enumerate(blocks):
+        for name, path in paths.items():
+            _put(block, {path: _Recorder(real[at][path], found[name][at])})
+    read: list[list[mx.array]] = [[] for _ in blocks]
+    try:
+        yield read
+        for at in range(len(blocks)):
+            read[at] += [found[name][at].pop() for name in names]
+    finally:
+        for block, modules in zip(blocks, real, strict=True):
+            _put(block, modules)
+
+
+def _put(block: nn.Module, modules: dict[str, nn.Module]) -> None:
+    if modules:
+        block.update_modules(tree_unflatten(list(modules.items())))
+
+
+def layer_features(model: nn.Module, ids: mx.array, recorded: Sequence[str] = ()) -> Iterator[tuple[int, mx.array]]:
     """Walk the base block by block over a batch of chunks.
 
     The base's own forward pass is used, so its embedding scale, masks, sliding windows and attention scales
@@ -42,26 +80,33 @@ def layer_features(model: nn.Module, ids: mx.array) -> Iterator[tuple[int, mx.ar
         model: any mlx-lm model with `embed_tokens`, `layers` and `norm`; no adapter attached (`live.bare`).
         ids: (B, T) token ids; shorter chunks are padded on the right, where causal attention keeps the
             padding from the tokens before it.
+        recorded: modules of each block whose inputs are wanted, too.
 
     Yields:
         (layer, features (B, T, hidden)): the input of block `layer`; for the last layer its input after the
-        final norm. The last block and the LM head never run.
+        final norm. The last block and the LM head never run. With `recorded`, the tokens' embeddings and the inputs of
+        these modules are behind the features, and the last block runs for them.
     """
     text = text_model(model)
     blocks = text.layers
     inputs: list[mx.array] = []
     last = len(blocks) - 1
-    text.layers = [_Tap(block, inputs, run=i < last) for i, block in enumerate(blocks)]
+    text.layers = [_Tap(block, inputs, run=i < last or bool(recorded)) for i, block in enumerate(blocks)]
     try:
-        normed = text(ids)
+        with _module_inputs(blocks, recorded) as read:
+            normed = text(ids)
     finally:
         text.layers = blocks
-    inputs[last] = normed
+    inputs[last] = text.norm(inputs[last]) if recorded else normed
+    words = inputs[0]
     inputs.reverse()
+    read.reverse()
     del normed
     for layer in range(last + 1):
-        features = inputs.pop()
+        features, behind = inputs.pop(), read.pop()
+        features = mx.concatenate([features, words, *behind], axis=-1) if recorded else features
         mx.eval(features)
+        del behind
         yield layer, features
 
 

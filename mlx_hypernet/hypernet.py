@@ -9,6 +9,9 @@ Shapes: B chunks, T tokens, M target modules, r rank, D latent size, L layers of
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+
 import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
@@ -160,6 +163,45 @@ class Head(LayerMatrices):
         return x @ self.matrix(layer)
 
 
+class TokenPairs(nn.Module):
+    """Gives each row of an adapter a token of its chunk and the one before: wherever that stands, the token follows."""
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.num_layers, config.rank, 1)
+        self.scaler_key = {name: mx.ones(shape) for name in config.modules}
+        self.scaler_word = {name: mx.ones(shape) for name in config.modules}
+        self.gate = nn.Linear(config.latent_size, 1, bias=False)
+
+    def __call__(self, features: mx.array, layer: int, mask: mx.array | None) -> dict[str, tuple[mx.array, mx.array]]:
+        """What is added to A, and, gated, to B.
+
+        Args:
+            features: (B, T, feature_size), of one layer.
+            layer: index of the layer among the adapted ones.
+            mask: (B, T), True for real tokens, which are side by side; None when nothing is padded.
+
+        Returns:
+            Module -> ((B, r, d_in), (B, r, hidden)), in fp32.
+        """
+        config, features = self.config, features.astype(mx.float32)
+        mask = mx.ones(features.shape[:2], mx.bool_) if mask is None else mask
+        lengths, starts = mask.sum(1, keepdims=True), mask.argmax(1, keepdims=True)  # (B, 1)
+        places = (mx.arange(config.rank) * config.num_layers + layer) % lengths  # (B, r)
+        preceded, places = (places > 0)[..., None], (starts + places)[..., None]
+        ends = accumulate([config.hidden_size] * 2 + [d_in for d_in, _ in config.modules.values()])
+        _, words, *inputs = mx.split(features, list(ends)[:-1], axis=-1)
+        words = mx.take_along_axis(words, places, axis=1)
+        words = mx.fast.rms_norm(words, None, RMS_EPS) / math.sqrt(config.hidden_size)
+        pairs = {}
+        for name, read in zip(config.modules, inputs, strict=True):
+            keys = mx.take_along_axis(read, places - preceded, axis=1) - (mask / lengths)[:, None] @ read
+            keys = keys / mx.maximum(mx.linalg.norm(keys, axis=-1, keepdims=True), 1e-12) * preceded
+            pairs[name] = (keys * self.scaler_key[name][layer], words * self.scaler_word[name][layer])
+        return pairs
+
+
 class HyperNetwork(nn.Module):
     """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
 
@@ -172,6 +214,8 @@ class HyperNetwork(nn.Module):
             self.feature_mean = mx.zeros((layers, hidden))
             self.feature_deviation = mx.ones((layers, hidden))
         self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
+        if config.token_pairs:
+            self.token_pairs = TokenPairs(config)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
         self.decoder = Perceiver(config, config.queries, 1)
         self.pre_head = [PreHeadMLP(config) for _ in range(config.num_pre_head_layers)]
@@ -188,14 +232,16 @@ class HyperNetwork(nn.Module):
         """Generate the adapters of one base layer for a batch of chunks.
 
         Args:
-            features: (B, T, hidden), the layer's features (see `encoder.layer_features`).
+            features: (B, T, feature_size), the layer's features (see `encoder.layer_features`).
             layer: index of the layer among the adapted ones.
             mask: (B, T), True for real tokens; None when nothing is padded.
 
         Returns:
             Module -> (A (B, r, d_in), B (B, r, d_out)), without the bias pair, in fp32.
         """
-        return self.generate(self.read(self.standardise(features, layer), mask), layer)
+        pairs = self.token_pairs(features, layer, mask) if self.config.token_pairs else None
+        features = features[..., : self.config.hidden_size]
+        return self.generate(self.read(self.standardise(features, layer), mask), layer, pairs)
 
     def read(self, features: mx.array, mask: mx.array | None = None) -> mx.array:
         """What the Perceiver makes of standardised features (B, T, hidden), mask (B, T): (B, queries, D) in fp32."""
@@ -203,19 +249,25 @@ class HyperNetwork(nn.Module):
         context = self.modality_projection(features.astype(self.encoder.latents.dtype))
         return self.decoder(self.encoder(context, mask)).astype(mx.float32)
 
-    def generate(self, latents: mx.array, layer: int) -> dict[str, tuple[mx.array, mx.array]]:
+    def generate(
+        self, latents: mx.array, layer: int, token_pairs: dict[str, tuple[mx.array, mx.array]] | None = None
+    ) -> dict[str, tuple[mx.array, mx.array]]:
         """The adapters of one layer, from what `read` made of its features, or of all layers' at once."""
         modules, rank = self.config.modules, self.config.rank
         each = len(modules) * rank
         x = latents if self.config.exit_layer is None else latents[:, layer * each : (layer + 1) * each]
         for mlp in self.pre_head:
             x = mlp(x, layer)
+        gates = None if token_pairs is None else 1 + self.token_pairs.gate(x).reshape(-1, len(modules), rank, 1)
         x = x / mx.linalg.norm(x, axis=-1, keepdims=True)
         x = self.head(x.reshape(-1, len(modules), rank, self.config.latent_size), layer)
         pairs = {}
         for i, (name, (d_in, d_out)) in enumerate(modules.items()):
             a, b = x[:, i, :, :d_in], x[:, i, :, d_in : d_in + d_out]
-            pairs[name] = (a * self.scaler_A[name][layer], b * self.scaler_B[name][layer])
+            a, b = a * self.scaler_A[name][layer], b * self.scaler_B[name][layer]
+            if token_pairs is not None:
+                a, b = a + token_pairs[name][0], b + token_pairs[name][1] * gates[:, i]
+            pairs[name] = a, b
         return pairs
 
     def standardise(self, features: mx.array, layer: int) -> mx.array:

@@ -65,8 +65,15 @@ VARIANTS = {
     "middle layer": replace(HYPERNET, num_layers=1, first_layer=1),
     "early exit": replace(HYPERNET, exit_layer=1, modules={"q_proj": (64, 64), "down_proj": (96, 64)}),
     "as smol": replace(
-        HYPERNET, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
+        HYPERNET,
+        num_layers=2,
+        first_layer=1,
+        feature_norm=True,
+        reads_template=False,
+        projection_factor=2,
+        token_pairs=True,
     ),
+    "token pairs of two": replace(HYPERNET, token_pairs=True, modules={"o_proj": (64, 64), "down_proj": (96, 64)}),
 }
 
 

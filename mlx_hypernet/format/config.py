@@ -37,6 +37,9 @@ class HypernetConfig:
         feature_norm: whether features are standardised per layer and dimension, by statistics stored with the weights.
         reads_template: whether the Perceiver reads the chat template's tokens beside the document's own.
         projection_factor: width inside the modality projection, as a multiple of `hidden_size`.
+        token_pairs: whether each row of an adapter is also given two tokens of the chunk that follow each other: what
+            the target module read at the first goes into A, the second's embedding into B. Row r of layer l has the
+            token r * num_layers + l of the chunk, counted around, and the one before it.
         exit_layer: block where the base stops reading: its input, after the final norm, is all that the Perceiver
             reads, once for all layers (the reference's `early_exit`). None for features of each adapted layer.
     """
@@ -58,6 +61,7 @@ class HypernetConfig:
     feature_norm: bool = False
     reads_template: bool = True
     projection_factor: int = 4
+    token_pairs: bool = False
     exit_layer: int | None = None
 
     def __post_init__(self) -> None:
@@ -78,12 +82,18 @@ class HypernetConfig:
             raise ConfigError(f"scale must be a finite number from -{MOST:,} to {MOST:,}, not {self.scale!r}")
         if type(self.first_layer) is not int or not 0 <= self.first_layer <= MOST:
             raise ConfigError(f"first_layer must be an integer from 0 to {MOST:,}, not {self.first_layer!r}")
-        if not isinstance(self.feature_norm, bool) or not isinstance(self.reads_template, bool):
-            raise ConfigError("feature_norm and reads_template must be true or false")
+        if not all(isinstance(flag, bool) for flag in (self.feature_norm, self.reads_template, self.token_pairs)):
+            raise ConfigError("feature_norm, reads_template and token_pairs must be true or false")
         if self.exit_layer is not None and (type(self.exit_layer) is not int or not 0 < self.exit_layer <= MOST):
             raise ConfigError(f"exit_layer must be null or an integer from 1 to {MOST:,}, not {self.exit_layer!r}")
         if self.exit_layer is not None and self.feature_norm:
             raise ConfigError("feature_norm has statistics of each adapted layer: it does not go with exit_layer")
+        if self.token_pairs and (
+            self.exit_layer is not None or any(w != self.hidden_size for _, w in modules.values())
+        ):
+            raise ConfigError(
+                "token_pairs needs target modules that write hidden states, and does not go with exit_layer"
+            )
         if self.num_heads % self.num_kv_heads:
             raise ConfigError(f"{self.num_heads} heads cannot share {self.num_kv_heads} key/value heads")
 
@@ -96,6 +106,19 @@ class HypernetConfig:
     def read_layers(self) -> range:
         """The blocks whose inputs the Perceiver reads."""
         return self.layers if self.exit_layer is None else range(self.exit_layer, self.exit_layer + 1)
+
+    @property
+    def feature_size(self) -> int:
+        """Numbers of each token that are read in a layer.
+
+        Its features; with `token_pairs` also its embedding and what each target module reads, in their order.
+        """
+        return self.hidden_size + self.token_pairs * (self.hidden_size + sum(d_in for d_in, _ in self.modules.values()))
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """Target modules whose inputs are read as well."""
+        return tuple(self.modules) if self.token_pairs else ()
 
     @property
     def queries(self) -> int:

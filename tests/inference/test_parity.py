@@ -15,7 +15,10 @@ def test_hypernetworks_agree(config):
 
     network = tiny.torch_hypernet(config)
     twin = tiny.to_mlx(network)
-    features = np.random.default_rng(1).normal(size=(2, len(config.read_layers), 9, 64)).astype(np.float32)
+    features = (
+        np.random.default_rng(1).normal(size=(2, len(config.read_layers), 9, config.feature_size)).astype(np.float32)
+    )
+    features[..., 64:128] = features[:, :1, :, 64:128]  # embeddings, the same in all layers
     mask = np.arange(9) < np.array([[9], [5]])
     with torch.inference_mode():
         expected = network(torch.from_numpy(features), torch.from_numpy(mask))

@@ -102,7 +102,8 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
         groups = batch.context_groups[batch.chunk_contexts]
         for chunk in (groups == batch.context_groups[context]).nonzero()[:, 0].tolist():
             ids = batch.context_ids[0, batch.chunks.samples == chunk]
-            features = torch.stack(list(packed_features(frozen, ids, Ragged.of([len(ids)]))))
+            recorded = hypernet.config.recorded
+            features = torch.stack(list(packed_features(frozen, ids, Ragged.of([len(ids)]), recorded=recorded)))
             early = hypernet.config.exit_layer
             features = features if early is None else frozen.norm(features[early])[None]
             if not hypernet.config.reads_template:

@@ -130,7 +130,14 @@ def packed(rows: list[TeacherRow], chunking: Chunking) -> PackedBatch:
 SHAPE = HypernetConfig(3, 32, {"down_proj": (48, 32), "q_proj": (32, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
 # The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens.
 AS_SMOL = replace(
-    SHAPE, scale=20.0, num_layers=2, first_layer=1, feature_norm=True, reads_template=False, projection_factor=2
+    SHAPE,
+    scale=20.0,
+    num_layers=2,
+    first_layer=1,
+    feature_norm=True,
+    reads_template=False,
+    projection_factor=2,
+    token_pairs=True,
 )  # fmt: skip
 
 

@@ -95,9 +95,10 @@ class AbsorbingModel:
     def _generate(self, ids: torch.Tensor) -> Adapters:
         hypernet, length = self.hypernet, ids.shape[0]
         row, config = Ragged.of([length]).to(ids.device), hypernet.config
-        features = packed_features(self._base, ids, row, config.read_layers, config.exit_layer is not None)
+        early = config.exit_layer is not None
+        features = packed_features(self._base, ids, row, config.read_layers, early, config.recorded)
         own = range(length)
         if not hypernet.config.reads_template:
             own = own_span(length, (len(self._chunking.prefix_ids), len(self._chunking.suffix_ids)))
         read = [feature[own.start : own.stop] for feature in features]
-        return hypernet.generate(hypernet.read_packed(read, Ragged.of([len(own)]).to(ids.device)))
+        return hypernet.packed(read, Ragged.of([len(own)]).to(ids.device))

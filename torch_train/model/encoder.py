@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from torch_train.model.base import FrozenBase
@@ -53,7 +55,12 @@ def own_span(length: int, affixes: tuple[int, int]) -> range:
 
 
 def packed_features(
-    base: FrozenBase, ids: Tensor, row: Ragged, layers: range | None = None, normed: bool = False
+    base: FrozenBase,
+    ids: Tensor,
+    row: Ragged,
+    layers: range | None = None,
+    normed: bool = False,
+    recorded: Sequence[str] = (),
 ) -> Iterator[Tensor]:
     """The same features for a packed row, one layer after the other: the caller keeps what it needs of each.
 
@@ -63,20 +70,42 @@ def packed_features(
         row: The chunks.
         layers: The blocks whose features are wanted, side by side; None for all.
         normed: Whether all of them are after the final norm, as where reading stops early.
+        recorded: Modules whose inputs are wanted, too; then the last block runs as well.
 
     Yields:
-        (T, hidden), without gradient, for each l in `layers`.
+        (T, hidden), without gradient, for each l in `layers`; behind it, with `recorded`, embeddings and these inputs.
     """
     last = len(base.layers) - 1
     layers = range(last + 1) if layers is None else layers
     with torch.no_grad():
-        x = base.embed(ids)
+        x = words = base.embed(ids)
         layout = base.layout(x, row)
     for index, layer in enumerate(base.layers[: layers.stop]):
+        with torch.no_grad():  # not around the yield: the caller may need gradients
+            feature = base.norm(x) if normed or index == last else x
+            if recorded or index < layers.stop - 1:
+                with module_inputs(layer, recorded) as inputs:
+                    x = base.block(layer, x, layout)
+                feature = torch.cat([feature, words, *inputs], dim=-1) if recorded else feature
         if index in layers:
-            with torch.no_grad():  # not around the yield: the caller may need gradients
-                feature = base.norm(x) if normed or index == last else x
             yield feature
-        if index < layers.stop - 1:
-            with torch.no_grad():
-                x = base.block(layer, x, layout)
+
+
+@contextmanager
+def module_inputs(layer: nn.Module, names: Sequence[str]) -> Iterator[list[Tensor]]:
+    """What modules of a block read while it runs, in the order of `names`; the list fills up within the context."""
+    found = {path.rpartition(".")[2]: module for path, module in layer.named_modules()}
+    inputs: dict[str, Tensor] = {}
+    read: list[Tensor] = []
+
+    def note(name: str, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+        inputs[name] = given[0]
+        if len(inputs) == len(names):
+            read.extend(inputs[one] for one in names)
+
+    hooks = [found[name].register_forward_pre_hook(partial(note, name)) for name in names]
+    try:
+        yield read
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -26,6 +26,7 @@ recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
+KEY, WORD = 0.3, 0.012  # at first, of a pair of tokens in A and B (docs/LOG.md)
 FEATURE_BOUND = 8.0  # standard deviations; a few dimensions of raw hidden states are thousands wide
 SLAB = 8192  # tokens, of some layers together, that are projected at once: what is inside is the largest of all
 
@@ -183,6 +184,49 @@ class Head(nn.Module):
         return torch.einsum("blmri,lmio->blmro", x, self.weight)
 
 
+class TokenPairs(nn.Module):
+    """Gives each row of an adapter a token of its chunk and the one before: wherever that stands, the token follows.
+
+    What the target module reads at a token hardly depends on what is around it, and the embedding is what the base ends
+    with where it expects the token. A hypernetwork learns to write either late; here they are copied.
+    """
+
+    def __init__(self, config: HypernetConfig) -> None:
+        super().__init__()
+        self.config = config
+        shape = (config.num_layers, config.rank, 1)
+        self.scaler_key = nn.ParameterDict({name: nn.Parameter(torch.full(shape, KEY)) for name in config.modules})
+        self.scaler_word = nn.ParameterDict({name: nn.Parameter(torch.full(shape, WORD)) for name in config.modules})
+        self.gate = nn.Linear(config.latent_size, 1, bias=False)  # of a row: how much it uses its pair
+        nn.init.zeros_(self.gate.weight)
+
+    def forward(self, features: Sequence[Tensor], row: Ragged) -> dict[str, tuple[Tensor, Tensor]]:
+        """What is added to A, and, gated, to B.
+
+        Args:
+            features: Of each adapted layer, (C, feature_size).
+            row: The chunks.
+
+        Returns:
+            Module -> ((S, L, r, d_in), (S, L, r, hidden)), in fp32.
+        """
+        config, starts, lengths = self.config, row.starts[:-1].long(), row.starts.diff().long()
+        layer = torch.arange(config.num_layers, device=starts.device)[:, None]
+        slots = torch.arange(config.rank, device=starts.device) * config.num_layers + layer  # (L, r)
+        places = slots % lengths[:, None, None]  # (S, L, r)
+        preceded, places = (places > 0)[..., None], starts[:, None, None] + places
+        sizes = [d_in for d_in, _ in config.modules.values()]
+        _, words, *inputs = torch.stack(list(features)).float().split([config.hidden_size] * 2 + sizes, dim=-1)
+        words = rms_norm(words[0, places], None, RMS_EPS) / math.sqrt(config.hidden_size)
+        pairs = {}
+        for name, read in zip(config.modules, inputs, strict=True):
+            sums = read.new_zeros(len(read), row.count, read.shape[-1]).index_add(1, row.samples, read)
+            keys = read[layer, places - preceded[..., 0].int()] - (sums / lengths[:, None]).transpose(0, 1)[:, :, None]
+            keys = functional.normalize(keys, dim=-1) * preceded
+            pairs[name] = (keys * self.scaler_key[name], words * self.scaler_word[name])
+        return pairs
+
+
 class HyperNetwork(nn.Module):
     """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
 
@@ -198,6 +242,7 @@ class HyperNetwork(nn.Module):
         if config.feature_norm:
             self.register_buffer("feature_mean", torch.zeros(layers, hidden))
             self.register_buffer("feature_deviation", torch.ones(layers, hidden))
+        self.token_pairs = TokenPairs(config) if config.token_pairs else None
         self.modality_projection = GatedMLP(hidden, config.projection_factor * hidden, size)
         self.encoder = Perceiver(config, config.num_latents, config.num_blocks)
         self.decoder = Perceiver(config, config.queries, 1)
@@ -216,18 +261,40 @@ class HyperNetwork(nn.Module):
         """Generate the adapters of a batch of chunks.
 
         Args:
-            features: (B, L, T, hidden), for each layer of the base its input (see `mlx_hypernet/encoder.py`).
+            features: (B, L, T, feature_size), for each layer of the base its input (see `mlx_hypernet/encoder.py`).
             mask: (B, T), True for real tokens; None when nothing is padded.
 
         Returns:
             Module -> (A (B, L, r, d_in), B (B, L, r, d_out)), without the bias pair, in fp32.
         """
-        batch, layers = features.shape[:2]
+        batch, layers, length = features.shape[:3]
+        pairs = None
+        if self.token_pairs is not None:
+            own = features.new_ones(batch, length, dtype=torch.bool) if mask is None else mask
+            pairs = self.token_pairs(
+                [features[:, layer][own] for layer in range(layers)], Ragged.of(own.sum(1).tolist())
+            )
+            features = features[..., : self.config.hidden_size]
         mask = None if mask is None else mask.repeat_interleave(layers, dim=0)
         if self.config.feature_norm:
             features = torch.stack([self.standardise(features[:, layer], layer) for layer in range(layers)], 1)
         latents = self.read(self.project(features.flatten(0, 1)), mask)
-        return self.generate(latents.unflatten(0, (batch, layers)))
+        return self.generate(latents.unflatten(0, (batch, layers)), pairs)
+
+    def packed(self, features: Sequence[Tensor], row: Ragged) -> dict[str, tuple[Tensor, Tensor]]:
+        """The adapters of packed chunks.
+
+        Args:
+            features: Of each adapted layer, (C, feature_size).
+            row: The chunks.
+
+        Returns:
+            As of `forward`.
+        """
+        if self.token_pairs is None:
+            return self.generate(self.read_packed(features, row))
+        read = [feature[:, : self.config.hidden_size] for feature in features]
+        return self.generate(self.read_packed(read, row), self.token_pairs(features, row))
 
     def compile_parts(self, backend: str = "inductor") -> None:
         """Let `torch.compile` fuse the parts that are nothing but products and element-wise operations, in place.
@@ -286,20 +353,27 @@ class HyperNetwork(nn.Module):
             latents = self.read(torch.cat(slabs) if len(slabs) > 1 else slabs[0], row=row)
         return latents.unflatten(0, (len(features), row.count)).transpose(0, 1)
 
-    def generate(self, latents: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
-        """From what the Perceiver read, (B, L, M * r, D), to the pairs that `forward` returns."""
+    def generate(
+        self, latents: Tensor, token_pairs: dict[str, tuple[Tensor, Tensor]] | None = None
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """From what the Perceiver read, (B, L, M * r, D), and `TokenPairs` to the pairs that `forward` returns."""
         modules, rank = self.config.modules, self.config.rank
         x = latents
         if self.config.exit_layer is not None:  # (B, 1, L * M * r, D): one reading for all layers
             x = latents.flatten(1, 2).unflatten(1, (self.config.num_layers, -1))
         for mlp in self.pre_head:
             x = mlp(x)
+        gates = None if self.token_pairs is None else 1 + self.token_pairs.gate(x).unflatten(2, (len(modules), rank))
         x = x / x.norm(dim=-1, keepdim=True)
         x = self.head(x.unflatten(2, (len(modules), rank)))
         pairs = {}
         for i, (name, (d_in, d_out)) in enumerate(modules.items()):
             a, b = x[:, :, i, :, : d_in + d_out].split((d_in, d_out), dim=-1)
             pairs[name] = (a * self.scaler_A[name], b * self.scaler_B[name])
+            if token_pairs is not None and gates is not None:
+                pairs[name] = tuple(
+                    map(torch.add, pairs[name], (token_pairs[name][0], token_pairs[name][1] * gates[:, :, i]))
+                )
         return pairs
 
     @staticmethod

@@ -142,17 +142,18 @@ class DistillationModel(nn.Module):
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
         row, features = self.features(batch)
-        return self.hypernet.generate(self.hypernet.read_packed(list(features), row))
+        return self.hypernet.packed(list(features), row)
 
     def features(self, batch: PackedBatch) -> tuple[Ragged, Iterator[Tensor]]:
-        """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, hidden)."""
+        """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, feature_size)."""
         config = self.hypernet.config
         normed = config.exit_layer is not None
         ids, encoder, layers = batch.context_ids[0], self._frozen[1], config.read_layers
         if config.reads_template:
-            return batch.chunks, packed_features(encoder, ids, batch.chunks, layers, normed)
+            return batch.chunks, packed_features(encoder, ids, batch.chunks, layers, normed, config.recorded)
         read = batch.own_read
-        features = packed_features(encoder, ids.index_select(0, read.kept), read.row, layers, normed)
+        ids = ids.index_select(0, read.kept)
+        features = packed_features(encoder, ids, read.row, layers, normed, config.recorded)
         return batch.own_chunks, (feature.index_select(0, batch.own_tokens) for feature in features)
 
     def _token_losses(self, hidden: Tensor, batch: PackedBatch) -> Tensor:

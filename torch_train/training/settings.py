@@ -65,6 +65,7 @@ class HypernetSettings:
     feature_norm: bool = False
     reads_template: bool = True
     projection_factor: int = 4
+    token_pairs: bool = False
     exit_layer: int | None = None
     scaler_start: float = 0.0
     start: str | None = None

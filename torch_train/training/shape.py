@@ -52,6 +52,7 @@ def hypernet_config(settings: HypernetSettings, block: nn.Module, base: Any) -> 
             feature_norm=settings.feature_norm,
             reads_template=settings.reads_template,
             projection_factor=settings.projection_factor,
+            token_pairs=settings.token_pairs,
             exit_layer=settings.exit_layer,
             hidden_size=base.hidden_size,
             modules={name: linear[name] for name in settings.modules},

@@ -29,7 +29,7 @@ def standardise(model: DistillationModel, packer: Packer) -> None:
     for batch in packer.batches(0):
         row, features = model.features(batch.to(sums.device))
         for layer, feature in enumerate(features):
-            feature = feature.double()
+            feature = feature[:, : sums.shape[1]].double()  # nothing behind it is standardised
             sums[layer] += feature.sum(0)
             squares[layer] += feature.square().sum(0)
         total += row.total
