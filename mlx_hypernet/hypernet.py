@@ -201,6 +201,10 @@ class TokenPairs(nn.Module):
             pairs[name] = (keys * self.scaler_key[name][layer], words * self.scaler_word[name][layer])
         return pairs
 
+    def gates(self, latents: mx.array) -> mx.array:
+        """How much each row uses its pair: (B, M * r, D) -> (B, M, r, 1)."""
+        return 1 + self.gate(latents).reshape(-1, len(self.config.modules), self.config.rank, 1)
+
 
 class HyperNetwork(nn.Module):
     """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
@@ -258,15 +262,16 @@ class HyperNetwork(nn.Module):
         x = latents if self.config.exit_layer is None else latents[:, layer * each : (layer + 1) * each]
         for mlp in self.pre_head:
             x = mlp(x, layer)
-        gates = None if token_pairs is None else 1 + self.token_pairs.gate(x).reshape(-1, len(modules), rank, 1)
+        gates = self.token_pairs.gates(x) if token_pairs is not None else None
         x = x / mx.linalg.norm(x, axis=-1, keepdims=True)
         x = self.head(x.reshape(-1, len(modules), rank, self.config.latent_size), layer)
         pairs = {}
         for i, (name, (d_in, d_out)) in enumerate(modules.items()):
             a, b = x[:, i, :, :d_in], x[:, i, :, d_in : d_in + d_out]
             a, b = a * self.scaler_A[name][layer], b * self.scaler_B[name][layer]
-            if token_pairs is not None:
-                a, b = a + token_pairs[name][0], b + token_pairs[name][1] * gates[:, i]
+            if token_pairs is not None and gates is not None:
+                key, word = token_pairs[name]
+                a, b = a + key, b + word * gates[:, i]
             pairs[name] = a, b
         return pairs
 

@@ -226,6 +226,11 @@ class TokenPairs(nn.Module):
             pairs[name] = (keys * self.scaler_key[name], words * self.scaler_word[name])
         return pairs
 
+    def gates(self, latents: Tensor) -> Tensor:
+        """How much each row uses its pair: (S, L, M * r, D) -> (S, L, M, r, 1)."""
+        gates: Tensor = 1 + self.gate(latents)
+        return gates.unflatten(2, (len(self.config.modules), self.config.rank))
+
 
 class HyperNetwork(nn.Module):
     """From hidden states of the base to the adapter of one chunk, and the bias pair shared by all chunks."""
@@ -363,17 +368,17 @@ class HyperNetwork(nn.Module):
             x = latents.flatten(1, 2).unflatten(1, (self.config.num_layers, -1))
         for mlp in self.pre_head:
             x = mlp(x)
-        gates = None if self.token_pairs is None else 1 + self.token_pairs.gate(x).unflatten(2, (len(modules), rank))
+        gates = self.token_pairs.gates(x) if self.token_pairs is not None else None
         x = x / x.norm(dim=-1, keepdim=True)
         x = self.head(x.unflatten(2, (len(modules), rank)))
         pairs = {}
         for i, (name, (d_in, d_out)) in enumerate(modules.items()):
             a, b = x[:, :, i, :, : d_in + d_out].split((d_in, d_out), dim=-1)
-            pairs[name] = (a * self.scaler_A[name], b * self.scaler_B[name])
+            a, b = a * self.scaler_A[name], b * self.scaler_B[name]
             if token_pairs is not None and gates is not None:
-                pairs[name] = tuple(
-                    map(torch.add, pairs[name], (token_pairs[name][0], token_pairs[name][1] * gates[:, :, i]))
-                )
+                key, word = token_pairs[name]
+                a, b = a + key, b + word * gates[:, :, i]
+            pairs[name] = a, b
         return pairs
 
     @staticmethod
