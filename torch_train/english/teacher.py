@@ -91,8 +91,19 @@ def rows(tokenizer: Any, contexts: Sequence[Asked]) -> list[TeacherRow]:
     return [_row(tokenizer, prompts, asked) for asked in contexts]
 
 
+def as_it_stands(answer: str, text: str) -> str:
+    """An answer with the space before it where the text has it after one, so that its tokens are those of the text.
+
+    A tokenizer gives a word other tokens behind a space: copying would be translating.
+    """
+    return f" {answer}" if f" {answer}" in text else answer
+
+
 def _row(tokenizer: Any, prompts: Prompts, asked: Asked) -> TeacherRow:
-    answers = [[*plain_ids(tokenizer, answer), tokenizer.eos_token_id] for _, answer, _ in asked.questions]
+    answers = [
+        [*plain_ids(tokenizer, as_it_stands(answer, asked.text)), tokenizer.eos_token_id]
+        for _, answer, _ in asked.questions
+    ]
     ids, log_probabilities = certain(answers)
     context, *questions = prompts.ids([asked.text, *(question for question, _, _ in asked.questions)])
     return TeacherRow(
