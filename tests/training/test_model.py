@@ -41,7 +41,7 @@ def batch(request: pytest.FixtureRequest) -> PackedBatch:
     batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
     lengths = torch.bincount(batch.inputs.samples).tolist()
     contexts = (batch.chunk_contexts.tolist(), batch.input_contexts.tolist())
-    groups = group(np.array(request.param), *contexts, lengths)
+    groups = group(np.array(request.param), *contexts, lengths, torch.bincount(batch.answers).tolist())
     return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 
@@ -313,7 +313,7 @@ def test_many_short_samples_are_padded_rather_than_masked(folder: Path, monkeypa
         for layer in base.layers:
             x = base.block(layer, x, layout)
         x.square().sum().backward()
-        assert all(padded == pads for _, padded in layout.attend.masks)
+        assert all((longest is not None) == pads for _, longest in layout.attend.masks)
         return x.detach(), first.grad
 
     assert RowAttention(row, False).pads
@@ -326,7 +326,7 @@ def test_masks_and_windows() -> None:
     row = Ragged.of([3, 2, 1])
     assert row.starts.tolist() == [0, 3, 5, 6]
     attend = RowAttention(row, False)
-    assert attend._seen(None, False).int().tolist() == [
+    assert attend._seen(None, None).int().tolist() == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
         [1, 1, 1, 0, 0, 0],
@@ -334,5 +334,5 @@ def test_masks_and_windows() -> None:
         [0, 0, 0, 1, 1, 0],
         [0, 0, 0, 0, 0, 1],
     ]
-    assert attend._seen(2, False)[2].int().tolist() == [0, 1, 1, 0, 0, 0]
-    assert attend._seen(2, True).int().tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    assert attend._seen(2, None)[2].int().tolist() == [0, 1, 1, 0, 0, 0]
+    assert attend._seen(2, 3).int().tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from torch_train.model.ragged import Ragged, moved
+from torch_train.model.buckets import Buckets, filled
+from torch_train.model.moving import moved
+from torch_train.model.ragged import Ragged
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Folded:
         read = Ragged.of(sizes)
         shared = _common([np.asarray(one)[:end] for one, end in zip(sequences, sizes.tolist(), strict=True)])
         # Attention is over padded sequences then: not where one is so long that a mask over the row is cheaper.
-        if shared and read.count * read.longest**2 >= (read.total - (read.count - 1) * shared) ** 2:
+        if shared and read.buckets.products >= (read.total - (read.count - 1) * shared) ** 2:
             shared = 0
         positions, samples = read.positions.numpy(), read.samples.numpy()
         own = (positions >= shared) | (samples == 0)
@@ -52,16 +54,20 @@ class Folded:
         whole = starts[samples] + positions
         spread = np.zeros(lengths.sum(), dtype=np.int64)
         spread[whole] = number
-        slots = np.arange(read.count * read.longest) % max(1, own.sum())
-        slots[read.places.numpy()] = number
         kept = torch.from_numpy(own)
+
+        def folded(slots: Tensor, places: Tensor) -> Tensor:
+            return torch.from_numpy(filled(len(slots), places.numpy(), number))
+
+        buckets = read.buckets
         row = replace(
             read,
             total=int(own.sum()),
             positions=read.positions[kept],
             samples=read.samples[kept],
             places=read.places[kept],
-            slots=torch.from_numpy(slots),
+            slots=folded(read.slots, read.places),
+            buckets=Buckets(buckets.sizes, folded(buckets.slots, buckets.places), buckets.places[kept]),
             folded=shared > 0,
         )
         return cls(row, torch.from_numpy(whole[own]), torch.from_numpy(spread))

@@ -56,8 +56,30 @@ class CrossAttention(nn.Module):
         self.v_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
 
+    def absorbs(self, queries: int, sequences: int, longest: int, tokens: int) -> bool:
+        """Whether it is less work to bring the queries into the context's space than the context into the heads'.
+
+        So it is where few latents read a long context that is narrower than its keys and values: Ministral's take a
+        third of the products, and no keys and values are stored.
+
+        Args:
+            queries: Latents of each sequence.
+            sequences: Number of contexts, padded.
+            longest: Tokens of each, with padding.
+            tokens: Tokens of all, without padding.
+        """
+        asked, width, size = queries * self.num_heads, self.num_kv_heads * self.head_dim, self.q_proj.in_features
+        moved = asked * size * (longest + self.head_dim) * sequences
+        return moved < tokens * size * width + asked * self.head_dim * longest * sequences
+
     def forward(
-        self, latents: Tensor, context: Tensor, weight: Tensor, mask: Tensor | None, row: Ragged | None = None
+        self,
+        latents: Tensor,
+        context: Tensor,
+        weight: Tensor,
+        mask: Tensor | None,
+        row: Ragged | None = None,
+        absorbed: bool = False,
     ) -> Tensor:
         """Latents (N, Q, D) read the context, and become (N, Q, D) again.
 
@@ -65,12 +87,15 @@ class CrossAttention(nn.Module):
             latents: What asks; (1, Q, D) where all ask the same.
             context: Normalised, (N, T, D); or packed, (L, C, D), the chunks of L layers, and N = L * S.
             weight: Of that norm, (D,).
-            mask: (N, 1, 1, T), True for tokens to read; None for all.
+            mask: (N, 1, 1, T), 0 for tokens to read, minus infinity for others; None for all.
             row: The chunks of a packed context: keys and values are padded, not what they are made from.
+            absorbed: As `absorbs` says, for a padded context.
         """
         num_queries = latents.shape[1]
         kv_heads, head_dim = self.num_kv_heads, self.head_dim
         q = self.q_proj(latents).view(-1, num_queries, kv_heads, self.num_heads // kv_heads, head_dim)
+        if absorbed:
+            return self.o_proj(self._absorbed(q, context, weight, mask))
         kv = functional.linear(context, torch.cat([self.k_proj.weight, self.v_proj.weight]) * weight)
         if row is not None:
             kv = row.pad(kv, dim=1).flatten(0, 1)
@@ -81,6 +106,23 @@ class CrossAttention(nn.Module):
         x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
         return self.o_proj(x.reshape(n, num_queries, -1))
+
+    def _absorbed(self, q: Tensor, context: Tensor, weight: Tensor, mask: Tensor | None) -> Tensor:
+        """Queries (N or 1, Q, kv heads, heads of each, head_dim) -> what the heads read, (N, Q, heads * head_dim).
+
+        q · (W c) is (Wᵀ q) · c, and the mean of W c is W times the mean of c: the normalised context itself is the one
+        head of keys and values, for the queries of all heads.
+        """
+        n, heads, size = len(context), self.num_kv_heads, context.shape[-1]
+        count, num_queries, _, sharing, head_dim = q.shape
+        weights = torch.cat([self.k_proj.weight, self.v_proj.weight]) * weight
+        to_keys, to_values = weights.view(2, heads, head_dim, size).unbind()
+        q = torch.bmm(q.permute(2, 0, 3, 1, 4).reshape(heads, -1, head_dim), to_keys)
+        q = q.view(heads, count, -1, size).transpose(0, 1).reshape(count, 1, -1, size).expand(n, -1, -1, -1)
+        context = context[:, None]
+        x = functional.scaled_dot_product_attention(q, context, context, attn_mask=mask, scale=head_dim**-0.5)
+        x = torch.bmm(x.view(n, heads, -1, size).transpose(0, 1).reshape(heads, -1, size), to_values.mT)
+        return x.view(heads, n, sharing, num_queries, head_dim).permute(1, 3, 0, 2, 4).reshape(n, num_queries, -1)
 
 
 class PerceiverBlock(nn.Module):
@@ -97,10 +139,12 @@ class PerceiverBlock(nn.Module):
         self.mlp = GatedMLP(size, MLP_FACTOR * size, size)
         self.post_mlp_norm = RMSNorm(size, eps=RMS_EPS)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None, absorbed: bool = False
+    ) -> Tensor:
         """Latents x (N, Q, D) or (1, Q, D) -> (N, Q, D); the rest as `CrossAttention` takes it."""
         # The norm's weight goes into what projects keys and values: all blocks read one normalised context.
-        attended = self.attention(self.latents_norm(x), context, self.context_norm.weight, mask, row)
+        attended = self.attention(self.latents_norm(x), context, self.context_norm.weight, mask, row, absorbed)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
 
@@ -125,14 +169,20 @@ class Perceiver(nn.Module):
             row: The chunks of a packed one.
             recompute: Drops the blocks' activations until backward.
         """
-        count = len(context)
+        count, longest = context.shape[:2]
+        tokens = count * longest
         if row is not None:
             mask = None if row.full else row.mask.repeat(count, 1)
-            count *= row.count
-        mask = None if mask is None else mask[:, None, None]
+            count, longest = count * row.count, row.longest
         x, context = self.latents[None], rms_norm(context, None, RMS_EPS)
+        if mask is not None:  # as numbers: SDPA would make them of a mask in every block
+            mask = torch.zeros_like(mask, dtype=context.dtype).masked_fill_(~mask, float("-inf"))[:, None, None]
+        absorbed = self.blocks[0].attention.absorbs(x.shape[1], count, longest, tokens)
+        if absorbed and row is not None:
+            context, row = row.pad(context, dim=1).flatten(0, 1), None
         for block in self.blocks:
-            x = recomputed(block, x, context, mask, row) if recompute else block(x, context, mask, row)
+            read = (x, context, mask, row, absorbed)
+            x = recomputed(block, *read) if recompute else block(*read)
         return self.norm(x)
 
 

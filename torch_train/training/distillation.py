@@ -126,7 +126,7 @@ class DistillationModel(nn.Module):
             swapped: As in `forward`.
         """
         with self._autocast(batch):
-            hidden = self._student(batch, self._read_for(batch, swapped), None).index_select(0, batch.predicts)
+            hidden = self._student(batch, self._read_for(batch, swapped), None)
             rows = max(1, LOGITS // self._frozen[0].config.vocab_size)
             return torch.cat([self._frozen[0].logits(slab).argmax(-1) for slab in hidden.split(rows)])
 
@@ -166,7 +166,7 @@ class DistillationModel(nn.Module):
             return token_losses(logits, ids, log_probabilities)
 
         said = (batch.teacher_ids, batch.teacher_log_probabilities, batch.targets)
-        parts = (hidden.index_select(0, batch.predicts), *said)
+        parts = (hidden, *said)
         rows = max(1, LOGITS // base.config.vocab_size)
         if len(batch.predicts) <= rows:
             return losses(*parts)
@@ -174,6 +174,7 @@ class DistillationModel(nn.Module):
         return torch.cat([recomputed(losses, *slab) for slab in slabs])
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
+        """What the head reads where an answer's token is predicted, (N, hidden)."""
         base = self._frozen[0]
         buckets = map(by_layer, batch.groups.compose(chunks, self.hypernet.bias()))
         pairs = list(zip(*buckets, strict=True))  # of each layer
@@ -181,13 +182,17 @@ class DistillationModel(nn.Module):
         layout = base.layout(x, batch.inputs)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, pairs[index], batch.groups):
-                return base.block(layer, x, layout)
+            kept = kept_after(layer)
+            with self._injected.adapted_layer(index, pairs[index], batch.groups, kept is not None):
+                return base.block(layer, x, layout, kept)
+
+        def kept_after(layer: nn.Module) -> Tensor | None:
+            return batch.predicts if layer is base.layers[-1] else None
 
         adapted = self.hypernet.config.layers
         for index, layer in enumerate(base.layers[adapted.start :], adapted.start):
             if index not in adapted:
-                x = base.block(layer, x, layout)
+                x = base.block(layer, x, layout, kept_after(layer))
             elif self.recompute:
                 x = recomputed(block, index - adapted.start, layer, x)
             else:

@@ -19,7 +19,8 @@ from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
 from torch_train.model.folded import Folded
 from torch_train.model.lora import Groups
-from torch_train.model.ragged import Ragged, moved, pinned
+from torch_train.model.moving import moved, pinned
+from torch_train.model.ragged import Ragged
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.lengths import Lengths, keys, uniform
 from torch_train.training.plan import PackingPlan, Unit, filled, units_of
@@ -191,7 +192,7 @@ class Packer:
             Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
             torch.from_numpy(groups),
-            group(groups, chunk_contexts, input_contexts, list(map(len, inputs))),
+            group(groups, chunk_contexts, input_contexts, *(list(map(len, some)) for some in (inputs, targets))),
             _row(inputs),
             Ragged.of(list(map(len, inputs))),
             Folded.of(inputs),
@@ -224,7 +225,11 @@ class Packer:
 
 
 def group(
-    context_groups: np.ndarray, chunk_contexts: Sequence[int], input_contexts: Sequence[int], lengths: Sequence[int]
+    context_groups: np.ndarray,
+    chunk_contexts: Sequence[int],
+    input_contexts: Sequence[int],
+    lengths: Sequence[int],
+    answers: Sequence[int],
 ) -> Groups:
     """The groups of a batch, by `context_groups` (K,) in ascending order.
 
@@ -233,10 +238,14 @@ def group(
         chunk_contexts: Context of each chunk.
         input_contexts: Context of each input.
         lengths: Tokens of each input.
+        answers: Tokens of each input's answer.
     """
     numbers = np.unique(context_groups, return_inverse=True)[1]
-    tokens = np.bincount(numbers[input_contexts], weights=lengths, minlength=numbers[-1] + 1)
-    return Groups.of(np.bincount(numbers[chunk_contexts]), tokens.astype(np.int64))
+    tokens = (
+        np.bincount(numbers[input_contexts], weights=of, minlength=numbers[-1] + 1).astype(np.int64).tolist()
+        for of in (lengths, answers)
+    )
+    return Groups.of(np.bincount(numbers[chunk_contexts]).tolist(), *tokens)
 
 
 def _row(samples: Sequence[Sequence[int] | np.ndarray]) -> Tensor:

@@ -1,0 +1,60 @@
+"""Rows and parts of batches that move: between places of a tensor, and between devices."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def pinned(part: Any) -> Any:
+    """A part of a batch in memory that a GPU copies from by itself."""
+    if isinstance(part, Tensor):
+        return part.pin_memory()
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    return replace(part, **{one.name: pinned(getattr(part, one.name)) for one in fields(part)})
+
+
+def moved(part: Any, device: torch.device | str) -> Any:
+    """A part of a batch on another device; numbers stay as they are."""
+    if isinstance(part, Tensor):
+        return part.to(device, non_blocking=True)
+    return part.to(device) if hasattr(part, "to") else part
+
+
+def moved_rows(x: Tensor, taken: Tensor, back: Tensor, *, spread: bool = False, dim: int = 0) -> Tensor:
+    """`x.index_select(dim, taken)` whose backward pass adds nothing up.
+
+    Args:
+        x: (..., N, ...).
+        taken: The rows to take; some may be taken more often, if what is made of them has no gradient.
+        back: Where the gradient of each row is; with `spread`, which rows have one.
+        spread: Whether some rows are not taken.
+        dim: The axis of the rows.
+    """
+    moved: Tensor = _Moved.apply(x, taken, back, dim, spread)
+    return moved
+
+
+class _Moved(torch.autograd.Function):
+    """Rows taken by their index; backward moves them back without adding up, which PyTorch's own index must."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, taken: Tensor, back: Tensor, dim: int, spread: bool) -> Tensor:
+        """`x` at `taken` along `dim`; with `spread`, backward leaves zeros where nothing was taken."""
+        ctx.save_for_backward(back)
+        ctx.dim, ctx.spread, ctx.size = dim, spread, x.shape[dim]
+        return x.index_select(dim, taken)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
+        """The gradient of `x`."""
+        (back,) = ctx.saved_tensors
+        if not ctx.spread:
+            return gradient.index_select(ctx.dim, back), None, None, None, None
+        shape = list(gradient.shape)
+        shape[ctx.dim] = ctx.size
+        return gradient.new_zeros(shape).index_copy_(ctx.dim, back, gradient), None, None, None, None
