@@ -108,7 +108,7 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
             if not hypernet.config.reads_template:
                 features = features[:, 2:-1]
             pairs.append(hypernet(features[None, list(hypernet.config.layers) if early is None else [0]]))
-        most = batch.context_groups[batch.chunk_contexts].bincount().max() + 1  # padded to the longest, bias included
+        most = groups.bincount().max().item() + 1  # padded to the longest, bias included
         for pair in pairs:
             magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pair.values()) / len(bias) / most
         for pair in pairs:

@@ -49,20 +49,21 @@ class RowAttention:
         if self.flash and not self.row.folded:
             return self._flash(module, q, k, v, window, cap)
         if not self.pads:
-            attended = self._sdpa(module, *(x.transpose(0, 1)[None] for x in (q, k, v)), window, cap, None)
+            attended = self._sdpa(module, tuple(x.transpose(0, 1)[None] for x in (q, k, v)), window, cap, None)
             return attended[0].transpose(0, 1)
         buckets = self.row.buckets
         padded = zip(*map(buckets.pad, (q, k, v)), strict=True)
         found = [
-            self._sdpa(module, *(x.transpose(1, 2) for x in parts), window, cap, longest).transpose(1, 2)
+            self._sdpa(module, tuple(x.transpose(1, 2) for x in parts), window, cap, longest).transpose(1, 2)
             for parts, (_, longest) in zip(padded, buckets.sizes, strict=True)
         ]
         return buckets.unpad(found)
 
     def _sdpa(
-        self, module: Any, q: Tensor, k: Tensor, v: Tensor, window: int | None, cap: float | None, longest: int | None
+        self, module: Any, parts: tuple[Tensor, ...], window: int | None, cap: float | None, longest: int | None
     ) -> Tensor:
-        """(B, heads, T, head_dim), of samples padded to `longest` or of the whole row, -> the same."""
+        """Queries, keys, values (B, heads, T, head_dim), of samples padded to `longest` or of the row -> the same."""
+        q, k, v = parts
         seen = None
         if longest is None or cap is not None or (window is not None and longest > window):
             seen = self._seen(window, longest)

@@ -44,6 +44,24 @@ class GatedMLP(nn.Module):
         return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
+def absorbs(config: HypernetConfig, queries: int, sequences: int, longest: int, tokens: int) -> bool:
+    """Whether it is less work to bring the queries into the context's space than the context into the heads'.
+
+    So it is where few latents read a long context that is narrower than its keys and values: Ministral's take a third
+    of the products, and no keys and values are stored.
+
+    Args:
+        config: Of the hypernetwork.
+        queries: Latents of each sequence.
+        sequences: Number of contexts, padded.
+        longest: Tokens of each, with padding.
+        tokens: Tokens of all, without padding.
+    """
+    asked, width, size = queries * config.num_heads, config.num_kv_heads * config.head_dim, config.latent_size
+    moved = asked * size * (longest + config.head_dim) * sequences
+    return moved < tokens * size * width + asked * config.head_dim * longest * sequences
+
+
 class CrossAttention(nn.Module):
     """Latents attend to the context: no positions, not causal, keys and values from the context only."""
 
@@ -55,22 +73,6 @@ class CrossAttention(nn.Module):
         self.k_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
         self.v_proj = nn.Linear(config.latent_size, self.num_kv_heads * self.head_dim, bias=False)
         self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
-
-    def absorbs(self, queries: int, sequences: int, longest: int, tokens: int) -> bool:
-        """Whether it is less work to bring the queries into the context's space than the context into the heads'.
-
-        So it is where few latents read a long context that is narrower than its keys and values: Ministral's take a
-        third of the products, and no keys and values are stored.
-
-        Args:
-            queries: Latents of each sequence.
-            sequences: Number of contexts, padded.
-            longest: Tokens of each, with padding.
-            tokens: Tokens of all, without padding.
-        """
-        asked, width, size = queries * self.num_heads, self.num_kv_heads * self.head_dim, self.q_proj.in_features
-        moved = asked * size * (longest + self.head_dim) * sequences
-        return moved < tokens * size * width + asked * self.head_dim * longest * sequences
 
     def forward(
         self,
@@ -154,6 +156,7 @@ class Perceiver(nn.Module):
 
     def __init__(self, config: HypernetConfig, num_latents: int, num_blocks: int) -> None:
         super().__init__()
+        self.config = config
         self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size))
         self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(num_blocks))
         self.norm = RMSNorm(config.latent_size, eps=RMS_EPS)
@@ -177,7 +180,7 @@ class Perceiver(nn.Module):
         x, context = self.latents[None], rms_norm(context, None, RMS_EPS)
         if mask is not None:  # as numbers: SDPA would make them of a mask in every block
             mask = torch.zeros_like(mask, dtype=context.dtype).masked_fill_(~mask, float("-inf"))[:, None, None]
-        absorbed = self.blocks[0].attention.absorbs(x.shape[1], count, longest, tokens)
+        absorbed = absorbs(self.config, x.shape[1], count, longest, tokens)
         if absorbed and row is not None:
             context, row = row.pad(context, dim=1).flatten(0, 1), None
         for block in self.blocks:

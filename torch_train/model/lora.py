@@ -57,8 +57,8 @@ class Groups:
         order = np.concatenate(
             [(starts[some][:, None] + np.arange(count)).ravel() for some, count in zip(members, counts, strict=True)]
         )
-        buckets = (Buckets.of(np.asarray(some), members) for some in (tokens, predicts))
-        return cls(*buckets, tuple(counts), *map(torch.from_numpy, (order, order.argsort())))
+        padded, predicting = (Buckets.of(np.asarray(some), members) for some in (tokens, predicts))
+        return cls(padded, predicting, tuple(counts), torch.from_numpy(order), torch.from_numpy(order.argsort()))
 
     def compose(self, chunks: Adapters, bias: Adapters) -> list[Adapters]:
         """Of each bucket the adapters of its groups, as `compose` makes them."""
