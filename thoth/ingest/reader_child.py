@@ -110,7 +110,7 @@ def _send_piece(channel: Channel, text: str, blocks: Any, progress: dict[str, in
     for start in range(0, max(len(text), 1), wire.PIECE_LETTERS):
         is_last = start + wire.PIECE_LETTERS >= len(text)
         header = {"kind": "piece"} | (wire.pack_blocks(blocks) | (progress or {}) if is_last else {})
-        channel.send(header, text[start : start + wire.PIECE_LETTERS].encode())
+        channel.send(header, text[start : start + wire.PIECE_LETTERS].encode(), may_wait=progress is not None)
 
 
 class _Warnings(logging.Handler):
