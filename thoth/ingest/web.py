@@ -7,7 +7,6 @@ import string
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +17,7 @@ import httpx2
 from thoth.errors import DocumentError
 from thoth.ingest import network, tags
 from thoth.ingest.files import bounded
+from thoth.ingest.mime import Headers
 from thoth.ingest.names import shown
 from thoth.system.version import __version__
 
@@ -174,7 +174,7 @@ def _request(client: httpx2.Client, url: str, name: str, clock: network.Clock) -
         data = _body(response, name)
     finally:
         response.close()
-    kind = Message()
+    kind = Headers()
     for header in ("content-type", "content-disposition"):
         if headers.get(header):
             kind[header] = headers[header]

@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -205,3 +207,17 @@ def test_no_more_processes_can_be_started(
     monkeypatch.setattr(reader_process, "Child", child)
     assert read(reader, report[0])[0] == report[1]
     assert len(made) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds memory on Linux alone")
+def test_the_second_process_gets_less_memory() -> None:
+    code = (
+        "import resource; from thoth.ingest import reader_child as child; child._limit(400 << 20)\n"
+        "most = resource.getrlimit(resource.RLIMIT_AS)[0]\n"
+        "with child._with_less_memory(300 << 20):\n"
+        "    try: bytes(150 << 20)\n"
+        "    except MemoryError: print('no room')\n"
+        "assert resource.getrlimit(resource.RLIMIT_AS)[0] == most; print(len(bytes(150 << 20)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.split("\n")[:2] == ["no room", str(150 << 20)], found.stderr
