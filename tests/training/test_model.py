@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -35,8 +36,12 @@ ROWS = [
 ]
 
 
+ARCHITECTURES = ["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"]
 # The contexts that are absorbed together: each alone, or the last two as one library.
-@pytest.fixture(params=[(0, 1, 2), (0, 1, 1)], ids=["apart", "together"])
+APART, TOGETHER = (0, 1, 2), (0, 1, 1)
+
+
+@pytest.fixture(params=[APART, TOGETHER], ids=["apart", "together"])
 def batch(request: pytest.FixtureRequest) -> PackedBatch:
     batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
     lengths = torch.bincount(batch.inputs.samples).tolist()
@@ -51,7 +56,7 @@ def make_base(tmp_path_factory: pytest.TempPathFactory, words_folder: Path) -> C
     return cache(lambda kind: tiny_run.save_base(tmp_path_factory.mktemp(kind), words_folder, kind, vocabulary=96))
 
 
-@pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"])
+@pytest.fixture(params=ARCHITECTURES)
 def folder(request: pytest.FixtureRequest, make_base: Callable[[str], Path]) -> Path:
     return make_base(request.param)
 
@@ -78,6 +83,7 @@ def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftun
     return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
 
 
+@pytest.mark.parametrize("batch", [APART], indirect=True, ids=["apart"])
 def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
     base = _loaded(folder)
     packed = list(packed_features(base, batch.context_ids[0], batch.chunks))
@@ -135,8 +141,18 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
     return float(sum(by_context)), decisions, magnitude
 
 
+def _references() -> Iterator[Any]:
+    """Every architecture, group and shape; in the fast tier all of ministral3, and one of the four of each other."""
+    shapes = {"reference": tiny_run.SHAPE, "smol": tiny_run.AS_SMOL}
+    ways = [*itertools.product({"apart": APART, "together": TOGETHER}.items(), shapes.items())]
+    for number, kind in enumerate(ARCHITECTURES):
+        for at, ((grouped, groups), (shape, config)) in enumerate(ways):
+            marks = [] if kind == "ministral3" or at == number % len(ways) else [pytest.mark.slow]
+            yield pytest.param(kind, groups, config, id=f"{kind}-{grouped}-{shape}", marks=marks)
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("config", [tiny_run.SHAPE, tiny_run.AS_SMOL], ids=["reference", "smol"])
+@pytest.mark.parametrize(("folder", "batch", "config"), _references(), indirect=["folder", "batch"])
 def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, config: HypernetConfig) -> None:
     hypernet = tiny_run.hypernet(config=config)
     distillation, decision, magnitude = _slow_losses(folder, hypernet, batch)
