@@ -16,6 +16,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 import gc  # noqa: E402
+import inspect  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
 import shutil  # noqa: E402
@@ -90,18 +91,25 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+@pytest.fixture
+def home_parent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the home is made: in `tmp_path` for a test that names one of the two, else in a folder yet to be made."""
+    if "tmp_path" in request.fixturenames or "home" in inspect.signature(request.function).parameters:
+        yield request.getfixturevalue("tmp_path")
+        return
+    folder = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}"
+    yield folder
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
-def home(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    """A Thoth home that this test has for itself; nothing is on the disk for the thousands that never look at it."""
-    alone = "tmp_path" not in request.fixturenames
-    parent = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}" if alone else request.getfixturevalue("tmp_path")
-    monkeypatch.setenv("THOTH_HOME", str(parent / "home"))
+def home(home_parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Thoth home that this test has for itself; most tests never look at it, and then it is not on the disk."""
+    folder = home_parent / "home"
+    monkeypatch.setenv("THOTH_HOME", str(folder))
     monkeypatch.delenv("THOTH_MODEL", raising=False)
-    yield parent / "home"
-    if alone and parent.is_dir():
-        shutil.rmtree(parent, ignore_errors=True)
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")
