@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from thoth.ingest import pdf_columns, pdf_order
 from thoth.ingest.document import Kind
-from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdf_lines import BROKEN_WORD, is_wide
+from thoth.ingest.pdf_line import BROKEN_WORD, Line
+from thoth.ingest.pdf_lines import is_wide
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 _LIGATURE = re.compile(r"[\ufb00-\ufb06]")

@@ -16,11 +16,9 @@ from operator import add, and_, sub
 
 from thoth.ingest import pdf_initials, pdf_margin, pdf_rows, pdf_scripts
 from thoth.ingest.pdf_chars import Chars
-from thoth.ingest.pdf_line import Gaps, Line, LineSpan
+from thoth.ingest.pdf_line import BROKEN_WORD, COLUMN_LETTERS, Gaps, Line, LineSpan
 from thoth.ingest.pdf_page import Box
 
-# PDFium marks a word broken at the line's end with one of these instead of the hyphen.
-BROKEN_WORD = ("\x02", "\ufffe")
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 _PIECE = re.compile("[^\x02\ufffe]*[\x02\ufffe]?")
 _SPACES = re.compile(r"\s+")
@@ -28,7 +26,6 @@ _SPACES = re.compile(r"\s+")
 # Measures in heights of a line ("em") or as shares; letters are about half an em wide.
 _GAP, _GAP_AFTER_STOP = 1.8, 2.8  # between words of a row; justified prose stays below
 _LEAST_GAP = 0.9  # between two columns
-COLUMN_LETTERS = 14  # in a line of a column, usually
 _DENSE = 1.15  # letters are this much wider apart where a line has a gap in it
 _SAMPLED_GAPS = 50
 _SAMPLE = 8  # every eighth line is looked at anyhow
