@@ -12,7 +12,7 @@ from thoth.ingest import mdoc, text, troff
 from thoth.ingest.document import Document, LooseBlock, assemble, table
 
 # Programs that write manual pages (pandoc, pod2man, Sphinx) define fonts, strings and macros before the title.
-_DEFINITION = rb"[.'][ \t]*(?:de1?|am1?|ig)\b[^\n]*\n(?:(?!\.\.)[^\n]*\n)*+\.\.[^\n]*\n"
+_DEFINITION = rb"[.'][ \t]*(?:de1?|am1?|ig)\b[^\n]*\n(?:(?!\.\.)[^\n]*\n)*+(?:\.\.[^\n]*\n)?"
 _TITLE = re.compile(
     rb"\A(?:" + _DEFINITION + rb"|(?!\.(?:TH|Dd)[ \t])[.'][^\n]*\n|[ \t]*\n|\\[{}][^\n]*\n)*+\.(TH|Dd)[ \t]"
 )
