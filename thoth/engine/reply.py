@@ -16,11 +16,11 @@ from thoth.engine.sampling import GREEDY, Ending, Processor, Sampler, Sampling
 from thoth.events import Drawn, Passage
 from thoth.ingest import Document
 from thoth.library.records import StoredDocument
-from thoth.retrieval.choosing import Choice
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
     from mlx_hypernet.live import Fitted
+    from thoth.retrieval.choosing import Choice
 
 
 @dataclass(frozen=True)
