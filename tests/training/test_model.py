@@ -46,7 +46,7 @@ def batch(request: pytest.FixtureRequest) -> PackedBatch:
     batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
     lengths = torch.bincount(batch.inputs.samples).tolist()
     contexts = (batch.chunk_contexts.tolist(), batch.input_contexts.tolist())
-    groups = group(np.array(request.param), *contexts, lengths, torch.bincount(batch.answers).tolist())
+    groups = group(np.array(request.param), *contexts, torch.bincount(batch.answers).tolist(), lengths)
     return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 

@@ -83,6 +83,10 @@ class FrozenBase:
         """Token ids (T,) -> (T, hidden), with the base's own embedding scale."""
         return self.decoder.embed_tokens(ids)
 
+    def shares(self, row: Ragged) -> bool:
+        """Whether a folded row saves something: flash-attention's kernels read none."""
+        return row.folded and not self._flash
+
     def layout(self, x: Tensor, row: Ragged) -> Layout:
         """Prepare a packed row.
 

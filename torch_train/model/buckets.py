@@ -30,11 +30,13 @@ class Buckets:
         slots: Token at each place of the padded rows, one bucket after the other, (P,). Padding takes any token, each
             about as often: all of it from one token would add up its gradient there.
         places: Place there of each token, (T,).
+        copies: Further places of tokens that sequences share, and these tokens, (2, K); None where none do.
     """
 
     sizes: tuple[tuple[int, int], ...]
     slots: Tensor
     places: Tensor
+    copies: Tensor | None = None
 
     @classmethod
     def of(cls, lengths: np.ndarray, members: Sequence[np.ndarray]) -> Buckets:
@@ -60,7 +62,7 @@ class Buckets:
 
     def pad(self, x: Tensor) -> list[Tensor]:
         """(T, ...) -> of each bucket (sequences, longest, ...)."""
-        x = x if self._unmoved else moved_rows(x, self.slots, self.places)
+        x = x if self._unmoved else moved_rows(x, self.slots, self.places, copies=self.copies)
         if len(self.sizes) == 1:
             return [x.unflatten(0, self.sizes[0])]
         parts = x.split([count * longest for count, longest in self.sizes])
@@ -73,7 +75,7 @@ class Buckets:
 
     @property
     def _unmoved(self) -> bool:
-        return len(self.sizes) == 1 and len(self.slots) == len(self.places)
+        return len(self.sizes) == 1 and len(self.slots) == len(self.places) and self.copies is None
 
     def to(self, device: torch.device | str) -> Buckets:
         """The same on another device."""

@@ -25,8 +25,10 @@ def moved(part: Any, device: torch.device | str) -> Any:
     return part.to(device) if hasattr(part, "to") else part
 
 
-def moved_rows(x: Tensor, taken: Tensor, back: Tensor, *, spread: bool = False, dim: int = 0) -> Tensor:
-    """`x.index_select(dim, taken)` whose backward pass adds nothing up.
+def moved_rows(
+    x: Tensor, taken: Tensor, back: Tensor, *, spread: bool = False, dim: int = 0, copies: Tensor | None = None
+) -> Tensor:
+    """`x.index_select(dim, taken)` whose backward pass adds up nothing but copies.
 
     Args:
         x: (..., N, ...).
@@ -34,8 +36,9 @@ def moved_rows(x: Tensor, taken: Tensor, back: Tensor, *, spread: bool = False, 
         back: Where the gradient of each row is; with `spread`, which rows have one.
         spread: Whether some rows are not taken.
         dim: The axis of the rows.
+        copies: Further places of rows that are taken more often, and these rows, (2, K).
     """
-    moved: Tensor = _Moved.apply(x, taken, back, dim, spread)
+    moved: Tensor = _Moved.apply(x, taken, back, dim, spread, copies)
     return moved
 
 
@@ -43,18 +46,23 @@ class _Moved(torch.autograd.Function):
     """Rows taken by their index; backward moves them back without adding up, which PyTorch's own index must."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, taken: Tensor, back: Tensor, dim: int, spread: bool) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, taken: Tensor, back: Tensor, dim: int, spread: bool, copies: Tensor | None
+    ) -> Tensor:
         """`x` at `taken` along `dim`; with `spread`, backward leaves zeros where nothing was taken."""
-        ctx.save_for_backward(back)
+        ctx.save_for_backward(back, copies)
         ctx.dim, ctx.spread, ctx.size = dim, spread, x.shape[dim]
         return x.index_select(dim, taken)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None, None]:  # type: ignore[override]
         """The gradient of `x`."""
-        (back,) = ctx.saved_tensors
+        back, copies = ctx.saved_tensors
         if not ctx.spread:
-            return gradient.index_select(ctx.dim, back), None, None, None, None
+            found = gradient.index_select(ctx.dim, back)
+            if copies is not None:
+                found.index_add_(ctx.dim, copies[1], gradient.index_select(ctx.dim, copies[0]))
+            return found, None, None, None, None, None
         shape = list(gradient.shape)
         shape[ctx.dim] = ctx.size
-        return gradient.new_zeros(shape).index_copy_(ctx.dim, back, gradient), None, None, None, None
+        return gradient.new_zeros(shape).index_copy_(ctx.dim, back, gradient), None, None, None, None, None

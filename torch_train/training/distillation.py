@@ -176,18 +176,22 @@ class DistillationModel(nn.Module):
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
         """What the head reads where an answer's token is predicted, (N, hidden)."""
         base = self._frozen[0]
-        buckets = map(by_layer, batch.groups.compose(chunks, self.hypernet.bias()))
-        pairs = list(zip(*buckets, strict=True))  # of each layer
+        row, groups, predicts = batch.inputs, batch.groups, batch.predicts
         x = self._unadapted(batch, noise)
-        layout = base.layout(x, batch.inputs)
+        if not self._noisy(noise) and base.shares(batch.shared.row):
+            row, groups, predicts = batch.shared.row, batch.shared.groups, batch.shared.predicts
+            x = x.index_select(0, batch.shared.kept)
+        buckets = map(by_layer, groups.compose(chunks, self.hypernet.bias()))
+        pairs = list(zip(*buckets, strict=True))  # of each layer
+        layout = base.layout(x, row)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
             kept = kept_after(layer)
-            with self._injected.adapted_layer(index, pairs[index], batch.groups, kept is not None):
+            with self._injected.adapted_layer(index, pairs[index], groups, kept is not None):
                 return base.block(layer, x, layout, kept)
 
         def kept_after(layer: nn.Module) -> Tensor | None:
-            return batch.predicts if layer is base.layers[-1] else None
+            return predicts if layer is base.layers[-1] else None
 
         adapted = self.hypernet.config.layers
         for index, layer in enumerate(base.layers[adapted.start :], adapted.start):
@@ -199,14 +203,17 @@ class DistillationModel(nn.Module):
                 x = block(index - adapted.start, layer, x)
         return base.norm(x)
 
+    def _noisy(self, noise: torch.Generator | None) -> bool:
+        """Whether each input has noise of its own, so that none share tokens."""
+        return noise is not None and self._neftune > 0
+
     @torch.no_grad()
     def _unadapted(self, batch: PackedBatch, noise: torch.Generator | None) -> Tensor:
         """What the first adapted block reads of the inputs, (T, hidden)."""
         base, ids, first = self._frozen[0], batch.input_ids[0], self.hypernet.config.first_layer
-        noisy = noise is not None and self._neftune > 0
-        folded = None if noisy or not first else batch.folded_inputs  # each input has noise of its own
+        folded = None if self._noisy(noise) or not first else batch.folded_inputs
         x = base.embed(ids if folded is None else ids.index_select(0, folded.kept))
-        if noise is not None and noisy:
+        if noise is not None and self._noisy(noise):
             x = x + neftune_noise(x, self._neftune, noise)
         layout = base.layout(x, batch.inputs if folded is None else folded.row)
         for layer in base.layers[:first]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -51,6 +52,7 @@ class PackedBatch:
         teacher_ids: the teacher's top tokens there, (N, 16) int32.
         teacher_log_probabilities: their log-probabilities, (N, 16) fp16.
         relevant: whether each input is about its context, (M,) bool.
+        shared: the inputs with what those of a group begin with once.
     """
 
     context_ids: Tensor
@@ -71,6 +73,7 @@ class PackedBatch:
     teacher_ids: Tensor
     teacher_log_probabilities: Tensor
     relevant: Tensor
+    shared: Shared
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
@@ -79,6 +82,27 @@ class PackedBatch:
     def pinned(self) -> PackedBatch:
         """The same batch in memory that a GPU copies from by itself."""
         return pinned(self)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Inputs of one group are asked with one adapter: what all of them begin with lies in the row once.
+
+    Attributes:
+        row: The inputs, folded to F tokens.
+        kept: Which token of the whole row each of these is, (F,).
+        groups: Their tokens and the chunks of each group.
+        predicts: Which of them predict an answer's token, (N,); none of these is shared.
+    """
+
+    row: Ragged
+    kept: Tensor
+    groups: Groups
+    predicts: Tensor
+
+    def to(self, device: torch.device | str) -> Shared:
+        """The same on another device."""
+        return Shared(*(moved(getattr(self, part.name), device) for part in fields(self)))
 
 
 class Packer:
@@ -184,6 +208,10 @@ class Packer:
         starts = np.cumsum([0, *map(len, chunks)])
         own_tokens = np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])
         own_read = Folded.of(chunks, [span.stop for span in own])
+        predicted = torch.from_numpy(np.concatenate(predicts))
+        grouped = partial(group, groups, chunk_contexts, input_contexts, list(map(len, targets)))
+        prompts = min(len(one) - len(target) for one, target in zip(inputs, targets, strict=True))  # before the first
+        shared = Folded.of(inputs, groups=_numbered(groups)[input_contexts], most=prompts)
         return PackedBatch(
             _row(chunks),
             Ragged.of(list(map(len, chunks))),
@@ -192,17 +220,20 @@ class Packer:
             Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
             torch.from_numpy(groups),
-            group(groups, chunk_contexts, input_contexts, *(list(map(len, some)) for some in (inputs, targets))),
+            grouped(list(map(len, inputs))),
             _row(inputs),
             Ragged.of(list(map(len, inputs))),
             Folded.of(inputs),
             torch.tensor(input_contexts),
-            torch.from_numpy(np.concatenate(predicts)),
+            predicted,
             torch.from_numpy(np.concatenate(targets)).long(),
             torch.repeat_interleave(torch.tensor([len(answer) for answer in targets])),
             torch.from_numpy(np.concatenate(top_ids)),
             torch.from_numpy(np.concatenate(top_log_p)),
             torch.tensor(relevant),
+            Shared(
+                shared.row, shared.kept, grouped(torch.bincount(shared.row.samples).tolist()), shared.spread[predicted]
+            ),
         )
 
     def _draw(self, *of: object) -> random.Random:
@@ -228,8 +259,8 @@ def group(
     context_groups: np.ndarray,
     chunk_contexts: Sequence[int],
     input_contexts: Sequence[int],
-    lengths: Sequence[int],
     answers: Sequence[int],
+    lengths: Sequence[int],
 ) -> Groups:
     """The groups of a batch, by `context_groups` (K,) in ascending order.
 
@@ -237,15 +268,20 @@ def group(
         context_groups: Group of each context.
         chunk_contexts: Context of each chunk.
         input_contexts: Context of each input.
-        lengths: Tokens of each input.
         answers: Tokens of each input's answer.
+        lengths: Tokens of each input.
     """
-    numbers = np.unique(context_groups, return_inverse=True)[1]
+    numbers = _numbered(context_groups)
     tokens = (
         np.bincount(numbers[input_contexts], weights=of, minlength=numbers[-1] + 1).astype(np.int64).tolist()
         for of in (lengths, answers)
     )
     return Groups.of(np.bincount(numbers[chunk_contexts]).tolist(), *tokens)
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """The groups' numbers from 0 without gaps."""
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _row(samples: Sequence[Sequence[int] | np.ndarray]) -> Tensor:
