@@ -10,6 +10,7 @@ of its width, in fp32 (benchmarks/train_step.py). Pin it (`taskset -c 1`) where 
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -101,6 +102,8 @@ def work(tree: Path, name: str, tokens: int, folder: Path, pipe: Connection) -> 
     sys.path[:] = [str(tree), *(path for path in sys.path if path not in ("", str(ROOT)))]
     for module in [module for module in sys.modules if module.partition(".")[0] in PACKAGES]:
         del sys.modules[module]
+    if (tree / "torch_train/training/heap.py").is_file():  # as its command does first
+        importlib.import_module("torch_train.training.heap").keep_freed_memory()
     step = {"nano": nano, "ministral": ministral}[name](folder, tokens)
     pipe.send(None)
     while pipe.recv():
