@@ -1,7 +1,7 @@
 """Generated adapters inside a transformers model: one for each row of a batch, or for each group of a packed row.
 
-A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks and the
-bias pair on the rank axis. Groups with as many chunks, and about as many tokens, are one batched product: one product
+A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks on the
+rank axis, and all of the row with the bias pair. Groups with as many chunks, and about as many tokens, are one batched product: one product
 for all would fill every group up to the largest, in tokens and in ranks.
 """
 
@@ -60,19 +60,22 @@ class Groups:
         padded, predicting = (Buckets.of(np.asarray(some), members) for some in (tokens, predicts))
         return cls(padded, predicting, tuple(counts), torch.from_numpy(order), torch.from_numpy(order.argsort()))
 
-    def compose(self, chunks: Adapters, bias: Adapters) -> list[Adapters]:
-        """Of each bucket the adapters of its groups, as `compose` makes them."""
+    def compose(self, chunks: Adapters) -> list[Adapters]:
+        """Of each bucket the chunks of its groups on the rank axis: module -> (A (G, L, R, d_in), B (G, L, R, d_out))."""
         if len(self.counts) > 1:
             order = self.chunks, self.chunk_places
             chunks = {name: (moved_rows(a, *order), moved_rows(b, *order)) for name, (a, b) in chunks.items()}
         sizes = [(groups, count) for (groups, _), count in zip(self.tokens.sizes, self.counts, strict=True)]
-        parts = {
-            name: [side.split([g * count for g, count in sizes]) for side in pair] for name, pair in chunks.items()
-        }
-        return [
-            compose({name: (a[i], b[i]) for name, (a, b) in parts.items()}, bias, Ragged.of([count] * groups))
-            for i, (groups, count) in enumerate(sizes)
-        ]
+
+        def joined(side: Tensor) -> list[Tensor]:
+            parts = side.split([groups * count for groups, count in sizes])
+            return [
+                part if count == 1 else part.unflatten(0, (groups, count)).transpose(1, 2).flatten(2, 3)
+                for part, (groups, count) in zip(parts, sizes, strict=True)
+            ]
+
+        sides = {name: (joined(a), joined(b)) for name, (a, b) in chunks.items()}
+        return [{name: (a[i], b[i]) for name, (a, b) in sides.items()} for i in range(len(sizes))]
 
     def to(self, device: torch.device | str) -> Groups:
         """The same on another device."""
@@ -81,18 +84,27 @@ class Groups:
 
 @dataclass(frozen=True)
 class PackedPair:
-    """What one linear map of a packed row is adapted by: of each bucket A (G, R, d_in), B (G, R, d_out)."""
+    """What one linear map of a packed row is adapted by.
+
+    Attributes:
+        pairs: Of each bucket A (G, R, d_in), B (G, R, d_out).
+        bias: The pair that all tokens see, A (r, d_in), B (r, d_out).
+        tokens: The groups' tokens.
+    """
 
     pairs: Sequence[tuple[Tensor, Tensor]]
+    bias: tuple[Tensor, Tensor]
     tokens: Buckets
 
     def delta(self, x: Tensor, scale: float) -> Tensor:
-        """Each token scale * (x Aᵀ) B, with its group's pair: (T, d_in) -> (T, d_out), in fp32."""
+        """Each token scale * (x Aᵀ) B, with its group's pair and the bias pair: (T, d_in) -> (T, d_out), in fp32."""
         found = []
         for rows, (a, b) in zip(self.tokens.pad(x), self.pairs, strict=True):
             low = torch.bmm(rows.float(), a.float().mT)
             found.append(torch.bmm(low * scale, b.float()))
-        return self.tokens.unpad(found)
+        a, b = self.bias
+        low = torch.nn.functional.linear(x.float(), a.float())
+        return torch.addmm(self.tokens.unpad(found), low, b.float(), alpha=scale)
 
 
 class LoRALinear(nn.Module):
@@ -167,7 +179,7 @@ class Injected:
 
     @contextmanager
     def adapted_layer(
-        self, layer: int, pairs: Sequence[Adapters], groups: Groups, predicts: bool = False
+        self, layer: int, pairs: Sequence[Adapters], bias: Adapters, groups: Groups, predicts: bool = False
     ) -> Iterator[None]:
         """Within this context, an adapted block runs a packed row with the adapters of its groups.
 
@@ -176,6 +188,7 @@ class Injected:
         Args:
             layer: Number of the block among the adapted ones.
             pairs: Of each bucket: module -> (A (G, R, d_in), B (G, R, d_out)), of every group, in this layer.
+            bias: Module -> (A (r, d_in), B (r, d_out)), in this layer.
             groups: Whose tokens see which of them.
             predicts: Whether only tokens that predict an answer are left after attention.
         """
@@ -183,7 +196,7 @@ class Injected:
         try:
             for name, site in sites.items():
                 tokens = groups.predicts if predicts and name not in BEFORE_ATTENTION else groups.tokens
-                site.pair = PackedPair([bucket[name] for bucket in pairs], tokens)
+                site.pair = PackedPair([bucket[name] for bucket in pairs], bias[name], tokens)
             yield
         finally:
             for site in sites.values():
@@ -192,7 +205,7 @@ class Injected:
 
 def by_layer(adapters: Adapters) -> list[Adapters]:
     """Adapters taken apart along their layer axis at once: a slice for each layer would cost backward all of them."""
-    sides = {name: (a.unbind(1), b.unbind(1)) for name, (a, b) in adapters.items()}
+    sides = {name: (a.unbind(-3), b.unbind(-3)) for name, (a, b) in adapters.items()}
     layers = len(next(iter(sides.values()))[0])
     return [{name: (a[layer], b[layer]) for name, (a, b) in sides.items()} for layer in range(layers)]
 

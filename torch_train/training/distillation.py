@@ -181,13 +181,13 @@ class DistillationModel(nn.Module):
         if not self._noisy(noise) and base.shares(batch.shared.row):
             row, groups, predicts = batch.shared.row, batch.shared.groups, batch.shared.predicts
             x = x.index_select(0, batch.shared.kept)
-        buckets = map(by_layer, groups.compose(chunks, self.hypernet.bias()))
+        buckets, bias = map(by_layer, groups.compose(chunks)), by_layer(self.hypernet.bias())
         pairs = list(zip(*buckets, strict=True))  # of each layer
         layout = base.layout(x, row)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
             kept = kept_after(layer)
-            with self._injected.adapted_layer(index, pairs[index], groups, kept is not None):
+            with self._injected.adapted_layer(index, pairs[index], bias[index], groups, kept is not None):
                 return base.block(layer, x, layout, kept)
 
         def kept_after(layer: nn.Module) -> Tensor | None:
