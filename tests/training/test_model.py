@@ -23,6 +23,7 @@ from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.moving import Distinct
 from torch_train.model.ragged import Ragged
 from torch_train.training.distillation import DistillationModel, neftune_noise
 from torch_train.training.packing import PackedBatch, Packer, group
@@ -202,9 +203,11 @@ def test_swapped_adapters_are_those_of_the_chunk_before(ministral: Path) -> None
     model = _model(ministral, tiny_run.hypernet())
     batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))  # one chunk to a context
     own = [batch.chunks.samples == chunk for chunk in (2, 0, 1)]
+    context_ids = torch.cat([batch.context_ids[:, tokens] for tokens in own], 1)
     moved = replace(
         batch,
-        context_ids=torch.cat([batch.context_ids[:, tokens] for tokens in own], 1),
+        context_ids=context_ids,
+        distinct=Distinct.of(context_ids[0]),
         chunks=Ragged.of([int(tokens.sum()) for tokens in own]),
     )
     expected = model(moved).distillation

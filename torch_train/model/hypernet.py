@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from mlx_hypernet.format.config import HypernetConfig
+from torch_train.model.moving import Distinct
 from torch_train.model.norm import RMSNorm, rms_norm
 from torch_train.model.ragged import Ragged
 
@@ -320,12 +321,13 @@ class HyperNetwork(nn.Module):
             latents = self.encoder(context, mask, row, self.recompute)
             return self.decoder(latents, recompute=self.recompute).float()
 
-    def read_packed(self, features: Sequence[Tensor], row: Ragged) -> Tensor:
+    def read_packed(self, features: Sequence[Tensor], row: Ragged, distinct: Distinct | None = None) -> Tensor:
         """Projection and Perceiver over packed chunks.
 
         Args:
             features: Of each adapted layer, (C, hidden).
             row: The chunks.
+            distinct: Which tokens have the same features in the first layer; these are projected once.
 
         Returns:
             (S, L, M * r, D) in fp32.
@@ -333,7 +335,10 @@ class HyperNetwork(nn.Module):
         step = max(1, SLAB // max(1, row.total))
         with self._autocast(features[0]):  # around all of it: weights are cast once
             slabs = []
-            for start in range(0, len(features), step):
+            if distinct is not None:
+                once = self.standardise(features[0].index_select(0, distinct.first)[None], slice(0, 1))
+                slabs.append(self.project(once).index_select(1, distinct.which))
+            for start in range(len(slabs), len(features), step):
                 layers = slice(start, start + step)
                 slabs.append(self.project(self.standardise(torch.stack(list(features[layers])), layers)))
             latents = self.read(torch.cat(slabs) if len(slabs) > 1 else slabs[0], row=row)

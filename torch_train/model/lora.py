@@ -1,8 +1,8 @@
 """Generated adapters inside a transformers model: one for each row of a batch, or for each group of a packed row.
 
 A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks on the
-rank axis, and all of the row with the bias pair. Groups with as many chunks, and about as many tokens, are one batched product: one product
-for all would fill every group up to the largest, in tokens and in ranks.
+rank axis, and all of the row with the bias pair. Groups with as many chunks, and about as many tokens, are one batched
+product: one product for all would fill every group up to the largest, in tokens and in ranks.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Groups:
         return cls(padded, predicting, tuple(counts), torch.from_numpy(order), torch.from_numpy(order.argsort()))
 
     def compose(self, chunks: Adapters) -> list[Adapters]:
-        """Of each bucket the chunks of its groups on the rank axis: module -> (A (G, L, R, d_in), B (G, L, R, d_out))."""
+        """Of each bucket its groups' chunks on the rank axis: module -> (A (G, L, R, d_in), B (G, L, R, d_out))."""
         if len(self.counts) > 1:
             order = self.chunks, self.chunk_places
             chunks = {name: (moved_rows(a, *order), moved_rows(b, *order)) for name, (a, b) in chunks.items()}

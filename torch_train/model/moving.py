@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Tokens of a row that are the same, found on the host.
+
+    Attributes:
+        first: Place of each distinct token, (U,).
+        which: Which of them each token of the row is, (T,).
+    """
+
+    first: Tensor
+    which: Tensor
+
+    @classmethod
+    def of(cls, ids: Tensor) -> Distinct:
+        """From the token ids of a row, (T,)."""
+        _, first, which = np.unique(ids.numpy(), return_index=True, return_inverse=True)
+        return cls(torch.from_numpy(first), torch.from_numpy(which))
+
+    def to(self, device: torch.device | str) -> Distinct:
+        """The same on another device."""
+        return Distinct(moved(self.first, device), moved(self.which, device))
 
 
 def pinned(part: Any) -> Any:

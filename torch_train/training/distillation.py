@@ -142,7 +142,10 @@ class DistillationModel(nn.Module):
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
         row, features = self.features(batch)
-        return self.hypernet.generate(self.hypernet.read_packed(list(features), row))
+        config, distinct = self.hypernet.config, None
+        if config.read_layers.start == 0:  # what the first block reads is the embedding: a token is always the same
+            distinct = batch.distinct if config.reads_template else batch.own_distinct
+        return self.hypernet.generate(self.hypernet.read_packed(list(features), row, distinct))
 
     def features(self, batch: PackedBatch) -> tuple[Ragged, Iterator[Tensor]]:
         """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, hidden)."""

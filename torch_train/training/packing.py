@@ -20,7 +20,7 @@ from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
 from torch_train.model.folded import Folded
 from torch_train.model.lora import Groups
-from torch_train.model.moving import moved, pinned
+from torch_train.model.moving import Distinct, moved, pinned
 from torch_train.model.ragged import Ragged
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.lengths import Lengths, keys, uniform
@@ -53,6 +53,8 @@ class PackedBatch:
         teacher_log_probabilities: their log-probabilities, (N, 16) fp16.
         relevant: whether each input is about its context, (M,) bool.
         shared: the inputs with what those of a group begin with once.
+        distinct: which tokens of the chunks are the same.
+        own_distinct: the same of the documents' own tokens.
     """
 
     context_ids: Tensor
@@ -74,6 +76,8 @@ class PackedBatch:
     teacher_log_probabilities: Tensor
     relevant: Tensor
     shared: Shared
+    distinct: Distinct
+    own_distinct: Distinct
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
@@ -212,8 +216,9 @@ class Packer:
         grouped = partial(group, groups, chunk_contexts, input_contexts, list(map(len, targets)))
         prompts = min(len(one) - len(target) for one, target in zip(inputs, targets, strict=True))  # before the first
         shared = Folded.of(inputs, groups=_numbered(groups)[input_contexts], most=prompts)
+        context_ids = _row(chunks)
         return PackedBatch(
-            _row(chunks),
+            context_ids,
             Ragged.of(list(map(len, chunks))),
             own_read,
             own_read.spread[torch.from_numpy(own_tokens)],
@@ -234,6 +239,8 @@ class Packer:
             Shared(
                 shared.row, shared.kept, grouped(torch.bincount(shared.row.samples).tolist()), shared.spread[predicted]
             ),
+            Distinct.of(context_ids[0]),
+            Distinct.of(context_ids[0, torch.from_numpy(own_tokens)]),
         )
 
     def _draw(self, *of: object) -> random.Random:
