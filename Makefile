@@ -21,11 +21,13 @@ $(BIN)/thoth: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet --editable .
 	@touch $@
 
-# Tests and training also need PyTorch, which the app does without. All cores compile, so that no test's process has to.
+# Tests and training also need PyTorch, which the app does without. All cores compile, so that no test's process has to;
+# pytest compiles the tests by itself, here once instead of once a worker.
 $(BIN)/pytest: pyproject.toml | $(BIN)/pip
 	$(BIN)/pip install --quiet torch==2.13.0
 	$(BIN)/pip install --quiet --editable ".[train,dev,docs]"
 	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests|models|providers)/' $(VENV)/lib || true
+	@$(BIN)/pytest --collect-only -qq >/dev/null || true
 	@touch $(BIN)/thoth $@
 
 # MLX's Linux wheel brings a reference BLAS; OpenBLAS makes it fifty times faster. Everything works without it.

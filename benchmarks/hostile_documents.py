@@ -1,7 +1,8 @@
 """Documents and servers that attack their reader, each absorbed in front of a good document; what the reader used.
 
 Each is read as `thoth absorb` reads it. It ends in a text or in one line that names it; then `thoth absorb BAD GOOD`
-must say that line and absorb the good one. The reader process stays within 20 s of processor time and 1 GB.
+must say that line and absorb the good one. The reader process, or two of them together, stay within 20 s of
+processor time and 1 GB.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 import zlib
@@ -23,6 +25,7 @@ from benchmarks import harness, hostile_runs, hostile_structures
 from benchmarks.hostile_runs import Ended
 
 CPU_SECONDS, PEAK_BYTES = 20.0, 1 << 30
+_LOOK_SECONDS = 0.02
 _CPU_LIMIT = 60  # of the process beside the reader
 _GOOD = "The mayor of Dorn is Ilse Brand."
 _ADDRESSES = (
@@ -90,18 +93,30 @@ def _read_and_absorb(place: str, good: Path, outcome: Path) -> None:
     from thoth import ingest
     from thoth.errors import ThothError
     from thoth.ingest import reader_process
+    from thoth.system import usage
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    error, letters = None, 0
+    error, letters, peak = None, 0, 0
+    ended = threading.Event()
+
+    def watch() -> None:  # the children's peaks are counted one by one, and two may read one file
+        nonlocal peak
+        while not ended.wait(_LOOK_SECONDS):
+            peak = max(peak, sum(usage.of(pid).resident_bytes for pid in reader_process.shared().pids))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         letters = len(ingest.read(place, ingest.Options(allow_private=True)).text)
     except ThothError as refusal:
         error = str(refusal)
+    ended.set()
+    watcher.join()
     reader_process.shared().close()  # waits for the process, so that it is counted
     reader_process._shared = None
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    peak = harness.peak_memory_bytes(used)
+    peak = max(peak, harness.peak_memory_bytes(used))
     outcome.write_text(json.dumps({"cpu": cpu, "peak": peak, "error": error, "letters": letters}))
     hostile_runs.thoth("absorb", "--json", *([place] if error else []), good)()
 

@@ -37,6 +37,9 @@ from torch_train.nano.language import Language
 from torch_train.nano.templates import ATTRIBUTES
 
 CLIENTS = DOCUMENTS = 8
+# `thoth serve` puts in an empty one where there is none, as its hypernetworks were trained; templates without it put in
+# one of their own, whose tokens the other server would have to read besides.
+_SYSTEM = ({"role": "system", "content": ""},)
 _FACTS = ("mayor", "population", "river", "dish", "altitude")
 
 
@@ -116,6 +119,7 @@ class Round:
         processor: requests in a second of its processor time.
         answers: in the order of the questions.
         right: share of answers that are what the note says.
+        prompt: tokens of a prompt.
     """
 
     requests: float
@@ -123,6 +127,7 @@ class Round:
     processor: float
     answers: tuple[str, ...]
     right: float
+    prompt: float
 
     @staticmethod
     def of(target: Target, asks: Sequence[Ask], max_tokens: int) -> Round:
@@ -135,7 +140,7 @@ class Round:
         """
 
         def one(ask: Ask) -> tuple[str, int]:
-            body = {"messages": [{"role": "user", "content": ask.question}], "max_tokens": max_tokens}
+            body = {"messages": [*_SYSTEM, {"role": "user", "content": ask.question}], "max_tokens": max_tokens}
             response = _client().post(f"{target.url}/v1/chat/completions", json=body | target.bodies[ask.document])
             response.raise_for_status()
             said = response.json()
@@ -143,8 +148,10 @@ class Round:
             count = said["usage"]["completion_tokens"]
             if target.counts_end and choice["finish_reason"] == "stop":
                 count -= 1
+            prompts.append(said["usage"]["prompt_tokens"])
             return (choice["message"]["content"] or "").strip(), count
 
+        prompts: list[int] = []
         before, started = target.processor_seconds(), time.perf_counter()
         with ThreadPoolExecutor(CLIENTS) as pool:
             told = list(pool.map(one, asks))
@@ -157,6 +164,7 @@ class Round:
             len(asks) / processor,
             answers,
             right / len(asks),
+            sum(prompts) / len(asks),
         )
 
 
@@ -187,7 +195,7 @@ def compare(pair: str, base: Path, requests: int, max_tokens: int, *, own: bool)
             each = Target(url, process, turns, counts_end=True)
             table = harness.Table(
                 "mlx_lm.server with", "thoth serve, requests/s", "mlx_lm.server", "ratio", "tokens/s", "tokens/s",
-                "ratio", "ratio by processor time", "same answers", "right", "right",
+                "ratio", "ratio by processor time", "same answers", "right", "right", "tokens of a prompt",
             )  # fmt: skip
             for name, theirs, answered, count in (
                 ("one adapter", one, documents[:1], requests),
@@ -239,6 +247,7 @@ def _row(
         name, f"{requests[0]:.1f}", f"{requests[1]:.1f}", f"{requests[2]:.2f}",
         f"{tokens[0]:.0f}", f"{tokens[1]:.0f}", f"{tokens[2]:.2f}", f"{processor[2]:.2f}",
         alike, f"{right[0]:.0%}", f"{right[1]:.0%}",
+        "{:.1f}, {:.1f}".format(*middle("prompt")),
     )  # fmt: skip
 
 

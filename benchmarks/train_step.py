@@ -25,6 +25,7 @@ from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
 from torch_train.training.distillation import DistillationModel
 from torch_train.training.dry_run import random_rows
+from torch_train.training.heap import keep_freed_memory
 from torch_train.training.optimizer import build_optimizer
 from torch_train.training.packing import PackedBatch, Packer
 from torch_train.training.settings import TrainingSettings, read_settings
@@ -153,6 +154,7 @@ def main() -> None:
     parser.add_argument("--context-tokens", type=int, default=2048)
     parser.add_argument("--input-tokens", type=int, default=2048)
     arguments = parser.parse_args()
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     divisor = 1 if device.type == "cuda" else DIVISOR
     tokens = [f"packing.context_tokens={arguments.context_tokens}", f"packing.input_tokens={arguments.input_tokens}"]

@@ -16,14 +16,18 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 import gc  # noqa: E402
+import inspect  # noqa: E402
 import itertools  # noqa: E402
 import json  # noqa: E402
 import shutil  # noqa: E402
 import socket  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
+from functools import cache  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+from typer import testing  # noqa: E402
+from typer.main import get_command  # noqa: E402
 
 BOS, EOS, INST, END_INST = 1, 2, 3, 4
 TOOL_TOKENS = "[AVAILABLE_TOOLS] [/AVAILABLE_TOOLS] [TOOL_CALLS] [ARGS] [TOOL_RESULTS] [/TOOL_RESULTS]".split()
@@ -71,6 +75,11 @@ BASE_CONFIG = {
 _NUMBERS = itertools.count()
 
 
+def pytest_sessionfinish() -> None:
+    """pytest looks five times for garbage when it ends; what the tests left needs no look."""
+    gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Imports and collection make objects that stay: no full collection of garbage looks at them, which took 0.3 s."""
@@ -82,18 +91,33 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+@pytest.fixture
+def home_parent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the home is made: in `tmp_path` for a test that names one of the two, else in a folder yet to be made."""
+    if "tmp_path" in request.fixturenames or "home" in inspect.signature(request.function).parameters:
+        yield request.getfixturevalue("tmp_path")
+        return
+    folder = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}"
+    yield folder
+    if folder.is_dir():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @pytest.fixture(autouse=True)
-def home(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
-    """A Thoth home that this test has for itself; nothing is on the disk for the thousands that never look at it."""
-    alone = "tmp_path" not in request.fixturenames
-    parent = tmp_path_factory.getbasetemp() / f"home-{next(_NUMBERS)}" if alone else request.getfixturevalue("tmp_path")
-    monkeypatch.setenv("THOTH_HOME", str(parent / "home"))
+def home(home_parent: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Thoth home that this test has for itself; most tests never look at it, and then it is not on the disk."""
+    folder = home_parent / "home"
+    monkeypatch.setenv("THOTH_HOME", str(folder))
     monkeypatch.delenv("THOTH_MODEL", raising=False)
-    yield parent / "home"
-    if alone and parent.is_dir():
-        shutil.rmtree(parent, ignore_errors=True)
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_built_once() -> Iterator[None]:
+    """`CliRunner` builds the whole tree of commands for each call, 12 ms for `thoth`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(testing, "_get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -28,9 +28,8 @@ def _run() -> None:
 
             sys.exit(cli.explain(error))
     else:
-        gc.set_threshold(
-            10_000
-        )  # imports make no garbage, and a look for some after each 700 objects is 7% of an answer
+        # Imports make no garbage; looking for some after each 700 objects takes 7% of an answer.
+        gc.set_threshold(10_000)
         from thoth import cli
 
         cli.main()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from torch_train.errors import TrainingError
+from torch_train.training.heap import keep_freed_memory
 from torch_train.training.settings import SettingsError, check_files, read_settings
 
 
@@ -53,4 +54,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     sys.exit(main())

@@ -55,6 +55,7 @@ TEMPLATES = {
     "import": "{% import 'os' as os %}{{ os.system('touch MARK') }}",
 }
 ENDLESS = ("nested loops", "power")
+slow = pytest.mark.slow
 NESTED = pytest.param("[" * 200_000 + "]" * 200_000, id="nested")
 PICKLES = {
     "hash bomb": b"\x80\x02}K\x01\x85" + b"2\x86" * 60 + b"K\x01s.",
@@ -138,7 +139,8 @@ def test_a_pipe_or_a_device_is_no_file(pair, file):
         (pair.base / file).unlink()
 
 
-@pytest.mark.parametrize("kind", TEMPLATES)
+# Each of the slow ones is a second of processor time that another one spends in the same way.
+@pytest.mark.parametrize("kind", [one if one != "power" else pytest.param(one, marks=slow) for one in TEMPLATES])
 def test_a_template_that_fails_or_does_not_end_is_refused(pair, tmp_path, kind, monkeypatch):
     if kind in ENDLESS:
         monkeypatch.setattr(rendering, "CPU_SECONDS", 0)  # the limit is the next whole second
@@ -264,7 +266,7 @@ def test_affixes_longer_than_any_template_are_refused(pair, tmp_path):
     assert "more than 4,096 ids" in refusal(Pair("hostile", pair.base, bundle))
 
 
-@pytest.mark.parametrize("kind", PICKLES)
+@pytest.mark.parametrize("kind", [one if "frozen" not in one else pytest.param(one, marks=slow) for one in PICKLES])
 def test_a_pickle_that_never_ends_is_refused(tmp_path, kind):
     path = tmp_path / "pytorch_model.bin"
     path.write_bytes(PICKLES[kind])

@@ -7,7 +7,7 @@ import pytest
 from tests.app.tui.fakes import stats
 from thoth.actions import ask as asking
 from thoth.engine import second_look
-from thoth.engine.answering import Question
+from thoth.engine.reply import Question
 from thoth.engine.request import Task
 from thoth.errors import DocumentError
 from thoth.events import Answer, Chosen, Event, Failed, Passage, Progress, Token

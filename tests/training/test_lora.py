@@ -59,13 +59,18 @@ def test_tokens_of_a_packed_row_see_the_chunks_of_their_group_and_the_bias() -> 
     (a, b), (bias_a, bias_b) = (tuple(x[..., 0, :, :] for x in pairs["down_proj"]) for pairs in (chunks, bias))
     tokens, numbers = [0, 0, 2, 2, 2, 2], [0, 1, 2, 2]  # nobody asks about group 1
     x = torch.randn(6, D_IN, generator=torch.Generator().manual_seed(2))
-    groups = Groups.of([1, 1, 2], [2, 0, 4])
-    buckets = [bucket["down_proj"] for bucket in groups.compose(chunks, bias)]
-    assert [a.shape[2] for a, _ in buckets] == [2 * RANK, 3 * RANK]  # no rank is filled up to the largest group's
-    delta = PackedPair([(a[:, 0], b[:, 0]) for a, b in buckets], groups).delta(x, SCALE)
+    groups = Groups.of([1, 1, 2], [2, 0, 4], [1, 0, 2])
+    buckets = [bucket["down_proj"] for bucket in groups.compose(chunks)]
+    assert [a.shape[2] for a, _ in buckets] == [RANK, 2 * RANK]  # no rank is filled up to the largest group's
+    pairs = [(a[:, 0], b[:, 0]) for a, b in buckets]
+    delta = PackedPair(pairs, (bias_a, bias_b), groups.tokens).delta(x, SCALE)
     for token, group in enumerate(tokens):
         weight = bias_b.T @ bias_a + sum(b[i].T @ a[i] for i, of in enumerate(numbers) if of == group)
         torch.testing.assert_close(delta[token], SCALE * weight @ x[token])
+    predicts = [1, 3, 5]
+    torch.testing.assert_close(
+        PackedPair(pairs, (bias_a, bias_b), groups.predicts).delta(x[predicts], SCALE), delta[predicts]
+    )
 
 
 def test_remove_puts_the_model_back(model: Ministral3ForCausalLM) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ from torch_train.model.base import FrozenBase, load_base
 from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import packed_features
 from torch_train.model.hypernet import HyperNetwork
+from torch_train.model.moving import Distinct
 from torch_train.model.ragged import Ragged
 from torch_train.training.distillation import DistillationModel, neftune_noise
 from torch_train.training.packing import PackedBatch, Packer, group
@@ -35,13 +37,17 @@ ROWS = [
 ]
 
 
+ARCHITECTURES = ["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"]
 # The contexts that are absorbed together: each alone, or the last two as one library.
-@pytest.fixture(params=[(0, 1, 2), (0, 1, 1)], ids=["apart", "together"])
+APART, TOGETHER = (0, 1, 2), (0, 1, 1)
+
+
+@pytest.fixture(params=[APART, TOGETHER], ids=["apart", "together"])
 def batch(request: pytest.FixtureRequest) -> PackedBatch:
     batch = tiny_run.packed(ROWS, Chunking(25, (1, 3), (4,)))
     lengths = torch.bincount(batch.inputs.samples).tolist()
     contexts = (batch.chunk_contexts.tolist(), batch.input_contexts.tolist())
-    groups = group(np.array(request.param), *contexts, lengths)
+    groups = group(np.array(request.param), *contexts, torch.bincount(batch.answers).tolist(), lengths)
     return replace(batch, context_groups=torch.tensor(request.param), groups=groups)
 
 
@@ -51,7 +57,7 @@ def make_base(tmp_path_factory: pytest.TempPathFactory, words_folder: Path) -> C
     return cache(lambda kind: tiny_run.save_base(tmp_path_factory.mktemp(kind), words_folder, kind, vocabulary=96))
 
 
-@pytest.fixture(params=["ministral3", "mistral", "llama", "gemma2", "gemma3_text", "qwen2", "qwen3"])
+@pytest.fixture(params=ARCHITECTURES)
 def folder(request: pytest.FixtureRequest, make_base: Callable[[str], Path]) -> Path:
     return make_base(request.param)
 
@@ -78,6 +84,7 @@ def _model(folder: Path, hypernet: HyperNetwork, recompute: bool = False, neftun
     return DistillationModel(hypernet, base, base, recompute=recompute, neftune=neftune)
 
 
+@pytest.mark.parametrize("batch", [APART], indirect=True, ids=["apart"])
 def test_packed_features_are_those_of_each_chunk_alone(folder: Path, batch: PackedBatch) -> None:
     base = _loaded(folder)
     packed = list(packed_features(base, batch.context_ids[0], batch.chunks))
@@ -109,7 +116,7 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
             if not hypernet.config.reads_template:
                 features = features[:, 2:-1]
             pairs.append(hypernet(features[None, list(hypernet.config.layers) if early is None else [0]]))
-        most = batch.context_groups[batch.chunk_contexts].bincount().max() + 1  # padded to the longest, bias included
+        most = groups.bincount().max().item() + 1  # padded to the longest, bias included
         for pair in pairs:
             magnitude += sum((a.abs().mean() + b.abs().mean()).item() for a, b in pair.values()) / len(bias) / most
         for pair in pairs:
@@ -136,8 +143,18 @@ def _slow_losses(folder: Path, hypernet: HyperNetwork, batch: PackedBatch) -> tu
     return float(sum(by_context)), decisions, magnitude
 
 
+def _references() -> Iterator[Any]:
+    """Every architecture, group and shape; in the fast tier all of ministral3, and one of the four of each other."""
+    shapes = {"reference": tiny_run.SHAPE, "smol": tiny_run.AS_SMOL}
+    ways = [*itertools.product({"apart": APART, "together": TOGETHER}.items(), shapes.items())]
+    for number, kind in enumerate(ARCHITECTURES):
+        for at, ((grouped, groups), (shape, config)) in enumerate(ways):
+            marks = [] if kind == "ministral3" or at == number % len(ways) else [pytest.mark.slow]
+            yield pytest.param(kind, groups, config, id=f"{kind}-{grouped}-{shape}", marks=marks)
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("config", [tiny_run.SHAPE, tiny_run.AS_SMOL], ids=["reference", "smol"])
+@pytest.mark.parametrize(("folder", "batch", "config"), _references(), indirect=["folder", "batch"])
 def test_losses_are_those_of_a_slow_reference(folder: Path, batch: PackedBatch, config: HypernetConfig) -> None:
     hypernet = tiny_run.hypernet(config=config)
     distillation, decision, magnitude = _slow_losses(folder, hypernet, batch)
@@ -187,9 +204,11 @@ def test_swapped_adapters_are_those_of_the_chunk_before(ministral: Path) -> None
     model = _model(ministral, tiny_run.hypernet())
     batch = tiny_run.packed(ROWS, Chunking(100, (1, 3), (4,)))  # one chunk to a context
     own = [batch.chunks.samples == chunk for chunk in (2, 0, 1)]
+    context_ids = torch.cat([batch.context_ids[:, tokens] for tokens in own], 1)
     moved = replace(
         batch,
-        context_ids=torch.cat([batch.context_ids[:, tokens] for tokens in own], 1),
+        context_ids=context_ids,
+        distinct=Distinct.of(context_ids[0]),
         chunks=Ragged.of([int(tokens.sum()) for tokens in own]),
     )
     expected = model(moved).distillation
@@ -314,7 +333,7 @@ def test_many_short_samples_are_padded_rather_than_masked(folder: Path, monkeypa
         for layer in base.layers:
             x = base.block(layer, x, layout)
         x.square().sum().backward()
-        assert all(padded == pads for _, padded in layout.attend.masks)
+        assert all((longest is not None) == pads for _, longest in layout.attend.masks)
         return x.detach(), first.grad
 
     assert RowAttention(row, False).pads
@@ -327,7 +346,7 @@ def test_masks_and_windows() -> None:
     row = Ragged.of([3, 2, 1])
     assert row.starts.tolist() == [0, 3, 5, 6]
     attend = RowAttention(row, False)
-    assert attend._seen(None, False).int().tolist() == [
+    assert attend._seen(None, None).int().tolist() == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
         [1, 1, 1, 0, 0, 0],
@@ -335,5 +354,5 @@ def test_masks_and_windows() -> None:
         [0, 0, 0, 1, 1, 0],
         [0, 0, 0, 0, 0, 1],
     ]
-    assert attend._seen(2, False)[2].int().tolist() == [0, 1, 1, 0, 0, 0]
-    assert attend._seen(2, True).int().tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]
+    assert attend._seen(2, None)[2].int().tolist() == [0, 1, 1, 0, 0, 0]
+    assert attend._seen(2, 3).int().tolist() == [[1, 0, 0], [1, 1, 0], [0, 1, 1]]

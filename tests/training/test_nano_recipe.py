@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ import yaml
 
 from tests.conversion.command import converts
 from torch_train.nano import __main__ as recipe
-from torch_train.nano import base, pool, run, teacher, tokenizer
+from torch_train.nano import base, curves, pool, run, teacher, tokenizer
 from torch_train.nano.run import LoopSettings
 from torch_train.training import checkpoint
 
@@ -21,12 +21,12 @@ FEW = LoopSettings(steps=2, batch=3, learning_rate=1e-3)
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A base of 32 columns, a small hypernetwork, two steps a stage, notes of two facts."""
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words_folder: Path) -> None:
+    """A base of 32 columns, a small hypernetwork, two steps a stage, notes of two facts, a tokenizer of few notes."""
     config = base.config()
     config.hidden_size, config.intermediate_size, config.num_hidden_layers = 32, 48, 2
     monkeypatch.setattr(base, "config", lambda: config)
-    monkeypatch.setattr(tokenizer, "train", partial(tokenizer.train, notes=600))
+    monkeypatch.setattr(tokenizer, "train", lambda folder, *_, **__: shutil.copytree(words_folder, folder))
     for stage in ("BASE", "JOINT"):
         monkeypatch.setattr(recipe, stage, FEW)
     monkeypatch.setattr(recipe, "FIRST", tuple(replace(lesson, shards=1) for lesson in recipe.FIRST))
@@ -68,6 +68,7 @@ def test_from_nothing_to_a_bundle(
     assert "logits" in converts(last[0], tmp_path / "bundle").output
 
     alone = tmp_path / "alone"
+    monkeypatch.setattr(curves, "draw", lambda *_: None)
     monkeypatch.setattr(recipe, "FIRST", recipe.FIRST[:1])
     monkeypatch.setattr(recipe, "LAST", recipe.LAST[-1:])
     recipe.main([str(alone), "--device", "cpu", "--base", str(folder / "joint" / "base")])

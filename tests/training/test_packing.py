@@ -71,7 +71,7 @@ def test_a_batch_says_where_everything_belongs() -> None:
     of_answer = {tuple(a.tolist()): (row, i) for row in rows for i, a in enumerate(row.answers)}
     for batch in Packer(rows, 700, 500, WHOLE, seed=3).batches(epoch=2):
         assert batch.context_ids.shape[1] == batch.chunks.total
-        assert batch.input_ids.shape[1] == batch.inputs.total == len(batch.groups.places)
+        assert batch.input_ids.shape[1] == batch.inputs.total == len(batch.groups.tokens.places)
         assert batch.context_ids.shape[1] <= 700
         assert batch.input_ids.shape[1] <= 500
         chunks = [batch.context_ids[0][batch.chunks.samples == s].tolist() for s in range(len(batch.chunk_contexts))]

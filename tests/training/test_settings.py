@@ -184,7 +184,7 @@ def test_impossible_values(tmp_path: Path) -> None:
         "-inf",
         "2026-13-01",
         pytest.param("9" * 400, id="400 digits"),
-        pytest.param("[" * 5000, id="5,000 brackets"),
+        pytest.param("[" * 1000, id="1,000 brackets"),
     ],
 )
 def test_numbers_that_are_none(tmp_path: Path, value: str) -> None:

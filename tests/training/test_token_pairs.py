@@ -10,8 +10,8 @@ import torch
 
 from mlx_hypernet.format.config import ConfigError
 from tests.training import tiny_run
-from torch_train.model.hypernet import TokenPairs
 from torch_train.model.ragged import Ragged
+from torch_train.model.token_pairs import TokenPairs
 
 CONFIG = replace(tiny_run.SHAPE, token_pairs=True)
 LENGTHS = (7, 1, 4)

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from thoth.engine import prompt
-from thoth.engine.adapters import Adapters, Refs, sorted_refs
+from thoth.engine.adapters import Adapters, sorted_refs
 from thoth.engine.caches import KeyValueCaches
 from thoth.engine.call_format import CallFormat, call_format
 from thoth.engine.copying import copying
 from thoth.engine.decoding import Decoded, Decoder
-from thoth.engine.grammar import Choosing, Grammars, Mask
+from thoth.engine.grammar import Grammars
 from thoth.engine.loading import LoadedPair
 from thoth.engine.parsing import CallReader
 from thoth.engine.prompt import Message, Prompt
+from thoth.engine.reply import Question, Reply
 from thoth.engine.request import Task, failure
-from thoth.engine.sampling import GREEDY, Ending, Processor, Sampler, Sampling
+from thoth.engine.sampling import Ending
 from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
-from thoth.ingest import Document
-from thoth.library.records import ChunkRef, StoredDocument
+from thoth.library.records import ChunkRef
 from thoth.retrieval import choosing, provenance
 from thoth.retrieval.choosing import Choice, ref
 from thoth.retrieval.query import conversation_query
-from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,72 +35,9 @@ if TYPE_CHECKING:
     from mlx_hypernet.live import Fitted
     from thoth.library.library import Library
 
-
-@dataclass(frozen=True)
-class Question:
-    """A question; for most fields see `Engine.ask`.
-
-    Attributes:
-        sentences: how many sentences of its passages are read; 0 for all.
-        asked_at: when it was asked.
-    """
-
-    messages: Sequence[Message]
-    documents: Sequence[StoredDocument] = ()
-    context: Sequence[Document] = ()
-    routing: Routing = field(default_factory=Routing)
-    max_tokens: int = 256
-    sampling: Sampling = GREEDY
-    constrain: Callable[[Any], Processor] | None = None
-    tools: Sequence[Mapping[str, Any]] = ()
-    calls: Choosing = "auto"
-    sentences: int = 0
-    asked_at: float = field(default_factory=time.perf_counter)
-
-
-@dataclass
-class _Reply:
-    """A question that is being answered, and the answer so far.
-
-    Attributes:
-        asking: the prompt.
-        refs: chunks of the adapter that the row runs with.
-        adapter: what the answer comes from, None for the base alone.
-        ending: finds the texts that end the answer.
-        sampler: draws the tokens, None takes the most likely.
-        reader: takes the tokens of tool calls, None without tools.
-        mask: constrains the calls, None where no grammar describes them.
-        processors: what else changes the logits.
-        quotes: the sentences that are read of a small base's passages; they are the answer if nothing supports it.
-        row: id in the decoder; None while the question waits for room there.
-        said: the tokens so far.
-        told: how many of the drawn tokens were reported.
-    """
-
-    task: Task
-    question: Question
-    searched: str
-    choice: Choice
-    asking: Prompt
-    refs: Refs
-    adapter: Fitted | None
-    absorb_seconds: float
-    attach_seconds: float
-    detokenizer: Any
-    ending: Ending
-    sampler: Sampler | None
-    max_tokens: int
-    reader: CallReader | None = None
-    mask: Mask | None = None
-    processors: list[Processor] = field(default_factory=list)
-    quotes: Sequence[Passage] = ()
-    row: int | None = None
-    cached_tokens: int = 0
-    text: str = ""
-    said: list[int] = field(default_factory=list)
-    first_token_at: float = 0.0
-    drawn: list[Drawn] = field(default_factory=list)
-    told: int = 0
+# A prompt costs two steps of the model, however few rows are in them: while most questions are being answered, new ones
+# are read together, after this many tokens at the latest.
+_MOST_HELD = 4
 
 
 class Answerer:
@@ -121,7 +57,8 @@ class Answerer:
         self._adapters = Adapters(pair.model, library)
         self._decoder = Decoder(pair)
         self._grammars: Grammars | None = None
-        self._replies: list[_Reply] = []  # in flight, or waiting for room, in the order of the questions
+        self._held = 0  # steps for which the first of those that wait has waited
+        self._replies: list[Reply] = []  # in flight, or waiting for room, in the order of the questions
 
     @property
     def busy(self) -> bool:
@@ -162,7 +99,7 @@ class Answerer:
         attach_seconds = time.perf_counter() - started
         task.check()
         asking = self._prompt(question, choice, texts)
-        reply = _Reply(
+        reply = Reply(
             task,
             question,
             searched,
@@ -217,14 +154,23 @@ class Answerer:
         self._decoder.close()
 
     def _join(self) -> None:
-        """Let questions into the batch as far as there is room, in their order."""
-        for reply in self._replies:
-            if reply.row is None:
-                if not self._decoder.has_room(len(reply.asking.ids) + reply.max_tokens):
-                    return
-                reply.cached_tokens = self._enter(reply, reply.adapter)
+        """Let questions into the batch as far as there is room, in their order.
 
-    def _enter(self, reply: _Reply, adapter: Fitted | None) -> int:
+        Those that come one by one wait a few tokens for others, and are read together.
+        """
+        waiting = [reply for reply in self._replies if reply.row is None]
+        if not waiting:
+            return
+        self._held += 1
+        if len(waiting) < len(self._replies) - len(waiting) and self._held <= _MOST_HELD:
+            return
+        self._held = 0
+        for reply in waiting:
+            if not self._decoder.has_room(len(reply.asking.ids) + reply.max_tokens):
+                return
+            reply.cached_tokens = self._enter(reply, reply.adapter)
+
+    def _enter(self, reply: Reply, adapter: Fitted | None) -> int:
         """Let a question into the batch after what it has said so far; returns how many tokens need not be read."""
         ids = [*reply.asking.ids, *reply.said]
         cache, unread = self._caches.take(self._pair.model, reply.refs, ids)
@@ -239,7 +185,7 @@ class Answerer:
         )
         return len(ids) - len(unread)
 
-    def _continue_without_documents(self, reply: _Reply) -> None:
+    def _continue_without_documents(self, reply: Reply) -> None:
         """Let the base alone write a call: what is in it comes from the conversation."""
         assert reply.row is not None
         cache, ids = self._decoder.remove(reply.row)
@@ -247,7 +193,7 @@ class Answerer:
         reply.refs = ()
         self._enter(reply, None)
 
-    def _hear(self, reply: _Reply, decoded: Decoded) -> None:
+    def _hear(self, reply: Reply, decoded: Decoded) -> None:
         """Take the next token of an answer."""
         reply.first_token_at = reply.first_token_at or time.perf_counter()
         if decoded.finish != "stop":
@@ -294,13 +240,13 @@ class Answerer:
 
         return Drawn(*told(decoded.token), tuple(told(int(token)) for token in np.argsort(-logprobs)[:likely]))
 
-    def _end(self, reply: _Reply, error: BaseException) -> None:
+    def _end(self, reply: Reply, error: BaseException) -> None:
         if reply.row is not None:
             self._decoder.remove(reply.row)
         self._replies.remove(reply)
         reply.task.tell(failure(error))
 
-    def _answer(self, reply: _Reply, finish: Finish) -> Answer:
+    def _answer(self, reply: Reply, finish: Finish) -> Answer:
         import mlx.core as mx
 
         question, choice = reply.question, reply.choice

@@ -22,11 +22,12 @@ from typing import TYPE_CHECKING, Any, Self
 from thoth import ingest
 from thoth.engine import absorbing, prompt, second_look
 from thoth.engine.absorbing import Absorber, Cutter, Prepared
-from thoth.engine.answering import Answerer, Question
+from thoth.engine.answering import Answerer
 from thoth.engine.background import BackgroundThread
 from thoth.engine.grammar import Choosing
 from thoth.engine.loading import LoadedPair, load_pair
 from thoth.engine.prompt import Message
+from thoth.engine.reply import Question
 from thoth.engine.request import Listener, Request, Task, failure
 from thoth.engine.sampling import GREEDY, Processor, Sampling
 from thoth.errors import Stopped, ThothError

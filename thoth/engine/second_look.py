@@ -17,7 +17,7 @@ from thoth.engine.request import Task, failure
 from thoth.events import Answer, Event, Failed, Progress, Token
 
 if TYPE_CHECKING:
-    from thoth.engine.answering import Question
+    from thoth.engine.reply import Question
 
 Begin = Callable[["Question", Task], None]
 

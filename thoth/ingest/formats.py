@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from thoth.errors import DocumentError, NoTextError, UnknownFormatError
-from thoth.ingest import charsets, man, ocr, refusals, text, text_blocks
+from thoth.ingest import charsets, man, ocr, opml, refusals, text, text_blocks
 from thoth.ingest.document import Document, OnPage, ignore
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _READERS = {
     ".org": "org", ".csv": "delimited", ".tsv": "delimited", ".tab": "delimited",
     ".json": "json_text", ".jsonl": "json_text", ".ndjson": "json_text", ".geojson": "json_text", ".log": "logs",
     ".ics": "cards", ".ical": "cards", ".vcf": "cards", ".vcard": "cards",
-    ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html", ".webarchive": "webarchive",
+    ".opml": "opml", ".fodt": "odf", ".fods": "odf", ".fodp": "odf", ".svg": "html", ".webarchive": "webarchive",
 }  # fmt: skip
 _TYPES = {
     "message/rfc822": ".eml", "multipart/related": ".mht", "application/x-mimearchive": ".mht",
@@ -59,7 +59,7 @@ _TYPES = {
     "application/x-ipynb+json": ".ipynb", "application/x-subrip": ".srt", "text/vtt": ".vtt", "text/x-tex": ".tex",
     "application/x-tex": ".tex", "application/x-latex": ".tex", "text/csv": ".csv",
     "text/tab-separated-values": ".tsv",
-    "text/calendar": ".ics", "text/vcard": ".vcf", "text/x-vcard": ".vcf",
+    "text/calendar": ".ics", "text/vcard": ".vcf", "text/x-vcard": ".vcf", "text/x-opml": ".opml",
     "application/json": ".json", "application/x-ndjson": ".jsonl", "application/geo+json": ".json",
     "text/markdown": ".md", "application/x-webarchive": ".webarchive",
 }  # fmt: skip
@@ -191,6 +191,8 @@ def _read_text(data: bytes, name: str, media_type: str | None, charset: str | No
             return _reader("subtitles")(data, name, charset)
     if suffix not in text_blocks.SUFFIXES and man.is_man(data):
         return man.read(data, name, charset)
+    if suffix in ("", ".xml") and opml.is_opml(data):
+        return opml.read(data, name, charset)
     if suffix == ".xls":  # what banks and shops export under this name
         return _reader("delimited")(data, name, charset)
     content = text.decode(data, name, charset or charsets.declared(data), is_markup=charset is None)

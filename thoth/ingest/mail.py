@@ -18,6 +18,7 @@ from urllib.parse import unquote_to_bytes
 from thoth.errors import DocumentError
 from thoth.ingest import cards, charsets, html, text
 from thoth.ingest.document import Document, LooseBlock, assemble
+from thoth.ingest.mime import Headers
 from thoth.ingest.text_blocks import kind_of
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def _messages(data: bytes) -> list[Message]:
 
 def _parsed(data: bytes) -> Message:
     # The old policy: the new one parses addresses and dates on the way, and fails on those of spam.
-    return message_from_bytes(data, policy=policy.compat32)
+    return message_from_bytes(data, Headers, policy=policy.compat32)
 
 
 def _message(message: Message, name: str, depth: int) -> Iterator[LooseBlock]:

@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from thoth.ingest import mdoc, text, troff
 from thoth.ingest.document import Document, LooseBlock, assemble, table
 
+# Programs that write manual pages (pandoc, pod2man, Sphinx) define fonts, strings and macros before the title.
+_DEFINITION = rb"[.'][ \t]*(?:de1?|am1?|ig)\b[^\n]*\n(?:(?!\.\.)[^\n]*\n)*+(?:\.\.[^\n]*\n)?"
 _TITLE = re.compile(
-    rb"\A(?:(?:[.']\\\"|'\\\"|\.\\\"|\.ig)[^\n]*\n|[.']?[ \t]*\n|\.(?:de|ds|nr|if|ie|el|hy|ad)\b[^\n]*\n)*+"
-    rb"\.(TH|Dd)[ \t]"
+    rb"\A(?:" + _DEFINITION + rb"|(?!\.(?:TH|Dd)[ \t])[.'][^\n]*\n|[ \t]*\n|\\[{}][^\n]*\n)*+\.(TH|Dd)[ \t]"
 )
 _TERMINAL = re.compile(r"(?:n[ \t]+\.i[fe][ \t]+)*+n[ \t]+(.*)")
 _HEAD = 20_000
 _FONTS = {"B", "I", "SM", "SB"}
-_PARAGRAPHS = {"PP", "P", "LP", "HP", "sp", "RS", "RE", "YS"}
+_PARAGRAPHS = {"PP", "P", "LP", "HP", "sp", "Sp", "RS", "RE", "YS"}
+# What pod2man defines for verbatim text stands beside the macros of groff.
+_CODE, _CODE_END = {"nf", "EX", "Vb"}, {"fi", "EE", "Ve"}
 
 
 def is_man(data: bytes) -> bool:
@@ -55,7 +58,7 @@ class _Page:
                     self._text(line)
             elif found[0] == "TS":
                 self._table(source)
-            elif found[0] in ("de", "ig", "EQ", "am"):
+            elif found[0] in ("de", "ig", "EQ", "am", "de1", "am1"):
                 end = {"EQ": ".EN"}.get(found[0], "..")
                 next((one for one in source if one.startswith(end)), None)
             elif found[0] in ("if", "ie", "el"):
@@ -87,10 +90,10 @@ class _Page:
         elif name == "IP":
             self._end()
             self._tag = troff.shown(arguments[0]) if arguments else None
-        elif name in ("nf", "EX"):
+        elif name in _CODE:
             self._end()
             self._code = []
-        elif name in ("fi", "EE"):
+        elif name in _CODE_END:
             self._end()
         elif name == "br" and self._code is None:
             self._words.append("\n")

@@ -14,8 +14,7 @@ from typing import Any
 
 from mlx_hypernet.format import installing
 from thoth.ingest import tesseract
-from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdf_lines import BROKEN_WORD
+from thoth.ingest.pdf_line import BROKEN_WORD, Line
 
 _DOTS_PER_INCH = 200
 _MAX_PIXELS = 40_000_000  # a poster is made smaller; at 200 dpi an A3 page has 8 million

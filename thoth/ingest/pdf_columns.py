@@ -6,8 +6,7 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdf_lines import BROKEN_WORD, COLUMN_LETTERS
+from thoth.ingest.pdf_line import BROKEN_WORD, COLUMN_LETTERS, Line
 
 _COLUMN_LINES = 5  # fewer lines side by side are a table
 _COLUMN_FILL = 0.7  # how full the lines of a column are, most of them

@@ -19,7 +19,7 @@ from thoth.ingest.pdf_text import Pages, PageText
 from thoth.ingest.pdf_unread import MARKS
 
 _MOST_BYTES = 64 << 20  # of a file; two processes hold it, and the pictures of a larger one
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 16
 
 
 class Second(Protocol):
@@ -92,11 +92,11 @@ class LastPages:
         if self._connection is None:
             return
         try:
-            data = self._connection.recv(_AT_ONCE, flags)
-            if not data:
-                raise ConnectionError
-            for header, _ in self._messages.feed(data):
-                self._pages[header["number"]] = _unpacked(header)
+            while data := self._connection.recv(_AT_ONCE, flags):
+                for header, _ in self._messages.feed(data):
+                    self._pages[header["number"]] = _unpacked(header)
+                flags = socket.MSG_DONTWAIT
+            self.close()
         except BlockingIOError:
             return
         except (OSError, wire.WireError, KeyError, TypeError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -34,12 +35,14 @@ class Form:
     """
 
     def __init__(self, document: Any) -> None:
+        import pypdfium2
         import pypdfium2.raw as pdfium
 
         self._pdfium, self._document = pdfium, document
         self._type = document.get_formtype()
         if self._type == pdfium.FORMTYPE_ACRO_FORM:
-            document.init_forms()
+            with suppress(pypdfium2.PdfiumError):  # a damaged form has no values
+                document.init_forms()
         self.is_placeholder = self._is_placeholder()
 
     def add_values(self, page: int, lines: list[Line]) -> list[Line]:
@@ -143,8 +146,14 @@ class Form:
 
 def attachments(document: Any) -> Iterator[str]:
     """Yield the names of the files that are attached to a document."""
+    import pypdfium2
+
     for number in range(min(document.count_attachments(), _MAX_ATTACHMENTS)):
-        yield " ".join(document.get_attachment(number).get_name().split()) or "without a name"
+        try:
+            name = document.get_attachment(number).get_name()
+        except pypdfium2.PdfiumError:  # the list of files is damaged, the pages may not be
+            name = ""
+        yield " ".join(name.split()) or "without a name"
 
 
 class _Calls(NamedTuple):

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from thoth.ingest import pdf_columns, pdf_order
 from thoth.ingest.document import Kind
-from thoth.ingest.pdf_line import Line
-from thoth.ingest.pdf_lines import BROKEN_WORD, is_wide
+from thoth.ingest.pdf_line import BROKEN_WORD, Line
+from thoth.ingest.pdf_lines import is_wide
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]")
 _LIGATURE = re.compile(r"[\ufb00-\ufb06]")
@@ -26,6 +26,7 @@ _ITEM = re.compile(
 )
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
 _HYPHEN = "\u2010"  # unlike `-`, PDFium takes it for a letter
+_BREAKS = (_HYPHEN, *BROKEN_WORD)
 _SENTENCE_END = ".!?:;\u2026\u3002\uff01\uff1f"
 _FIRST_WIDE = "\u2e80"
 _WIDE_SCRIPT = re.compile(r"[\u2e80-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uffef]")
@@ -77,7 +78,8 @@ def groups(lines: Sequence[Line]) -> Iterator[Group]:
 
 def _pitch(lines: Sequence[Line]) -> float:
     """Return the usual distance of two lines, as a multiple of their height."""
-    steps = [(above.bottom - below.bottom) / above.size for above, below in pairwise(lines)]
+    places = [(line.bottom, line.size) for line in lines]
+    steps = [(above - below) / size for (above, size), (below, _) in pairwise(places)]
     near = [step for step in steps if 0.5 < step < _NEXT_LINE]
     double = [step for step in steps if _NEXT_LINE <= step < _DOUBLE]
     if len(double) >= _FEWEST_DOUBLE and len(double) > 2 * len(near):  # manuscripts and theses
@@ -116,7 +118,7 @@ def _written(block: Sequence[Line], whole: str, pitch: float) -> Iterator[Group]
     kind, text = kinds[0], block[0].text
     goes_on = _going_on(block, items, pitch) if len(block) > 1 else []
     for above, line, (before, this), fits in zip(block, block[1:], pairwise(kinds), goes_on, strict=False):
-        if this != "table" and (word := _joined(text, line.text, whole)) is not None:
+        if text.endswith(_BREAKS) and this != "table" and (word := _joined(text, line.text, whole)) is not None:
             text = word
         elif fits and "table" not in (before, this):
             text += _between(text, line.text) + line.text
@@ -148,17 +150,20 @@ def _is_row(line: Line) -> bool:
 
 def _going_on(block: Sequence[Line], items: Sequence[bool], pitch: float) -> list[bool]:
     """Tell of each line of a block but the first whether the sentence above goes on in it."""
-    edge = max(line.right for line in block)
-    width = edge - min(line.left for line in block)
-    full = [_is_full(above, below, edge) for above, below in pairwise(block)]
+    lefts, rights = [line.left for line in block], [line.right for line in block]
+    edge = max(rights)
+    full = [
+        right + _first_word(line.text) * ((line.right - line.left) / len(line.text)) > edge - _RAGGED * (edge - left)
+        for left, right, line in zip(lefts, rights, block[1:], strict=False)
+    ]
     inner = [fills for fills, is_item in zip(full, items[1:], strict=True) if not is_item]
-    if width <= _PROSE_WIDTH * block[0].size or 2 * sum(inner) < len(inner):
+    if edge - min(lefts) <= _PROSE_WIDTH * block[0].size or 2 * sum(inner) < len(inner):
         return [False] * len(full)
-    enough = sum(full) >= 3
+    enough, most = sum(full) >= 3, max(_NEXT_LINE, 1.1 * pitch)
     return [
         fills
         and not below_is_item
-        and _is_next(above, below, pitch)
+        and 0.4 < (above.bottom - below.bottom) / above.size < most
         and _continues(above, below, above_is_item, enough)
         for fills, (above, below), (above_is_item, below_is_item) in zip(
             full, pairwise(block), pairwise(items), strict=True
@@ -171,23 +176,14 @@ def _hangs(above: Line, below: Line) -> bool:
     return below.left > above.left - 0.5 * below.size
 
 
-def _is_full(above: Line, below: Line, edge: float) -> bool:
-    """Tell whether the next line's first word had no room in a line."""
-    text = below.text
-    word = 1 if text >= _FIRST_WIDE and _WIDE_SCRIPT.match(text) else len(text.split(maxsplit=1)[0])
-    letter = (below.right - below.left) / len(text)
-    return above.right + (word + 1) * letter > edge - _RAGGED * (edge - above.left)
-
-
-def _is_next(above: Line, below: Line, pitch: float) -> bool:
-    """Tell whether a line stands where the next one of a paragraph does."""
-    step = (above.bottom - below.bottom) / above.size
-    return 0.4 < step < max(_NEXT_LINE, 1.1 * pitch) and not (above.ends or below.ends)
+def _first_word(text: str) -> int:
+    """Return how many letters the first word of a line needs at the end of the line above, its space included."""
+    return 2 if text >= _FIRST_WIDE and _WIDE_SCRIPT.match(text) else len(text.split(maxsplit=1)[0]) + 1
 
 
 def _continues(above: Line, below: Line, above_is_item: bool, enough: bool) -> bool:
     """Tell whether a line goes on with the full line above it; `enough` are full to know how wide they get."""
-    if below.left - above.left > 3 * above.size and not above_is_item:
+    if above.ends or below.ends or (below.left - above.left > 3 * above.size and not above_is_item):
         return False
     if above.text[-1] in _SENTENCE_END:
         return enough and below.left <= above.left + 0.5 * above.size

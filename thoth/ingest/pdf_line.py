@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+# PDFium marks a word broken at the line's end with one of these instead of the hyphen.
+BROKEN_WORD = ("\x02", "\ufffe")
+COLUMN_LETTERS = 14  # in a line of a column, usually
+
 Gaps = tuple[tuple[int, float, float], ...]
 
 

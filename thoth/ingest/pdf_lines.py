@@ -16,11 +16,9 @@ from operator import add, and_, sub
 
 from thoth.ingest import pdf_initials, pdf_margin, pdf_rows, pdf_scripts
 from thoth.ingest.pdf_chars import Chars
-from thoth.ingest.pdf_line import Gaps, Line, LineSpan
+from thoth.ingest.pdf_line import BROKEN_WORD, COLUMN_LETTERS, Gaps, Line, LineSpan
 from thoth.ingest.pdf_page import Box
 
-# PDFium marks a word broken at the line's end with one of these instead of the hyphen.
-BROKEN_WORD = ("\x02", "\ufffe")
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 _PIECE = re.compile("[^\x02\ufffe]*[\x02\ufffe]?")
 _SPACES = re.compile(r"\s+")
@@ -28,7 +26,6 @@ _SPACES = re.compile(r"\s+")
 # Measures in heights of a line ("em") or as shares; letters are about half an em wide.
 _GAP, _GAP_AFTER_STOP = 1.8, 2.8  # between words of a row; justified prose stays below
 _LEAST_GAP = 0.9  # between two columns
-COLUMN_LETTERS = 14  # in a line of a column, usually
 _DENSE = 1.15  # letters are this much wider apart where a line has a gap in it
 _SAMPLED_GAPS = 50
 _SAMPLE = 8  # every eighth line is looked at anyhow
@@ -62,16 +59,12 @@ def is_wide(gaps: Gaps, text: str, size: float) -> bool:
 
 def _placed(text: str, chars: Chars) -> tuple[list[Line], list[LineSpan]]:
     """Return the lines of a text that stand somewhere on the page."""
-    texts: list[str] = []
-    ends: list[int] = []  # places of the first and the last letter of each
     found: Iterable[re.Match[str]] = _LINE.finditer(text)
     if any(mark in text for mark in BROKEN_WORD):  # it can stand for the end of a line
         found = (line for piece in _PIECE.finditer(text) for line in _LINE.finditer(text, *piece.span()))
-    for line in found:
-        texts.append(line[0])
-        ends += (line.start(), line.end() - 1)
-    indexes = chars.indexes(ends)
-    firsts, lasts = indexes[::2], indexes[1::2]
+    found = list(found)
+    texts, places = [line[0] for line in found], [line.start() for line in found]
+    firsts, lasts = chars.indexes(places), chars.indexes([line.end() - 1 for line in found])
     begin, end = chars.boxes(firsts), chars.boxes(lasts)
     left, right = map(min, begin.left, end.left), map(max, begin.right, end.right)
     heights = map(sub, begin.top, begin.bottom), map(sub, end.top, end.bottom)
@@ -81,8 +74,10 @@ def _placed(text: str, chars: Chars) -> tuple[list[Line], list[LineSpan]]:
         mono = list(map(and_, mono, chars.are_mono(lasts)))
     columns = zip(texts, left, right, chars.baselines(firsts), sizes, mono, repeat(()), repeat(False), strict=False)
     lines = list(map(partial(tuple.__new__, Line), columns))  # half the time of calling `Line`
-    spans = list(map(partial(tuple.__new__, LineSpan), zip(ends[::2], firsts, lasts, strict=True)))
+    spans = list(map(partial(tuple.__new__, LineSpan), zip(places, firsts, lasts, strict=True)))
     known = [not isnan(one + other) for one, other in zip(begin.left, end.left, strict=True)]
+    if all(known):
+        return lines, spans
     return [*compress(lines, known)], [*compress(spans, known)]
 
 

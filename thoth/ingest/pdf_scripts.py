@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 from thoth.ingest import pdf_initials, scripts
@@ -92,6 +92,8 @@ def _turned(numbers: set[int], lines: Sequence[Line], spans: Sequence[LineSpan],
 
 def _together(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) -> list[Line]:
     """Put lines together that PDFium broke before a raised or lowered letter."""
+    if not any(_is_off(above, line) for above, line in pairwise(lines)):
+        return [*lines]
     result: list[Line] = []
     for line, span in zip(lines, spans, strict=True):
         above = result[-1] if result else None
@@ -106,10 +108,16 @@ def _together(lines: Sequence[Line], spans: Sequence[LineSpan], chars: Chars) ->
 
 
 def _may_continue(above: Line, line: Line) -> bool:
-    if not _OFF * above.size < abs(line.bottom - above.bottom) < _MOST_OFF * above.size:
-        return False
     # "he" beside a large T is not raised
-    return abs(line.left - above.right) < _GLUED * above.size and not pdf_initials.begins(above, line)
+    return (
+        _is_off(above, line)
+        and abs(line.left - above.right) < _GLUED * above.size
+        and not pdf_initials.begins(above, line)
+    )
+
+
+def _is_off(above: Line, line: Line) -> bool:
+    return _OFF * above.size < abs(line.bottom - above.bottom) < _MOST_OFF * above.size
 
 
 def _continued(above: Line, line: Line, stand: Sequence[scripts.Script]) -> Line:

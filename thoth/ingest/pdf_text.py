@@ -82,11 +82,15 @@ class Pages:
 
     def _read_picture(self, number: int, marks: tuple[Mark, ...]) -> PageText:
         """Read a page without text, which may show some."""
+        import pypdfium2
+
         page = self._document[number]
         try:
             if next(page.get_objects(max_depth=1), None) is None:
                 return PageText([], marks)
             lines = ocr.read(page) if self._recognize else []
+        except pypdfium2.PdfiumError:
+            lines = []
         finally:
             page.close()  # else all pages stay in memory until the document is closed
         if lines:

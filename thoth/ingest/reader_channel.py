@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import select
 import socket
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,8 @@ from typing import Any
 
 from thoth.ingest import wire
 
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 16  # bytes; for more, memory comes from the system for each call
+_LATEST_SECONDS = 0.02  # each message wakes Thoth up: those of quick pages go together
 
 
 class Channel:
@@ -30,10 +32,24 @@ class Channel:
         self._messages = wire.Messages(max_request_bytes)
         self._came: deque[tuple[dict[str, Any], bytes]] = deque()
         self._lent: deque[socket.socket] = deque()  # connections, in the order of the messages that brought them
+        self._waiting: list[bytes] = []
+        self._sent = 0.0  # when the last message was
 
-    def send(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Send a message."""
-        self._connection.sendall(wire.pack(header, len(body)) + body)
+    def send(self, header: dict[str, Any], body: bytes = b"", *, may_wait: bool = False) -> None:
+        """Send a message.
+
+        Args:
+            header: of the message.
+            body: of the message.
+            may_wait: whether it can go with the next one, if the last was sent just now.
+        """
+        self._waiting += (wire.pack(header, len(body)), body)
+        now = time.monotonic()
+        if may_wait and now - self._sent < _LATEST_SECONDS:
+            return
+        self._sent = now
+        waiting, self._waiting = b"".join(self._waiting), []
+        self._connection.sendall(waiting)
 
     def requests(self) -> Iterator[tuple[dict[str, Any], bytes]]:
         """Yield the requests until Thoth closes the connection."""

@@ -13,7 +13,8 @@ import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from thoth.ingest.reader_channel import Channel, SecondProcess
 _ERRORS = {error.__name__: error for error in (DocumentError, NoTextError, UnknownFormatError)}
 _MAX_REQUEST_BYTES = formats.MAX_FILE_BYTES
 _PR_SET_PDEATHSIG = 1
+_SHARE_OF_SECOND = 4  # a second process gets a fourth of the memory: both together stay near the bound
 
 
 def main(life: int, parent: int, memory_bytes: int) -> None:
@@ -48,7 +50,8 @@ def main(life: int, parent: int, memory_bytes: int) -> None:
     channel.send({"kind": "ready"})
     for request, body in channel.requests():
         if request.get("kind") == "last pages":
-            _read_for_another(channel)
+            with channel.lent() as connection, _with_less_memory(memory_bytes - memory_bytes // _SHARE_OF_SECOND):
+                _read_for_another(connection)
         else:
             _serve(channel, request, body)
 
@@ -67,11 +70,11 @@ def _serve(channel: Channel, request: dict[str, Any], body: bytes) -> None:
         channel.send({"kind": "unforeseen", "text": f"{type(error).__name__}: {error}"[:500]})
 
 
-def _read_for_another(channel: Channel) -> None:
+def _read_for_another(connection: socket.socket) -> None:
     """Read the last pages of a file for the process that has the first; what fails here, it does itself."""
     from thoth.ingest import pdf_ends
 
-    with channel.lent() as connection, suppress(Exception):
+    with suppress(Exception):
         pdf_ends.serve(connection)
 
 
@@ -110,7 +113,7 @@ def _send_piece(channel: Channel, text: str, blocks: Any, progress: dict[str, in
     for start in range(0, max(len(text), 1), wire.PIECE_LETTERS):
         is_last = start + wire.PIECE_LETTERS >= len(text)
         header = {"kind": "piece"} | (wire.pack_blocks(blocks) | (progress or {}) if is_last else {})
-        channel.send(header, text[start : start + wire.PIECE_LETTERS].encode())
+        channel.send(header, text[start : start + wire.PIECE_LETTERS].encode(), may_wait=progress is not None)
 
 
 class _Warnings(logging.Handler):
@@ -137,6 +140,20 @@ def _end_with_parent(life: int, parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(0)
+
+
+@contextmanager
+def _with_less_memory(less: int) -> Iterator[None]:
+    """Lower the bound on memory for a while."""
+    most, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if most == resource.RLIM_INFINITY:  # no bound of the system's: the parent looks
+        yield
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (most - less, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _limit(memory_bytes: int) -> None:

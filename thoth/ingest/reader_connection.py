@@ -100,7 +100,7 @@ class Child:
             if not self._selector.select(_POLL_SECONDS):
                 continue
             try:
-                data = self._socket.recv(1 << 18)
+                data = self._socket.recv(1 << 16)
             except BlockingIOError:
                 continue
             except OSError as error:

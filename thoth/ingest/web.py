@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import ssl
 import string
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
+from functools import cache
 from pathlib import PurePosixPath
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -18,6 +19,7 @@ import httpx2
 from thoth.errors import DocumentError
 from thoth.ingest import network, tags
 from thoth.ingest.files import bounded
+from thoth.ingest.mime import Headers
 from thoth.ingest.names import shown
 from thoth.system.version import __version__
 
@@ -96,6 +98,12 @@ def fetch(address: str, *, allow_private: bool = False) -> Page:
     raise DocumentError(f"{name} leads on and on, more than {MAX_REDIRECTIONS} times: open it in a browser and save it")
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust; read once, which takes 30 ms."""
+    return httpx2.create_ssl_context()
+
+
 class _Transport(httpx2.BaseTransport):
     """Sends requests over connections that are watched.
 
@@ -106,7 +114,7 @@ class _Transport(httpx2.BaseTransport):
 
     def __init__(self, clock: network.Clock, private: tuple[str, int] | None) -> None:
         self._clock, self._private = clock, private
-        self._context = httpx2.create_ssl_context()
+        self._context = _certificates()
         self._pools: dict[str, httpcore2.ConnectionPool] = {}
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -174,7 +182,7 @@ def _request(client: httpx2.Client, url: str, name: str, clock: network.Clock) -
         data = _body(response, name)
     finally:
         response.close()
-    kind = Message()
+    kind = Headers()
     for header in ("content-type", "content-disposition"):
         if headers.get(header):
             kind[header] = headers[header]

@@ -16,6 +16,7 @@ from torch_train.english.lessons import LESSONS, Lesson
 from torch_train.english.passages import Passage
 from torch_train.errors import TrainingError
 from torch_train.training import checkpoint
+from torch_train.training.heap import keep_freed_memory
 from torch_train.training.settings import TrainingSettings, read_settings
 from torch_train.training.train import train
 
@@ -107,4 +108,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

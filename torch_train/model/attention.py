@@ -22,17 +22,18 @@ class RowAttention:
     Attributes:
         row: The samples of the row.
         flash: Whether flash-attention's kernels run.
-        masks: (sliding window or None, padded) -> who sees whom, bool; filled on first use.
+        masks: (sliding window or None, tokens of a padded sample or None for the row) -> who sees whom, bool; filled
+            on first use.
     """
 
     row: Ragged
     flash: bool
-    masks: dict[tuple[int | None, bool], Tensor] = field(default_factory=dict)
+    masks: dict[tuple[int | None, int | None], Tensor] = field(default_factory=dict)
 
     @property
     def pads(self) -> bool:
         """Whether padding makes fewer products than one mask over the row: not where one sample is far the longest."""
-        return self.row.folded or self.row.count * self.row.longest**2 < self.row.total**2
+        return self.row.folded or self.row.buckets.products < self.row.total**2
 
     def __call__(self, module: Any, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """(T, heads, head_dim), keys and values with fewer heads -> (T, heads, head_dim).
@@ -47,45 +48,47 @@ class RowAttention:
         cap = getattr(module, "attn_logit_softcapping", None)
         if self.flash and not self.row.folded:
             return self._flash(module, q, k, v, window, cap)
-        pads = self.pads
-        if pads:
-            q, k, v = (self.row.pad(x).transpose(1, 2) for x in (q, k, v))
-        else:
-            q, k, v = (x.transpose(0, 1)[None] for x in (q, k, v))
-        seen = None
-        if not pads or cap is not None or (window is not None and self.row.longest > window):
-            seen = self._seen(window, pads)
-        if cap is None:
-            groups = q.shape[1] // k.shape[1]
-            if seen is not None and groups > 1:  # no fused kernel takes both a mask and fewer heads of keys
-                k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
-            x = scaled_dot_product_attention(
-                q,
-                k,
-                v,
-                attn_mask=seen,
-                is_causal=seen is None,
-                scale=module.scaling,
-                enable_gqa=q.shape[1] != k.shape[1],
-            )
-        else:
-            x = capped_attention(q, k, v, seen, module.scaling, cap)
-        x = x.transpose(1, 2)
-        return self.row.unpad(x) if pads else x[0]
+        if not self.pads:
+            attended = self._sdpa(module, tuple(x.transpose(0, 1)[None] for x in (q, k, v)), window, cap, None)
+            return attended[0].transpose(0, 1)
+        buckets = self.row.buckets
+        padded = zip(*map(buckets.pad, (q, k, v)), strict=True)
+        found = [
+            self._sdpa(module, tuple(x.transpose(1, 2) for x in parts), window, cap, longest).transpose(1, 2)
+            for parts, (_, longest) in zip(padded, buckets.sizes, strict=True)
+        ]
+        return buckets.unpad(found)
 
-    def _seen(self, window: int | None, padded: bool) -> Tensor:
-        """Queries by keys: of a padded sample, or of the whole row."""
-        if (window, padded) not in self.masks:
-            if padded:
-                places = torch.arange(self.row.longest, device=self.row.places.device)
+    def _sdpa(
+        self, module: Any, parts: tuple[Tensor, ...], window: int | None, cap: float | None, longest: int | None
+    ) -> Tensor:
+        """Queries, keys, values (B, heads, T, head_dim), of samples padded to `longest` or of the row -> the same."""
+        q, k, v = parts
+        seen = None
+        if longest is None or cap is not None or (window is not None and longest > window):
+            seen = self._seen(window, longest)
+        if cap is not None:
+            return capped_attention(q, k, v, seen, module.scaling, cap)
+        groups = q.shape[1] // k.shape[1]
+        if seen is not None and groups > 1:  # no fused kernel takes both a mask and fewer heads of keys
+            k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
+        return scaled_dot_product_attention(
+            q, k, v, attn_mask=seen, is_causal=seen is None, scale=module.scaling, enable_gqa=q.shape[1] != k.shape[1]
+        )
+
+    def _seen(self, window: int | None, longest: int | None) -> Tensor:
+        """Queries by keys: of a sample padded to `longest`, or of the whole row."""
+        if (window, longest) not in self.masks:
+            if longest is not None:
+                places = torch.arange(longest, device=self.row.places.device)
                 distance = places[:, None] - places
                 seen = distance >= 0
             else:
                 positions, samples = self.row.positions, self.row.samples
                 distance = positions[:, None] - positions
                 seen = (samples[:, None] == samples) & (distance >= 0)
-            self.masks[window, padded] = seen if window is None else seen & (distance < window)
-        return self.masks[window, padded]
+            self.masks[window, longest] = seen if window is None else seen & (distance < window)
+        return self.masks[window, longest]
 
     def _flash(self, module: Any, q: Tensor, k: Tensor, v: Tensor, window: int | None, cap: float | None) -> Tensor:
         from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS

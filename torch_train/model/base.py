@@ -83,6 +83,10 @@ class FrozenBase:
         """Token ids (T,) -> (T, hidden), with the base's own embedding scale."""
         return self.decoder.embed_tokens(ids)
 
+    def shares(self, row: Ragged) -> bool:
+        """Whether a folded row saves something: flash-attention's kernels read none."""
+        return row.folded and not self._flash
+
     def layout(self, x: Tensor, row: Ragged) -> Layout:
         """Prepare a packed row.
 
@@ -93,10 +97,10 @@ class FrozenBase:
         turns = rotations(self.decoder.rotary_emb, x, row.positions, self.config)
         return Layout(turns, RowAttention(row, self._flash))
 
-    def block(self, layer: nn.Module, x: Tensor, layout: Layout) -> Tensor:
-        """One block over a packed row: (T, hidden) -> same."""
+    def block(self, layer: nn.Module, x: Tensor, layout: Layout, kept: Tensor | None = None) -> Tensor:
+        """One block over a packed row: (T, hidden) -> same, or (N, hidden) of the tokens `kept` (N,)."""
         kind = getattr(layer.self_attn, "layer_type", None)
-        return block(layer, x, layout.turns[kind if kind in layout.turns else None], layout.attend)
+        return block(layer, x, layout.turns[kind if kind in layout.turns else None], layout.attend, kept)
 
     def norm(self, x: Tensor) -> Tensor:
         """The final norm."""

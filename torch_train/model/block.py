@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from torch_train.model.moving import moved_rows
 from torch_train.model.norm import rms_norm
 
 Rotation = tuple[Tensor, Tensor, Tensor, Tensor]  # cosines and signed sines of queries, then of keys, (T, 1, head_dim)
@@ -74,18 +75,21 @@ def mlp(module: Any, x: Tensor) -> Tensor:
     return module.down_proj(module.act_fn(module.gate_proj(x)) * module.up_proj(x))
 
 
-def block(layer: Any, x: Tensor, turns: Rotation, attend: Any) -> Tensor:
-    """The whole block, (T, hidden) -> same.
+def block(layer: Any, x: Tensor, turns: Rotation, attend: Any, kept: Tensor | None = None) -> Tensor:
+    """The whole block, (T, hidden) -> same, or (N, hidden) of the tokens that are kept.
 
     Args:
         layer: Module of transformers.
         x: What it reads.
         turns: Of the row's positions.
         attend: (attention module, q, k, v) -> (T, heads, head_dim).
+        kept: The tokens whose result is wanted, (N,), each once; all are read by attention. None for all.
     """
     sandwiched = hasattr(layer, "pre_feedforward_layernorm")  # Gemma norms what attention and MLP give, too
     attention = layer.self_attn
     heads = attend(attention, *projected(attention, normed(layer.input_layernorm, x), turns))
+    if kept is not None:
+        x, heads = (moved_rows(part, kept, kept, spread=True) for part in (x, heads))
     attended = attention.o_proj(heads.flatten(1))
     if not sandwiched:
         x = x + attended

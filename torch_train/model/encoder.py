@@ -83,10 +83,11 @@ def packed_features(
     for index, layer in enumerate(base.layers[: layers.stop]):
         with torch.no_grad():  # not around the yield: the caller may need gradients
             feature = base.norm(x) if normed or index == last else x
-            if recorded or index < layers.stop - 1:
-                with module_inputs(layer, recorded) as inputs:
+            noted = recorded if index in layers else ()
+            if noted or index < layers.stop - 1:
+                with module_inputs(layer, noted) as inputs:
                     x = base.block(layer, x, layout)
-                feature = torch.cat([feature, words, *inputs], dim=-1) if recorded else feature
+                feature = torch.cat([feature, words, *inputs], dim=-1) if noted else feature
         if index in layers:
             yield feature
 

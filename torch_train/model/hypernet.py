@@ -18,15 +18,16 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from mlx_hypernet.format.config import HypernetConfig
+from torch_train.model.moving import Distinct
 from torch_train.model.norm import RMSNorm, rms_norm
 from torch_train.model.ragged import Ragged
+from torch_train.model.token_pairs import TokenPairs
 
 # Activations dropped and computed again in backward; nothing here is random, so no generator state is kept.
 recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 MLP_FACTOR = 4
 RMS_EPS = 1e-6
-KEY, WORD = 0.3, 0.012  # at first, of a pair of tokens in A and B (docs/LOG.md)
 FEATURE_BOUND = 8.0  # standard deviations; a few dimensions of raw hidden states are thousands wide
 SLAB = 8192  # tokens, of some layers together, that are projected at once: what is inside is the largest of all
 
@@ -45,6 +46,24 @@ class GatedMLP(nn.Module):
         return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
+def absorbs(config: HypernetConfig, queries: int, sequences: int, longest: int, tokens: int) -> bool:
+    """Whether it is less work to bring the queries into the context's space than the context into the heads'.
+
+    So it is where few latents read a long context that is narrower than its keys and values: Ministral's take a third
+    of the products, and no keys and values are stored.
+
+    Args:
+        config: Of the hypernetwork.
+        queries: Latents of each sequence.
+        sequences: Number of contexts, padded.
+        longest: Tokens of each, with padding.
+        tokens: Tokens of all, without padding.
+    """
+    asked, width, size = queries * config.num_heads, config.num_kv_heads * config.head_dim, config.latent_size
+    moved = asked * size * (longest + config.head_dim) * sequences
+    return moved < tokens * size * width + asked * config.head_dim * longest * sequences
+
+
 class CrossAttention(nn.Module):
     """Latents attend to the context: no positions, not causal, keys and values from the context only."""
 
@@ -58,7 +77,13 @@ class CrossAttention(nn.Module):
         self.o_proj = nn.Linear(self.num_heads * self.head_dim, config.latent_size, bias=False)
 
     def forward(
-        self, latents: Tensor, context: Tensor, weight: Tensor, mask: Tensor | None, row: Ragged | None = None
+        self,
+        latents: Tensor,
+        context: Tensor,
+        weight: Tensor,
+        mask: Tensor | None,
+        row: Ragged | None = None,
+        absorbed: bool = False,
     ) -> Tensor:
         """Latents (N, Q, D) read the context, and become (N, Q, D) again.
 
@@ -66,12 +91,15 @@ class CrossAttention(nn.Module):
             latents: What asks; (1, Q, D) where all ask the same.
             context: Normalised, (N, T, D); or packed, (L, C, D), the chunks of L layers, and N = L * S.
             weight: Of that norm, (D,).
-            mask: (N, 1, 1, T), True for tokens to read; None for all.
+            mask: (N, 1, 1, T), 0 for tokens to read, minus infinity for others; None for all.
             row: The chunks of a packed context: keys and values are padded, not what they are made from.
+            absorbed: As `absorbs` says, for a padded context.
         """
         num_queries = latents.shape[1]
         kv_heads, head_dim = self.num_kv_heads, self.head_dim
         q = self.q_proj(latents).view(-1, num_queries, kv_heads, self.num_heads // kv_heads, head_dim)
+        if absorbed:
+            return self.o_proj(self._absorbed(q, context, weight, mask))
         kv = functional.linear(context, torch.cat([self.k_proj.weight, self.v_proj.weight]) * weight)
         if row is not None:
             kv = row.pad(kv, dim=1).flatten(0, 1)
@@ -82,6 +110,23 @@ class CrossAttention(nn.Module):
         x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
         return self.o_proj(x.reshape(n, num_queries, -1))
+
+    def _absorbed(self, q: Tensor, context: Tensor, weight: Tensor, mask: Tensor | None) -> Tensor:
+        """Queries (N or 1, Q, kv heads, heads of each, head_dim) -> what the heads read, (N, Q, heads * head_dim).
+
+        q · (W c) is (Wᵀ q) · c, and the mean of W c is W times the mean of c: the normalised context itself is the one
+        head of keys and values, for the queries of all heads.
+        """
+        n, heads, size = len(context), self.num_kv_heads, context.shape[-1]
+        count, num_queries, _, sharing, head_dim = q.shape
+        weights = torch.cat([self.k_proj.weight, self.v_proj.weight]) * weight
+        to_keys, to_values = weights.view(2, heads, head_dim, size).unbind()
+        q = torch.bmm(q.permute(2, 0, 3, 1, 4).reshape(heads, -1, head_dim), to_keys)
+        q = q.view(heads, count, -1, size).transpose(0, 1).reshape(count, 1, -1, size).expand(n, -1, -1, -1)
+        context = context[:, None]
+        x = functional.scaled_dot_product_attention(q, context, context, attn_mask=mask, scale=head_dim**-0.5)
+        x = torch.bmm(x.view(n, heads, -1, size).transpose(0, 1).reshape(heads, -1, size), to_values.mT)
+        return x.view(heads, n, sharing, num_queries, head_dim).permute(1, 3, 0, 2, 4).reshape(n, num_queries, -1)
 
 
 class PerceiverBlock(nn.Module):
@@ -98,10 +143,12 @@ class PerceiverBlock(nn.Module):
         self.mlp = GatedMLP(size, MLP_FACTOR * size, size)
         self.post_mlp_norm = RMSNorm(size, eps=RMS_EPS)
 
-    def forward(self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, context: Tensor, mask: Tensor | None, row: Ragged | None = None, absorbed: bool = False
+    ) -> Tensor:
         """Latents x (N, Q, D) or (1, Q, D) -> (N, Q, D); the rest as `CrossAttention` takes it."""
         # The norm's weight goes into what projects keys and values: all blocks read one normalised context.
-        attended = self.attention(self.latents_norm(x), context, self.context_norm.weight, mask, row)
+        attended = self.attention(self.latents_norm(x), context, self.context_norm.weight, mask, row, absorbed)
         x = x + self.post_attention_norm(attended)
         return x + self.post_mlp_norm(self.mlp(self.pre_mlp_norm(x)))
 
@@ -111,6 +158,7 @@ class Perceiver(nn.Module):
 
     def __init__(self, config: HypernetConfig, num_latents: int, num_blocks: int) -> None:
         super().__init__()
+        self.config = config
         self.latents = nn.Parameter(torch.randn(num_latents, config.latent_size))
         self.blocks = nn.ModuleList(PerceiverBlock(config) for _ in range(num_blocks))
         self.norm = RMSNorm(config.latent_size, eps=RMS_EPS)
@@ -126,14 +174,20 @@ class Perceiver(nn.Module):
             row: The chunks of a packed one.
             recompute: Drops the blocks' activations until backward.
         """
-        count = len(context)
+        count, longest = context.shape[:2]
+        tokens = count * longest
         if row is not None:
             mask = None if row.full else row.mask.repeat(count, 1)
-            count *= row.count
-        mask = None if mask is None else mask[:, None, None]
+            count, longest = count * row.count, row.longest
         x, context = self.latents[None], rms_norm(context, None, RMS_EPS)
+        if mask is not None:  # as numbers: SDPA would make them of a mask in every block
+            mask = torch.zeros_like(mask, dtype=context.dtype).masked_fill_(~mask, float("-inf"))[:, None, None]
+        absorbed = absorbs(self.config, x.shape[1], count, longest, tokens)
+        if absorbed and row is not None:
+            context, row = row.pad(context, dim=1).flatten(0, 1), None
         for block in self.blocks:
-            x = recomputed(block, x, context, mask, row) if recompute else block(x, context, mask, row)
+            read = (x, context, mask, row, absorbed)
+            x = recomputed(block, *read) if recompute else block(*read)
         return self.norm(x)
 
 
@@ -182,54 +236,6 @@ class Head(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, M, r, D) -> (B, L, M, r, d_lora)."""
         return torch.einsum("blmri,lmio->blmro", x, self.weight)
-
-
-class TokenPairs(nn.Module):
-    """Gives each row of an adapter a token of its chunk and the one before: wherever that stands, the token follows.
-
-    What the target module reads at a token hardly depends on what is around it, and the embedding is what the base ends
-    with where it expects the token. A hypernetwork learns to write either late; here they are copied.
-    """
-
-    def __init__(self, config: HypernetConfig) -> None:
-        super().__init__()
-        self.config = config
-        shape = (config.num_layers, config.rank, 1)
-        self.scaler_key = nn.ParameterDict({name: nn.Parameter(torch.full(shape, KEY)) for name in config.modules})
-        self.scaler_word = nn.ParameterDict({name: nn.Parameter(torch.full(shape, WORD)) for name in config.modules})
-        self.gate = nn.Linear(config.latent_size, 1, bias=False)  # of a row: how much it uses its pair
-        nn.init.zeros_(self.gate.weight)
-
-    def forward(self, features: Sequence[Tensor], row: Ragged) -> dict[str, tuple[Tensor, Tensor]]:
-        """What is added to A, and, gated, to B.
-
-        Args:
-            features: Of each adapted layer, (C, feature_size).
-            row: The chunks.
-
-        Returns:
-            Module -> ((S, L, r, d_in), (S, L, r, hidden)), in fp32.
-        """
-        config, starts, lengths = self.config, row.starts[:-1].long(), row.starts.diff().long()
-        layer = torch.arange(config.num_layers, device=starts.device)[:, None]
-        slots = torch.arange(config.rank, device=starts.device) * config.num_layers + layer  # (L, r)
-        places = slots % lengths[:, None, None]  # (S, L, r)
-        preceded, places = (places > 0)[..., None], starts[:, None, None] + places
-        sizes = [d_in for d_in, _ in config.modules.values()]
-        _, words, *inputs = torch.stack(list(features)).float().split([config.hidden_size] * 2 + sizes, dim=-1)
-        words = rms_norm(words[0, places], None, RMS_EPS) / math.sqrt(config.hidden_size)
-        pairs = {}
-        for name, read in zip(config.modules, inputs, strict=True):
-            sums = read.new_zeros(len(read), row.count, read.shape[-1]).index_add(1, row.samples, read)
-            keys = read[layer, places - preceded[..., 0].int()] - (sums / lengths[:, None]).transpose(0, 1)[:, :, None]
-            keys = functional.normalize(keys, dim=-1) * preceded
-            pairs[name] = (keys * self.scaler_key[name], words * self.scaler_word[name])
-        return pairs
-
-    def gates(self, latents: Tensor) -> Tensor:
-        """How much each row uses its pair: (S, L, M * r, D) -> (S, L, M, r, 1)."""
-        gates: Tensor = 1 + self.gate(latents)
-        return gates.unflatten(2, (len(self.config.modules), self.config.rank))
 
 
 class HyperNetwork(nn.Module):
@@ -286,20 +292,23 @@ class HyperNetwork(nn.Module):
         latents = self.read(self.project(features.flatten(0, 1)), mask)
         return self.generate(latents.unflatten(0, (batch, layers)), pairs)
 
-    def packed(self, features: Sequence[Tensor], row: Ragged) -> dict[str, tuple[Tensor, Tensor]]:
+    def packed(
+        self, features: Sequence[Tensor], row: Ragged, distinct: Distinct | None = None
+    ) -> dict[str, tuple[Tensor, Tensor]]:
         """The adapters of packed chunks.
 
         Args:
             features: Of each adapted layer, (C, feature_size).
             row: The chunks.
+            distinct: As `read_packed` takes it.
 
         Returns:
             As of `forward`.
         """
         if self.token_pairs is None:
-            return self.generate(self.read_packed(features, row))
+            return self.generate(self.read_packed(features, row, distinct))
         read = [feature[:, : self.config.hidden_size] for feature in features]
-        return self.generate(self.read_packed(read, row), self.token_pairs(features, row))
+        return self.generate(self.read_packed(read, row, distinct), self.token_pairs(features, row))
 
     def compile_parts(self, backend: str = "inductor") -> None:
         """Let `torch.compile` fuse the parts that are nothing but products and element-wise operations, in place.
@@ -339,12 +348,13 @@ class HyperNetwork(nn.Module):
             latents = self.encoder(context, mask, row, self.recompute)
             return self.decoder(latents, recompute=self.recompute).float()
 
-    def read_packed(self, features: Sequence[Tensor], row: Ragged) -> Tensor:
+    def read_packed(self, features: Sequence[Tensor], row: Ragged, distinct: Distinct | None = None) -> Tensor:
         """Projection and Perceiver over packed chunks.
 
         Args:
             features: Of each adapted layer, (C, hidden).
             row: The chunks.
+            distinct: Which tokens have the same features in the first layer; these are projected once.
 
         Returns:
             (S, L, M * r, D) in fp32.
@@ -352,7 +362,10 @@ class HyperNetwork(nn.Module):
         step = max(1, SLAB // max(1, row.total))
         with self._autocast(features[0]):  # around all of it: weights are cast once
             slabs = []
-            for start in range(0, len(features), step):
+            if distinct is not None:
+                once = self.standardise(features[0].index_select(0, distinct.first)[None], slice(0, 1))
+                slabs.append(self.project(once).index_select(1, distinct.which))
+            for start in range(len(slabs), len(features), step):
                 layers = slice(start, start + step)
                 slabs.append(self.project(self.standardise(torch.stack(list(features[layers])), layers)))
             latents = self.read(torch.cat(slabs) if len(slabs) > 1 else slabs[0], row=row)

@@ -1,8 +1,8 @@
 """Generated adapters inside a transformers model: one for each row of a batch, or for each group of a packed row.
 
-A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks and the
-bias pair on the rank axis. Groups with as many chunks are one batched product: one product for all would fill every
-group up to the largest, in tokens and in ranks.
+A packed row is cut where another group of contexts begins. Each part runs with one adapter, its group's chunks on the
+rank axis, and all of the row with the bias pair. Groups with as many chunks, and about as many tokens, are one batched
+product: one product for all would fill every group up to the largest, in tokens and in ranks.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from torch_train.model.ragged import Ragged, moved, moved_rows
+from torch_train.model.buckets import Buckets, Cost, similar
+from torch_train.model.moving import moved, moved_rows
+from torch_train.model.ragged import Ragged
 
+COST = Cost(linear=1, square=0, bucket=128)  # in tokens: a bucket takes some twenty operations more in each block
+
+BEFORE_ATTENTION = ("q_proj", "k_proj", "v_proj")
 Adapters = dict[str, tuple[Tensor, Tensor]]  # module -> (A (B, L, r, d_in), B (B, L, r, d_out))
 
 
@@ -25,67 +30,52 @@ class Groups:
     """Which tokens of a packed row see which chunks: both lie in the order of the groups that they belong to.
 
     Attributes:
-        sizes: Of each bucket of groups with as many chunks: groups, chunks of each, tokens of the longest.
+        tokens: The groups' tokens, in buckets of groups with as many chunks and about as many tokens.
+        predicts: Those of them that predict an answer's token, in the same buckets.
+        counts: Chunks of each group of a bucket.
         chunks: The chunks in the order of the buckets, (S,).
         chunk_places: Where each chunk is in that order, (S,).
-        slots: Token at each place of the buckets' padded rows, one bucket after the other; padding takes any.
-        places: Place there of each token, (T,).
     """
 
-    sizes: tuple[tuple[int, int, int], ...]
+    tokens: Buckets
+    predicts: Buckets
+    counts: tuple[int, ...]
     chunks: Tensor
     chunk_places: Tensor
-    slots: Tensor
-    places: Tensor
 
     @classmethod
-    def of(cls, chunks: Sequence[int] | np.ndarray, tokens: Sequence[int] | np.ndarray) -> Groups:
-        """From the number of chunks and of tokens of each group; some may have no tokens."""
-        counts, lengths = np.asarray(chunks), np.asarray(tokens)
-        chunk_starts, token_starts = np.cumsum(counts) - counts, np.cumsum(lengths) - lengths
-        places = np.zeros(lengths.sum(), dtype=np.int64)
-        sizes, order, end = [], [], 0
-        for count in np.unique(counts).tolist():
-            members = np.flatnonzero(counts == count)
-            longest = int(lengths[members].max())
-            order.append((chunk_starts[members][:, None] + np.arange(count)).ravel())
-            rows = Ragged.of(lengths[members])
-            places[token_starts[members][rows.samples] + rows.positions.numpy()] = end + rows.places.numpy()
-            sizes.append((len(members), count, longest))
-            end += len(members) * longest
-        slots = np.arange(end) % max(1, len(places))
-        slots[places] = np.arange(len(places))
-        ordered = np.concatenate(order)
-        return cls(tuple(sizes), *map(torch.from_numpy, (ordered, ordered.argsort(), slots, places)))
+    def of(cls, chunks: Sequence[int], tokens: Sequence[int], predicts: Sequence[int]) -> Groups:
+        """From the number of chunks, of tokens and of predicting ones of each group; some may have no tokens."""
+        sizes, lengths = np.asarray(chunks), np.asarray(tokens)
+        starts = np.cumsum(sizes) - sizes
+        counts: list[int] = []
+        members: list[np.ndarray] = []
+        for count in np.unique(sizes).tolist():
+            alike = np.flatnonzero(sizes == count)
+            members += [alike[some] for some in similar(lengths[alike], COST)]
+            counts += [count] * (len(members) - len(counts))
+        order = np.concatenate(
+            [(starts[some][:, None] + np.arange(count)).ravel() for some, count in zip(members, counts, strict=True)]
+        )
+        padded, predicting = (Buckets.of(np.asarray(some), members) for some in (tokens, predicts))
+        return cls(padded, predicting, tuple(counts), torch.from_numpy(order), torch.from_numpy(order.argsort()))
 
-    def pad(self, x: Tensor) -> list[Tensor]:
-        """(T, d) -> of each bucket (G, longest, d)."""
-        x = x if len(self.slots) == len(x) and len(self.sizes) == 1 else moved_rows(x, self.slots, self.places)
-        if len(self.sizes) == 1:
-            return [x.unflatten(0, self.sizes[0][::2])]
-        parts = x.split([groups * longest for groups, _, longest in self.sizes])
-        return [part.unflatten(0, size[::2]) for part, size in zip(parts, self.sizes, strict=True)]
-
-    def unpad(self, parts: Sequence[Tensor]) -> Tensor:
-        """Back to (T, d)."""
-        x = torch.cat([part.flatten(0, 1) for part in parts]) if len(parts) > 1 else parts[0].flatten(0, 1)
-        if len(self.slots) == len(self.places) and len(parts) == 1:
-            return x
-        return moved_rows(x, self.places, self.places, spread=True)
-
-    def compose(self, chunks: Adapters, bias: Adapters) -> list[Adapters]:
-        """Of each bucket the adapters of its groups, as `compose` makes them."""
-        if len(self.sizes) > 1:
+    def compose(self, chunks: Adapters) -> list[Adapters]:
+        """Of each bucket its groups' chunks on the rank axis: module -> (A (G, L, R, d_in), B (G, L, R, d_out))."""
+        if len(self.counts) > 1:
             order = self.chunks, self.chunk_places
             chunks = {name: (moved_rows(a, *order), moved_rows(b, *order)) for name, (a, b) in chunks.items()}
-        parts = {
-            name: [side.split([g * count for g, count, _ in self.sizes]) for side in pair]
-            for name, pair in chunks.items()
-        }
-        return [
-            compose({name: (a[i], b[i]) for name, (a, b) in parts.items()}, bias, Ragged.of([count] * groups))
-            for i, (groups, count, _) in enumerate(self.sizes)
-        ]
+        sizes = [(groups, count) for (groups, _), count in zip(self.tokens.sizes, self.counts, strict=True)]
+
+        def joined(side: Tensor) -> list[Tensor]:
+            parts = side.split([groups * count for groups, count in sizes])
+            return [
+                part if count == 1 else part.unflatten(0, (groups, count)).transpose(1, 2).flatten(2, 3)
+                for part, (groups, count) in zip(parts, sizes, strict=True)
+            ]
+
+        sides = {name: (joined(a), joined(b)) for name, (a, b) in chunks.items()}
+        return [{name: (a[i], b[i]) for name, (a, b) in sides.items()} for i in range(len(sizes))]
 
     def to(self, device: torch.device | str) -> Groups:
         """The same on another device."""
@@ -94,18 +84,27 @@ class Groups:
 
 @dataclass(frozen=True)
 class PackedPair:
-    """What one linear map of a packed row is adapted by: of each bucket A (G, R, d_in), B (G, R, d_out)."""
+    """What one linear map of a packed row is adapted by.
+
+    Attributes:
+        pairs: Of each bucket A (G, R, d_in), B (G, R, d_out).
+        bias: The pair that all tokens see, A (r, d_in), B (r, d_out).
+        tokens: The groups' tokens.
+    """
 
     pairs: Sequence[tuple[Tensor, Tensor]]
-    groups: Groups
+    bias: tuple[Tensor, Tensor]
+    tokens: Buckets
 
     def delta(self, x: Tensor, scale: float) -> Tensor:
-        """Each token scale * (x Aᵀ) B, with its group's pair: (T, d_in) -> (T, d_out), in fp32."""
+        """Each token scale * (x Aᵀ) B, with its group's pair and the bias pair: (T, d_in) -> (T, d_out), in fp32."""
         found = []
-        for rows, (a, b) in zip(self.groups.pad(x), self.pairs, strict=True):
+        for rows, (a, b) in zip(self.tokens.pad(x), self.pairs, strict=True):
             low = torch.bmm(rows.float(), a.float().mT)
             found.append(torch.bmm(low * scale, b.float()))
-        return self.groups.unpad(found)
+        a, b = self.bias
+        low = torch.nn.functional.linear(x.float(), a.float())
+        return torch.addmm(self.tokens.unpad(found), low, b.float(), alpha=scale)
 
 
 class LoRALinear(nn.Module):
@@ -179,7 +178,9 @@ class Injected:
                     site.pair = None
 
     @contextmanager
-    def adapted_layer(self, layer: int, pairs: Sequence[Adapters], groups: Groups) -> Iterator[None]:
+    def adapted_layer(
+        self, layer: int, pairs: Sequence[Adapters], bias: Adapters, groups: Groups, predicts: bool = False
+    ) -> Iterator[None]:
         """Within this context, an adapted block runs a packed row with the adapters of its groups.
 
         For one block alone, so that gradient checkpointing can run it again with the same adapters.
@@ -187,12 +188,15 @@ class Injected:
         Args:
             layer: Number of the block among the adapted ones.
             pairs: Of each bucket: module -> (A (G, R, d_in), B (G, R, d_out)), of every group, in this layer.
+            bias: Module -> (A (r, d_in), B (r, d_out)), in this layer.
             groups: Whose tokens see which of them.
+            predicts: Whether only tokens that predict an answer are left after attention.
         """
         sites = {name: self._sites[name][self._first + layer] for name in pairs[0]}
         try:
             for name, site in sites.items():
-                site.pair = PackedPair([bucket[name] for bucket in pairs], groups)
+                tokens = groups.predicts if predicts and name not in BEFORE_ATTENTION else groups.tokens
+                site.pair = PackedPair([bucket[name] for bucket in pairs], bias[name], tokens)
             yield
         finally:
             for site in sites.values():
@@ -201,7 +205,7 @@ class Injected:
 
 def by_layer(adapters: Adapters) -> list[Adapters]:
     """Adapters taken apart along their layer axis at once: a slice for each layer would cost backward all of them."""
-    sides = {name: (a.unbind(1), b.unbind(1)) for name, (a, b) in adapters.items()}
+    sides = {name: (a.unbind(-3), b.unbind(-3)) for name, (a, b) in adapters.items()}
     layers = len(next(iter(sides.values()))[0])
     return [{name: (a[layer], b[layer]) for name, (a, b) in sides.items()} for layer in range(layers)]
 

@@ -17,6 +17,7 @@ from torch_train.errors import TrainingError
 from torch_train.nano import base, curves, joint, pool, teacher, tokenizer
 from torch_train.nano.run import LoopSettings
 from torch_train.training import checkpoint
+from torch_train.training.heap import keep_freed_memory
 from torch_train.training.settings import read_settings
 from torch_train.training.train import train
 
@@ -122,4 +123,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    keep_freed_memory()
     main()

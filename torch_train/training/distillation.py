@@ -126,7 +126,7 @@ class DistillationModel(nn.Module):
             swapped: As in `forward`.
         """
         with self._autocast(batch):
-            hidden = self._student(batch, self._read_for(batch, swapped), None).index_select(0, batch.predicts)
+            hidden = self._student(batch, self._read_for(batch, swapped), None)
             rows = max(1, LOGITS // self._frozen[0].config.vocab_size)
             return torch.cat([self._frozen[0].logits(slab).argmax(-1) for slab in hidden.split(rows)])
 
@@ -142,7 +142,10 @@ class DistillationModel(nn.Module):
     def read(self, batch: PackedBatch) -> Adapters:
         """The adapter of every chunk of a batch: module -> (A (S, L, r, d_in), B (S, L, r, d_out))."""
         row, features = self.features(batch)
-        return self.hypernet.packed(list(features), row)
+        config, distinct = self.hypernet.config, None
+        if config.read_layers.start == 0:  # what the first block reads is the embedding: a token is always the same
+            distinct = batch.distinct if config.reads_template else batch.own_distinct
+        return self.hypernet.packed(list(features), row, distinct)
 
     def features(self, batch: PackedBatch) -> tuple[Ragged, Iterator[Tensor]]:
         """What the Perceiver reads of a batch: the chunks, and per adapted layer their tokens, (C, feature_size)."""
@@ -167,7 +170,7 @@ class DistillationModel(nn.Module):
             return token_losses(logits, ids, log_probabilities)
 
         said = (batch.teacher_ids, batch.teacher_log_probabilities, batch.targets)
-        parts = (hidden.index_select(0, batch.predicts), *said)
+        parts = (hidden, *said)
         rows = max(1, LOGITS // base.config.vocab_size)
         if len(batch.predicts) <= rows:
             return losses(*parts)
@@ -175,34 +178,46 @@ class DistillationModel(nn.Module):
         return torch.cat([recomputed(losses, *slab) for slab in slabs])
 
     def _student(self, batch: PackedBatch, chunks: Adapters, noise: torch.Generator | None) -> Tensor:
+        """What the head reads where an answer's token is predicted, (N, hidden)."""
         base = self._frozen[0]
-        buckets = map(by_layer, batch.groups.compose(chunks, self.hypernet.bias()))
-        pairs = list(zip(*buckets, strict=True))  # of each layer
+        row, groups, predicts = batch.inputs, batch.groups, batch.predicts
         x = self._unadapted(batch, noise)
-        layout = base.layout(x, batch.inputs)
+        if not self._noisy(noise) and base.shares(batch.shared.row):
+            row, groups, predicts = batch.shared.row, batch.shared.groups, batch.shared.predicts
+            x = x.index_select(0, batch.shared.kept)
+        buckets, bias = map(by_layer, groups.compose(chunks)), by_layer(self.hypernet.bias())
+        pairs = list(zip(*buckets, strict=True))  # of each layer
+        layout = base.layout(x, row)
 
         def block(index: int, layer: nn.Module, x: Tensor) -> Tensor:
-            with self._injected.adapted_layer(index, pairs[index], batch.groups):
-                return base.block(layer, x, layout)
+            kept = kept_after(layer)
+            with self._injected.adapted_layer(index, pairs[index], bias[index], groups, kept is not None):
+                return base.block(layer, x, layout, kept)
+
+        def kept_after(layer: nn.Module) -> Tensor | None:
+            return predicts if layer is base.layers[-1] else None
 
         adapted = self.hypernet.config.layers
         for index, layer in enumerate(base.layers[adapted.start :], adapted.start):
             if index not in adapted:
-                x = base.block(layer, x, layout)
+                x = base.block(layer, x, layout, kept_after(layer))
             elif self.recompute:
                 x = recomputed(block, index - adapted.start, layer, x)
             else:
                 x = block(index - adapted.start, layer, x)
         return base.norm(x)
 
+    def _noisy(self, noise: torch.Generator | None) -> bool:
+        """Whether each input has noise of its own, so that none share tokens."""
+        return noise is not None and self._neftune > 0
+
     @torch.no_grad()
     def _unadapted(self, batch: PackedBatch, noise: torch.Generator | None) -> Tensor:
         """What the first adapted block reads of the inputs, (T, hidden)."""
         base, ids, first = self._frozen[0], batch.input_ids[0], self.hypernet.config.first_layer
-        noisy = noise is not None and self._neftune > 0
-        folded = None if noisy or not first else batch.folded_inputs  # each input has noise of its own
+        folded = None if self._noisy(noise) or not first else batch.folded_inputs
         x = base.embed(ids if folded is None else ids.index_select(0, folded.kept))
-        if noise is not None and noisy:
+        if noise is not None and self._noisy(noise):
             x = x + neftune_noise(x, self._neftune, noise)
         layout = base.layout(x, batch.inputs if folded is None else folded.row)
         for layer in base.layers[:first]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ from torch_train.model.chunking import Chunking
 from torch_train.model.encoder import own_span
 from torch_train.model.folded import Folded
 from torch_train.model.lora import Groups
-from torch_train.model.ragged import Ragged, moved, pinned
+from torch_train.model.moving import Distinct, moved, pinned
+from torch_train.model.ragged import Ragged
 from torch_train.teacher.teacher_rows import TeacherRow
 from torch_train.training.lengths import Lengths, keys, uniform
 from torch_train.training.plan import PackingPlan, Unit, filled, units_of
@@ -50,6 +52,9 @@ class PackedBatch:
         teacher_ids: the teacher's top tokens there, (N, 16) int32.
         teacher_log_probabilities: their log-probabilities, (N, 16) fp16.
         relevant: whether each input is about its context, (M,) bool.
+        shared: the inputs with what those of a group begin with once.
+        distinct: which tokens of the chunks are the same.
+        own_distinct: the same of the documents' own tokens.
     """
 
     context_ids: Tensor
@@ -70,6 +75,9 @@ class PackedBatch:
     teacher_ids: Tensor
     teacher_log_probabilities: Tensor
     relevant: Tensor
+    shared: Shared
+    distinct: Distinct
+    own_distinct: Distinct
 
     def to(self, device: torch.device | str) -> PackedBatch:
         """The same batch on another device."""
@@ -78,6 +86,27 @@ class PackedBatch:
     def pinned(self) -> PackedBatch:
         """The same batch in memory that a GPU copies from by itself."""
         return pinned(self)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Inputs of one group are asked with one adapter: what all of them begin with lies in the row once.
+
+    Attributes:
+        row: The inputs, folded to F tokens.
+        kept: Which token of the whole row each of these is, (F,).
+        groups: Their tokens and the chunks of each group.
+        predicts: Which of them predict an answer's token, (N,); none of these is shared.
+    """
+
+    row: Ragged
+    kept: Tensor
+    groups: Groups
+    predicts: Tensor
+
+    def to(self, device: torch.device | str) -> Shared:
+        """The same on another device."""
+        return Shared(*(moved(getattr(self, part.name), device) for part in fields(self)))
 
 
 class Packer:
@@ -183,25 +212,35 @@ class Packer:
         starts = np.cumsum([0, *map(len, chunks)])
         own_tokens = np.concatenate([start + np.array(span) for start, span in zip(starts, own, strict=False)])
         own_read = Folded.of(chunks, [span.stop for span in own])
+        predicted = torch.from_numpy(np.concatenate(predicts))
+        grouped = partial(group, groups, chunk_contexts, input_contexts, list(map(len, targets)))
+        prompts = min(len(one) - len(target) for one, target in zip(inputs, targets, strict=True))  # before the first
+        shared = Folded.of(inputs, groups=_numbered(groups)[input_contexts], most=prompts)
+        context_ids = _row(chunks)
         return PackedBatch(
-            _row(chunks),
+            context_ids,
             Ragged.of(list(map(len, chunks))),
             own_read,
             own_read.spread[torch.from_numpy(own_tokens)],
             Ragged.of(list(map(len, own))),
             torch.tensor(chunk_contexts),
             torch.from_numpy(groups),
-            group(groups, chunk_contexts, input_contexts, list(map(len, inputs))),
+            grouped(list(map(len, inputs))),
             _row(inputs),
             Ragged.of(list(map(len, inputs))),
             Folded.of(inputs),
             torch.tensor(input_contexts),
-            torch.from_numpy(np.concatenate(predicts)),
+            predicted,
             torch.from_numpy(np.concatenate(targets)).long(),
             torch.repeat_interleave(torch.tensor([len(answer) for answer in targets])),
             torch.from_numpy(np.concatenate(top_ids)),
             torch.from_numpy(np.concatenate(top_log_p)),
             torch.tensor(relevant),
+            Shared(
+                shared.row, shared.kept, grouped(torch.bincount(shared.row.samples).tolist()), shared.spread[predicted]
+            ),
+            Distinct.of(context_ids[0]),
+            Distinct.of(context_ids[0, torch.from_numpy(own_tokens)]),
         )
 
     def _draw(self, *of: object) -> random.Random:
@@ -224,7 +263,11 @@ class Packer:
 
 
 def group(
-    context_groups: np.ndarray, chunk_contexts: Sequence[int], input_contexts: Sequence[int], lengths: Sequence[int]
+    context_groups: np.ndarray,
+    chunk_contexts: Sequence[int],
+    input_contexts: Sequence[int],
+    answers: Sequence[int],
+    lengths: Sequence[int],
 ) -> Groups:
     """The groups of a batch, by `context_groups` (K,) in ascending order.
 
@@ -232,11 +275,20 @@ def group(
         context_groups: Group of each context.
         chunk_contexts: Context of each chunk.
         input_contexts: Context of each input.
+        answers: Tokens of each input's answer.
         lengths: Tokens of each input.
     """
-    numbers = np.unique(context_groups, return_inverse=True)[1]
-    tokens = np.bincount(numbers[input_contexts], weights=lengths, minlength=numbers[-1] + 1)
-    return Groups.of(np.bincount(numbers[chunk_contexts]), tokens.astype(np.int64))
+    numbers = _numbered(context_groups)
+    tokens = (
+        np.bincount(numbers[input_contexts], weights=of, minlength=numbers[-1] + 1).astype(np.int64).tolist()
+        for of in (lengths, answers)
+    )
+    return Groups.of(np.bincount(numbers[chunk_contexts]).tolist(), *tokens)
+
+
+def _numbered(groups: np.ndarray) -> np.ndarray:
+    """The groups' numbers from 0 without gaps."""
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def _row(samples: Sequence[Sequence[int] | np.ndarray]) -> Tensor:

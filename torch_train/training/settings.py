@@ -166,8 +166,9 @@ class RunSettings:
             still a bound. For one process alone; null for none.
         recompute: Gradient checkpointing, less memory and more time: `on`, `off`, or `auto`, which is on where the free
             memory is too small without it. true and false mean on and off.
-        compile: Whether `torch.compile` fuses the hypernetwork's MLPs, pre-head and head. It takes a compiler and some
-            minutes at first; on CPUs it hardly pays.
+        compile: Whether `torch.compile` fuses the hypernetwork's MLPs, pre-head and head, which takes a compiler and
+            some minutes at first: `on`, `off`, or `auto`, which is on in runs of 1,000 steps or more on CPUs that have
+            a C++ compiler.
         save_every, keep: Steps between checkpoints, and how many are kept.
         log_every: Steps that one line of the log is the mean of.
         measure_every, measure_batches: Steps between losses on `data.dev`, and how many batches of it are taken.
@@ -180,7 +181,7 @@ class RunSettings:
     sharding: Literal["none", "fsdp"] = "none"
     minutes: float | None = None
     recompute: Literal["auto", "on", "off"] = "auto"
-    compile: bool = False
+    compile: Literal["auto", "on", "off"] = "off"
     save_every: int = 500
     keep: int = 3
     log_every: int = 10

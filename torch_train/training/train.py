@@ -25,6 +25,7 @@ from torch_train.model.tokenizer import load_tokenizer
 from torch_train.teacher.teacher_rows import TeacherData, TeacherRow
 from torch_train.training import card, checkpoint, curves
 from torch_train.training.checkpoint import BaseRecord
+from torch_train.training.compiling import compiles
 from torch_train.training.distillation import DistillationModel
 from torch_train.training.lengths import row_ids
 from torch_train.training.loop import Loop
@@ -134,7 +135,7 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     )
     if start is None and hypernet.config.feature_norm:
         standardise(model, packer)
-    if settings.run.compile:
+    if compiles(settings, accelerator.device):
         hypernet.compile_parts()
     if settings.run.sharding == "fsdp" and accelerator.num_processes > 1:
         shard(model, accelerator.num_processes, accelerator.device)

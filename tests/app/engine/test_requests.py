@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.app.engines import LONG, NOTE, OTHER, QUESTION, absorbed, answer, error, in_background
-from thoth.engine.answering import Answerer, Question
+from thoth.engine.answering import Answerer
 from thoth.engine.engine import Engine
+from thoth.engine.reply import Question
 from thoth.engine.request import Task
 from thoth.errors import InternalError, Stopped
 from thoth.events import Answer, Event, Failed, Progress, Token, is_last

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from thoth.engine.answering import Answerer
 from thoth.engine.engine import Engine
 from thoth.errors import Stopped
 from thoth.events import Absorbed, Answer, Event, Failed, Progress
@@ -59,6 +62,38 @@ def test_each_answer_is_that_of_its_document(engine: Engine, documents: list[Sto
     assert len(set(texts(together))) >= len(TOWNS) - 1
     for mayor, text in zip(list(TOWNS.values())[:3], texts(together), strict=False):
         assert mayor.split()[0][:3] in text
+
+
+def test_questions_that_come_one_by_one_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once where few are being answered, after a few tokens where many are; nobody waits longer."""
+    answerer = Answerer.__new__(Answerer)
+    answerer._held = 0
+    answerer._replies = []
+    answerer._decoder = SimpleNamespace(has_room=lambda tokens: True)  # type: ignore[assignment]
+
+    def enter(self: Answerer, reply: Any, adapter: None) -> int:
+        reply.row = 1
+        return 0
+
+    monkeypatch.setattr(Answerer, "_enter", enter)
+
+    def joined_after(come: int) -> int:
+        """How many steps the last of some new questions waits, of which one comes before each step."""
+        new: list[Any] = [
+            SimpleNamespace(row=None, adapter=None, max_tokens=1, asking=SimpleNamespace(ids=[1])) for _ in range(come)
+        ]
+        for step in range(20):
+            answerer._replies += new[step : step + 1]
+            answerer._join()
+            if step >= come - 1 and all(reply.row for reply in new):
+                return step - (come - 1)
+        raise AssertionError("a question waits for ever")
+
+    assert [joined_after(1) for _ in range(3)] == [0, 0, 4]  # none, one, two are being answered
+    assert joined_after(3) == 0  # together with the other two, as they are as many as those in flight
+    assert [joined_after(1), joined_after(5)] == [4, 0]
+    answerer._replies[1:] = []
+    assert joined_after(1) == 0
 
 
 def test_one_that_is_stopped_leaves_the_others(engine: Engine, documents: list[StoredDocument]) -> None:

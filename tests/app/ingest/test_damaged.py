@@ -6,9 +6,10 @@ from io import BytesIO
 
 import pytest
 
-from tests.app.ingest import packages
+from tests.app.ingest import packages, pdf_samples
 from thoth.errors import DocumentError
 from thoth.ingest import broken_xml, formats
+from thoth.ingest.mime import Headers
 
 PARAGRAPHS = [f"Sentence {number} of the report on the harbour of Harpool." for number in range(400)]
 BODY = "".join(f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p>" for text in PARAGRAPHS)
@@ -122,3 +123,33 @@ def test_an_archive_that_is_cut_off(stream: type[BytesIO], caplog: pytest.LogCap
 def test_an_archive_of_which_nothing_is_left(kept: int) -> None:
     with pytest.raises(DocumentError, match=r"report\.docx is damaged and cannot be read: download it"):
         formats.read(packages.docx({"body": BODY})[:kept], "report.docx")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        "attachment; filename*=a.txt; filename*0=b.txt",  # one name whole and in parts
+        "attachment; filename*0*=x\0y''a.txt",  # an encoding that can have no name
+        "attachment; filename*1=b; filename*x=c",
+    ],
+)
+@pytest.mark.parametrize("header", ["Content-Disposition", "Content-Type"])
+def test_parameters_of_headers_that_nobody_can_read(parameters: str, header: str) -> None:
+    kind = parameters if header == "Content-Disposition" else f"text/plain; format=flowed{parameters[10:]}"
+    message = f"Subject: The lamp\n{header}: {kind}; charset=utf-8\n\nThe mayor is Osra Kelland.\n"
+    document = formats.read(message.encode(), "lamp.eml")
+    assert document.text.startswith("The lamp")
+    found = Headers()
+    found[header] = kind
+    for ask in (found.get_filename, found.get_content_charset, found.get_boundary):
+        ask()  # a server's headers, and those of parts
+
+
+def test_a_damaged_list_of_attached_files_costs_itself(caplog: pytest.LogCaptureFixture) -> None:
+    data = pdf_samples.pdf_attached_file()
+    expected = formats.read(data, "tides.pdf").text
+    damaged = data.replace(b"(tides\\056csv) 10 0 R", b"(tides\\056csv) 99 0 R")
+    assert damaged != data
+    caplog.clear()
+    assert formats.read(damaged, "tides.pdf").text == expected
+    assert caplog.messages == ["tides.pdf: the files attached to it were left out: without a name"]

@@ -36,6 +36,8 @@ REPEATED = {
     "drawings.ass": (b"[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,x", b"{\\p1"),
     "conditions.1": (b".TH A 1\nx\n.if ", b"n .if "),
     "arguments.1": (b".TH A 1\n", b'.B "x\n'),
+    "preamble.1": (b"", b".de x\n"),
+    "outlines.opml": (b"<opml><body>", b'<outline text="&lt;b">'),
     "packed.vcf": (b"BEGIN:VCARD\nFN:x\n", b"FN;ENCODING=QUOTED-PRINTABLE:a=\n"),
     "entries.ics": (b"BEGIN:VEVENT\nSUMMARY:x\n", b"BEGIN:VEVENT\n"),
     "flowed.eml": (b"From: a\nMIME-Version: 1.0\nContent-Type: text/plain; format=flowed\n\n", b"a \n"),
@@ -106,7 +108,7 @@ DEEP: dict[str, Callable[[], bytes]] = {
     "lists.odt": lambda: packages.odf("odt", {"body": LISTS}),
     "repeats.ods": lambda: packages.odf("ods", {"body": f"<table:table>{ODS_ROW * 9}</table:table>"}),
     "groups.pptx": lambda: packages.pptx(["<p:grpSp>" * 2000 + "</p:grpSp>" * 2000]),
-    "rows.xlsx": lambda: packages.xlsx({"sheets": {"A": "<row/>" * 7_000_000}}),
+    "rows.xlsx": lambda: packages.xlsx({"sheets": {"A": "<row/>" * 4_000_100}}),
     "columns.xlsx": lambda: packages.xlsx({"sheets": {"A": f"<row>{LAST_CELL * 20_000}</row>"}}),
     "entities.xlsx": lambda: packages.xlsx({"sheets": {"A": ""}, "files": {"xl/worksheets/sheet1.xml": ENTITY}}),
 }

@@ -1,6 +1,7 @@
 """The process that reads files: what it may take, and that it loses nothing and leaves nothing behind."""
 
 import io
+import itertools
 import os
 import random
 import signal
@@ -177,41 +178,49 @@ def test_it_can_be_stopped_at_once(reader: ReaderProcess, tmp_path: Path, way: s
     assert read(reader, tmp_path / "note.txt")[0].text == "text"
 
 
+def while_killing(kill: Callable[[], bool]) -> Iterator[None]:
+    """Yield once for each file to be read, while a thread kills; it kills again after a file, until `kill` is done."""
+    failed, finished = threading.Event(), threading.Semaphore(0)
+
+    def run() -> None:
+        while not kill() and not failed.is_set():
+            while finished.acquire(blocking=False):
+                pass
+            finished.acquire(timeout=60)
+
+    killer = threading.Thread(target=run, daemon=True)
+    killer.start()
+    try:
+        while killer.is_alive():
+            yield
+            finished.release()
+    finally:
+        failed.set()
+        finished.release()
+        killer.join()
+
+
 @pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.slow)])
 def test_killing_it_many_times_loses_nothing(reader: ReaderProcess, tmp_path: Path, times: int) -> None:
     pdf = make_pdf(40)
     (tmp_path / "report.pdf").write_bytes(pdf)
     (tmp_path / "note.md").write_text(MARKDOWN)
     expected = [formats.read(pdf, "report.pdf"), formats.read(MARKDOWN.encode(), "note.md")]
-    chance, seen, failed = random.Random(18), set[int](), threading.Event()
-    finished = threading.Semaphore(0)
+    chance, seen, documents = random.Random(18), set[int](), itertools.cycle(expected)
 
-    def kill() -> None:
-        while len(seen) < times and not failed.is_set():
-            # Twice for one file at most, in its start too: what ends three times in a row is blamed on the file.
-            for longest in (0.02, 0.3):
-                time.sleep(chance.uniform(0, longest))
-                pid = reader.pid
-                if pid is not None and pid not in seen:
-                    seen.add(pid)
-                    os.kill(pid, signal.SIGKILL)
-            while finished.acquire(blocking=False):
-                pass
-            finished.acquire(timeout=60)
+    def kill() -> bool:
+        # Twice for one file at most, in its start too: what ends three times in a row is blamed on the file.
+        for longest in (0.02, 0.3):
+            time.sleep(chance.uniform(0, longest))
+            pid = reader.pid
+            if pid is not None and pid not in seen:
+                seen.add(pid)
+                os.kill(pid, signal.SIGKILL)
+        return len(seen) >= times
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        while killer.is_alive():
-            for document in expected:
-                assert read(reader, tmp_path / document.name)[0] == document
-                finished.release()
-    except BaseException:
-        failed.set()
-        raise
-    finally:
-        finished.release()
-        killer.join()
+    for _ in while_killing(kill):
+        document = next(documents)
+        assert read(reader, tmp_path / document.name)[0] == document
     assert len(seen) >= times
     reader.close()
     for pid in seen:

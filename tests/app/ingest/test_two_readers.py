@@ -3,14 +3,15 @@
 import os
 import random
 import signal
-import threading
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.app.ingest.test_reader_process import make_pdf, read, wait_until_gone
+from tests.app.ingest.test_reader_process import make_pdf, read, wait_until_gone, while_killing
 from thoth.errors import DocumentError, Stopped
 from thoth.ingest import formats, reader_process
 from thoth.ingest.document import Document, complete
@@ -95,31 +96,17 @@ def test_both_end_at_once(reader: ReaderProcess, report: tuple[Path, Document], 
 @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_killing_either_loses_nothing(reader: ReaderProcess, report: tuple[Path, Document], times: int) -> None:
     path, expected = report
-    chance, seen, failed = random.Random(18), set[int](), threading.Event()
-    finished = threading.Semaphore(0)
+    chance, seen = random.Random(18), set[int]()
 
-    def kill() -> None:
-        while len(seen) < times and not failed.is_set():
-            time.sleep(chance.uniform(0, 0.2))
-            if pids := [pid for pid in reader.pids if pid not in seen]:
-                seen.add(pid := chance.choice(pids))
-                os.kill(pid, signal.SIGKILL)
-            while finished.acquire(blocking=False):
-                pass
-            finished.acquire(timeout=60)
+    def kill() -> bool:
+        time.sleep(chance.uniform(0, 0.2))
+        if pids := [pid for pid in reader.pids if pid not in seen]:
+            seen.add(pid := chance.choice(pids))
+            os.kill(pid, signal.SIGKILL)
+        return len(seen) >= times
 
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        while killer.is_alive():
-            assert read(reader, path)[0] == expected
-            finished.release()
-    except BaseException:
-        failed.set()
-        raise
-    finally:
-        finished.release()
-        killer.join()
+    for _ in while_killing(kill):
+        assert read(reader, path)[0] == expected
     assert len(seen) >= times
     reader.close()
     for pid in seen:
@@ -205,3 +192,17 @@ def test_no_more_processes_can_be_started(
     monkeypatch.setattr(reader_process, "Child", child)
     assert read(reader, report[0])[0] == report[1]
     assert len(made) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds memory on Linux alone")
+def test_the_second_process_gets_less_memory() -> None:
+    code = (
+        "import resource; from thoth.ingest import reader_child as child; child._limit(400 << 20)\n"
+        "most = resource.getrlimit(resource.RLIMIT_AS)[0]\n"
+        "with child._with_less_memory(300 << 20):\n"
+        "    try: bytes(150 << 20)\n"
+        "    except MemoryError: print('no room')\n"
+        "assert resource.getrlimit(resource.RLIMIT_AS)[0] == most; print(len(bytes(150 << 20)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout.split("\n")[:2] == ["no room", str(150 << 20)], found.stderr
