@@ -1,4 +1,4 @@
-"""Where the embedding is read, tokens that are the same are projected once: latents and gradients stay what they were."""
+"""Where the embedding is read, equal tokens are projected once: latents and gradients stay what they were."""
 
 from __future__ import annotations
 
