@@ -26,8 +26,18 @@ import httpx2
 
 from benchmarks import harness
 
-TOWNS = ("Harpool", "Velmar", "Tolquin", "Merrow", "Osterby", "Dunmere", "Calder", "Bexley")
-NAMES = ("Osra Kelland", "Ana Dorsen", "Berin Asto", "Jarn Holt", "Ines Rook", "Pell Orvin", "Lida Fenn", "Tam Askel")
+TOWNS = ("Vorowick", "Silbridge", "Finholm", "Berburg", "Morobury", "Varthorpe", "Halby", "Hardorf")
+# Nano knows them all from the weights: an answer of the wrong document is one of the others.
+NAMES = (
+    "Zorka Silland",
+    "Ormira Leninadale",
+    "Morinamund Carstein",
+    "Saramila Nelgaard",
+    "Walka Bergaard",
+    "Bransa Gorson",
+    "Beramibert Selman",
+    "Lormund Dalmark",
+)
 CLIENTS = 16
 
 
@@ -98,6 +108,8 @@ def load(home: Path, requests: int) -> None:
         for town, name in zip(TOWNS, NAMES, strict=True):
             server.absorb(client, f"{town}.txt", f"The mayor of {town} is {name}.")
         alone = [server.ask(client, town) for town in range(len(TOWNS))]
+    if alone != [*NAMES]:
+        raise SystemExit(f"answers of a wrong document could not be told apart: {alone}")
     chance = random.Random(0)
     plan = [(n, chance.randrange(len(TOWNS)), chance.random()) for n in range(requests)]
     local = threading.local()

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 
 _SCANNER, _READ_FOLDER = "transformers.utils.import_utils", "create_import_structure_from_path"
@@ -32,28 +32,31 @@ class _Quick(MetaPathFinder):
         if name != _SCANNER:
             return None
         spec = PathFinder.find_spec(name, path)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-
-            def run_and_change(module: ModuleType) -> None:
-                run(module)
-                _change(module)
-
-            spec.loader.exec_module = run_and_change  # type: ignore[method-assign]
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Changed(spec.loader.name, spec.loader.path)
         return spec
+
+
+class _Changed(SourceFileLoader):
+    """Runs the module, then changes it."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        _change(module)
 
 
 def _change(module: ModuleType) -> None:
     """Replace its two slow parts, unless another version of transformers has none of these names."""
-    names_after = getattr(module, "fetch__all__", None)
-    read_folder = getattr(getattr(module, _READ_FOLDER, None), "__wrapped__", None)
+    parts = vars(module)
+    names_after = parts.get("fetch__all__")
+    read_folder = getattr(parts.get(_READ_FOLDER), "__wrapped__", None)
     if names_after is not None:
         # It looks at each line for one that starts with `__all__`, and takes the last.
         def last_all(content: str) -> list[str]:
             at = f"\n{content}".rfind("\n__all__")
             return names_after(content[at:]) if at >= 0 else []
 
-        module.fetch__all__ = last_all  # type: ignore[attr-defined]
+        parts["fetch__all__"] = last_all
     if read_folder is not None:
         # Its own cache holds 128 folders of 560: the second reading finds none of them.
-        setattr(module, _READ_FOLDER, lru_cache(maxsize=None)(read_folder))
+        parts[_READ_FOLDER] = lru_cache(maxsize=None)(read_folder)

@@ -1,5 +1,6 @@
 """`thoth` as a process: streams, signals, exit codes, and how soon it answers."""
 
+import gc
 import os
 import pty
 import signal
@@ -145,6 +146,7 @@ def test_ctrl_c_while_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(sys, "argv", ["thoth", "docs", "list"])
     monkeypatch.setattr("thoth.cli.main", interrupt)
+    monkeypatch.setattr(gc, "set_threshold", lambda _: None)  # it would hold for the tests to come
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 130

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from thoth import settings
 from thoth.actions import ask as asking
 from thoth.actions.ask import Way
-from thoth.errors import DocumentError
+from thoth.errors import DocumentError, UnknownNameError
 from thoth.serve.faults import Fault
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _way(name: str, documents: Sequence[str] | None, library: Library, bundle: s
     meant = name.removeprefix(PREFIX)
     try:
         return asking.from_weights([_ready(library, meant, bundle)], routing)
-    except DocumentError as error:
+    except UnknownNameError as error:  # of several documents of this name, the message has the ids
         try:
             inside, _ = asking.ready(library.collection(meant), bundle, partial=True, inactive=True)
         except DocumentError:

@@ -19,6 +19,7 @@ from thoth.actions.absorb import Absorption
 from thoth.errors import DocumentError, Stopped
 from thoth.events import Absorbed
 from thoth.library.library import Library
+from thoth.retrieval.routing import Routing
 from thoth.serve import calls, chat, documents, names, responses
 from thoth.serve.allowed import allowed
 from thoth.serve.app import application
@@ -42,6 +43,8 @@ def test_a_document_is_a_model_by_its_id_where_its_name_means_something_else(hom
     listed = [one["id"].removeprefix("thoth/") for one in names.listed(library, made_up.BUNDLE)]
     assert listed[:3] == ["thoth", "none", "Rivers"]  # "Towns" is the document
     assert sorted(listed[3:]) == sorted([ids["One."], ids["Two."], ids["Three."], "Towns", "alone.txt"])
+    with pytest.raises(DocumentError, match=f"matches 2 documents; use an id .*{ids['One.']}"):
+        names._way("thoth/twice.txt", None, library, made_up.BUNDLE, Routing())
 
 
 @pytest.mark.parametrize(
