@@ -53,6 +53,17 @@ HYPERNET = HypernetConfig(
     head_dim=8,
 )
 
+# The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens, pairs
+# of tokens.
+SMOL: dict[str, Any] = {
+    "num_layers": 2,
+    "first_layer": 1,
+    "feature_norm": True,
+    "reads_template": False,
+    "projection_factor": 2,
+    "token_pairs": True,
+}
+
 # What a hypernetwork may be made of: several modules of different widths, shared or several pre-head MLPs.
 VARIANTS = {
     "plain": HYPERNET,
@@ -64,15 +75,7 @@ VARIANTS = {
     "last two layers": replace(HYPERNET, num_layers=2, first_layer=1),
     "middle layer": replace(HYPERNET, num_layers=1, first_layer=1),
     "early exit": replace(HYPERNET, exit_layer=1, modules={"q_proj": (64, 64), "down_proj": (96, 64)}),
-    "as smol": replace(
-        HYPERNET,
-        num_layers=2,
-        first_layer=1,
-        feature_norm=True,
-        reads_template=False,
-        projection_factor=2,
-        token_pairs=True,
-    ),
+    "as smol": replace(HYPERNET, **SMOL),
     "token pairs of two": replace(HYPERNET, token_pairs=True, modules={"o_proj": (64, 64), "down_proj": (96, 64)}),
 }
 

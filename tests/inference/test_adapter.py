@@ -15,6 +15,7 @@ from mlx_hypernet.adapter import (
     save_adapter,
 )
 from mlx_hypernet.live import attach
+from mlx_hypernet.row_linear import RowLinear
 from tests import tiny
 
 QUERY = mx.array([[1, 3, 20, 21, 22, 4]])
@@ -59,10 +60,12 @@ def test_what_does_not_belong_together_is_not_composed():
 def _same(ours, theirs):
     """Adapters equal bit for bit, logits up to rounding: some BLAS multiply our transposed views in another order."""
     loaded = dict(tree_flatten(theirs.parameters()))
-    attached = {name: weight for name, weight in tree_flatten(ours.parameters()) if "lora_" in name}
+    attached = {path: module for path, module in ours.named_modules() if isinstance(module, RowLinear)}
     assert attached
-    for name, weight in attached.items():
-        assert mx.array_equal(weight, loaded[name]), name
+    for path, module in attached.items():
+        ((a, b),) = module.pairs
+        assert mx.array_equal(a, loaded[f"{path}.lora_a"]), path
+        assert mx.array_equal(b, loaded[f"{path}.lora_b"]), path
     np.testing.assert_allclose(np.array(ours(QUERY)), np.array(theirs(QUERY)), atol=1e-5, rtol=0)
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Ministral3ForCausalLM
 
 from mlx_hypernet.format.config import HypernetConfig
+from tests.tiny import SMOL
 from torch_train.data.row import ContextRow
 from torch_train.model.chunking import Chunking
 from torch_train.model.generation import TOP, Transformers
@@ -128,17 +129,7 @@ def packed(rows: list[TeacherRow], chunking: Chunking) -> PackedBatch:
 
 
 SHAPE = HypernetConfig(3, 32, {"down_proj": (48, 32), "q_proj": (32, 32)}, 3, 5.0, 16, 4, 2, 4, 2, 8)
-# The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens.
-AS_SMOL = replace(
-    SHAPE,
-    scale=20.0,
-    num_layers=2,
-    first_layer=1,
-    feature_norm=True,
-    reads_template=False,
-    projection_factor=2,
-    token_pairs=True,
-)  # fmt: skip
+AS_SMOL = replace(SHAPE, scale=20.0, **SMOL)
 
 
 def hypernet(seed: int = 0, config: HypernetConfig = SHAPE) -> HyperNetwork:
