@@ -53,8 +53,8 @@ HYPERNET = HypernetConfig(
     head_dim=8,
 )
 
-# The options that smol's hypernetwork has: the last two layers, standardised features, without the template's tokens, pairs
-# of tokens.
+# The options of smol's hypernetwork: the last two layers, standardised features, no tokens of the template, pairs of
+# tokens.
 SMOL: dict[str, Any] = {
     "num_layers": 2,
     "first_layer": 1,
