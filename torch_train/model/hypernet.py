@@ -295,16 +295,7 @@ class HyperNetwork(nn.Module):
     def packed(
         self, features: Sequence[Tensor], row: Ragged, distinct: Distinct | None = None
     ) -> dict[str, tuple[Tensor, Tensor]]:
-        """The adapters of packed chunks.
-
-        Args:
-            features: Of each adapted layer, (C, feature_size).
-            row: The chunks.
-            distinct: As `read_packed` takes it.
-
-        Returns:
-            As of `forward`.
-        """
+        """The adapters of packed chunks, as `forward` returns them; features of each layer, (C, feature_size)."""
         if self.token_pairs is None:
             return self.generate(self.read_packed(features, row, distinct))
         read = [feature[:, : self.config.hidden_size] for feature in features]
