@@ -146,10 +146,9 @@ async def test_over_http(tmp_path: Path) -> None:
 
 
 def inspect(*arguments: str, home: Path) -> Any:
-    """What the inspector's command line prints."""
+    """What the inspector's command line prints; it gives a server it starts nothing of its own environment."""
     result = subprocess.run(
-        ["mcp-inspector", "--cli", *arguments],
-        env=os.environ | {"THOTH_HOME": str(home)},
+        ["mcp-inspector", "--cli", "-e", f"THOTH_HOME={home}", *arguments],
         check=True,
         capture_output=True,
         text=True,
