@@ -1,4 +1,4 @@
-"""A question, and the answer to it as far as it is."""
+"""A question, and the answer to it so far."""
 
 from __future__ import annotations
 
