@@ -3,7 +3,7 @@
 pdftotext comes from Debian (`apt-get install poppler-utils`). Without a file, one of 350 pages is made with reportlab.
 Each file is read once to start the processes that read, then by each program in turn. Prints for each file the best run
 by the clock and the median, processor seconds (of the processes that read and of this one), and how much the resident
-memory of this process grew while it read: looked at behind each tenth page and at the end.
+memory of this process grew while it read: looked at after each tenth page and at the end.
 """
 
 from __future__ import annotations

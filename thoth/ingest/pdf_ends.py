@@ -32,7 +32,7 @@ class Second(Protocol):
     fewest_pages: int
 
     def connection(self) -> socket.socket | None:
-        """Return the connection to it as soon as there is one; each call asks again, none waits."""
+        """Return the connection to it as soon as there is one; each call asks again, without waiting."""
 
 
 class LastPages:

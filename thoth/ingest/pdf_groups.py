@@ -233,7 +233,7 @@ def clean(text: str) -> str:
 
 
 def plain(lines: Iterable[str]) -> Iterator[Group]:
-    """Yield lines whose places nobody knows as one paragraph."""
+    """Yield lines without known places as one paragraph."""
     text = clean("\n".join(lines)).strip()
     if text:
         yield Group("paragraph", text)

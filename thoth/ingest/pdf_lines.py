@@ -110,7 +110,7 @@ def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan
     found: dict[int, Gaps] = dict.fromkeys(chosen, ())
     before: list[int] = []  # PDFium's numbers for the letters before and behind each space
     behind: list[int] = []
-    spaces: list[tuple[int, list[int], int]] = []  # the line's number, places behind its spaces, how many came before
+    spaces: list[tuple[int, list[int], int]] = []  # the line's number, places after its spaces, how many came before
     for number in chosen:
         place, first, last = spans[number]
         starts, ends = _spaces(lines[number].text)

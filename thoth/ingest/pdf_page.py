@@ -72,7 +72,7 @@ class Page:
         return 90 * max(0, self._calls.rotation(self._page))
 
     def box(self) -> Box | None:
-        """Return left, bottom, right and top of what is seen before it is turned, in points; None if nobody knows."""
+        """Return left, bottom, right and top of what is seen before it is turned, in points; None if unknown."""
         edges = array("f", bytes(16))
         if not self._calls.box(self._page, pointer(edges.buffer_info()[0])):
             return None

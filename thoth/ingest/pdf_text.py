@@ -49,7 +49,7 @@ class Pages:
 
         Args:
             number: of the page, from 0.
-            is_cyrillic: whether the letters of an earlier page were read as Cyrillic; None where nobody knows, and
+            is_cyrillic: whether the letters of an earlier page were read as Cyrillic; None if unknown, and
                 the page is marked as unsure if it matters.
         """
         try:
