@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mlx import nn
+from mlx.utils import tree_unflatten
 
 
 class UnsupportedBaseError(ValueError):
@@ -61,6 +63,12 @@ def module_at(layer: nn.Module, path: str) -> nn.Module:
     if module is None:
         raise UnsupportedBaseError(f"the base model has no module {path!r} in one of its blocks")
     return module
+
+
+def replace_modules(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
+    """Put other modules at these paths of a module."""
+    if modules:
+        module.update_modules(tree_unflatten(list(modules.items())))
 
 
 def base_linear(layer: nn.Module, path: str) -> nn.Module:

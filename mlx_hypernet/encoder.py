@@ -9,10 +9,9 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx import nn
-from mlx.utils import tree_unflatten
 from numpy.typing import NDArray
 
-from mlx_hypernet.base import module_at, target_path, text_model
+from mlx_hypernet.base import module_at, replace_modules, target_path, text_model
 
 
 class _Tap:
@@ -52,7 +51,7 @@ def _module_inputs(blocks: Sequence[nn.Module], names: Sequence[str]) -> Iterato
     real = [{path: module_at(block, path) for path in paths.values()} for block in blocks]
     for at, block in enumerate(blocks):
         for name, path in paths.items():
-            _put(block, {path: _Recorder(real[at][path], found[name][at])})
+            replace_modules(block, {path: _Recorder(real[at][path], found[name][at])})
     read: list[list[mx.array]] = [[] for _ in blocks]
     try:
         yield read
@@ -60,12 +59,7 @@ def _module_inputs(blocks: Sequence[nn.Module], names: Sequence[str]) -> Iterato
             read[at] += [found[name][at].pop() for name in names]
     finally:
         for block, modules in zip(blocks, real, strict=True):
-            _put(block, modules)
-
-
-def _put(block: nn.Module, modules: dict[str, nn.Module]) -> None:
-    if modules:
-        block.update_modules(tree_unflatten(list(modules.items())))
+            replace_modules(block, modules)
 
 
 def layer_features(model: nn.Module, ids: mx.array, recorded: Sequence[str] = ()) -> Iterator[tuple[int, mx.array]]:

@@ -12,10 +12,9 @@ from functools import cached_property
 
 import mlx.core as mx
 from mlx import nn
-from mlx.utils import tree_unflatten
 
 from mlx_hypernet.adapter import Adapter, AdapterError, Composition
-from mlx_hypernet.base import base_linear, linear_shape, module_at, target_path, text_model
+from mlx_hypernet.base import base_linear, linear_shape, module_at, replace_modules, target_path, text_model
 from mlx_hypernet.row_linear import RowLinear
 
 # Matrices that are computed in one go when an adapter is attached. All 90 MB of 8 chunks of a 3B model take three times
@@ -138,7 +137,7 @@ def put(model: nn.Module, fitted: Fitted | None) -> None:
     for layer, block in enumerate(blocks):  # of an adapter for other modules or layers
         wanted = fitted.paths if fitted is not None and layer in fitted.matrices else ()
         for path in _attached(block).keys() - set(wanted):
-            _replace(block, {path: base_linear(block, path)})
+            replace_modules(block, {path: base_linear(block, path)})
     if fitted is not None:
         for (layer, at), linear in wrapped(model, fitted).items():
             linear.adapt([fitted.matrices[layer][at]], fitted.scale)
@@ -157,7 +156,7 @@ def wrapped(model: nn.Module, fitted: Fitted) -> dict[tuple[int, int], RowLinear
             module = module_at(blocks[layer], path)
             if not isinstance(module, RowLinear):
                 module = RowLinear(module)
-                _replace(blocks[layer], {path: module})
+                replace_modules(blocks[layer], {path: module})
             found[layer, at] = module
     return found
 
@@ -187,13 +186,8 @@ def bare(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        _replace(model, attached)
+        replace_modules(model, attached)
 
 
 def _attached(module: nn.Module) -> dict[str, RowLinear]:
     return {path: found for path, found in module.named_modules() if isinstance(found, RowLinear)}
-
-
-def _replace(module: nn.Module, modules: Mapping[str, nn.Module]) -> None:
-    if modules:
-        module.update_modules(tree_unflatten(list(modules.items())))

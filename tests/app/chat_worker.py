@@ -17,7 +17,7 @@ from mlx_hypernet.format.quick_import import quicken_transformers
 
 preload_blas()
 quicken_transformers()
-if __name__ == "__main__":  # as in a process of thoth; a test that imports this goes on to use them
+if __name__ == "__main__":  # as in a process of thoth; tests import this module and need both
     sys.modules.update(torch=None, mistral_common=None)  # type: ignore[arg-type]
 
 # Once here, not in every child; mlx-lm is not among them, it begins a thread that no child would have.

@@ -12,7 +12,7 @@ MODELS = Path(import_utils.__file__).parents[1] / "models"
 
 @pytest.fixture(scope="module")
 def plain():
-    """transformers' own module, as it is without the change."""
+    """transformers' own module, unchanged."""
     spec = importlib.util.spec_from_file_location("transformers.utils.plain_import_utils", import_utils.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

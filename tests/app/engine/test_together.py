@@ -65,7 +65,7 @@ def test_each_answer_is_that_of_its_document(engine: Engine, documents: list[Sto
 
 
 def test_questions_that_come_one_by_one_are_read_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once where few are being answered, after a few tokens where many are; nobody waits longer."""
+    """At once if few are being answered, after a few tokens if many are, and no later."""
     answerer = Answerer.__new__(Answerer)
     answerer._held = 0
     answerer._replies = []
