@@ -76,8 +76,9 @@ def test_thoth_runs_without_torch() -> None:
     # As the program does it, whose imports of these two would take the time.
     hidden = "import sys; sys.modules.update(torch=None, mistral_common=None)"
     quick = "from mlx_hypernet.format import quick_import; quick_import.quicken_transformers()"
+    unread = "import transformers; assert transformers._unread"  # nothing asked for a class of a single model
     subprocess.run(
-        [sys.executable, "-c", f"{hidden}; {quick}; import mlx_lm, {', '.join(names)}"], check=True, cwd=ROOT
+        [sys.executable, "-c", f"{hidden}; {quick}; import mlx_lm, {', '.join(names)}; {unread}"], check=True, cwd=ROOT
     )
 
 
