@@ -39,18 +39,6 @@ def serve(kind: str) -> None:
         return text
 
     @server.tool()
-    def die(text: str) -> str:
-        """End the server."""
-        import os
-
-        os._exit(3)
-
-    @server.tool()
-    def flood(text: str) -> str:
-        """Answer too much."""
-        return "y" * (32 << 20)
-
-    @server.tool()
     def fail(text: str) -> str:
         """Fail."""
         raise ValueError(f"no {text} here")

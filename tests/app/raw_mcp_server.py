@@ -1,6 +1,7 @@
-"""An MCP server without the SDK: what it sends need not follow the protocol."""
+"""An MCP server without the SDK, which takes over a second to import: what it sends need not follow the protocol."""
 
 import json
+import os
 import sys
 from typing import Any
 
@@ -12,7 +13,9 @@ ASKS = {
     ),
     "roots": ("roots/list", {}),
 }
-TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in (*ASKS, "refuse", "hologram", "twice")]
+ENDS = ("die", "flood")  # no call comes after one of these
+NAMES = (*ASKS, "refuse", "hologram", "twice", *ENDS)
+TOOLS = [{"name": name, "inputSchema": {"type": "object"}} for name in NAMES]
 
 
 def main() -> None:
@@ -36,6 +39,10 @@ def main() -> None:
                 send("nobody asked", result={})
                 for _ in range(2):
                     send(id, result={"content": [{"type": "text", "text": "twice"}]})
+            elif name == "die":
+                os._exit(3)
+            elif name == "flood":
+                send(id, result={"content": [{"type": "text", "text": "y" * (32 << 20)}]})
             elif name == "refuse":
                 send(id, error={"code": -32000, "message": "the issue is closed"})
             else:

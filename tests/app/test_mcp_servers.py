@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from tests.app import raw_mcp_server
 from tests.app.agents import script, stage
 from thoth.agent import mcp_servers
 from thoth.agent.mcp_servers import Servers
@@ -31,8 +32,9 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def servers(lines: list[str]) -> Iterator[Servers]:
-    started = Servers({"good": command("serves")}, lines.append)
+def raw(lines: list[str]) -> Iterator[Servers]:
+    """A server without the SDK."""
+    started = Servers({"raw": shlex.join([sys.executable, raw_mcp_server.__file__])}, lines.append)
     yield started
     started.close()
 
@@ -55,7 +57,7 @@ def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
     lasting: Servers, remarks: list[str], tmp_path: Path
 ) -> None:
     tools = lasting.tools()
-    assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_die", "good_flood", "good_fail"]
+    assert [tool.name for tool in tools] == ["good_add", "good_wait", "good_fail"]
     assert {tool.needs({}) for tool in tools} == {("mcp:good",)}
     assert "\n" not in tools[0].description
     calls = [Call("good_add", {"a": 2, "b": 3}), Call("good_fail", {"text": "bread"})]
@@ -67,29 +69,26 @@ def test_tools_of_a_server_are_prefixed_and_permitted_by_its_name(
     assert remarks == []
 
 
-@pytest.mark.parametrize(("tool", "said"), [("die", "it ended"), ("flood", "it sends more than 16 MB at once")])
+@pytest.mark.parametrize(
+    ("tool", "said"), zip(raw_mcp_server.ENDS, ("it ended", "it sends more than 16 MB at once"), strict=True)
+)
 def test_a_server_that_is_lost_costs_a_line_and_the_chat_goes_on(
-    servers: Servers, lines: list[str], tmp_path: Path, tool: str, said: str
+    raw: Servers, lines: list[str], tmp_path: Path, tool: str, said: str
 ) -> None:
-    calls = [Call(f"good_{tool}", {"text": "x"}), Call("good_add", {"a": 2, "b": 3})]
-    setting = stage(tmp_path, script(calls, "done"), tools=servers.tools(), allowed=["mcp:good"])
+    calls = [Call(f"raw_{tool}", {}), Call("raw_twice", {})]
+    setting = stage(tmp_path, script(calls, "done"), tools=raw.tools(), allowed=["mcp:raw"])
     assert setting.ask("go").text == "done"
     assert [step.state for step in setting.steps] == ["failed", "failed"]
-    assert lines == [f"MCP server good: {said}; continuing without it"]
-    assert servers.tools() == []
+    assert lines == [f"MCP server raw: {said}; continuing without it"]
+    assert raw.tools() == []
 
 
-def test_a_server_gets_neither_the_model_nor_the_user(lines: list[str], tmp_path: Path) -> None:
+def test_a_server_gets_neither_the_model_nor_the_user(raw: Servers, lines: list[str], tmp_path: Path) -> None:
     """It is told so at once, whatever it asks for; what does not follow the protocol costs the call alone."""
-    raw = shlex.join([sys.executable, str(SERVER.with_name("raw_mcp_server.py"))])
-    servers = Servers({"raw": raw}, lines.append)
-    try:
-        tools = servers.tools()
-        calls = [Call(tool.name, {}) for tool in tools]
-        setting = stage(tmp_path, script(calls, "done"), tools=tools, allowed=["mcp:raw"])
-        assert setting.ask("go").text == "done"
-    finally:
-        servers.close()
+    tools = raw.tools()
+    calls = [Call(f"raw_{name}", {}) for name in raw_mcp_server.NAMES if name not in raw_mcp_server.ENDS]
+    setting = stage(tmp_path, script(calls, "done"), tools=tools, allowed=["mcp:raw"])
+    assert setting.ask("go").text == "done"
     told = [step.result.removeprefix("<data>\n").removesuffix("\n</data>") for step in setting.steps]
     assert told == [
         "Sampling not supported",
