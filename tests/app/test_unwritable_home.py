@@ -65,6 +65,14 @@ os._exit(0)
 """
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home as a process left it that was killed after it had taken in `NOTE`."""
+    home = tmp_path_factory.mktemp("killed") / "home"
+    subprocess.run([sys.executable, "-c", CRASH], env=os.environ | {"THOTH_HOME": str(home)}, check=True)
+    return home
+
+
 @pytest.fixture
 def stored(disk: Disk) -> StoredDocument:
     library = Library(disk.home)
@@ -111,8 +119,8 @@ def test_a_read_only_disk(disk: Disk, stored: StoredDocument) -> None:
 
 @pytest.mark.parametrize("index", [True, False])
 @pytest.mark.parametrize("state", ["read-only", "full"])
-def test_what_a_killed_process_left_in_the_log_is_read(disk: Disk, state: str, index: bool) -> None:
-    subprocess.run([sys.executable, "-c", CRASH], check=True)
+def test_what_a_killed_process_left_in_the_log_is_read(disk: Disk, killed: Path, state: str, index: bool) -> None:
+    shutil.copytree(killed, disk.home)
     assert (disk.home / "library.db-wal").stat().st_size > 0
     if not index:
         (disk.home / "library.db-shm").unlink()
