@@ -72,7 +72,7 @@ def bounded(read: Callable[[int], bytes], name: str, size: int = 0) -> bytes:
     Args:
         read: returns up to so many bytes, none at the end.
         name: of the document, for the error.
-        size: how many bytes there should be, 0 where nobody knows.
+        size: how many bytes there should be, 0 if unknown.
 
     Raises:
         DocumentError: There are more bytes than the format may have.

@@ -83,7 +83,7 @@ def plausible(text: str) -> bool:
 
 
 def _decoded(data: bytes, label: str | None, is_markup: bool) -> tuple[str | None, str]:
-    """Return the text and a warning; no text with a warning: letters, but nobody knows which."""
+    """Return the text and a warning; no text with a warning: letters in an unknown encoding."""
     for mark, name in _MARKS:
         if data.startswith(mark):
             marked = data[len(mark) :].decode(name, "replace")

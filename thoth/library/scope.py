@@ -26,7 +26,7 @@ class Scope(Sequence[ChunkRef]):
 
     Args:
         database: the library's.
-        documents: ids; one that nobody knows stands for no chunk.
+        documents: ids; an unknown one has no chunks.
     """
 
     keys: NDArray[np.int64]

@@ -100,7 +100,7 @@ class _Statement:
 
 @dataclass(frozen=True)
 class _Sentence:
-    """A sentence of a chunk, and what it, the headings above with the document's name, and all of these speak of."""
+    """A sentence of a chunk; its terms, those of the headings above with the document's name, and all of them."""
 
     document: _Titled
     chunk: StoredChunk
@@ -182,8 +182,8 @@ def support(
     """Find the sentences that support an answer.
 
     Each sentence of the answer is looked for by itself. A stored sentence scores the share that it has of what the
-    answer adds to the question, times how far it speaks of what is asked: as a share of the question's words, names
-    most, and relative to the stored sentence that speaks of it most. So the value of something else is no support
+    answer adds to the question, times how much of the question it covers: as a share of the question's words, names
+    most, and relative to the stored sentence that covers most of it. So the value of something else is no support
     where another sentence is closer to the question, and a long answer to a broad question speaks for itself. Names
     and numbers of the answer must all be in the sentence, and the sentence must not deny what the answer affirms. An
     answer of which one sentence has names or numbers that no stored sentence has is not supported as a whole.
@@ -216,7 +216,7 @@ def support(
 def closest(
     library: Library, question: str, documents: Sequence[StoredDocument], chunks: Sequence[StoredChunk], most: int
 ) -> tuple[Passage, ...]:
-    """Find the sentences that speak most of what a question asks.
+    """Find the sentences that cover most of a question.
 
     Args:
         library: holds the documents.
@@ -226,7 +226,7 @@ def closest(
         most: how many sentences.
 
     Returns:
-        The sentences in the order of the chunks and in theirs, each with the share of the question that it speaks of.
+        The sentences in the order of the chunks and in theirs, each with the share of the question that it covers.
     """
     named = {document.id: document for document in documents}
     stored = _Stored([one for chunk in chunks for one in _sentences(named[chunk.ref.document], chunk)], question)
@@ -237,7 +237,7 @@ def closest(
 
 
 class _Stored:
-    """The sentences among which support is looked for, and how far each speaks of what a question asks."""
+    """The sentences among which support is looked for, and the share of a question that each covers."""
 
     def __init__(self, sentences: list[_Sentence], question: str) -> None:
         self.sentences = sentences
@@ -256,7 +256,7 @@ class _Stored:
         self.about = [self._speaks(place) for place in range(len(sentences))]
 
     def closest(self, most: int) -> list[int]:
-        """The places of the sentences that speak most of what is asked, the first of them first."""
+        """The places of the sentences that cover most of the question, the best first."""
         return sorted(range(len(self.sentences)), key=lambda place: (-self.about[place], place))[:most]
 
     def statements(self, answer: str) -> Iterator[_Statement]:
@@ -301,7 +301,7 @@ class _Stored:
         return denies == said.verdict or not claims.has_all(sentence.around, self._content)
 
     def _speaks(self, place: int) -> float:
-        """Share of what is asked that a sentence speaks of; what stands before it or around it counts less."""
+        """Share of the question that a sentence covers; the words before and around it count less."""
         missing, found = dict(self._asked), 0.0
         if not missing:
             return 1.0

@@ -19,7 +19,7 @@ _READ = 60_000  # letters of a document: 0.05 s
 
 @dataclass(frozen=True, eq=False)
 class _Sentence:
-    """A sentence, its place among those of its document, and what it speaks of."""
+    """A sentence, its place among those of its document, and its terms."""
 
     place: int
     text: str
@@ -29,7 +29,7 @@ class _Sentence:
 def summary(document: Document) -> str:
     """Return two sentences of a document: the first one, and the one that is closest to all of it.
 
-    The second is chosen by how often the document speaks of what the sentence speaks of; what the first one says
+    The second is chosen by how often the document has the terms of the sentence; what the first one says
     counts less. This is SumBasic (Nenkova and Vanderwende 2005), with less favour for short sentences.
 
     Args:

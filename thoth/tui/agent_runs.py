@@ -63,7 +63,7 @@ class Question:
             self._decided.set_result(decision)
 
     def close(self) -> None:
-        """Permit nothing: nobody waits for the answer any more."""
+        """Permit nothing: the call that asked is over."""
         self.decide("no")
 
     @property

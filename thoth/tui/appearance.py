@@ -1,4 +1,4 @@
-"""Theme and keys of the settings, checked: a name that the app does not know has no effect, and nobody says so."""
+"""Theme and keys of the settings, checked: a name that the app does not know has no effect and gives no message."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What can be said and asked in nano's language: 26 attributes, six statements and six questions each.
 
-`{e}` is the entity, `{v}` the value. Plain data; `language.py` draws from it.
+`{e}` is the entity, `{v}` the value. Plain data, and one table however long it is; `language.py` draws from it.
 """
 
 from __future__ import annotations
