@@ -11,8 +11,11 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tests.app.tui.fakes import FakeEngine
+from tests.app.tui.painting import painted_where_a_test_rests
 from thoth.tui.app import ThothApp
 from thoth.tui.screens.permission import PermissionDialog
+
+__all__ = ["painted_where_a_test_rests"]
 
 _parse, _parsed = Stylesheet._parse_rules, dict[tuple[object, ...], list[RuleSet]]()
 

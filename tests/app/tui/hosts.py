@@ -9,6 +9,8 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
+from tests.app.tui.painting import paint
+
 PATIENCE_SECONDS = 60  # after which a test that waits for something that never comes fails instead of hanging
 
 
@@ -29,7 +31,8 @@ async def until(pilot: Pilot, condition: Callable[[], bool]) -> None:
     """Let the app work until something is so."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():
-            await pilot.pause(0.01)
+            await asyncio.sleep(0.01)
+    paint(pilot.app)
 
 
 async def click(pilot: Pilot, selector: str) -> None:
