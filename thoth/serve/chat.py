@@ -40,6 +40,7 @@ async def completions(request: Request) -> Response:
         **calls.options([tool.function.model_dump() for tool in asked.tools or []], asked.tool_choice or "auto"),
         **form,
         whole=not asked.stream,
+        receive=request.receive,
     )
     head = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": asked.model}
 
@@ -71,8 +72,8 @@ async def completions(request: Request) -> Response:
         yield "data: [DONE]\n\n"
 
     if asked.stream:
-        return await stream(request, chunks())
-    answer = await finished(request, asking)
+        return await stream(chunks())
+    answer = await finished(asking)
     answers.count(answer, service.metrics)
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
     if answer.calls:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -133,7 +132,7 @@ class _Body:
 
     def __init__(self, receive: Receive, most: int, seconds: float) -> None:
         self._receive, self._most = receive, most
-        self._ends = time.monotonic() + seconds
+        self._ends = asyncio.get_running_loop().time() + seconds
         self._length = 0
         self._whole = False
 
@@ -146,7 +145,8 @@ class _Body:
         if self._whole:
             return await self._receive()
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, self._ends - time.monotonic()))
+            async with asyncio.timeout_at(self._ends):
+                message = await self._receive()
         except TimeoutError as error:
             raise Fault(408, "the request took too long to arrive", headers={"Connection": "close"}) from error
         self._length += len(message.get("body", b""))

@@ -1,14 +1,12 @@
-"""What routes that answer questions share: streams, and clients that go away."""
+"""What routes that answer questions share: waiting for an answer, and streaming one."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeVar
 
-from starlette.requests import Request
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from thoth.errors import Stopped, ThothError
 from thoth.events import Answer
@@ -16,41 +14,34 @@ from thoth.serve import answers
 from thoth.serve.bridge import Events
 from thoth.serve.faults import Fault, fault
 
-T = TypeVar("T")
 
-
-async def finished(request: Request, asking: AbstractAsyncContextManager[Events]) -> Answer:
-    """Wait for an answer, and stop it where the client goes away.
+async def finished(asking: AbstractAsyncContextManager[Events]) -> Answer:
+    """Wait for an answer.
 
     Raises:
         ThothError, Fault: The question failed.
         Stopped: The client went away.
     """
-
-    async def answer() -> Answer:
-        async with asking as events:
-            async for event in events:
-                if isinstance(event, Answer):
-                    return event
-        raise Stopped("stopped")
-
-    return await _unless_gone(request, answer())
+    async with asking as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise Stopped("stopped")
 
 
-async def stream(request: Request, pieces: AsyncIterator[str]) -> StreamingResponse:
+async def stream(pieces: AsyncIterator[str]) -> StreamingResponse:
     """Return a response of server-sent events.
 
     The first piece is waited for, so that a question that is refused gets a status; one that fails later gets an event.
+
+    Args:
+        pieces: the events of a question that stops where its client goes away.
 
     Raises:
         ThothError, Fault: The question was refused.
         Stopped: The client went away before the first piece.
     """
-
-    async def begin() -> str:
-        return await anext(pieces)
-
-    first = await _unless_gone(request, begin())
+    first = await anext(pieces)
 
     async def rest() -> AsyncIterator[str]:
         try:
@@ -63,23 +54,11 @@ async def stream(request: Request, pieces: AsyncIterator[str]) -> StreamingRespo
             await pieces.aclose()  # type: ignore[attr-defined]
 
     headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-    return StreamingResponse(rest(), media_type="text/event-stream", headers=headers)
+    return _Stream(rest(), media_type="text/event-stream", headers=headers)
 
 
-async def _unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Wait for some work, and cancel it where the client goes away; its request must have been read."""
+class _Stream(StreamingResponse):
+    """Sends, and leaves it to the question to notice that the client goes away: only one may wait for its messages."""
 
-    async def gone() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-
-    working, leaving = asyncio.create_task(work), asyncio.create_task(gone())
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return await working
-        raise Stopped("the client went away")
-    finally:
-        for task in (working, leaving):
-            task.cancel()
-        await asyncio.gather(working, leaving, return_exceptions=True)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.stream_response(send)

@@ -32,6 +32,7 @@ async def create(request: Request) -> Response:
         **_options(asked),
         **await constraint.options(asked.text.format.type, asked.text.format.schema_),
         whole=not asked.stream,
+        receive=request.receive,
     )
     head: dict[str, Any] = {
         "id": f"resp_{uuid.uuid4().hex}",
@@ -49,8 +50,8 @@ async def create(request: Request) -> Response:
         "incomplete_details": None,
     }
     if asked.stream:
-        return await stream(request, _events(service, asking, head))
-    answer = await finished(request, asking)
+        return await stream(_events(service, asking, head))
+    answer = await finished(asking)
     answers.count(answer, service.metrics)
     return JSONResponse(_whole(answer, head, service.pair))
 

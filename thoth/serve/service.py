@@ -18,6 +18,8 @@ from thoth.serve.metrics import Metrics
 from thoth.settings import Settings
 
 if TYPE_CHECKING:
+    from starlette.types import Receive
+
     from thoth.actions.ask import Way
     from thoth.engine.engine import Engine
     from thoth.engine.request import Listener, Request
@@ -88,9 +90,10 @@ class Service:
         sampling: Sampling,
         *,
         whole: bool = False,
+        receive: Receive | None = None,
         **options: Any,
     ) -> AsyncIterator[Events]:
-        """Ask a question, and stop it at the end of the block.
+        """Ask a question, and stop it at the end of the block, or where the client goes away.
 
         Args:
             messages: the conversation, as `Engine.ask` takes it.
@@ -98,6 +101,7 @@ class Service:
             max_tokens: length limit of the answer; None: as the settings say.
             sampling: how the answer is drawn.
             whole: give the last event alone.
+            receive: messages of the client; see `bridge.listening`.
             options: more arguments of `Engine.ask`.
 
         Raises:
@@ -133,7 +137,7 @@ class Service:
             )
 
         try:
-            async with bridge.listening(start, self.limits.seconds, whole=whole) as events:
+            async with bridge.listening(start, self.limits.seconds, whole=whole, receive=receive) as events:
                 yield events
         except TimeoutError as error:
             raise Fault(504, f"the answer took longer than {self.limits.seconds:.0f} s and was stopped") from error

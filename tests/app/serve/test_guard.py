@@ -217,5 +217,6 @@ def test_sigterm_lets_answers_end(guarded: Served) -> None:
     guarded.process.send_signal(signal.SIGTERM)
     for thread in threads:
         thread.join()
+    guarded.process.wait(60)  # a second SIGTERM, which `stop` would send, ends it at once
     assert guarded.stop()[0] == 0
     assert texts == ["chat.completion"] * 4

@@ -11,16 +11,16 @@ from typing import Any
 
 import httpx2
 import pytest
-from starlette.requests import Request
 from starlette.responses import Response
 
 from tests.app import made_up
 from thoth.actions.absorb import Absorption
+from thoth.engine.request import Listener
 from thoth.errors import DocumentError, Stopped
-from thoth.events import Absorbed
+from thoth.events import Absorbed, Event, Failed, Token
 from thoth.library.library import Library
 from thoth.retrieval.routing import Routing
-from thoth.serve import calls, chat, documents, names, responses
+from thoth.serve import bridge, calls, chat, documents, names, responses
 from thoth.serve.allowed import allowed
 from thoth.serve.app import application
 from thoth.serve.faults import Fault
@@ -141,25 +141,58 @@ async def test_a_page_that_may_call_reads_the_headers_too() -> None:
     assert [answer.headers.get(name) for name in names] == ["https://friend.example", "*", "Origin"]
 
 
-async def test_a_client_that_leaves_before_the_first_token_stops_its_stream() -> None:
-    left = asyncio.Event()
-    stopped: list[str] = []
+class Asked:
+    """A request to an engine that says nothing until it is stopped."""
 
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def close(self) -> None:
+        self._listener(Failed(Stopped("stopped")))
+
+
+async def test_a_client_that_leaves_before_the_first_token_stops_its_stream() -> None:
     async def receive() -> dict[str, str]:
-        await left.wait()
         return {"type": "http.disconnect"}
 
     async def pieces() -> AsyncIterator[str]:
-        try:
-            left.set()
-            await asyncio.Event().wait()
-            yield "never"
-        finally:
-            stopped.append("stopped")
+        async with bridge.listening(Asked, 60, receive=receive) as events:  # type: ignore[arg-type]
+            async for _ in events:
+                yield "never"
 
     with pytest.raises(Stopped):
-        await stream(Request({"type": "http"}, receive), pieces())
-    assert stopped == ["stopped"]
+        await stream(pieces())
+
+
+async def test_a_question_that_takes_too_long_is_stopped() -> None:
+    heard: list[Event] = []
+
+    def start(_: Listener) -> Any:
+        return Asked(heard.append)
+
+    with pytest.raises(TimeoutError):
+        async with bridge.listening(start, 0) as events:
+            await anext(events)
+    assert [type(event) for event in heard] == [Failed]
+
+
+async def test_the_engine_waits_until_the_first_piece_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_SEND_SECONDS", 60)
+    returned = threading.Event()
+    events = bridge.Events(60)
+
+    def tell() -> None:
+        events.put(Token("first"))
+        returned.set()
+
+    telling = threading.Thread(target=tell)
+    telling.start()
+    await anext(events)
+    assert not returned.wait(0.05)  # while it is sent
+    waiting = asyncio.ensure_future(anext(events))
+    await asyncio.to_thread(telling.join)
+    waiting.cancel()
+    events.close()
 
 
 def test_another_choice_of_tools_is_refused() -> None:
