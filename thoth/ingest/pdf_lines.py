@@ -10,7 +10,7 @@ import re
 import statistics
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import accumulate, combinations, compress, count, repeat
+from itertools import accumulate, combinations, compress, count, pairwise, repeat
 from math import isnan
 from operator import add, and_, sub
 
@@ -75,9 +75,9 @@ def _placed(text: str, chars: Chars) -> tuple[list[Line], list[LineSpan]]:
     columns = zip(texts, left, right, chars.baselines(firsts), sizes, mono, repeat(()), repeat(False), strict=False)
     lines = list(map(partial(tuple.__new__, Line), columns))  # half the time of calling `Line`
     spans = list(map(partial(tuple.__new__, LineSpan), zip(places, firsts, lasts, strict=True)))
-    known = [not isnan(one + other) for one, other in zip(begin.left, end.left, strict=True)]
-    if all(known):
+    if not isnan(sum(begin.left) + sum(end.left)):  # all stand somewhere
         return lines, spans
+    known = [not isnan(one + other) for one, other in zip(begin.left, end.left, strict=True)]
     return [*compress(lines, known)], [*compress(spans, known)]
 
 
@@ -88,7 +88,7 @@ def _with_gaps(lines: list[Line], spans: list[LineSpan], chars: Chars) -> list[L
         return lines
     density = {at: (line.right - line.left) / (line.size * len(line.text)) for at in prose if (line := lines[at])}
     usual = statistics.median(density.values())
-    sample = {at for number, at in enumerate(prose) if number % _SAMPLE == 0 or len(prose) < 3 * _SAMPLE}
+    sample = {*(prose if len(prose) < 3 * _SAMPLE else prose[::_SAMPLE])}
     look = sample | {at for at in prose if density[at] > _DENSE * usual}
     found: dict[int, Gaps] = {}
     while look:
@@ -110,35 +110,33 @@ def _gaps(chosen: Sequence[int], lines: Sequence[Line], spans: Sequence[LineSpan
     found: dict[int, Gaps] = dict.fromkeys(chosen, ())
     before: list[int] = []  # PDFium's numbers for the letters before and behind each space
     behind: list[int] = []
-    spaces: list[tuple[int, list[int], int]] = []  # the line's number, places after its spaces, how many came before
+    ends = [0]  # how many spaces came until each of the chosen lines
     for number in chosen:
-        place, first, last = spans[number]
-        starts, ends = _spaces(lines[number].text)
-        spaces.append((number, ends, len(before)))
-        if first >= 0 and last - first == len(lines[number].text) - 1:
-            before += map(add, starts, repeat(first - 1))
-            behind += map(add, ends, repeat(first))
+        text, (place, first, last) = lines[number].text, spans[number]
+        words = text.split(" ")
+        is_even = "" not in words and len(words) == len(text.split())  # one blank between two words, mostly
+        if is_even and first >= 0 and last - first == len(text) - 1:
+            before += map(add, accumulate(map(len, words[:-1])), count(first - 1))
+            behind += [index + 2 for index in before[ends[-1] :]]
         else:
-            before += chars.indexes([place + start - 1 for start in starts])
-            behind += chars.indexes([place + end for end in ends])
+            spaces = _spaces(text)
+            before += chars.indexes([place + start - 1 for start, _ in spaces])
+            behind += chars.indexes([place + end for _, end in spaces])
+        ends.append(len(before))
     begins, stops = chars.boxes(before).right, chars.boxes(behind).left
     widths = list(map(sub, stops, begins))
-    for number, ends, at in spaces:
-        least = _LEAST_GAP * lines[number].size
-        if any(map(least.__lt__, widths[at : at + len(ends)])):
-            places = zip(ends, begins[at:], stops[at:], widths[at:], strict=False)
-            found[number] = tuple((end, begin, stop) for end, begin, stop, width in places if width > least)
+    for number, (start, end) in zip(chosen, pairwise(ends), strict=True):
+        line = lines[number]
+        least = _LEAST_GAP * line.size
+        if any(map(least.__lt__, widths[start:end])):
+            places = zip(_spaces(line.text), begins[start:end], stops[start:end], widths[start:end], strict=True)
+            found[number] = tuple((at, begin, stop) for (_, at), begin, stop, width in places if width > least)
     return found
 
 
-def _spaces(text: str) -> tuple[list[int], list[int]]:
+def _spaces(text: str) -> list[tuple[int, int]]:
     """Return where the spaces of a line begin and end."""
-    words = text.split(" ")
-    if "" not in words and len(words) == len(text.split()):  # one blank between two words, mostly
-        starts = list(map(add, accumulate(map(len, words[:-1])), count()))
-        return starts, [start + 1 for start in starts]
-    spans = [space.span() for space in _SPACES.finditer(text)]
-    return [start for start, _ in spans], [end for _, end in spans]
+    return [space.span() for space in _SPACES.finditer(text)]
 
 
 def _may_be_columns(gaps: Sequence[tuple[Line, tuple[int, float, float]]]) -> bool:

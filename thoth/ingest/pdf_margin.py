@@ -29,8 +29,12 @@ def on_page(lines: list[Line], spans: list[LineSpan], page: Boxes) -> tuple[list
         spans: of each line.
         page: its box, as that of one letter.
     """
+    if not lines:
+        return lines, spans
     (left,), (bottom,), (right,), (top,) = page
-    _, lefts, rights, bottoms, sizes, *_ = zip(*lines, strict=True) if lines else [()] * 5
+    _, lefts, rights, bottoms, sizes, *_ = zip(*lines, strict=True)
+    if left < min(rights) and max(lefts) < right and bottom < min(bottoms) and max(bottoms) < top:
+        return lines, spans
     seen = [
         end > left and begin < right and base < top and base + size > bottom
         for begin, end, base, size in zip(lefts, rights, bottoms, sizes, strict=True)
@@ -48,7 +52,11 @@ def without_numbers(lines: list[Line], spans: list[LineSpan], chars: Chars) -> t
         spans: of each line.
         chars: of the page.
     """
-    found = {at: number for at, line in enumerate(lines) if (number := _NUMBERED.match(line.text))}
+    found = {
+        at: number
+        for at, line in enumerate(lines)
+        if line.text[0].isdecimal() and (number := _NUMBERED.match(line.text))
+    }
     if len(found) < _FEWEST:
         return lines, spans
     alone = _counted({at: number for at, number in found.items() if number.end() == len(lines[at].text)})
