@@ -14,6 +14,10 @@ from torch.nn.functional import scaled_dot_product_attention
 
 from torch_train.model.ragged import Ragged
 
+# Queries times keys of a sample, up to which products are quicker than PyTorch's kernel for bf16 on CPUs: five times,
+# forward and backward (docs/LOG.md, "attention in bf16 on a CPU").
+_SHORT = 2**16
+
 
 @dataclass(frozen=True)
 class RowAttention:
@@ -67,8 +71,10 @@ class RowAttention:
         seen = None
         if longest is None or cap is not None or (window is not None and longest > window):
             seen = self._seen(window, longest)
-        if cap is not None:
-            return capped_attention(q, k, v, seen, module.scaling, cap)
+        if cap is not None or by_products(q, k):
+            if seen is None:
+                seen = self._seen(window, longest)
+            return attention_by_products(q, k, v, seen, module.scaling, cap)
         groups = q.shape[1] // k.shape[1]
         if seen is not None and groups > 1:  # no fused kernel takes both a mask and fewer heads of keys
             k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
@@ -101,11 +107,31 @@ class RowAttention:
         return attend(module, q, k, v, None, dropout=0.0, **options, **lengths)[0][0]
 
 
-def capped_attention(q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, scale: float, cap: float) -> Tensor:
-    """Gemma 2's: a soft cap between the product and the mask; (B, heads, T, head_dim) -> same."""
-    groups = q.shape[1] // k.shape[1]
-    k, v = (x.repeat_interleave(groups, dim=1) for x in (k, v))
-    scores = cap * torch.tanh(q @ k.mT * (scale / cap))
+def by_products(q: Tensor, k: Tensor) -> bool:
+    """Whether `attention_by_products` is quicker than the fused kernel for (..., T, head_dim) of short samples."""
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.shape[-2] * k.shape[-2] <= _SHORT
+
+
+def attention_by_products(
+    q: Tensor, k: Tensor, v: Tensor, seen: Tensor | None, scale: float, cap: float | None = None
+) -> Tensor:
+    """Attention written out, (B, heads, T, head_dim) -> same: query heads that share a key head are more queries.
+
+    Args:
+        q: Queries.
+        k: Keys, of as many heads or fewer, (B, kv heads, S, head_dim).
+        v: Values.
+        seen: Who sees whom, bool; or what is added to the scores. (T, S), or with more axes that fit the scores',
+            (B, kv heads, heads of each, T, S). None for all.
+        scale: Factor of the scores.
+        cap: Gemma 2's soft cap between the product and the mask; None for none.
+    """
+    groups, queries = q.shape[1] // k.shape[1], q.shape[2]
+    q = q.unflatten(1, (k.shape[1], groups)).flatten(2, 3)
+    scores = ((q * scale) @ k.mT).unflatten(2, (groups, queries))
+    if cap is not None:
+        scores = cap * torch.tanh(scores / cap)
     if seen is not None:
-        scores = scores.masked_fill(~seen, float("-inf"))
-    return scores.softmax(-1, dtype=torch.float32).to(q.dtype) @ v
+        scores = scores.masked_fill(~seen, float("-inf")) if seen.dtype == torch.bool else scores + seen
+    weights = scores.softmax(-1, dtype=torch.float32).to(v.dtype)
+    return (weights.flatten(2, 3) @ v).unflatten(2, (groups, queries)).flatten(1, 2)

@@ -18,6 +18,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from mlx_hypernet.format.config import HypernetConfig
+from torch_train.model.attention import attention_by_products, by_products
 from torch_train.model.moving import Distinct
 from torch_train.model.norm import RMSNorm, rms_norm
 from torch_train.model.ragged import Ragged
@@ -107,7 +108,10 @@ class CrossAttention(nn.Module):
         n = len(k)
         # Nothing is causal, so query heads that share a key head are just more queries: no keys are repeated.
         q = q.permute(0, 2, 3, 1, 4).flatten(2, 3).expand(n, -1, -1, -1)
-        x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        if by_products(q, k):
+            x = attention_by_products(q, k, v, None if mask is None else mask[:, None], head_dim**-0.5)
+        else:
+            x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x.view(n, self.num_heads, num_queries, head_dim).transpose(1, 2)
         return self.o_proj(x.reshape(n, num_queries, -1))
 
