@@ -183,7 +183,9 @@ def _to_torch(src: str, dst: Path) -> None:
     from convert.source import find
     from convert.to_torch import to_torch
 
-    to_torch(find(src, _say), dst)
+    bits = to_torch(find(src, _say), dst)
+    if bits is not None:
+        _say(f"the bundle has {bits} bits: these are its rounded weights, to start a training from")
     typer.echo(f"wrote {dst}")
 
 

@@ -1,6 +1,7 @@
 """There and back, what a checkpoint holds, and publishing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from tests import tiny
 from tests.conversion import gguf_files
 from tests.conversion.command import converts, fails, run
 from torch_train.model.hypernet import HyperNetwork
+from torch_train.training.checkpoint import load_hypernet
 
 
 @pytest.fixture
@@ -46,9 +48,21 @@ def test_16_bit_bundles_keep_their_bits(tmp_path, checkpoint):
     assert after["head.weight"].dtype == torch.bfloat16
 
 
-def test_what_cannot_go_back(tmp_path, checkpoint):
+def test_a_quantised_bundle_goes_back_rounded(tmp_path):
+    checkpoint = tiny.save_checkpoint(tmp_path / "checkpoint", None, replace(tiny.HYPERNET, latent_size=64))
     converts(checkpoint, tmp_path / "bundle", "--verify", 0, "--q-bits", 8)
-    fails(1, "cannot be undone", tmp_path / "bundle", tmp_path / "back", "--to-torch")
+    result = converts("--to-torch", tmp_path / "bundle", tmp_path / "back")
+    assert "rounded" in result.stderr
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("checkpoint", "back"))
+    assert {name: tensor.shape for name, tensor in before.items()} == {name: x.shape for name, x in after.items()}
+    errors = {name: ((after[name] - before[name]).norm() / (before[name].norm() + 1e-9)).item() for name in before}
+    assert max(errors.values()) < 0.01
+    assert any(errors.values())
+    load_hypernet(tmp_path / "back")  # a training starts from it
+
+
+def test_what_cannot_go_back(tmp_path, checkpoint):
+    converts(checkpoint, tmp_path / "bundle", "--verify", 0)
     fails(5, "takes a bundle", checkpoint, tmp_path / "back", "--to-torch")
     (tmp_path / "back").mkdir()
     fails(1, "exists", tmp_path / "bundle", tmp_path / "back", "--to-torch")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,11 @@ import torch
 
 from mlx_hypernet.format.config import ConfigError
 from tests.training import tiny_run
+from torch_train.errors import TrainingError
+from torch_train.model.hypernet import HyperNetwork
 from torch_train.model.ragged import Ragged
 from torch_train.model.token_pairs import TokenPairs
+from torch_train.training import checkpoint
 
 CONFIG = replace(tiny_run.SHAPE, token_pairs=True)
 LENGTHS = (7, 1, 4)
@@ -41,6 +45,26 @@ def test_each_row_has_a_token_and_what_was_read_before_it() -> None:
                     unit = word / np.linalg.norm(word) * pairs.scaler_word[name][layer, row].numpy()
                     np.testing.assert_allclose(made[name][0][chunk, layer, row], key, atol=1e-5)
                     np.testing.assert_allclose(made[name][1][chunk, layer, row], unit, atol=1e-5)
+
+
+def test_a_training_with_pairs_starts_from_weights_without(tmp_path: Path) -> None:
+    made_with = {
+        name: HyperNetwork(replace(CONFIG, token_pairs=pairs)) for name, pairs in (("old", False), ("new", True))
+    }
+    record = checkpoint.BaseRecord("", None, "llama", 32, CONFIG.num_layers, 96, 25, (), ())
+    for name, hypernet in made_with.items():
+        (tmp_path / name).mkdir()
+        checkpoint.write_model(tmp_path / name, hypernet.config, hypernet.state_dict(), record, 5)
+    started = HyperNetwork(CONFIG)
+    before = {name: value.clone() for name, value in started.state_dict().items()}
+    checkpoint.load_start(started, tmp_path / "old")
+    old = made_with["old"].state_dict()
+    for name, value in started.state_dict().items():
+        assert torch.equal(value, before[name] if name.startswith("token_pairs.") else old[name])
+    checkpoint.load_start(started, tmp_path / "new")
+    assert all(map(torch.equal, started.state_dict().values(), made_with["new"].state_dict().values()))
+    with pytest.raises(TrainingError, match="token_pairs"):
+        checkpoint.load_start(made_with["old"], tmp_path / "new")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,11 +144,27 @@ def load_weights(folder: Path, hypernet: HypernetConfig | None = None) -> tuple[
         weights = load_file(folder / MODEL)
     except (KeyError, TypeError, ConfigError, OSError, SafetensorError) as error:
         raise TrainingError(f"{folder} is not a complete training checkpoint: {error}") from error
-    if hypernet is not None and found != hypernet:
-        ours, theirs = asdict(hypernet), asdict(found)
-        differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
-        raise TrainingError(f"{folder} has a hypernetwork of another shape: {differing}")
+    if hypernet is not None:
+        _refuse_other_shape(found, hypernet, folder)
     return found, weights
+
+
+def load_start(hypernet: HyperNetwork, folder: Path) -> None:
+    """Give a hypernetwork the weights that its training starts from.
+
+    Where it has `token_pairs` and the checkpoint has none, these begin as they are.
+
+    Raises:
+        TrainingError: The checkpoint is missing, damaged or of another shape.
+    """
+    config = hypernet.config
+    found, weights = load_weights(folder)
+    if config.token_pairs and not found.token_pairs:
+        found = replace(found, token_pairs=True)
+        new = {name: value for name, value in hypernet.state_dict().items() if name.startswith("token_pairs.")}
+        weights = new | weights
+    _refuse_other_shape(found, config, folder)
+    load_into(hypernet, weights, folder)
 
 
 def load_hypernet(folder: Path) -> HyperNetwork:
@@ -243,6 +259,13 @@ def refuse_other_settings(earlier: dict[str, Any], now: dict[str, Any], defaults
             f"this run was started with other settings: {', '.join(differing)}; "
             "set them back, or choose another run.folder"
         )
+
+
+def _refuse_other_shape(found: HypernetConfig, wanted: HypernetConfig, folder: Path) -> None:
+    if found != wanted:
+        ours, theirs = asdict(wanted), asdict(found)
+        differing = ", ".join(f"{key} {theirs[key]} (here {ours[key]})" for key in ours if ours[key] != theirs[key])
+        raise TrainingError(f"{folder} has a hypernetwork of another shape: {differing}")
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:

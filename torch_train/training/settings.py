@@ -47,7 +47,8 @@ class HypernetSettings:
             which takes a quarter of the blocks. null reads each adapted layer's own features.
         scaler_start: What B's scalers start at. 0, the reference's, does not change the base before training; above 0,
             gradients reach the Perceiver from the first step on.
-        start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1.
+        start: A training checkpoint to start from, of the same shape: stage 2 starts from stage 1. Only
+            `token_pairs` may be new.
     """
 
     modules: tuple[str, ...] = ("down_proj",)

@@ -116,8 +116,10 @@ def prepare(settings: TrainingSettings, rows: Sequence[TeacherRow] | None = None
     earlier = last_checkpoint(Path(settings.run.folder))
     state = None if earlier is None else checkpoint.load_trainer(earlier)
     start = earlier or settings.hypernet.start
-    if start is not None:
-        checkpoint.load_into(hypernet, checkpoint.load_weights(Path(start), hypernet.config)[1], Path(start))
+    if earlier is not None:
+        checkpoint.load_into(hypernet, checkpoint.load_weights(earlier, hypernet.config)[1], earlier)
+    elif start is not None:
+        checkpoint.load_start(hypernet, Path(start))
     hypernet = hypernet.to(accelerator.device)
     parameters = sum(parameter.numel() for parameter in hypernet.parameters())
     if settings.run.sharding == "fsdp":
