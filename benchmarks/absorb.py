@@ -1,4 +1,4 @@
-"""How long absorbing takes, beside one prefill of the same note by the same base, in one run.
+"""How long absorbing and answering take, beside one prefill of the same note by the same base, in one run.
 
 python -m benchmarks.absorb [--pair FOLDER] [--tokens 256] [--repeats 20]
 """
@@ -23,11 +23,12 @@ def main() -> None:
 
     import mlx.core as mx
     from mlx_lm import load
-    from mlx_lm.models.cache import make_prompt_cache
+    from mlx_lm.models.cache import make_prompt_cache, trim_prompt_cache
 
     from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
     from mlx_hypernet.bundle import load_bundle
+    from mlx_hypernet.format.chunking import split
     from mlx_hypernet.format.template import document_ids
     from mlx_hypernet.live import attach, detach
 
@@ -38,30 +39,52 @@ def main() -> None:
     suffix = list(bundle.config.suffix_ids)
     language = Language(1, "test")
     text = " ".join(language.note(12, 12).text for _ in range(1 + arguments.tokens // 128))
-    chunk = document_ids(tokenizer, text)[: arguments.tokens - len(suffix)] + suffix
+    note = document_ids(tokenizer, text)[: arguments.tokens - len(suffix)] + suffix
+    config = bundle.config
+    chunks = split(note, config.max_chunk_tokens, config.prefix_ids, config.suffix_ids)
+    question = document_ids(tokenizer, "What is this note about?")
     parameters = sum(weight.size for _, weight in _flat(bundle.hypernet.parameters()))
 
     def prefill() -> None:
-        mx.eval(base(mx.array([chunk]), cache=make_prompt_cache(base)))
+        mx.eval(base(mx.array([note]), cache=make_prompt_cache(base)))
 
     def read() -> None:
-        absorb(base, bundle, [chunk])
+        absorb(base, bundle, chunks)
 
-    adapter = compose([absorb(base, bundle, [chunk])])
+    adapter = compose([absorb(base, bundle, chunks)])
+
+    def first() -> None:
+        mx.eval(base(mx.array([question]), cache=make_prompt_cache(base)))
+
+    cache = make_prompt_cache(base)
+    mx.eval(base(mx.array([question]), cache=cache))
+
+    def step() -> None:
+        mx.eval(base(mx.array([question[-1:]]), cache=cache))
+        trim_prompt_cache(cache, 1)
 
     def swap() -> None:
         attach(base, adapter)
         detach(base)
 
-    seconds = {task.__name__: harness.median_seconds(task, arguments.repeats) for task in (prefill, read, swap)}
+    timed = {
+        task.__name__: harness.median_seconds(task, arguments.repeats) for task in (prefill, read, swap, first, step)
+    }
+    attach(base, adapter)
+    adapted = {task.__name__: harness.median_seconds(task, arguments.repeats) for task in (first, step)}
+    detach(base)
     print(f"OpenBLAS: {blas or 'not loaded'}; device {mx.default_device()}; {parameters:,} hypernetwork parameters")
-    table = harness.Table(f"a note of {len(chunk)} tokens", "seconds", "of one prefill")
-    for name, label in (
-        ("prefill", "prefill, note in context"),
-        ("read", "absorb"),
-        ("swap", "attach and detach"),
+    table = harness.Table(f"a note of {len(note)} tokens, chunks: {len(chunks)}", "seconds", "of one prefill")
+    for label, seconds in (
+        ("prefill, note in context", timed["prefill"]),
+        ("absorb", timed["read"]),
+        ("attach and detach", timed["swap"]),
+        (f"first token after a question of {len(question)} tokens, base alone", timed["first"]),
+        ("the same, adapter attached", adapted["first"]),
+        (f"each token after it, base alone ({1 / timed['step']:.0f}/s)", timed["step"]),
+        (f"the same, adapter attached ({1 / adapted['step']:.0f}/s)", adapted["step"]),
     ):
-        table.row(label, f"{seconds[name]:.4f}", f"{seconds[name] / seconds['prefill']:.2f}")
+        table.row(label, f"{seconds:.4f}", f"{seconds / timed['prefill']:.2f}")
 
 
 def _flat(parameters: object) -> list[tuple[str, object]]:

@@ -11,6 +11,7 @@ questions written by hand are asked with `--rows written` only.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import statistics
@@ -64,6 +65,8 @@ def rows(data: Path) -> dict[str, Row]:
         for source in ("squadshifts-wiki", "squadshifts-reddit", "squadshifts-amazon", "fairytaleqa"):
             sets[f"{source}, at most {english_sets.LONGEST_PASSAGE} tokens"] = english_sets.passage(source, data), EVERY
     sets["examples"] = english_sets.examples, (NONE, ROUTED, TWICE, BOTH, READ, BM25[0])
+    if importlib.util.find_spec("reportlab"):
+        sets[f"PDF of {english_sets.BOOK_PAGES} pages"] = english_sets.book, (ROUTED, TWICE, BOTH, BM25[0])
     for count in (2, 4, 8):
         sets[f"{count} notes of {english_sets.FACTS} facts at once"] = english_sets.together(count), (WEIGHTS, READ)
     for length in (256, 1024, 4096, 16384):

@@ -6,6 +6,9 @@ Notes, prompts and needles come from the generator's held-out split, passages fr
 from __future__ import annotations
 
 import random
+import re
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -28,6 +31,8 @@ FACTS = 4
 LONGEST_PASSAGE = 128
 NEEDLE, NEEDLE_QUESTION = "The code of the blue cabinet is {value}.", "What is the code of the blue cabinet?"
 _NEEDLES = 10  # of each length
+_OF_A_BOOK = 30  # questions
+BOOK_PAGES = 20
 _SENTENCES = 8  # of a paragraph of filler
 
 
@@ -131,6 +136,54 @@ def examples(questions: int) -> list[Trial]:
     )
 
 
+def book(questions: int) -> list[Trial]:
+    """Questions about a PDF of twenty pages of notes of four facts, read as the app reads it.
+
+    Those that name something which no other of its notes names: "this person" says nothing in a book.
+    """
+    from thoth import ingest
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "book.pdf"
+        inside = _bind(_stream(FACTS, "book"), path)
+        text = ingest.read(path).text
+    spoken = Counter(word for note in inside for word in _names(note.text))
+    trials = [
+        _trial((text,), question)
+        for note in inside
+        for question in note.questions
+        if any(spoken[word] == 1 for word in _names(question.text) & _names(note.text))
+    ]
+    return _spread(trials, min(questions, _OF_A_BOOK))
+
+
+def _bind(notes: Iterator[Note], path: Path) -> list[Note]:
+    """Write notes into a PDF until it has its pages; returns those that are in it."""
+    from reportlab.lib.pagesizes import A4
+    from reportlab.lib.utils import simpleSplit
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas, inside = Canvas(str(path), pagesize=A4), []
+    for _ in range(BOOK_PAGES):
+        page = canvas.beginText(60, 780)
+        page.setFont("Times-Roman", 11)
+        while page.getY() > 200:  # a note of four facts takes a quarter of a page at most
+            note = next(notes)
+            inside.append(note)
+            for line in note.text.split("\n"):
+                page.textLines(simpleSplit(line, "Times-Roman", 11, 440) or [""])
+            page.textLine()
+        canvas.drawText(page)
+        canvas.showPage()
+    canvas.save()
+    return inside
+
+
+def _names(text: str) -> set[str]:
+    """Words that begin with a capital letter within a sentence, and numbers."""
+    return set(re.findall(r"(?<=[a-z,] )[A-Z0-9][\w-]+", text))
+
+
 def written(questions: int) -> list[Trial]:
     """The hundred questions that were written by hand before training: to be asked once, and not to be looked at."""
     notes = yaml.safe_load((FIXTURES / "questions.yaml").read_text("utf-8"))["notes"]
@@ -144,8 +197,8 @@ def _notes_of(facts: int, questions: int) -> list[Trial]:
     return _spread([_trial((note.text,), question) for note in drawn for question in note.questions], questions)
 
 
-def _stream(facts: int) -> Iterator[Note]:
-    stream = English(f"{SEED}-{facts}", "test")
+def _stream(facts: int, of: str | None = None) -> Iterator[Note]:
+    stream = English(f"{SEED}-{facts}" if of is None else f"{SEED}-{of}", "test")
     while True:
         yield stream.note(facts)
 
