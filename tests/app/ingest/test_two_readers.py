@@ -20,7 +20,7 @@ from thoth.ingest.reader_limits import Limits, Watch
 from thoth.ingest.reader_process import ReaderProcess
 from thoth.system import machine, usage
 
-PAGES = 120
+PAGES = 1_000  # so many that they come in more than one message
 
 
 @pytest.fixture
