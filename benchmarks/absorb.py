@@ -33,9 +33,10 @@ def main() -> None:
     from mlx_hypernet.live import attach, detach
 
     base, tokenizer = load(str(arguments.pair / "base"))
-    if mx.default_device() == mx.Device(mx.cpu):
-        base.set_dtype(mx.float32)
-    bundle = load_bundle(arguments.pair / "hypernet")
+    dtype = mx.float32 if mx.default_device() == mx.Device(mx.cpu) else None  # as the app computes
+    if dtype is not None:
+        base.set_dtype(dtype)
+    bundle = load_bundle(arguments.pair / "hypernet", dtype)
     suffix = list(bundle.config.suffix_ids)
     language = Language(1, "test")
     text = " ".join(language.note(12, 12).text for _ in range(1 + arguments.tokens // 128))
