@@ -96,8 +96,7 @@ class CrossAttention(nn.Module):
             row: The chunks of a packed context: keys and values are padded, not what they are made from.
             absorbed: As `absorbs` says, for a padded context.
         """
-        num_queries = latents.shape[1]
-        kv_heads, head_dim = self.num_kv_heads, self.head_dim
+        num_queries, kv_heads, head_dim = latents.shape[1], self.num_kv_heads, self.head_dim
         q = self.q_proj(latents).view(-1, num_queries, kv_heads, self.num_heads // kv_heads, head_dim)
         if absorbed:
             return self.o_proj(self._absorbed(q, context, weight, mask))
