@@ -39,7 +39,7 @@ WEIGHTS = Way("weights", Routing("all", fallback="none"))
 ROUTED = Way("weights, routed", Routing("auto", fallback="none"))
 TWICE = Way("weights, then a passage where nothing supports them", Routing("auto", fallback="text"))
 BOTH = Way("weights and one passage", Routing("auto", fallback="none", with_text=1))
-EVERY = (NONE, WEIGHTS, TWICE, BOTH, READ, BM25[0])
+EVERY = (NONE, WEIGHTS, ROUTED, TWICE, BOTH, READ, BM25[0])
 ASKED_BY_NAME = "written by hand"
 AT_ONCE = 8
 

@@ -198,7 +198,7 @@ def _notes_of(facts: int, questions: int) -> list[Trial]:
 
 
 def _stream(facts: int, of: str | None = None) -> Iterator[Note]:
-    stream = English(f"{SEED}-{facts}" if of is None else f"{SEED}-{of}", "test")
+    stream = English(f"{SEED}-{of or facts}", "test")
     while True:
         yield stream.note(facts)
 

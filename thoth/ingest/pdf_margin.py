@@ -55,7 +55,7 @@ def without_numbers(lines: list[Line], spans: list[LineSpan], chars: Chars) -> t
     found = {
         at: number
         for at, line in enumerate(lines)
-        if line.text[0].isdecimal() and (number := _NUMBERED.match(line.text))
+        if line.text[:1].isdecimal() and (number := _NUMBERED.match(line.text))
     }
     if len(found) < _FEWEST:
         return lines, spans

@@ -89,7 +89,7 @@ class Child:
                     raise ChildEnded from error
 
     def lend(self, connection: socket.socket, header: dict[str, Any]) -> None:
-        """Send a message and a connection to another process; a child that refuses it goes on alone."""
+        """Send a message and a connection to another process; if it cannot be sent, the child reads alone."""
         with suppress(OSError):
             socket.send_fds(self._socket, [wire.pack(header)], [connection.fileno()])
 

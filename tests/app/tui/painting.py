@@ -1,7 +1,7 @@
 """When an app of a test paints itself: where the test rests, and not 60 times a second on the way there.
 
-Half of an app's time in a test was painting that nobody looked at. What changed is kept and is painted with the next
-picture; layout, messages and pictures of the whole screen (snapshots) are as they always are.
+Half of an app's time in a test went into paints that no test checks. Changed regions are kept and painted at the next
+rest; layout, messages and snapshots of the whole screen are as in the app.
 """
 
 from __future__ import annotations
