@@ -88,6 +88,20 @@ def test_a_question_in_lower_case_finds_its_chunk_as_well(library: Library, put:
     assert numbers(library, "who is the founder of velmar", put(*NOTES))[0] == 0
 
 
+def test_chunks_that_answer_by_themselves_need_not_fit_as_well(library: Library, put: Put) -> None:
+    stored = put(*NOTES)
+
+    def chosen(question: str, top_k: int = 4) -> list[int]:
+        found = router.route(library, question, [stored], Routing(top_k=top_k), 8, nowhere, apart=True)
+        assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+        return [one.number for one in found]
+
+    assert chosen("Who is the mayor of Relwood?")[0] == 1
+    assert sorted(chosen("Who is the mayor of Relwood?")) == [0, 1, 2, 3]
+    assert len(chosen("Who is the mayor of Relwood?", top_k=2)) == 2
+    assert chosen("Who is the king of Quelstead?") == []  # about something else, whoever answers
+
+
 def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put) -> None:
     question = "What should visitors to Nalmouth try?"
     stored = put(*NOTES)

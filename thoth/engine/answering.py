@@ -8,10 +8,11 @@ from dataclasses import replace
 from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
-from thoth.engine import prompt
+from thoth.engine import contest, prompt
 from thoth.engine.adapters import Adapters, sorted_refs
 from thoth.engine.caches import KeyValueCaches
 from thoth.engine.call_format import CallFormat, call_format
+from thoth.engine.contest import Candidate
 from thoth.engine.copying import copying
 from thoth.engine.decoding import Decoded, Decoder
 from thoth.engine.grammar import Grammars
@@ -87,6 +88,28 @@ class Answerer:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
         searched = conversation_query(_said(question.messages), question.documents)
         choice = self._choose(question, searched)
+        if not (self._pair.apart and contest.begins(question, choice)):
+            self._ask(question, task, absorb_seconds, searched, choice, form, started)
+            return
+        asked = contest.Contest(task, question, choice)
+        try:
+            for one in asked.candidates:
+                self._ask(question, one, absorb_seconds, searched, one.choice, form, started)
+        except BaseException:
+            asked.over = True  # those that are in flight already end
+            raise
+
+    def _ask(
+        self,
+        question: Question,
+        task: Task,
+        absorb_seconds: float,
+        searched: str,
+        choice: Choice,
+        form: CallFormat | None,
+        started: float,
+    ) -> None:
+        """Let a question join those in flight with what was chosen for it."""
         chunks = [self._library.chunk(ref(passage)) for passage in choice.passages]
         texts = {chunk.ref: chunk.text.strip() for chunk in chunks}
         quotes: tuple[Passage, ...] = ()
@@ -120,6 +143,9 @@ class Answerer:
             reply.mask = self._grammars.mask(question.tools, reply.max_tokens, question.calls, question.messages)
         if question.constrain is not None:
             reply.processors.append(question.constrain(self._pair.tokenizer))
+        elif isinstance(task, Candidate):
+            chunk = self._library.chunk(ref(choice.attached[0]))
+            reply.processors.append(task.spelling(self._pair.tokenizer, chunk.text))
         elif quotes:
             reply.quotes = quotes
             reply.processors.append(copying(self._pair.tokenizer, [*texts.values(), question.messages[-1]["content"]]))
@@ -296,6 +322,7 @@ class Answerer:
             bundle.id,
             bundle.config.hypernet.rank,
             cache(self._embed),
+            apart=self._pair.apart,
         )
 
     def _embed(self, text: str) -> NDArray[np.float32]:

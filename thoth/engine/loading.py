@@ -37,6 +37,7 @@ class LoadedPair:
         recall: share of facts recalled from adapters alone, None if it was never measured.
         reading: how the base reads a text best.
         readable_loss: loss of the base, nats a token, up to which it can read a text, None if it was never measured.
+        apart: whether each chunk that fits a question answers by itself, and the best answer counts.
     """
 
     model: nn.Module
@@ -46,6 +47,7 @@ class LoadedPair:
     recall: float | None = None
     reading: Reading = AS_IT_IS
     readable_loss: float | None = None
+    apart: bool = False
 
 
 def load_pair(pair: Pair) -> LoadedPair:
@@ -70,7 +72,7 @@ def load_pair(pair: Pair) -> LoadedPair:
     # Multimodal wrappers keep the text model's settings in a separate section.
     length = config.get("text_config", config)["max_position_embeddings"]
     known = registry.recall(pair), registry.reading(pair), registry.readable_loss(pair)
-    return LoadedPair(model, tokenizer, bundle, length, *known)
+    return LoadedPair(model, tokenizer, bundle, length, *known, registry.apart(pair))
 
 
 def _load_base(folder: Path, bundle: BundleConfig, dtype: mx.Dtype | None) -> tuple[nn.Module, Any, dict[str, Any]]:

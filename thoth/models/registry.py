@@ -57,6 +57,8 @@ class KnownPair:
         readable_loss: mean loss of the base, nats a token, up to which it can read a text; None if never measured.
         wheel: a Python package that brings the base where the hub is out of reach.
         reading: how the base reads a text best.
+        apart: whether each chunk that fits answers by itself, and the best answer counts: adapters that are attached
+            together spoil each other.
     """
 
     base: str | None
@@ -70,6 +72,7 @@ class KnownPair:
     reading: Reading = AS_IT_IS
     readable_loss: float | None = None
     tried: bool = False
+    apart: bool = False
 
     @property
     def published_bytes(self) -> int:
@@ -142,6 +145,7 @@ KNOWN = {
         # Of the ways to ask and to read that were tried on 78 questions about passages (docs/LOG.md, 2026-11-29).
         Reading("Read the text and answer the question in a few words.\n\nText: ", "Question: ", sentences=2),
         tried=True,
+        apart=True,
     ),
 }
 
@@ -279,6 +283,11 @@ def reading(pair: Pair) -> Reading:
 def writes_questions(pair: Pair) -> bool:
     """Tell whether a pair's base is known to be large enough to write sensible questions."""
     return pair.name in KNOWN and KNOWN[pair.name].base_parameters >= _WRITING_PARAMETERS
+
+
+def apart(pair: Pair) -> bool:
+    """Return whether each chunk that fits answers by itself, with no other attached."""
+    return pair.name in KNOWN and KNOWN[pair.name].apart
 
 
 def readable_loss(pair: Pair) -> float | None:

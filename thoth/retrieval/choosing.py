@@ -40,6 +40,8 @@ def choose(
     bundle: str,
     rank: int,
     embed: Callable[[str], NDArray[np.float32]],
+    *,
+    apart: bool = False,
 ) -> Choice:
     """Choose among the absorbed chunks of some documents.
 
@@ -51,6 +53,7 @@ def choose(
         bundle: id of the bundle that is loaded.
         rank: of one chunk's adapter.
         embed: gives the pooled features (D,) of a text.
+        apart: whether each chunk that "auto" chooses answers by itself.
 
     Raises:
         DocumentError: A document was absorbed with another bundle, or is gone.
@@ -65,7 +68,7 @@ def choose(
     if routing.route == "all":
         attached = [chosen for document in documents for chosen in _absorbed(library, document)]
     elif routing.route == "auto":
-        attached = router.route(library, question, documents, routing, rank, embed)
+        attached = router.route(library, question, documents, routing, rank, embed, apart=apart)
     passages: list[Chosen] = []
     if routing.with_text:
         passages = router.passages(library, question, documents, routing.with_text, embed)

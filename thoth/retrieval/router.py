@@ -85,6 +85,8 @@ def route(
     routing: Routing,
     rank: int,
     embed: Embed,
+    *,
+    apart: bool = False,
 ) -> list[Chosen]:
     """Choose the chunks whose adapters fit a question, best first.
 
@@ -95,13 +97,15 @@ def route(
         routing: the limits.
         rank: of one chunk's adapter; the bias pair takes as much again, once.
         embed: gives the (D,) pooled features of a text, as the library has them of each chunk.
+        apart: whether each of them answers by itself: then none costs another accuracy, and those that match far worse
+            than the best one, or by their features alone, are asked too.
 
     Returns:
         At most `routing.top_k` chunks and none beyond `routing.rank_budget`, but the best one always; none at all
         where nothing fits.
     """
     most = max(1, min(routing.top_k, routing.rank_budget // rank - 1))
-    return describe(library, documents, ranking(library, question, documents, most, embed))
+    return describe(library, documents, ranking(library, question, documents, most, embed, apart=apart))
 
 
 def passages(
@@ -112,7 +116,13 @@ def passages(
 
 
 def ranking(
-    library: Library, question: str, documents: Sequence[StoredDocument], most: int, embed: Embed
+    library: Library,
+    question: str,
+    documents: Sequence[StoredDocument],
+    most: int,
+    embed: Embed,
+    *,
+    apart: bool = False,
 ) -> list[Ranked]:
     """Rank the absorbed chunks of documents that fit a question, best first, at most `most`.
 
@@ -152,13 +162,13 @@ def ranking(
         missing = sum(not found for found in standing.values()) * _NAME_COUNT
         if confidence(missing) < _CONFIDENCE:
             return []
-        most = 1 if missing else most
+        most = 1 if missing and not apart else most
     if not matches and (named or asked.points or asked.favoured):
         told = [id for id in ids if id in asked.favoured] or (ids if asked.documents else [])
         if not told and not named:
             told = [id for id in ids if len(ids) == 1]
         return _spread(library.absorbed(told), most)
-    ranked = _joined(library, asked.rest, matches, absorbed, embed)
+    ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
     ranked = _with_body(library, about, ranked)[:most]
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
 
@@ -210,12 +220,14 @@ def _joined(
     matches: Sequence[tuple[ChunkRef, float]],
     absorbed: Sequence[ChunkRef],
     embed: Embed,
+    *,
+    apart: bool,
 ) -> list[Ranked]:
     """Join the ranking by words with that by features."""
-    by_words = [ref for ref, match in matches if match >= _CUT * matches[0][1]]
+    by_words = [ref for ref, match in matches if apart or match >= _CUT * matches[0][1]]
     by_cosine: Sequence[ChunkRef] = by_words
-    if len(by_words) != 1:
-        by_cosine = _nearest(library, by_words or absorbed, embed(question))[:_CANDIDATES]
+    if apart or len(by_words) != 1:
+        by_cosine = _nearest(library, absorbed if apart else by_words or absorbed, embed(question))[:_CANDIDATES]
     scores: dict[ChunkRef, float] = {}
     for weight, order in ((1.0, by_words), (_COSINE_WEIGHT, by_cosine)):
         for place, ref in enumerate(order, 1):

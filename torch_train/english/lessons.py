@@ -28,8 +28,8 @@ class Lesson:
         facts: Fewest and most facts of a note.
         asked: Most questions about a context.
         recite: Share of notes that are also to be recited.
-        unknown: Share of notes with one question more that they do not answer: half about their subject, half about
-            a stranger.
+        unknown: Share of notes with two questions more that they do not answer: one about their subject, one about a
+            stranger.
         filler: Most sentences of a note without a fact.
         steps: Updates of the hypernetwork.
         rates: Learning rate at the beginning and at the end.
@@ -103,12 +103,11 @@ def draw(lesson: Lesson, split: Split, material: Material, shard: int, count: in
 
 def _note(lesson: Lesson, english: English, split: Split, chance: random.Random) -> Asked:
     unknown = chance.random() < lesson.unknown
-    stranger = unknown and chance.random() < 0.5
     note = english.note(
         chance.randint(*lesson.facts),
         filler=chance.randint(0, lesson.filler),
-        silent=int(unknown and not stranger),
-        strangers=int(stranger),
+        silent=int(unknown),
+        strangers=int(unknown),
     )
     known = [question for question in note.questions if question.known]
     asked = chance.sample(known, min(lesson.asked, len(known)))

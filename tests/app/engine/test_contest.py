@@ -1,0 +1,203 @@
+"""Chunks that answer by themselves: which answer counts, and what is told until then."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from tests.app.tui.fakes import stats
+from thoth.engine import contest
+from thoth.engine.contest import Candidate, Contest
+from thoth.engine.copying import _TIES
+from thoth.engine.engine import Engine
+from thoth.engine.loading import load_pair
+from thoth.engine.reply import Question
+from thoth.engine.request import Task
+from thoth.errors import DocumentError, Stopped
+from thoth.events import Absorbed, Answer, Chosen, Event, Failed, Passage, Progress, Token
+from thoth.ingest import Document
+from thoth.library.library import Library
+from thoth.library.records import StoredDocument
+from thoth.models import registry
+from thoth.retrieval.choosing import Choice
+from thoth.retrieval.routing import Routing
+
+QUESTION = Question([{"role": "user", "content": "Who?"}])
+PASSAGE = Passage("id", "note.txt", 0, None, (), "Ana did.", 1.0)
+REFUSAL = "The document does not say."
+
+
+def chunk(number: int, score: float) -> Chosen:
+    return Chosen("id", "note.txt", number, None, (), score)
+
+
+class Asked:
+    """A contest of chunks with these scores, and what its task hears."""
+
+    def __init__(self, *scores: float) -> None:
+        self.events: list[Event] = []
+        self.task = Task(self.events.append)
+        self.chunks = tuple(chunk(number, score) for number, score in enumerate(scores))
+        self.contest = Contest(self.task, QUESTION, Choice(self.chunks))
+
+    def say(self, place: int, text: str, certainty: float = 0.0, *, supported: bool = False) -> Candidate:
+        one = self.contest.candidates[place]
+        one._log_probabilities.append(certainty)
+        one.tell(Token(text))
+        one.tell(Answer(text, stats(chunks=(self.chunks[place],)), (PASSAGE,) if supported else ()))
+        return one
+
+    @property
+    def told(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Token))
+
+
+def test_nothing_is_told_before_all_have_answered() -> None:
+    asked = Asked(1.0, 0.5)
+    asked.say(1, "Bela")
+    assert [type(event) for event in asked.events] == [Progress]
+    asked.say(0, "Ana")
+    assert asked.told == "Ana"
+    last = asked.events[-1]
+    assert isinstance(last, Answer)
+    assert (last.text, last.stats.chunks, last.stats.active_documents) == ("Ana", asked.chunks, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "counts"),
+    [
+        ([("Ana", -0.1, False), ("Bela", -0.1, False)], "Ana"),  # of two that are as good, the one that fits better
+        ([("Ana", -2.0, False), ("Bela", -0.1, False)], "Bela"),  # the surer one
+        ([("Ana", -0.3, False), ("Bela", -0.1, True)], "Bela"),  # the one that its chunk supports
+        ([(REFUSAL, 0.0, False), ("Bela", -2.0, False)], "Bela"),  # an answer, however unsure, before a refusal
+        ([(REFUSAL, -0.1, False), ("This is not in the document.", -0.5, False)], REFUSAL),
+    ],
+)
+def test_the_answer_that_counts(said: list[tuple[str, float, bool]], counts: str) -> None:
+    asked = Asked(1.0, 0.7)
+    for place, (text, certainty, supported) in enumerate(said):
+        asked.say(place, text, certainty, supported=supported)
+    assert asked.told == counts
+
+
+def test_an_unsure_answer_is_not_supported() -> None:
+    for certainty, support in ((-0.2, "supported"), (-2.0, "unsupported")):
+        asked = Asked(1.0)
+        asked.say(0, "Ana", certainty, supported=True)
+        last = asked.events[-1]
+        assert isinstance(last, Answer)
+        assert last.support == support
+
+
+def test_an_answer_is_spelt_in_the_words_of_its_chunk(tokenizer: Any) -> None:
+    one = Asked(1.0).contest.candidates[0]
+    process = one.spelling(tokenizer, "Ana Dorsen is the mayor.")
+    prompt = tokenizer.encode("Who?", add_special_tokens=False)
+    ana, zed = (tokenizer.encode(name, add_special_tokens=False)[0] for name in ("Ana", "Zed"))
+    logits = mx.full((1, len(tokenizer.vocab)), -20.0)
+    logits[0, zed], logits[0, ana] = 2.0, 1.0
+    allowed = process(mx.array(prompt), logits)
+    assert mx.argmax(allowed).item() == ana
+    # Not one to a choice of words, but what it was among all of them.
+    assert one.certainty == pytest.approx(1.0 - float(np.log(np.exp(1.0) + np.exp(2.0))), abs=1e-4)
+    words = set("who? the document does not say. ana dorsen is the mayor.".split())
+    said = list(prompt)
+    while (token := int(mx.argmax(process(mx.array(said), mx.random.normal(logits.shape))).item())) not in (
+        tokenizer.eos_token_ids
+    ):
+        said.append(token)
+    text = tokenizer.decode(said[len(prompt) :])
+    assert text
+    assert {word.strip(".,") for word in text.casefold().split()} <= {word.strip(".,?") for word in words} | set(_TIES)
+
+
+def test_a_failure_of_one_ends_the_question_once() -> None:
+    asked = Asked(1.0, 0.5, 0.4)
+    asked.say(0, "Ana")
+    assert not asked.contest.candidates[2].stopped
+    asked.contest.candidates[1].tell(Failed(DocumentError("gone")))
+    assert asked.contest.candidates[2].stopped
+    asked.contest.candidates[2].tell(Failed(Stopped("stopped")))
+    failed = [event for event in asked.events if isinstance(event, Failed)]
+    assert [str(event.error) for event in failed] == ["gone"]
+    assert asked.told == ""
+
+
+def test_stopping_the_question_stops_all() -> None:
+    asked = Asked(1.0, 0.5)
+    asked.task.stop()
+    assert all(one.stopped for one in asked.contest.candidates)
+
+
+def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
+    two = Choice((chunk(0, 1.0), chunk(1, 0.5)))
+    assert contest.begins(QUESTION, two)
+    assert contest.begins(QUESTION, Choice(two.attached[:1]))
+    assert not contest.begins(QUESTION, Choice())
+    assert not contest.begins(replace(QUESTION, constrain=lambda _: lambda *_: None), two)
+    assert not contest.begins(QUESTION, replace(two, passages=two.attached))
+    assert not contest.begins(replace(QUESTION, routing=Routing("all")), two)
+    assert not contest.begins(replace(QUESTION, tools=({"name": "search"},)), two)
+
+
+TOWNS = {"Harpool": "Osra Kelland", "Velmar": "Ana Dorsen", "Tolquin": "Berin Asto"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def engine(home: Path) -> Iterator[Engine]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(registry.KNOWN, registry.NANO, replace(registry.KNOWN[registry.NANO], apart=True))
+        with Engine(Library(home)) as engine:
+            list(engine.load(registry.resolve(registry.NANO)))
+            yield engine
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return load_pair(registry.resolve(registry.NANO)).tokenizer
+
+
+@pytest.fixture(scope="module")
+def documents(engine: Engine) -> list[StoredDocument]:
+    absorbed = []
+    for town, mayor in TOWNS.items():
+        *_, last = engine.absorb(Document(f"{town}.txt", f"The mayor of {town} is {mayor}."))
+        assert isinstance(last, Absorbed)
+        absorbed.append(last.document)
+    return absorbed
+
+
+def answer(engine: Engine, town: str, documents: list[StoredDocument], routing: Routing) -> Answer:
+    asked = [{"role": "user", "content": f"Who is the mayor of {town}?"}]
+    *_, last = engine.ask(asked, documents, (), routing, max_tokens=24)
+    assert isinstance(last, Answer)
+    return last
+
+
+def test_each_chunk_answers_with_its_own_adapter(engine: Engine, documents: list[StoredDocument]) -> None:
+    routing = Routing(fallback="none")
+    for town, document in zip(TOWNS, documents, strict=True):
+        alone = answer(engine, town, [document], routing)
+        found = answer(engine, town, documents, routing)
+        assert (found.text, found.sources) == (alone.text, alone.sources)
+        assert {one.document for one in found.stats.chunks} == {one.id for one in documents}
+        assert found.stats.rank == alone.stats.rank
+    assert answer(engine, "Velmar", documents, Routing("all")).stats.rank > alone.stats.rank
+
+
+def test_a_stopped_question_ends_once(engine: Engine, documents: list[StoredDocument]) -> None:
+    asked = [{"role": "user", "content": "Who is the mayor of Velmar?"}]
+    request = engine.ask(asked, documents, (), Routing(fallback="none"), max_tokens=400)
+    next(request)
+    request.close()
+    assert len([event for event in request if isinstance(event, Answer | Failed)]) == 1
+    assert answer(engine, "Velmar", documents, Routing(fallback="none")).text

@@ -1,0 +1,144 @@
+"""Chunks that fit a question -> one answer: each chunk answers by itself, and the best answer counts.
+
+For pairs whose adapters spoil each other when they are attached together, and spell what they know wrongly. A chunk
+that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
+choose them, and how likely they were without that limit says how far to believe them (docs/measurements.md, "Chunks
+that answer by themselves"). The chunks are rows of one batch with an adapter each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from thoth.engine.copying import copying
+from thoth.engine.request import Task
+from thoth.engine.sampling import Processor
+from thoth.events import Answer, Event, Failed, Progress, Token
+from thoth.retrieval.choosing import Choice
+from thoth.retrieval.provenance import is_refusal
+
+if TYPE_CHECKING:
+    import mlx.core as mx
+
+    from thoth.engine.reply import Question
+
+# What it counts for an answer that its chunk fits best, and that a sentence of the chunk supports it; beside the
+# mean log-probability of its tokens, from 0 down.
+_FITS, _SUPPORTED = 3.0, 1.0
+# Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
+_CERTAIN = -0.7
+_REFUSAL = "The document does not say."
+
+
+class Contest:
+    """Collects the answers of all chunks, and tells the task of the best.
+
+    Args:
+        task: of the question.
+        question: the question.
+        choice: the chunks; each is a `Candidate`.
+    """
+
+    def __init__(self, task: Task, question: Question, choice: Choice) -> None:
+        self.task, self.over = task, False
+        self._question, self._choice = question, choice
+        self._answers: list[tuple[bool, float, Answer, Sequence[Token]]] = []
+        self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
+
+    @property
+    def asked(self) -> str:
+        """The question as it was written last."""
+        return str(self._question.messages[-1]["content"])
+
+    def hear(self, pieces: int) -> None:
+        """Say how far an answer is: no piece of it is told before all are known."""
+        self.task.tell(Progress("check", pieces, self._question.max_tokens))
+
+    def enter(self, candidate: Candidate, answer: Answer, pieces: Sequence[Token]) -> None:
+        """Take the answer of a candidate; the last one ends the contest."""
+        if candidate.certainty < _CERTAIN:
+            answer = replace(answer, sources=())
+        score = candidate.certainty + _FITS * candidate.choice.attached[0].score
+        score += _SUPPORTED * (answer.support == "supported")
+        self._answers.append((not is_refusal(answer.text), score, answer, pieces))
+        if len(self._answers) < len(self.candidates):
+            return
+        self.over = True
+        *_, best, told = max(self._answers, key=lambda one: one[:2])
+        for piece in told:
+            self.task.tell(piece)
+        attached = self._choice.attached
+        documents = len({chosen.document for chosen in attached})
+        self.task.tell(replace(best, stats=replace(best.stats, chunks=attached, active_documents=documents)))
+
+    def fail(self, event: Failed) -> None:
+        """End the contest: without one of the answers nobody knows the best."""
+        if not self.over:
+            self.over = True
+            self.task.tell(event)
+
+
+class Candidate(Task):
+    """Gets what one chunk says.
+
+    Attributes:
+        choice: the chunk.
+    """
+
+    def __init__(self, contest: Contest, choice: Choice) -> None:
+        super().__init__(contest.task.tell)
+        self._contest, self.choice = contest, choice
+        self._held: list[Token] = []
+        self._log_probabilities: list[float] = []
+
+    @property
+    def certainty(self) -> float:
+        """The mean log-probability of the answer's tokens where any could follow, in nats, from 0 down."""
+        return sum(self._log_probabilities) / max(1, len(self._log_probabilities))
+
+    def spelling(self, tokenizer: Any, text: str) -> Processor:
+        """Make a processor of logits that lets the answer be words of a text, the question or a refusal.
+
+        Args:
+            tokenizer: of the base, in mlx-lm's wrapper.
+            text: of the chunk.
+        """
+        import mlx.core as mx
+
+        spelt = copying(tokenizer, [text, self._contest.asked, _REFUSAL])
+
+        def process(tokens: mx.array, logits: mx.array) -> mx.array:
+            allowed = spelt(tokens, logits)
+            likely = mx.take_along_axis(logits, mx.argmax(allowed, axis=-1, keepdims=True), axis=-1)
+            self._log_probabilities.append((likely - mx.logsumexp(logits, axis=-1, keepdims=True)).item())
+            return allowed
+
+        return process
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody waits for this answer any more."""
+        return self._contest.over or self._contest.task.stopped
+
+    def stop(self) -> None:
+        """Stop the whole question."""
+        self._contest.task.stop()
+
+    def tell(self, event: Event) -> None:
+        """Take the next event of the reply."""
+        match event:
+            case Token():
+                self._held.append(event)
+                self._contest.hear(len(self._held))
+            case Answer():
+                self._contest.enter(self, event, self._held)
+            case Failed():
+                self._contest.fail(event)
+
+
+def begins(question: Question, choice: Choice) -> bool:
+    """Whether chunks answer by themselves: a model that reads passages, has tools or quotes is asked once."""
+    limited = choice.passages or question.tools or question.constrain is not None
+    return question.routing.route == "auto" and bool(choice.attached) and not limited
