@@ -99,7 +99,7 @@ def test_chunks_that_answer_by_themselves_need_not_fit_as_well(library: Library,
     assert chosen("Who is the mayor of Relwood?")[0] == 1
     assert sorted(chosen("Who is the mayor of Relwood?")) == [0, 1, 2, 3]
     assert len(chosen("Who is the mayor of Relwood?", top_k=2)) == 2
-    assert chosen("Who is the king of Quelstead?") == []  # about something else, whoever answers
+    assert sorted(chosen("Who is the king of Quelstead?")) == [0, 1, 2, 3]  # they say that they do not know
 
 
 def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put) -> None:

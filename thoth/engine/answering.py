@@ -88,13 +88,17 @@ class Answerer:
             raise ModelError("the base model's chat template knows no tools; ask without them, or use another model")
         searched = conversation_query(_said(question.messages), question.documents)
         choice = self._choose(question, searched)
-        if not (self._pair.apart and contest.begins(question, choice)):
+
+        def ask(task: Task, choice: Choice) -> None:
             self._ask(question, task, absorb_seconds, searched, choice, form, started)
+
+        if not (self._pair.apart and contest.begins(question, choice)):
+            ask(task, choice)
             return
-        asked = contest.Contest(task, question, choice)
+        asked = contest.Contest(task, question, choice, lambda: ask(task, Choice()))
         try:
             for one in asked.candidates:
-                self._ask(question, one, absorb_seconds, searched, one.choice, form, started)
+                ask(one, one.choice)
         except BaseException:
             asked.over = True  # those that are in flight already end
             raise

@@ -8,12 +8,12 @@ that answer by themselves"). The chunks are rows of one batch with an adapter ea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from thoth.engine.copying import copying
-from thoth.engine.request import Task
+from thoth.engine.request import Task, failure
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
 from thoth.retrieval.choosing import Choice
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _FITS, _SUPPORTED = 3.0, 1.0
 # Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
 _CERTAIN = -0.7
+# Least score of a chunk that has words of the question; see `second_look.py`.
+_MATCHES = 0.6
 _REFUSAL = "The document does not say."
 
 
@@ -39,11 +41,12 @@ class Contest:
         task: of the question.
         question: the question.
         choice: the chunks; each is a `Candidate`.
+        alone: asks the base alone; its answer goes to the task.
     """
 
-    def __init__(self, task: Task, question: Question, choice: Choice) -> None:
+    def __init__(self, task: Task, question: Question, choice: Choice, alone: Callable[[], None]) -> None:
         self.task, self.over = task, False
-        self._question, self._choice = question, choice
+        self._question, self._choice, self._alone = question, choice, alone
         self._answers: list[tuple[bool, float, Answer, Sequence[Token]]] = []
         self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
 
@@ -66,12 +69,23 @@ class Contest:
         if len(self._answers) < len(self.candidates):
             return
         self.over = True
-        *_, best, told = max(self._answers, key=lambda one: one[:2])
+        answers, _, best, told = max(self._answers, key=lambda one: one[:2])
+        if answers and best.support != "supported" and self._choice.attached[0].score < _MATCHES:
+            self._ask_base()
+            return
         for piece in told:
             self.task.tell(piece)
         attached = self._choice.attached
         documents = len({chosen.document for chosen in attached})
         self.task.tell(replace(best, stats=replace(best.stats, chunks=attached, active_documents=documents)))
+
+    def _ask_base(self) -> None:
+        """Answer a question that no chunk has a word of, refuses or knows: it is about something else."""
+        try:
+            self._alone()
+        # The last answer's end is told from inside a step, which is not to fail; a panic is no `Exception`.
+        except BaseException as error:
+            self.task.tell(failure(error))
 
     def fail(self, event: Failed) -> None:
         """End the contest: without one of the answers nobody knows the best."""

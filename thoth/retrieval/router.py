@@ -98,7 +98,7 @@ def route(
         rank: of one chunk's adapter; the bias pair takes as much again, once.
         embed: gives the (D,) pooled features of a text, as the library has them of each chunk.
         apart: whether each of them answers by itself: then none costs another accuracy, and those that match far worse
-            than the best one, or by their features alone, are asked too.
+            than the best one, or by their features alone, are asked too. They refuse what they do not know.
 
     Returns:
         At most `routing.top_k` chunks and none beyond `routing.rank_budget`, but the best one always; none at all
@@ -160,14 +160,15 @@ def ranking(
         matches = []  # nothing fits but the words that name the document
     if matches and named:
         missing = sum(not found for found in standing.values()) * _NAME_COUNT
-        if confidence(missing) < _CONFIDENCE:
+        if not apart and confidence(missing) < _CONFIDENCE:
             return []
         most = 1 if missing and not apart else most
     if not matches and (named or asked.points or asked.favoured):
         told = [id for id in ids if id in asked.favoured] or (ids if asked.documents else [])
         if not told and not named:
             told = [id for id in ids if len(ids) == 1]
-        return _spread(library.absorbed(told), most)
+        if told or not apart:
+            return _spread(library.absorbed(told), most)
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
     ranked = _with_body(library, about, ranked)[:most]
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked

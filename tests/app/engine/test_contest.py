@@ -42,7 +42,12 @@ class Asked:
         self.events: list[Event] = []
         self.task = Task(self.events.append)
         self.chunks = tuple(chunk(number, score) for number, score in enumerate(scores))
-        self.contest = Contest(self.task, QUESTION, Choice(self.chunks))
+        self.alone = 0
+        self.contest = Contest(self.task, QUESTION, Choice(self.chunks), self.ask_base)
+
+    def ask_base(self) -> None:
+        self.alone += 1
+        self.task.tell(Token("of my own"))
 
     def say(self, place: int, text: str, certainty: float = 0.0, *, supported: bool = False) -> Candidate:
         one = self.contest.candidates[place]
@@ -82,6 +87,21 @@ def test_the_answer_that_counts(said: list[tuple[str, float, bool]], counts: str
     for place, (text, certainty, supported) in enumerate(said):
         asked.say(place, text, certainty, supported=supported)
     assert asked.told == counts
+
+
+@pytest.mark.parametrize(
+    ("score", "text", "supported", "told"),
+    [
+        (0.2, "Ana", False, "of my own"),  # no chunk has a word of the question
+        (0.2, "Ana", True, "Ana"),
+        (0.2, REFUSAL, False, REFUSAL),
+        (0.8, "Ana", False, "Ana"),
+    ],
+)
+def test_the_base_answers_what_no_chunk_is_about(score: float, text: str, supported: bool, told: str) -> None:
+    asked = Asked(score)
+    asked.say(0, text, supported=supported)
+    assert (asked.told, asked.alone) == (told, told == "of my own")
 
 
 def test_an_unsure_answer_is_not_supported() -> None:
