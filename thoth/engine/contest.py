@@ -16,13 +16,13 @@ from thoth.engine.copying import copying
 from thoth.engine.request import Task, failure
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
-from thoth.retrieval.choosing import Choice
 from thoth.retrieval.provenance import is_refusal
 
 if TYPE_CHECKING:
     import mlx.core as mx
 
     from thoth.engine.reply import Question
+    from thoth.retrieval.choosing import Choice
 
 # What it counts for an answer that its chunk fits best, and that a sentence of the chunk supports it; beside the
 # mean log-probability of its tokens, from 0 down.
@@ -126,7 +126,8 @@ class Candidate(Task):
         def process(tokens: mx.array, logits: mx.array) -> mx.array:
             allowed = spelt(tokens, logits)
             likely = mx.take_along_axis(logits, mx.argmax(allowed, axis=-1, keepdims=True), axis=-1)
-            self._log_probabilities.append((likely - mx.logsumexp(logits, axis=-1, keepdims=True)).item())
+            free: Any = likely - mx.logsumexp(logits, axis=-1, keepdims=True)
+            self._log_probabilities.append(float(free.item()))
             return allowed
 
         return process

@@ -188,12 +188,9 @@ def tokenizer() -> Any:
 
 @pytest.fixture(scope="module")
 def documents(engine: Engine) -> list[StoredDocument]:
-    absorbed = []
-    for town, mayor in TOWNS.items():
-        *_, last = engine.absorb(Document(f"{town}.txt", f"The mayor of {town} is {mayor}."))
-        assert isinstance(last, Absorbed)
-        absorbed.append(last.document)
-    return absorbed
+    notes = [Document(f"{town}.txt", f"The mayor of {town} is {mayor}.") for town, mayor in TOWNS.items()]
+    ends = [list(engine.absorb(note))[-1] for note in notes]
+    return [end.document for end in ends if isinstance(end, Absorbed)]
 
 
 def answer(engine: Engine, town: str, documents: list[StoredDocument], routing: Routing) -> Answer:
