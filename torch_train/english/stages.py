@@ -38,7 +38,7 @@ class Stage:
     Attributes:
         lesson: What it reads and asks, its steps without a bound.
         share: Part of the time.
-        tokens: Of a batch, of contexts and of inputs: 16,384 are 210 notes of one fact or 86 of up to twelve.
+        tokens: Of a batch, of contexts and of inputs: 16,384 are 210 notes of one fact.
     """
 
     lesson: Lesson
@@ -52,7 +52,7 @@ _PLAN = (
     ("one", 0.12, 16_384, 49_152, (2e-3, 2e-3)),
     ("few", 0.12, 16_384, 65_536, (2e-3, 1.5e-3)),
     ("copy", 0.24, 16_384, 98_304, (1.5e-3, 1.2e-3)),
-    ("notes", 0.26, 32_768, 131_072, (1.2e-3, 8e-4)),
+    ("each", 0.26, 32_768, 131_072, (1.2e-3, 8e-4)),
     ("last", 0.26, 32_768, 131_072, (8e-4, 0.0)),
 )
 
