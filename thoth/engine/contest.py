@@ -45,7 +45,7 @@ class Contest:
     """
 
     def __init__(self, task: Task, question: Question, choice: Choice, alone: Callable[[], None]) -> None:
-        self.task, self.over = task, False
+        self.task, self.over, self._heard = task, False, 0
         self._question, self._choice, self._alone = question, choice, alone
         self._answers: list[tuple[bool, float, Answer, Sequence[Token]]] = []
         self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
@@ -56,8 +56,10 @@ class Contest:
         return str(self._question.messages[-1]["content"])
 
     def hear(self, pieces: int) -> None:
-        """Say how far an answer is: no piece of it is told before all are known."""
-        self.task.tell(Progress("check", pieces, self._question.max_tokens))
+        """Say how far the longest answer is: no piece of one is told before all are known."""
+        if pieces > self._heard:
+            self._heard = pieces
+            self.task.tell(Progress("check", pieces, self._question.max_tokens))
 
     def enter(self, candidate: Candidate, answer: Answer, pieces: Sequence[Token]) -> None:
         """Take the answer of a candidate; the last one ends the contest."""

@@ -64,8 +64,9 @@ class Asked:
 def test_nothing_is_told_before_all_have_answered() -> None:
     asked = Asked(1.0, 0.5)
     asked.say(1, "Bela")
-    assert [type(event) for event in asked.events] == [Progress]
+    assert asked.events == [Progress("check", 1, QUESTION.max_tokens)]
     asked.say(0, "Ana")
+    assert len(asked.events) == 3  # as far as the longest
     assert asked.told == "Ana"
     last = asked.events[-1]
     assert isinstance(last, Answer)
