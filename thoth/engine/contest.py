@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from thoth.engine.reply import Question
     from thoth.retrieval.choosing import Choice
 
-# What it counts for an answer that its chunk fits best, and that a sentence of the chunk supports it; beside the
-# mean log-probability of its tokens, from 0 down.
-_FITS, _SUPPORTED = 3.0, 1.0
+# What it counts for an answer that its chunk fits best, and that it is a refusal; beside the mean log-probability of its
+# tokens, from 0 down.
+_FITS, _REFUSES = 4.0, -5.0
 # Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
-_CERTAIN = -0.7
+_CERTAIN = -1.0
 # Least score of a chunk that has words of the question; see `second_look.py`.
 _MATCHES = 0.6
 _REFUSAL = "The document does not say."
@@ -47,7 +47,7 @@ class Contest:
     def __init__(self, task: Task, question: Question, choice: Choice, alone: Callable[[], None]) -> None:
         self.task, self.over, self._heard = task, False, 0
         self._question, self._choice, self._alone = question, choice, alone
-        self._answers: list[tuple[bool, float, Answer, Sequence[Token]]] = []
+        self._answers: list[tuple[float, bool, Answer, Sequence[Token]]] = []
         self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
 
     @property
@@ -65,14 +65,14 @@ class Contest:
         """Take the answer of a candidate; the last one ends the contest."""
         if candidate.certainty < _CERTAIN:
             answer = replace(answer, sources=())
-        score = candidate.certainty + _FITS * candidate.choice.attached[0].score
-        score += _SUPPORTED * (answer.support == "supported")
-        self._answers.append((not is_refusal(answer.text), score, answer, pieces))
+        refuses = is_refusal(answer.text)
+        score = candidate.certainty + _FITS * candidate.choice.attached[0].score + _REFUSES * refuses
+        self._answers.append((score, refuses, answer, pieces))
         if len(self._answers) < len(self.candidates):
             return
         self.over = True
-        answers, _, best, told = max(self._answers, key=lambda one: one[:2])
-        if answers and best.support != "supported" and self._choice.attached[0].score < _MATCHES:
+        _, refuses, best, told = max(self._answers, key=lambda one: one[0])
+        if not refuses and best.support != "supported" and self._choice.attached[0].score < _MATCHES:
             self._ask_base()
             return
         for piece in told:

@@ -78,8 +78,8 @@ def test_nothing_is_told_before_all_have_answered() -> None:
     [
         ([("Ana", -0.1, False), ("Bela", -0.1, False)], "Ana"),  # of two that are as good, the one that fits better
         ([("Ana", -2.0, False), ("Bela", -0.1, False)], "Bela"),  # the surer one
-        ([("Ana", -0.3, False), ("Bela", -0.1, True)], "Bela"),  # the one that its chunk supports
-        ([(REFUSAL, 0.0, False), ("Bela", -2.0, False)], "Bela"),  # an answer, however unsure, before a refusal
+        ([(REFUSAL, -0.1, False), ("Bela", -2.0, False)], "Bela"),  # an answer before a refusal
+        ([(REFUSAL, -0.1, False), ("Bela", -8.0, False)], REFUSAL),  # unless it is most unsure
         ([(REFUSAL, -0.1, False), ("This is not in the document.", -0.5, False)], REFUSAL),
     ],
 )
