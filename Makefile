@@ -43,7 +43,7 @@ openblas:
 setup: $(BIN)/pytest openblas  ## everything a developer needs
 
 demo: $(BIN)/thoth openblas
-	@$(BIN)/thoth try
+	@$(BIN)/thoth try --pull
 
 $(BIN)/zensical: $(BIN)/thoth
 	$(BIN)/pip install --quiet --editable ".[docs]"

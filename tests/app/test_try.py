@@ -78,9 +78,10 @@ def test_nano_where_it_cannot(
     assert not (home / "models" / "smol").exists()
 
 
-def test_english_questions_have_answers_in_the_documents() -> None:
+@pytest.mark.parametrize("pair", ["ministral-3-3b", "smol"])
+def test_english_questions_have_answers_in_the_documents(pair: str) -> None:
     written = yaml.safe_load((FIXTURES / "examples.yaml").read_text("utf-8"))["documents"]
-    english = tryout.tour("ministral-3-3b")
+    english = tryout.tour(pair)
     asked = {entry["question"] for document in written if document["file"] in english.documents
              for entry in document["questions"]}  # fmt: skip
     assert {*english.questions, english.next} <= asked

@@ -1,12 +1,13 @@
 """`thoth try`: example documents become weights, and each question about them is answered three ways.
 
-What nano is asked is tested to succeed (tests/app/test_try.py). Every other pair gets English documents.
+What nano is asked is tested to succeed (tests/app/test_try.py). Every other pair gets English documents; smol, which is
+small, is asked what it knows (docs/smol.md says how much it does not).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,11 +62,21 @@ _ENGLISH = Tour(
     unknown="Who is the landlord's dentist?",
     next="When does the lease begin?",
 )
+_SMOL = replace(
+    _ENGLISH,
+    questions=(
+        "How much is the monthly rent?",
+        "Which company services the boiler?",
+        "How much did the photographs cost?",
+        "How much water does the tank hold?",
+    ),
+    next="How much is the deposit?",
+)
 
 
 def tour(pair: str) -> Tour:
     """Return what is shown with a pair, by its name: nano reads its own language, every other one English."""
-    return _NANO if pair == registry.NANO else _ENGLISH
+    return {registry.NANO: _NANO, registry.SMOL: _SMOL}.get(pair, _ENGLISH)
 
 
 def can_complete_smol() -> bool:

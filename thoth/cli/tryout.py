@@ -36,7 +36,7 @@ def tryout(
 ) -> None:
     """Show what Thoth does, with documents that come with it.
 
-    The documents become weights and stay in the library. Three questions and one that no document answers are then
+    The documents become weights and stay in the library. Some questions and one that no document answers are then
     answered three ways: from the weights, without the documents, and with their text in the context.
     """
     from thoth import examples
