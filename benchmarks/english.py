@@ -68,7 +68,10 @@ def rows(data: Path) -> dict[str, Row]:
     if importlib.util.find_spec("reportlab"):
         sets[f"PDF of {english_sets.BOOK_PAGES} pages"] = english_sets.book, (ROUTED, TWICE, BOTH, BM25[0])
     for count in (2, 4, 8):
-        sets[f"{count} notes of {english_sets.FACTS} facts at once"] = english_sets.together(count), (WEIGHTS, ROUTED, READ)
+        sets[f"{count} notes of {english_sets.FACTS} facts at once"] = (
+            english_sets.together(count),
+            (WEIGHTS, ROUTED, READ),
+        )
     for length in (256, 1024, 4096, 16384):
         sets[f"needle in {length} tokens"] = english_sets.needle(length), (ROUTED, TWICE)
     sets["question that the note does not answer"] = english_sets.silent, (WEIGHTS, ROUTED, TWICE, READ)

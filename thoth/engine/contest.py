@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from thoth.engine.reply import Question
     from thoth.retrieval.choosing import Choice
 
-# What it counts for an answer that its chunk fits best, and that it is a refusal; beside the mean log-probability of its
-# tokens, from 0 down.
+# What it counts for an answer that its chunk fits best, and that it is a refusal; beside the mean log-probability of
+# its tokens, from 0 down.
 _FITS, _REFUSES = 4.0, -5.0
 # Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
 _CERTAIN = -1.0
