@@ -64,11 +64,12 @@ _ENGLISH = Tour(
 )
 _SMOL = replace(
     _ENGLISH,
+    documents=("lease.pdf",),
     questions=(
         "How much is the monthly rent?",
+        "Who is the caretaker?",
         "Which company services the boiler?",
-        "How much did the photographs cost?",
-        "How much water does the tank hold?",
+        "What does a lost key cost?",
     ),
     next="How much is the deposit?",
 )

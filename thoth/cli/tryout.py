@@ -53,7 +53,8 @@ def tryout(
     tour = touring.tour(registry.choose(chosen.model).name)
     with started(chosen) as session:
         name = session.pair.name
-        console.say(f"{name} absorbs {', '.join(tour.documents)}, which come with Thoth")
+        come = "comes" if len(tour.documents) == 1 else "come"
+        console.say(f"{name} absorbs {', '.join(tour.documents)}, which {come} with Thoth")
         documents = session.absorb(*tour.paths)
         asked: list[dict[str, Any]] = []
         for question in (*tour.questions, tour.unknown):
