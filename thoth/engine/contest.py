@@ -2,8 +2,8 @@
 
 For pairs whose adapters spoil each other when they are attached together, and spell what they know wrongly. A chunk
 that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
-choose them, and how likely they were without that limit says how far to believe them (docs/measurements.md, "Chunks
-that answer by themselves"). The chunks are rows of one batch with an adapter each.
+choose them, and how likely they were without that limit says how far to believe them. The chunks are rows of one batch
+with an adapter each. Measured: docs/decisions/2026-11-29-chunks-answer-by-themselves.md.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ KNOWN = {
     "qwen3-4b": KnownPair(
         "Qwen/Qwen3-4B-Instruct-2507", "SakanaAI/doc-to-lora", "qwen", 4_000_000_000, None, "Apache-2.0", None
     ),
-    # Notes of four facts, exact answers, as for nano (docs/smol.md).
+    # Notes of four facts, right answers (docs/smol.md).
     SMOL: KnownPair(
         "HuggingFaceTB/SmolLM2-135M-Instruct",
         None,
