@@ -17,6 +17,7 @@ from thoth.engine.request import Task, failure
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
 from thoth.retrieval.provenance import is_refusal
+from thoth.retrieval.routing import MATCHES
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 _FITS, _REFUSES = 4.0, -5.0
 # Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
 _CERTAIN = -1.0
-# Least score of a chunk that has words of the question; see `second_look.py`.
-_MATCHES = 0.6
 _REFUSAL = "The document does not say."
 
 
@@ -72,7 +71,7 @@ class Contest:
             return
         self.over = True
         _, refuses, best, told = max(self._answers, key=lambda one: one[0])
-        if not refuses and best.support != "supported" and self._choice.attached[0].score < _MATCHES:
+        if not refuses and best.support != "supported" and self._choice.attached[0].score < MATCHES:
             self._ask_base()
             return
         for piece in told:
@@ -90,7 +89,7 @@ class Contest:
             self.task.tell(failure(error))
 
     def fail(self, event: Failed) -> None:
-        """End the contest: without one of the answers nobody knows the best."""
+        """Tell the task of the first failure; the other candidates end with it."""
         if not self.over:
             self.over = True
             self.task.tell(event)
@@ -136,7 +135,7 @@ class Candidate(Task):
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody waits for this answer any more."""
+        """Whether the answer is no longer wanted."""
         return self._contest.over or self._contest.task.stopped
 
     def stop(self) -> None:

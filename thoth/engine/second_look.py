@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from thoth.engine.request import Task, failure
 from thoth.events import Answer, Event, Failed, Progress, Token
+from thoth.retrieval.routing import MATCHES
 
 if TYPE_CHECKING:
     from thoth.engine.reply import Question
@@ -23,9 +24,6 @@ Begin = Callable[["Question", Task], None]
 
 # Share of facts that adapters alone must recall for their answers to be left as they are.
 _LEAST_RECALL = 0.8
-# Least score of a chunk that is worth reading. Chunks whose words match the question score more; those of a whole text
-# that was asked for (0.5), and those near by their features alone, are one part among many.
-_LEAST_SCORE = 0.6
 # Chunks among which the sentences for a small base are looked for.
 _CHUNKS = 4
 
@@ -129,4 +127,4 @@ def _wanted(question: Question, recall: float | None) -> bool:
 def _pays(first: Answer) -> bool:
     """Whether nothing supports an answer although a passage fits the question well."""
     best = max((chunk.score for chunk in first.stats.chunks), default=0.0)
-    return first.support == "unsupported" and best >= _LEAST_SCORE
+    return first.support == "unsupported" and best >= MATCHES

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Least score of a chunk whose words match the question. Those of a whole text that was asked for (0.5), and those near
+# by their features alone, score less: they are one part among many.
+MATCHES = 0.6
 HISTORY_TURNS = 4  # as many as people refer back to; four question-answer pairs are about 400 tokens
 
 Route = Literal["auto", "all", "none"]

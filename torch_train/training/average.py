@@ -1,7 +1,7 @@
 """`python -m torch_train.training.average ONE OTHER DST`: a checkpoint between two, parameter by parameter.
 
-Where a training goes on with other data, what lies between its start and its end can be better than both (Wortsman et
-al. 2022, arXiv 2109.01903): smol's last lesson learnt to refuse, and forgot some of what it knew.
+After a training on other data, the mean of its first and last weights can be better than either (Wortsman et al. 2022,
+arXiv 2109.01903). Smol's lesson "each" taught refusals, at the cost of answers.
 """
 
 from __future__ import annotations
