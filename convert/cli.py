@@ -77,6 +77,9 @@ def convert_weights(
     max_chunk_tokens: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Longest chunk of a document.")
     ] = None,
+    matcher: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Trained matcher that goes into the bundle.")
+    ] = None,
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload to this repository on the hub (new ones: private).")
     ] = None,
@@ -112,7 +115,7 @@ def convert_weights(
 
             bits = None if q_bits is None else int(q_bits)
             template = Template(ids[0], ids[1], max_chunk_tokens)
-            _convert(src, dst, base, dtype, bits, down_proj_bits, verify, template, force)
+            _convert(src, dst, base, dtype, bits, down_proj_bits, verify, template, matcher, force)
             if push:
                 _push(dst, push)
     except ConversionError as error:
@@ -134,6 +137,7 @@ def _convert(
     down_proj_bits: int | None,
     verify: int,
     template: Template,
+    matcher: Path | None,
     force: bool,
 ) -> None:
     from convert.base.options import BaseOptions
@@ -144,8 +148,8 @@ def _convert(
 
     source = find(src, _say)
     report: Any
-    if source.kind in (Kind.BASE, Kind.GGUF) and (base is not None or template != Template()):
-        raise UsageError("--base and what is said of chunks are for hypernetworks: this is a base model itself")
+    if source.kind in (Kind.BASE, Kind.GGUF) and (base or matcher or template != Template()):
+        raise UsageError("--base, --matcher and what is said of chunks are for hypernetworks: this is a base model itself")
     if source.kind is Kind.GGUF:
         from convert.gguf.model import convert_gguf
 
@@ -166,7 +170,8 @@ def _convert(
             raise UsageError("--down-proj-bits and --q-bits 6 are for base models: a hypernetwork takes 8 or 4 bits")
         chosen = (dtype or Dtype.float32).value
         _say(f"converting the {source.kind} {source.path} to {dst} ({chosen}{f', {bits} bits' if bits else ''})")
-        settings = ConversionSettings(chosen, bits, find(base, _say) if base else None, template, verify, force)
+        found = find(base, _say) if base else None
+        settings = ConversionSettings(chosen, bits, found, template, matcher, verify, force)
         report = convert(source, dst, settings)
     typer.echo(report.table() if report else "not compared (--verify 0)")
     typer.echo(f"wrote {dst}")

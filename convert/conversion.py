@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -20,12 +22,14 @@ from convert.source import Kind, Source
 from mlx_hypernet.bundle import CONFIG_FILE, WEIGHTS_FILE, BundleError, check_fits, load_bundle
 from mlx_hypernet.fingerprint import fingerprint, weight_sample
 from mlx_hypernet.format.atomic import appearing, write_json
-from mlx_hypernet.format.config import BundleConfig, ConfigError, Quantization
+from mlx_hypernet.format.config import BundleConfig, ConfigError, MatcherConfig, Quantization
 from mlx_hypernet.format.vetting import VettingError, check_base
+from mlx_hypernet.matcher import FILE as MATCHER_FILE
 from mlx_hypernet.quantization import layout, store
 from mlx_hypernet.storage import DamagedFileError, Layout, write_stream
 
 REPORT_FILE = "conversion.json"
+MATCHER_CONFIG = "matcher.json"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class ConversionSettings:
         q_bits: quantise the matrices to 8 or 4 bits.
         base: the base model; the one the checkpoint names, if that is still there, when not given.
         template: what the checkpoint does not say of chunks, or says wrongly.
+        matcher: folder of a matcher that goes with it, as `python -m torch_train.english.matching` writes one.
         verify: how many seeded inputs are compared between torch and MLX.
         force: whether to replace a bundle that is at the destination.
     """
@@ -45,6 +50,7 @@ class ConversionSettings:
     q_bits: int | None = None
     base: Source | None = None
     template: Template = field(default_factory=Template)
+    matcher: Path | None = None
     verify: int = 1
     force: bool = False
 
@@ -71,6 +77,8 @@ def convert(source: Source, destination: Path, settings: ConversionSettings) -> 
         base_path = settings.base.path if settings.base else checkpoint.base_path
         model = None if base_path is None else _load_base(base_path)
         config = _complete(checkpoint.config, settings, model)
+        matcher = None if settings.matcher is None else _matcher(settings.matcher)
+        config = replace(config, matcher=matcher)
     except ConfigError as error:
         raise CheckpointError(f"{source.path} cannot become a bundle: {error}") from error
     with appearing(destination) as folder:
@@ -80,6 +88,8 @@ def convert(source: Source, destination: Path, settings: ConversionSettings) -> 
         except DamagedFileError as error:
             raise CheckpointError(str(error)) from error
         write_json(folder / CONFIG_FILE, config.to_dict())
+        if settings.matcher is not None:
+            shutil.copyfile(settings.matcher / MATCHER_FILE, folder / MATCHER_FILE)
         _read_back(folder)
         base = None if model is None or base_path is None else (model, base_path)
         report = compare(checkpoint, folder, config, base, settings.verify) if settings.verify else None
@@ -118,6 +128,15 @@ def _complete(config: BundleConfig, settings: ConversionSettings, model: nn.Modu
         raise CheckpointError(str(error)) from error
     base = replace(config.base, fingerprint=fingerprint(model), weight_sample=weight_sample(model))
     return replace(config, base=base)
+
+
+def _matcher(folder: Path) -> MatcherConfig:
+    """The shape of a matcher that was trained."""
+    path = folder / MATCHER_CONFIG
+    try:
+        return MatcherConfig.from_dict(json.loads(path.read_text("utf-8"))["matcher"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{folder} has no matcher that can be read ({one_line(error)}): train it again") from error
 
 
 def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:

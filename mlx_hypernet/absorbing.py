@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mlx.core as mx
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 
 from mlx_hypernet.adapter import ChunkAdapters
 from mlx_hypernet.bundle import Bundle
-from mlx_hypernet.encoder import exit_features, last_features, layer_features, pooled
+from mlx_hypernet.encoder import exit_features, layer_features, pooled
 from mlx_hypernet.format.config import BundleConfig
 from mlx_hypernet.live import bare
+from mlx_hypernet.marks import Marks
 
 BATCH_CHUNKS = 4
 
@@ -31,10 +33,24 @@ class AbsorbedChunks:
         adapters: of these chunks, in the dtype of the base's hidden states.
         features: (chunks, D) float32, the mean of what the encoder read in each, to find it again; see
             `encoder.pooled`.
+        marks: what the matcher compares a question with, for each chunk; None where the bundle has no matcher.
     """
 
     adapters: ChunkAdapters
     features: NDArray[np.float32]
+    marks: list[Marks] | None = None
+
+
+class ReadText(NamedTuple):
+    """What the base made of a text, to be compared with chunks.
+
+    Attributes:
+        features: (D,) float32, pooled as those of chunks.
+        marks: for the matcher; None where the bundle has none.
+    """
+
+    features: NDArray[np.float32]
+    marks: Marks | None
 
 
 def absorb(
@@ -105,11 +121,13 @@ def absorb_batch(
     config = bundle.config.hypernet
     if not config.reads_template:
         mask = _within(spans, ids.shape[1])
-    hypernet, layers = bundle.hypernet, []
+    hypernet, layers, marks = bundle.hypernet, [], None
     with bare(model):
         for layer, features in layer_features(model, ids, config.recorded):
             if should_stop is not None and should_stop():
                 raise Stopped
+            if bundle.matcher is not None and layer == bundle.matcher.config.layer:
+                marks = bundle.matcher.marks(features[..., : config.hidden_size], chunks, spans)
             if layer not in config.read_layers:
                 continue
             if config.exit_layer is None:
@@ -132,23 +150,23 @@ def absorb_batch(
         first_layer=config.first_layer,
     )
     mx.eval(adapters.A, adapters.B, adapters.bias_A, adapters.bias_B)
-    return AbsorbedChunks(adapters, pooled(features[..., : config.hidden_size], spans))
+    return AbsorbedChunks(adapters, pooled(features[..., : config.hidden_size], spans), marks)
 
 
-def embed(model: nn.Module, bundle: Bundle, ids: Sequence[int]) -> NDArray[np.float32]:
-    """The pooled features of a text, to be compared with those of chunks; no adapter is made.
+def read(model: nn.Module, bundle: Bundle, ids: Sequence[int]) -> ReadText:
+    """Read a text that is to be compared with chunks; no adapter is made.
 
     Args:
         model: the base.
         bundle: whose template is around the ids.
         ids: the text's token ids, the template's around them as around a chunk's.
-
-    Returns:
-        (D,) float32.
     """
+    spans, marks = _own_tokens(bundle.config, [ids]), None
     with bare(model):
-        features = last_features(model, mx.array([ids]))
-    return np.asarray(pooled(features, _own_tokens(bundle.config, [ids]))[0])
+        for layer, features in layer_features(model, mx.array([ids])):
+            if bundle.matcher is not None and layer == bundle.matcher.config.layer:
+                (marks,) = bundle.matcher.marks(features, [ids], spans)
+    return ReadText(pooled(features, spans)[0], marks)
 
 
 def pad(chunks: Sequence[Sequence[int]]) -> tuple[mx.array, mx.array | None]:

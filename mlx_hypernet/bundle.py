@@ -13,7 +13,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from mlx_hypernet import quantization
+from mlx_hypernet import matcher, quantization
 from mlx_hypernet.base import (
     UnsupportedBaseError,
     base_linear,
@@ -26,6 +26,7 @@ from mlx_hypernet.format.atomic import write_json
 from mlx_hypernet.format.config import DTYPES, BaseInfo, BundleConfig, ConfigError
 from mlx_hypernet.hypernet import HyperNetwork
 from mlx_hypernet.identity import bundle_id, weights_id
+from mlx_hypernet.matcher import Matcher
 from mlx_hypernet.storage import DamagedFileError, read_tensors, write_tensors
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
@@ -44,11 +45,13 @@ class Bundle:
         config: what the bundle says about itself.
         hypernet: the network with its weights.
         id: see `identity.bundle_id`.
+        matcher: tells whether a chunk answers a question; None where the bundle has none.
     """
 
     config: BundleConfig
     hypernet: HyperNetwork
     id: str
+    matcher: Matcher | None = None
 
 
 def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
@@ -75,7 +78,25 @@ def load_bundle(path: Path, dtype: mx.Dtype | None = None) -> Bundle:
     if dtype is not None:
         hypernet.set_dtype(dtype)
     mx.eval(hypernet.parameters())
-    return Bundle(config, hypernet, bundle_id(weights_id(path / WEIGHTS_FILE), config))
+    return Bundle(config, hypernet, bundle_id(weights_id(path / WEIGHTS_FILE), config), _load_matcher(path, config))
+
+
+def _load_matcher(path: Path, config: BundleConfig) -> Matcher | None:
+    """Load the matcher that a bundle's configuration names; raises `BundleError`."""
+    if config.matcher is None:
+        return None
+    file = path / matcher.FILE
+    if not file.is_file() or weights_id(file) != config.matcher.weights:
+        raise BundleError(f"{file} is missing or not the one its configuration names. Fetch the bundle again.")
+    weights = _read_weights(file)
+    if config.matcher.blocks > len(weights):
+        raise BundleError(f"{file} has {len(weights)} tensors, far too few for its configuration: fetch it again")
+    made = Matcher(config.matcher, config.base.hidden_size, config.base.vocab_size)
+    check_weights(made, weights, path)
+    made.load_weights(list(weights.items()))
+    made.set_dtype(mx.float32)
+    mx.eval(made.parameters())
+    return made
 
 
 def save_bundle(path: Path, config: BundleConfig, weights: dict[str, mx.array]) -> None:
@@ -99,9 +120,10 @@ def read_config(path: Path) -> BundleConfig:
         raise BundleError(f"{path / CONFIG_FILE} is not usable: {error}. Fetch or convert the bundle again.") from error
 
 
-def check_weights(hypernet: HyperNetwork, weights: dict[str, mx.array], path: Path) -> None:
+def check_weights(network: nn.Module, weights: dict[str, mx.array], path: Path) -> None:
     """Compare names, shapes and values with the configuration; raises `BundleError` naming the first faults."""
-    parameters, expected = dict(tree_flatten(hypernet.parameters())), hypernet.parameter_shapes()
+    parameters: dict[str, mx.array] = dict(tree_flatten(network.parameters()))  # lazy: nothing is allocated
+    expected = {name: parameter.shape for name, parameter in parameters.items()}
     faults = [f"missing {name}" for name in sorted(expected.keys() - weights.keys())]
     faults += [f"unknown {name}" for name in sorted(weights.keys() - expected.keys())]
     for name in sorted(expected.keys() & weights.keys()):

@@ -110,13 +110,6 @@ def exit_features(model: nn.Module, features: mx.array, layer: int) -> mx.array:
     return features if layer == len(text.layers) - 1 else text.norm(features)
 
 
-def last_features(model: nn.Module, ids: mx.array) -> mx.array:
-    """The last layer's features alone (B, T, hidden); arguments as of `layer_features`."""
-    for _, features in layer_features(model, ids):
-        last = features
-    return last
-
-
 def pooled(features: mx.array, spans: Sequence[tuple[int, int]]) -> NDArray[np.float32]:
     """The mean of each chunk's features over its own tokens: what the chunk is about, in one vector.
 

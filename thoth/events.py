@@ -27,6 +27,8 @@ class Chosen:
         pages: first and last page, or None for a format without pages.
         headings: the headings above it, outermost first.
         score: the router's score, higher is better; 0 if all chunks were attached.
+        answers: log-odds that the chunk answers the question; None where the pair has no matcher.
+        related: log-odds that it is about the same, whether it answers it or not; None likewise.
     """
 
     document: str
@@ -35,6 +37,8 @@ class Chosen:
     pages: tuple[int, int] | None
     headings: tuple[str, ...]
     score: float
+    answers: float | None = None
+    related: float | None = None
 
 
 @dataclass(frozen=True)

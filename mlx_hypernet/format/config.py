@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 MOST = 1 << 20  # of anything that is counted in a configuration: nothing is allocated for more
 MOST_AFFIX_IDS = 4096  # around every chunk
+_MOST_MATCHER = 4096  # of any size of a matcher
 DTYPES = ("float32", "bfloat16", "float16")
 
 T = TypeVar("T")
@@ -204,6 +205,40 @@ class Quantization:
 
 
 @dataclass(frozen=True)
+class MatcherConfig:
+    """Shape of a bundle's matcher (`mlx_hypernet.matcher`), and which weights belong to it.
+
+    Attributes:
+        layer: block of the base whose input it reads, from 1.
+        width: of its tokens.
+        blocks: of attention and MLP.
+        heads: of the attention.
+        weights: short hash of its weights' file, as `identity.weights_id` makes it.
+    """
+
+    layer: int
+    width: int
+    blocks: int
+    heads: int
+    weights: str
+
+    def __post_init__(self) -> None:
+        """Check every size: nothing is allocated for a header that lies."""
+        sizes = (self.layer, self.width, self.blocks, self.heads)
+        if not all(type(size) is int and 0 < size <= _MOST_MATCHER for size in sizes) or self.width % self.heads:
+            raise ConfigError(
+                f"sizes of the matcher must be integers from 1 to {_MOST_MATCHER:,}, the width in whole heads: {self}"
+            )
+        if not isinstance(self.weights, str):
+            raise ConfigError(f"weights of the matcher must be a text, not {self.weights!r}")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> MatcherConfig:
+        """Build from JSON data; raises `ConfigError` like `HypernetConfig.from_dict`."""
+        return _build(cls, data)
+
+
+@dataclass(frozen=True)
 class BundleConfig:
     """The `config.json` of a bundle.
 
@@ -218,6 +253,7 @@ class BundleConfig:
         quantization: of the stored matrices; None where they are dense.
         recall: share of facts, 0 to 1, recalled from adapters alone; None if it was never measured.
         readable_loss: loss of the base, nats a token, up to which it can read a text; None if it was never measured.
+        matcher: what tells whether a chunk answers a question; None where the bundle has none.
     """
 
     hypernet: HypernetConfig
@@ -231,6 +267,7 @@ class BundleConfig:
     quantization: Quantization | None = None
     recall: float | None = None
     readable_loss: float | None = None
+    matcher: MatcherConfig | None = None
 
     def __post_init__(self) -> None:
         """Bring the ids into tuples and check what no dataclass checks."""
@@ -257,6 +294,10 @@ class BundleConfig:
             raise ConfigError(f"readable_loss must be a positive number or null, not {most!r}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype must be one of {', '.join(DTYPES)}, not {self.dtype!r}")
+        if not isinstance(self.matcher, MatcherConfig | None):
+            raise ConfigError(f"matcher must be an object or null, not {self.matcher!r}")
+        if self.matcher is not None and self.matcher.layer >= self.base.num_layers:
+            raise ConfigError(f"the matcher reads block {self.matcher.layer} of {self.base.num_layers}")
         layers, base = self.hypernet.layers, self.base
         whole = layers.start > 0 or layers.stop == base.num_layers
         early = self.hypernet.exit_layer
@@ -276,6 +317,8 @@ class BundleConfig:
             data[key] = part.from_dict(data[key])
         if isinstance(data.get("quantization"), dict):
             data["quantization"] = Quantization.from_dict(data["quantization"])
+        if isinstance(data.get("matcher"), dict):
+            data["matcher"] = MatcherConfig.from_dict(data["matcher"])
         return _build(cls, data)
 
     def to_dict(self) -> dict[str, Any]:

@@ -197,7 +197,7 @@ class Absorber:
                 ids = [prepared.ids[number] for number in numbers]
                 started = time.perf_counter()
                 absorbed = _absorb(pair(), ids, should_stop)
-                stored = self._library.store(stored.id, numbers, absorbed.adapters, absorbed.features)
+                stored = self._library.store(stored.id, numbers, absorbed.adapters, absorbed.features, absorbed.marks)
                 del absorbed
                 tokens, seconds = sum(map(len, ids)), time.perf_counter() - started
                 pace, left = pace.after(tokens, seconds), left - tokens

@@ -30,10 +30,9 @@ from thoth.retrieval.choosing import Choice, ref
 from thoth.retrieval.query import conversation_query
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from mlx_hypernet.absorbing import ReadText
     from mlx_hypernet.live import Fitted
+    from mlx_hypernet.marks import Match
     from thoth.library.library import Library
 
 # A prompt costs two steps of the model, however few rows are in them: while most questions are being answered, new ones
@@ -95,6 +94,13 @@ class Answerer:
         if not (self._pair.apart and contest.begins(question, choice)):
             ask(task, choice)
             return
+        match contest.verdict(choice):
+            case "alone":
+                ask(task, Choice())
+                return
+            case "refuse":
+                self._refuse(question, task, absorb_seconds, choice)
+                return
         asked = contest.Contest(task, question, choice, lambda: ask(task, Choice()))
         try:
             for one in asked.candidates:
@@ -154,6 +160,16 @@ class Answerer:
             reply.quotes = quotes
             reply.processors.append(copying(self._pair.tokenizer, [*texts.values(), question.messages[-1]["content"]]))
         self._replies.append(reply)
+
+    def _refuse(self, question: Question, task: Task, absorb_seconds: float, choice: Choice) -> None:
+        """Say that no document answers: the matcher found no chunk that does, and none is asked."""
+        import mlx.core as mx
+
+        seconds = time.perf_counter() - question.asked_at
+        documents = len({chosen.document for chosen in choice.attached})
+        task.tell(Token(contest.REFUSAL))
+        stats = Stats(0, 0, 0, absorb_seconds, seconds, 0.0, documents, 0, mx.get_peak_memory(), chunks=choice.attached)
+        task.tell(Answer(contest.REFUSAL, stats))
 
     def step(self) -> None:
         """One token, or one part of a prompt, for each question in flight; tells the tasks."""
@@ -318,6 +334,14 @@ class Answerer:
 
     def _choose(self, question: Question, searched: str) -> Choice:
         bundle = self._pair.bundle
+        matcher, read = bundle.matcher, cache(self._read)
+
+        def compare(text: str, refs: Sequence[ChunkRef]) -> list[Match]:
+            assert matcher is not None
+            asked, marks = read(text).marks, self._library.marks(refs)
+            assert asked is not None
+            return matcher(asked, [one for one in marks if one is not None])
+
         return choosing.choose(
             self._library,
             searched,
@@ -325,18 +349,19 @@ class Answerer:
             question.routing,
             bundle.id,
             bundle.config.hypernet.rank,
-            cache(self._embed),
+            lambda text: read(text).features,
             apart=self._pair.apart,
+            compare=None if matcher is None else compare,
         )
 
-    def _embed(self, text: str) -> NDArray[np.float32]:
-        """The pooled features (D,) of a text, cut to the length of a chunk: the question comes first."""
-        from mlx_hypernet.absorbing import embed
+    def _read(self, text: str) -> ReadText:
+        """Read a text as chunks are read, cut to the length of one: the question comes first."""
+        from mlx_hypernet.absorbing import read
 
         config = self._pair.bundle.config
         ids = self._pair.tokenizer.encode(text.strip(), add_special_tokens=False, split_special_tokens=True)
         ids = [*config.prefix_ids, *ids[: config.max_chunk_tokens], *config.suffix_ids]
-        return embed(self._pair.model, self._pair.bundle, ids)
+        return read(self._pair.model, self._pair.bundle, ids)
 
     def _prompt(self, question: Question, choice: Choice, texts: Mapping[ChunkRef, str]) -> Prompt:
         """Build the prompt with as many passages, best first, as leave room for the answer."""

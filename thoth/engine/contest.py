@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from thoth.engine.copying import copying
 from thoth.engine.request import Task, failure
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
+from thoth.retrieval import router
 from thoth.retrieval.provenance import is_refusal
 from thoth.retrieval.routing import MATCHES
 
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from thoth.engine.reply import Question
     from thoth.retrieval.choosing import Choice
 
-# What it counts for an answer that its chunk fits best, and that it is a refusal; beside the mean log-probability of
-# its tokens, from 0 down.
-_FITS, _REFUSES = 4.0, -5.0
+# What it counts for an answer that it is a refusal, beside how well its chunk fits and the mean log-probability of its
+# tokens, from 0 down.
+_REFUSES = -5.0
 # Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
 _CERTAIN = -1.0
-_REFUSAL = "The document does not say."
+REFUSAL = "The document does not say."
+# Log-odds of the best chunk below which no chunk answers, and of the most related one below which the question is about
+# something else than the documents.
+_ANSWERS, _RELATED = -2.0, 0.0
 
 
 class Contest:
@@ -65,7 +69,8 @@ class Contest:
         if candidate.certainty < _CERTAIN:
             answer = replace(answer, sources=())
         refuses = is_refusal(answer.text)
-        score = candidate.certainty + _FITS * candidate.choice.attached[0].score + _REFUSES * refuses
+        chosen = candidate.choice.attached[0]
+        score = candidate.certainty + router.fit(chosen.score, chosen.answers) + _REFUSES * refuses
         self._answers.append((score, refuses, answer, pieces))
         if len(self._answers) < len(self.candidates):
             return
@@ -122,7 +127,7 @@ class Candidate(Task):
         """
         import mlx.core as mx
 
-        spelt = copying(tokenizer, [text, self._contest.asked, _REFUSAL])
+        spelt = copying(tokenizer, [text, self._contest.asked, REFUSAL])
 
         def process(tokens: mx.array, logits: mx.array) -> mx.array:
             allowed = spelt(tokens, logits)
@@ -152,6 +157,14 @@ class Candidate(Task):
                 self._contest.enter(self, event, self._held)
             case Failed():
                 self._contest.fail(event)
+
+
+def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
+    """What the matcher says of the chunks: ask them, refuse since none answers, or let the base alone answer."""
+    matched = [(one.answers, one.related) for one in choice.attached if one.answers is not None]
+    if not matched or max(answers for answers, _ in matched) >= _ANSWERS:
+        return "ask"
+    return "refuse" if max(related or 0.0 for _, related in matched) >= _RELATED else "alone"
 
 
 def begins(question: Question, choice: Choice) -> bool:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlx_hypernet.adapter import ChunkAdapters
+    from mlx_hypernet.marks import Marks
     from thoth.ingest.chunks import Chunk
 
 
@@ -93,7 +94,14 @@ class Library(LibraryReader):
                 collections.add(database, name, [new.id])
             return replace(new, collections=kept)
 
-    def store(self, id: str, numbers: Sequence[int], adapters: ChunkAdapters, features: NDArray[Any]) -> StoredDocument:
+    def store(
+        self,
+        id: str,
+        numbers: Sequence[int],
+        adapters: ChunkAdapters,
+        features: NDArray[Any],
+        marks: Sequence[Marks] | None = None,
+    ) -> StoredDocument:
         """Keep the adapters of some chunks; they are on the disk when this returns. On the thread that owns MLX.
 
         Args:
@@ -101,6 +109,7 @@ class Library(LibraryReader):
             numbers: of the chunks; one that another process stored meanwhile stays as it is.
             adapters: of these chunks, in this order.
             features: (chunks, D), what the router compares a question with.
+            marks: of these chunks, what the pair's matcher compares a question with; None where it has none.
 
         Raises:
             DocumentError: The document was removed meanwhile.
@@ -119,7 +128,7 @@ class Library(LibraryReader):
                 queries.insert_bias(database, bundle, writer.write_bias(bundle, bias))
             for i in new:
                 receipt = writer.write_chunk(numbers[i], chunks[i])
-                queries.insert_adapter(database, keys[numbers[i]], receipt, features[i])
+                queries.insert_adapter(database, keys[numbers[i]], receipt, features[i], marks[i] if marks else None)
             writer.sync()
             queries.update_sums(database, id)
             return queries.existing(database, id)

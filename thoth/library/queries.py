@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlx_hypernet.marks import Marks
     from thoth.ingest.chunks import Chunk
 
 _FACTS = (
@@ -219,6 +220,26 @@ def features(database: sqlite3.Connection, ref: ChunkRef) -> NDArray[np.float32]
     return np.frombuffer(vector, "<f4")
 
 
+def marks(database: sqlite3.Connection, ref: ChunkRef) -> Marks | None:
+    """Return what a matcher compares a question with; None where the chunk's bundle had no matcher.
+
+    Raises:
+        DocumentError: The chunk is not absorbed.
+    """
+    import numpy as np
+
+    from mlx_hypernet.marks import Marks
+
+    _of_absorbed(database, "adapters", "1", ref)
+    row = database.execute(
+        f"SELECT words, tokens FROM marks JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
+    ).fetchone()
+    if row is None:
+        return None
+    words = np.frombuffer(row[0], "<i4")
+    return Marks(words, np.frombuffer(row[1], "<f2").reshape(len(words), -1))
+
+
 def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: ChunkRef) -> tuple[Any, ...]:
     row: tuple[Any, ...] | None = database.execute(
         f"SELECT {columns} FROM {table} JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
@@ -230,10 +251,15 @@ def _of_absorbed(database: sqlite3.Connection, table: str, columns: str, ref: Ch
     return row
 
 
-def insert_adapter(database: sqlite3.Connection, key: int, receipt: Receipt, features: NDArray[Any]) -> None:
+def insert_adapter(
+    database: sqlite3.Connection, key: int, receipt: Receipt, features: NDArray[Any], marks: Marks | None
+) -> None:
     """Note that the chunk with a key is absorbed; features: (D,)."""
     database.execute("INSERT INTO adapters VALUES (?, ?, ?)", (key, receipt.size, receipt.sha256))
     database.execute("INSERT INTO features VALUES (?, ?)", (key, features.astype("<f4").tobytes()))
+    if marks is not None:
+        packed = marks.words.astype("<i4").tobytes(), marks.tokens.astype("<f2").tobytes()
+        database.execute("INSERT INTO marks VALUES (?, ?, ?)", (key, *packed))
 
 
 def forget_adapter(database: sqlite3.Connection, ref: ChunkRef) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mlx_hypernet.adapter import ChunkAdapters
+    from mlx_hypernet.marks import Marks
 
 # Chunks that are read for a question: what BM25 ranks lower is not the best either. With 64 one question in 2,000 is
 # found that is not with these.
@@ -226,6 +227,17 @@ class LibraryReader:
         if len(set(map(len, vectors))) > 1:
             raise ThothError(_DIFFERENT_MODELS)
         return np.stack(vectors)
+
+    def marks(self, refs: Sequence[ChunkRef]) -> list[Marks | None]:
+        """Return what the pair's matcher compares a question with, for each chunk.
+
+        None for those whose pair has no matcher.
+
+        Raises:
+            DocumentError: A chunk is not absorbed (any more).
+        """
+        with self._database.reading() as database:
+            return [queries.marks(database, ref) for ref in refs]
 
     def _scope(self, database: sqlite3.Connection, documents: Collection[str]) -> Scope:
         """Return what the router chooses among; the last one is kept in memory."""

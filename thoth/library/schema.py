@@ -121,7 +121,16 @@ _SEVENTH = (
     )""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH)
+# What a pair's matcher compares a question with: a number for the word of each token, and what it made of each.
+_EIGHTH = (
+    """CREATE TABLE marks (
+        chunk INTEGER PRIMARY KEY REFERENCES adapters ON DELETE CASCADE,
+        words BLOB NOT NULL,
+        tokens BLOB NOT NULL
+    )""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH)
 
 
 def _prepare(database: sqlite3.Connection) -> None:

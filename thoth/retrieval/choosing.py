@@ -42,6 +42,7 @@ def choose(
     embed: Callable[[str], NDArray[np.float32]],
     *,
     apart: bool = False,
+    compare: router.Compare | None = None,
 ) -> Choice:
     """Choose among the absorbed chunks of some documents.
 
@@ -54,6 +55,7 @@ def choose(
         rank: of one chunk's adapter.
         embed: gives the pooled features (D,) of a text.
         apart: whether each chunk that "auto" chooses answers by itself.
+        compare: the pair's matcher, as `router.route` takes it.
 
     Raises:
         DocumentError: A document was absorbed with another bundle, or is gone.
@@ -68,7 +70,7 @@ def choose(
     if routing.route == "all":
         attached = [chosen for document in documents for chosen in _absorbed(library, document)]
     elif routing.route == "auto":
-        attached = router.route(library, question, documents, routing, rank, embed, apart=apart)
+        attached = router.route(library, question, documents, routing, rank, embed, apart=apart, compare=compare)
     passages: list[Chosen] = []
     if routing.with_text:
         passages = router.passages(library, question, documents, routing.with_text, embed)

@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from mlx_hypernet.marks import Match
     from thoth.library.library import Library
     from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
 
 Embed: TypeAlias = "Callable[[str], NDArray[np.float32]]"
+# What the chunks are to a question, each by itself.
+Compare: TypeAlias = "Callable[[str, Sequence[ChunkRef]], list[Match]]"
 
 # A name says what a question is about, its other words what is asked in one of many ways. On nano, 512 questions about
 # 128 notes, BM25 has the right chunk first for 85.2% when a name counts once, 98.6% when twice, 99.6% from three times
@@ -60,6 +63,8 @@ _FAVOUR = 1.5
 _OWN_COUNT = 2
 # Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
 _SPREAD_SCORE = 0.5
+# What a chunk's words count beside the matcher, in nats for a score of 1.
+_WORDS_COUNT, _MATCH_COUNT = 4.0, 1.0
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
 # An address says where something is: that no chunk has its parts says nothing.
@@ -72,10 +77,12 @@ class Ranked(NamedTuple):
     Attributes:
         ref: the chunk.
         score: reciprocal ranks, 1 for the first in both rankings.
+        match: what the pair's matcher says of it.
     """
 
     ref: ChunkRef
     score: float
+    match: Match | None = None
 
 
 def route(
@@ -87,6 +94,7 @@ def route(
     embed: Embed,
     *,
     apart: bool = False,
+    compare: Compare | None = None,
 ) -> list[Chosen]:
     """Choose the chunks whose adapters fit a question, best first.
 
@@ -99,13 +107,15 @@ def route(
         embed: gives the (D,) pooled features of a text, as the library has them of each chunk.
         apart: whether each of them answers by itself: then none costs another accuracy, and those that match far worse
             than the best one, or by their features alone, are asked too. They refuse what they do not know.
+        compare: the pair's matcher; None where it has none. It counts where chunks answer by themselves.
 
     Returns:
         At most `routing.top_k` chunks and none beyond `routing.rank_budget`, but the best one always; none at all
         where nothing fits.
     """
     most = max(1, min(routing.top_k, routing.rank_budget // rank - 1))
-    return describe(library, documents, ranking(library, question, documents, most, embed, apart=apart))
+    ranked = ranking(library, question, documents, most, embed, apart=apart, compare=compare if apart else None)
+    return describe(library, documents, ranked)
 
 
 def passages(
@@ -123,6 +133,7 @@ def ranking(
     embed: Embed,
     *,
     apart: bool = False,
+    compare: Compare | None = None,
 ) -> list[Ranked]:
     """Rank the absorbed chunks of documents that fit a question, best first, at most `most`.
 
@@ -133,7 +144,7 @@ def ranking(
     ids = [document.id for document in documents if asked.documents is None or document.id in asked.documents]
     absorbed = library.absorbed(ids)
     if len(absorbed) < 2:
-        return [Ranked(ref, 1.0) for ref in absorbed][:most]
+        return _matched([Ranked(ref, 1.0) for ref in absorbed][:most], asked, compare)
     own, carried = parts(asked.rest)
     own = spellings.plain(own)
     words, named = terms.content(own), terms.names(_ADDRESS.sub(" ", own))
@@ -170,8 +181,27 @@ def ranking(
         if told or not apart:
             return _spread(library.absorbed(told), most)
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
-    ranked = _with_body(library, about, ranked)[:most]
+    ranked = _matched(_with_body(library, about, ranked)[: most if compare is None else _CANDIDATES], asked, compare)[:most]
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
+
+
+def _matched(ranked: list[Ranked], asked: Pointing, compare: Compare | None) -> list[Ranked]:
+    """Let the matcher rank chunks too, unless a whole text is asked for: it adds up with what their words say."""
+    if compare is None or asked.whole or not ranked:
+        return ranked
+    matches = compare(asked.rest, [one.ref for one in ranked])
+    judged = [one._replace(match=match) for one, match in zip(ranked, matches, strict=True)]
+    return sorted(judged, key=lambda one: -fit(one.score, one.match and one.match.answers))
+
+
+def fit(score: float, answers: float | None) -> float:
+    """How well a chunk fits a question: what its words and what the matcher say of it, in nats.
+
+    Args:
+        score: of its words and features.
+        answers: log-odds that it answers the question, None where there is no matcher.
+    """
+    return _WORDS_COUNT * score + _MATCH_COUNT * (answers or 0.0)
 
 
 def _of_each(library: Library, named: Collection[str], words: str, ranked: list[Ranked]) -> list[Ranked]:
@@ -307,9 +337,10 @@ def describe(library: Library, documents: Sequence[StoredDocument], ranked: Sequ
     """Say of candidates what people want to know about them."""
     names = {document.id: document.name for document in documents}
     chosen = []
-    for ref, score in ranked:
+    for ref, score, match in ranked:
         chunk = library.chunk(ref)
-        chosen.append(Chosen(ref.document, names[ref.document], ref.number, chunk.pages, chunk.headings, score))
+        place = (ref.document, names[ref.document], ref.number, chunk.pages, chunk.headings)
+        chosen.append(Chosen(*place, score, *(match or ())))
     return chosen
 
 
