@@ -149,7 +149,9 @@ def _convert(
     source = find(src, _say)
     report: Any
     if source.kind in (Kind.BASE, Kind.GGUF) and (base or matcher or template != Template()):
-        raise UsageError("--base, --matcher and what is said of chunks are for hypernetworks: this is a base model itself")
+        raise UsageError(
+            "--base, --matcher and what is said of chunks are for hypernetworks: this is a base model itself"
+        )
     if source.kind is Kind.GGUF:
         from convert.gguf.model import convert_gguf
 

@@ -136,7 +136,9 @@ def _matcher(folder: Path) -> MatcherConfig:
     try:
         return MatcherConfig.from_dict(json.loads(path.read_text("utf-8"))["matcher"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder} has no matcher that can be read ({one_line(error)}): train it again") from error
+        raise CheckpointError(
+            f"{folder} has no matcher that can be read ({one_line(error)}): train it again"
+        ) from error
 
 
 def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:

@@ -76,9 +76,7 @@ class Matcher(nn.Module):
         self.blocks = [Block(width, config.heads) for _ in range(config.blocks)]
         self.norm, self.verdict = nn.LayerNorm(width), nn.Linear(width, 3)
 
-    def marks(
-        self, features: mx.array, ids: Sequence[Sequence[int]], spans: Sequence[tuple[int, int]]
-    ) -> list[Marks]:
+    def marks(self, features: mx.array, ids: Sequence[Sequence[int]], spans: Sequence[tuple[int, int]]) -> list[Marks]:
         """Mark the texts of a batch.
 
         Args:
@@ -123,4 +121,3 @@ def _match(verdict: NDArray[np.float64]) -> Match:
     others = np.logaddexp(verdict[UNRELATED], verdict[SILENT])
     related = np.logaddexp(verdict[SILENT], verdict[ANSWERS])
     return Match(float(verdict[ANSWERS] - others), float(related - verdict[UNRELATED]))
-

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlx_hypernet.marks import Marks
 from tests.app import made_up
 from thoth.errors import DocumentError, ThothError, UsageError
 from thoth.library.library import Library
@@ -175,6 +176,24 @@ def test_features(library: Library) -> None:
     assert [*library.absorbed([other.id, note.id])] == [ChunkRef(other.id, 0), ChunkRef(other.id, 1)]
     with pytest.raises(DocumentError, match="not in the library"):
         library.features([ChunkRef(note.id, 0)])
+
+
+def test_marks(library: Library) -> None:
+    """What the matcher compares comes back as it was stored, and goes with its chunk."""
+    note = made_up.begin(library, NOTE)
+    marks = [Marks(np.arange(count, dtype=np.int32), np.full((count, 4), count / 3, np.float16)) for count in (0, 2, 5)]
+    library.store(note.id, [2, 0], made_up.adapters([2, 0]), made_up.features([2, 0]), marks[1:])
+    library.store(note.id, [1], made_up.adapters([1]), made_up.features([1]))
+    refs = [ChunkRef(note.id, number) for number in (0, 2, 1)]
+    long, short, none = library.marks(refs)
+    assert none is None
+    for found, stored in zip((long, short), (marks[2], marks[1]), strict=True):
+        assert found is not None
+        np.testing.assert_array_equal(found.words, stored.words)
+        np.testing.assert_array_equal(found.tokens, stored.tokens)
+    library.remove(note.id)
+    with pytest.raises(DocumentError, match="not in the library"):
+        library.marks(refs)
 
 
 def test_get(library: Library) -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mlx_hypernet.marks import Match
+from thoth.events import Chosen
 from thoth.ingest import Document
 from thoth.ingest.chunks import Chunk
 from thoth.library.library import Library
@@ -100,6 +102,27 @@ def test_chunks_that_answer_by_themselves_need_not_fit_as_well(library: Library,
     assert sorted(chosen("Who is the mayor of Relwood?")) == [0, 1, 2, 3]
     assert len(chosen("Who is the mayor of Relwood?", top_k=2)) == 2
     assert sorted(chosen("Who is the king of Quelstead?")) == [0, 1, 2, 3]  # they say that they do not know
+
+
+def test_the_matcher_adds_to_what_words_say(library: Library, put: Put) -> None:
+    stored = put(*NOTES)
+    seen: list[str] = []
+
+    def compare(question: str, refs: Sequence[ChunkRef]) -> list[Match]:
+        seen.append(question)
+        assert len(set(refs)) == 4
+        return [Match(6.0 if ref.number == 3 else -6.0, 1.0) for ref in refs]
+
+    def chosen(question: str, *, apart: bool = True) -> list[Chosen]:
+        return router.route(library, question, [stored], Routing(top_k=2), 8, nowhere, apart=apart, compare=compare)
+
+    best, second = chosen("Who is the mayor of Relwood?")
+    assert (best.number, best.answers, best.related) == (3, 6.0, 1.0)
+    assert (second.number, second.answers) == (1, -6.0)
+    assert best.score < second.score  # of their words alone
+    assert seen == ["Who is the mayor of Relwood?"]
+    assert {one.answers for one in chosen("Summarise the document.")} == {None}  # no chunk answers that better
+    assert {one.answers for one in chosen("Who is the mayor of Relwood?", apart=False)} == {None}
 
 
 def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put) -> None:

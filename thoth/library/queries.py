@@ -232,7 +232,7 @@ def marks(database: sqlite3.Connection, ref: ChunkRef) -> Marks | None:
 
     _of_absorbed(database, "adapters", "1", ref)
     row = database.execute(
-        f"SELECT words, tokens FROM marks JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
+        f"SELECT words, marks.tokens FROM marks JOIN chunks ON key = chunk WHERE document = {_KEY} AND number = ?", ref
     ).fetchone()
     if row is None:
         return None

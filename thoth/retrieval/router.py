@@ -181,7 +181,8 @@ def ranking(
         if told or not apart:
             return _spread(library.absorbed(told), most)
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
-    ranked = _matched(_with_body(library, about, ranked)[: most if compare is None else _CANDIDATES], asked, compare)[:most]
+    ranked = _with_body(library, about, ranked)
+    ranked = _matched(ranked[: most if compare is None else _CANDIDATES], asked, compare)[:most]
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
 
 

@@ -44,6 +44,10 @@ class Matcher(nn.Module):
         mean, deviation: (hidden,) of the base's features, by which they are standardised.
     """
 
+    words: Tensor
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, config: MatcherConfig, words: Tensor, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         width = config.width

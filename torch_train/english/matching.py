@@ -1,7 +1,7 @@
 """`python -m torch_train.english.matching OUT`: train the matcher, which tells whether a chunk answers a question.
 
 It learns from what the base's first blocks make of both, so it is trained beside the hypernetwork and not through it:
-twenty minutes on one core. OUT gets `matcher.safetensors` and `matcher.json`, for `convert-weights --matcher OUT`.
+half an hour on one core. OUT gets `matcher.safetensors` and `matcher.json`, for `convert-weights --matcher OUT`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,45 +24,45 @@ from torch_train.english.leaks import check
 from torch_train.english.matcher import Matcher, Texts, words_of
 from torch_train.english.matching_data import ANSWERS, NO_ANSWER, Chunked, Material, material, pairs
 from torch_train.english.passages import Passage, read_written
+from torch_train.english.split import Split
 from torch_train.errors import TrainingError
 from torch_train.model.tokenizer import load_tokenizer
 
 WEIGHTS, CONFIG = "matcher.safetensors", "matcher.json"
 _QUESTIONS = 32  # of a step, each beside up to four chunks
 _RATE, _NORM_RATE, _DECAY, _WARM = 2e-3, 1e-3, 0.05, 100
-_LEAST_RATE = 0.02
+_TOLD = 100  # steps between two lines
 _SAMPLED = 3_000  # texts whose features give mean and deviation
 
 
-def train(data: Material, config: MatcherConfig, words: Tensor, minutes: float, log: float = 60.0) -> Matcher:
-    """Train a matcher for so many minutes; prints its loss now and then.
+def train(data: Material, config: MatcherConfig, words: Tensor, steps: int) -> Matcher:
+    """Train a matcher; prints its loss every hundred steps.
 
     Args:
         data: of the training split.
         config: its shape.
         words: a number for each id of the vocabulary.
-        minutes: how long.
-        log: seconds between two lines.
+        steps: updates of its weights, each by 32 questions.
     """
     draw = random.Random("matcher")
     torch.manual_seed(1)
-    sample = torch.cat([data.features[i].float() for i in draw.sample(range(len(data.features)), _SAMPLED)])
+    sample = torch.cat(
+        [data.features[i].float() for i in draw.sample(range(len(data.features)), min(_SAMPLED, len(data.features)))]
+    )
     matcher = Matcher(config, words, sample.mean(0), sample.std(0) + 1e-3)
-    matrices = [p for module in matcher.modules() if isinstance(module, torch.nn.Linear) for p in (module.weight,)]
-    matrices.remove(matcher.verdict.weight)
-    rest = [p for p in matcher.parameters() if all(p is not matrix for matrix in matrices)]
+    linear = [module for module in matcher.modules() if isinstance(module, torch.nn.Linear)]
+    matrices = [module.weight for module in linear if module is not matcher.verdict]
+    inside = set(map(id, matrices))
+    rest = [parameter for parameter in matcher.parameters() if id(parameter) not in inside]
     optimizers = [
         torch.optim.Muon(matrices, lr=_RATE, weight_decay=_DECAY, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(rest, lr=_NORM_RATE, weight_decay=0.0),
     ]
     rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
-    begun = told = time.monotonic()
     losses: list[float] = []
-    step = 0
-    while (done := (time.monotonic() - begun) / 60 / minutes) < 1:
-        step += 1
+    for step in range(1, steps + 1):
         for optimizer, rate in zip(optimizers, rates, strict=True):
-            optimizer.param_groups[0]["lr"] = rate * min(1, step / _WARM) * max(_LEAST_RATE, 1 - done)
+            optimizer.param_groups[0]["lr"] = rate * min(1, step / _WARM) * (1 - (step - 1) / steps)
             optimizer.zero_grad()
         questions, chunks, labels = zip(*pairs(data, draw, _QUESTIONS), strict=True)
         loss = _loss(_logits(matcher, data, questions, chunks), torch.tensor(labels))
@@ -71,9 +70,8 @@ def train(data: Material, config: MatcherConfig, words: Tensor, minutes: float, 
         for optimizer in optimizers:
             optimizer.step()
         losses.append(loss.item())
-        if time.monotonic() - told > log:
-            print(f"step {step}: loss {sum(losses) / len(losses):.4f}", flush=True)
-            told, losses = time.monotonic(), []
+        if step % _TOLD == 0:
+            print(f"step {step}: loss {sum(losses[-_TOLD:]) / _TOLD:.4f}", flush=True)
     return matcher.eval()
 
 
@@ -151,9 +149,11 @@ def _answers(matcher: Matcher, data: Material, text: int, document: Chunked) -> 
     return logits[:, ANSWERS] - logits[:, :ANSWERS].logsumexp(-1)
 
 
-def _some(rows: Sequence[Passage], split: str, count: int) -> list[Passage]:
+def _read(split: Split, notes: int, real: int, rows: Sequence[Passage], base: Path, layer: int) -> Material:
+    """Notes and real passages of a split, read by the base."""
     own = [row for row in rows if row.split == split and row.source != "ropes" and any(q.known for q in row.questions)]
-    return random.Random("matcher").sample(own, min(count, len(own)))
+    own = random.Random("matcher").sample(own, min(real, len(own)))
+    return material(split, notes, own, base, layer)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--passages", type=Path, help="JSONL of `python -m torch_train.english passages --longest 256`")
     parser.add_argument("--notes", type=int, default=5_000, help="notes to learn from (%(default)s)")
     parser.add_argument("--real", type=int, default=4_000, help="real passages to learn from (%(default)s)")
-    parser.add_argument("--minutes", type=float, default=25, help="of training, without reading (%(default)s)")
-    parser.add_argument("--layer", type=int, default=12, help="block of the base whose input is read (%(default)s)")
+    parser.add_argument("--steps", type=int, default=5_000, help="updates (%(default)s)")
+    parser.add_argument("--layer", type=int, default=16, help="block of the base whose input is read (%(default)s)")
     parser.add_argument("--width", type=int, default=128, help="of a token (%(default)s)")
     parser.add_argument("--blocks", type=int, default=2, help="of attention (%(default)s)")
     parser.add_argument("--heads", type=int, default=4, help="of the attention (%(default)s)")
@@ -176,16 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         check(rows)
         tokenizer = load_tokenizer(options.base)
         size = json.loads((options.base / "config.json").read_text("utf-8"))["vocab_size"]
-        data = {
-            split: material(split, notes, _some(rows, split, real), options.base, options.layer)
-            for split, notes, real in (
-                ("dev", options.notes // 16, options.real // 16),
-                ("train", options.notes, options.real),
-            )
-        }
-        print(f"read {len(data['train'].ids):,} texts of {len(data['train'].documents):,} documents", flush=True)
-        matcher = train(data["train"], config, words_of(tokenizer, size), options.minutes)
-        measured = measure(matcher, data["dev"])
+        dev = _read("dev", options.notes // 16, options.real // 16, rows, options.base, options.layer)
+        data = _read("train", options.notes, options.real, rows, options.base, options.layer)
+        print(f"read {len(data.ids):,} texts of {len(data.documents):,} documents", flush=True)
+        matcher = train(data, config, words_of(tokenizer, size), options.steps)
+        measured = measure(matcher, dev)
         print(json.dumps(measured, indent=1))
         save(matcher, config, options.out, {"dev": measured, "notes": options.notes, "passages": options.real})
     except TrainingError as error:

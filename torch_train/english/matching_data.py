@@ -1,6 +1,6 @@
 """Questions, and what each chunk of a document is to them: what the matcher learns from.
 
-Documents are the notes of `notes.py` and real passages, cut as the app cuts documents: into chunks of at most 32 tokens.
+Documents are the notes of `notes.py` and real passages, cut as the app cuts them: into chunks of 32 tokens at most.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ CHUNK_TOKENS = 32
 QUESTION_TOKENS = 48
 UNRELATED, SILENT, ANSWERS, NO_ANSWER = range(4)  # the last: unrelated or silent, nobody knows which
 _NOTE = "note"
+_ALIKE = 0.7  # share of other documents that are of the same kind
 _BATCH = 32  # texts that the base reads at once
 _PIECE = re.compile(r".+?(?:(?<=[.!?])[\"')\u201d]*\s+|\n+|\Z)", re.DOTALL)
 _WORD = re.compile(r"\w+")
@@ -166,7 +167,7 @@ def _first_blocks(base: Path, layer: int) -> nn.Module:
 def pairs(data: Material, draw: random.Random, questions: int) -> Iterator[tuple[int, int, int]]:
     """Draw questions and set beside each some chunks; yields (question, chunk, what the chunk is to it).
 
-    The chunk with the answer, two others of the same document, and one of another document of the same kind.
+    The chunk with the answer, two others of the same document, and one of another document, mostly of the same kind.
     """
     by_kind: dict[str, list[Chunked]] = {}
     for document in data.documents:
@@ -179,8 +180,8 @@ def pairs(data: Material, draw: random.Random, questions: int) -> Iterator[tuple
             yield asked.text, document.chunks[draw.choice(asked.answers)], ANSWERS
         for chunk in draw.sample(others, min(2, len(others))):
             yield asked.text, chunk, SILENT
-        other = draw.choice(by_kind[document.kind])
-        if other is not document:  # every note has a rent; no two passages are about the same
+        other = draw.choice(by_kind[document.kind] if draw.random() < _ALIKE else data.documents)
+        if other is not document:  # what is asked of a note could be asked of any; no two passages are about the same
             yield asked.text, draw.choice(other.chunks), NO_ANSWER if document.kind == _NOTE else UNRELATED
     for _ in range(questions // 10):
         yield draw.choice(data.nothing), draw.choice(draw.choice(data.documents).chunks), UNRELATED

@@ -165,6 +165,20 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     assert not contest.begins(replace(QUESTION, tools=({"name": "search"},)), two)
 
 
+@pytest.mark.parametrize(
+    ("matches", "verdict"),
+    [
+        ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
+        ([(-6.0, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
+        ([(-6.0, -4.0), (-8.0, -3.0)], "alone"),  # about something else
+        ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
+    ],
+)
+def test_what_the_matcher_says(matches: list[tuple[float | None, float | None]], verdict: str) -> None:
+    chunks = [Chosen("id", "note.txt", place, None, (), 1.0, *match) for place, match in enumerate(matches)]
+    assert contest.verdict(Choice(tuple(chunks))) == verdict
+
+
 TOWNS = {"Harpool": "Osra Kelland", "Velmar": "Ana Dorsen", "Tolquin": "Berin Asto"}
 
 
