@@ -24,6 +24,7 @@ from mlx_hypernet.fingerprint import fingerprint, weight_sample
 from mlx_hypernet.format.atomic import appearing, write_json
 from mlx_hypernet.format.config import BundleConfig, ConfigError, MatcherConfig, Quantization
 from mlx_hypernet.format.vetting import VettingError, check_base
+from mlx_hypernet.identity import weights_id
 from mlx_hypernet.matcher import FILE as MATCHER_FILE
 from mlx_hypernet.quantization import layout, store
 from mlx_hypernet.storage import DamagedFileError, Layout, write_stream
@@ -95,9 +96,10 @@ def convert(source: Source, destination: Path, settings: ConversionSettings) -> 
         report = compare(checkpoint, folder, config, base, settings.verify) if settings.verify else None
         if report is not None and not report.passed:
             raise ConversionError(f"torch and MLX disagree ({report.summary()}): nothing was written")
+        written = [CONFIG_FILE, WEIGHTS_FILE, *([MATCHER_FILE] if matcher else [])]
         conversion = {
             "source": config.source | {"files": {checkpoint.file.name: checkpoint.sha256}},
-            "result": {name: file_hash(folder / name) for name in (CONFIG_FILE, WEIGHTS_FILE)},
+            "result": {name: file_hash(folder / name) for name in written},
             "dtype": config.dtype,
             "bits": settings.q_bits,
             "tool_version": config.tool_version,
@@ -132,13 +134,16 @@ def _complete(config: BundleConfig, settings: ConversionSettings, model: nn.Modu
 
 def _matcher(folder: Path) -> MatcherConfig:
     """The shape of a matcher that was trained."""
-    path = folder / MATCHER_CONFIG
     try:
-        return MatcherConfig.from_dict(json.loads(path.read_text("utf-8"))["matcher"])
+        config = MatcherConfig.from_dict(json.loads((folder / MATCHER_CONFIG).read_text("utf-8"))["matcher"])
+        found = weights_id(folder / MATCHER_FILE)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(
             f"{folder} has no matcher that can be read ({one_line(error)}): train it again"
         ) from error
+    if found != config.weights:
+        raise CheckpointError(f"{folder / MATCHER_FILE} is not the one {MATCHER_CONFIG} names: train it again")
+    return config
 
 
 def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:

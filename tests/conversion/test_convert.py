@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import mlx.core as mx
 import pytest
@@ -13,6 +14,9 @@ from safetensors.torch import load_file, save_file
 
 from mlx_hypernet.bundle import load_bundle
 from mlx_hypernet.fingerprint import fingerprint
+from mlx_hypernet.format.config import MatcherConfig
+from mlx_hypernet.identity import weights_id
+from mlx_hypernet.matcher import Matcher
 from tests import tiny
 from tests.conversion.command import converts, fails, run
 
@@ -128,6 +132,40 @@ def test_settings_of_chunks_can_be_given(tmp_path, checkpoint):
 @pytest.mark.parametrize("option", [["--prefix-ids", "96"], ["--max-chunk-tokens", 10**9]])
 def test_impossible_settings_of_chunks_are_refused(tmp_path, checkpoint, option):
     fails(5, "cannot become a bundle", checkpoint, tmp_path / "bundle", "--verify", 0, *option)
+
+
+@pytest.fixture
+def matcher(tmp_path):
+    """A matcher as its training writes it."""
+    folder = tmp_path / "matcher"
+    folder.mkdir()
+    shape = MatcherConfig(layer=1, width=8, blocks=1, heads=2, weights="")
+    weights = dict(tree_flatten(Matcher(shape, tiny.BASE["hidden_size"], tiny.BASE["vocab_size"]).parameters()))
+    mx.save_safetensors(str(folder / "matcher.safetensors"), weights)
+    named = asdict(shape) | {"weights": weights_id(folder / "matcher.safetensors")}
+    (folder / "matcher.json").write_text(json.dumps({"matcher": named, "dev": {}}))
+    return folder
+
+
+def test_a_matcher_goes_along(tmp_path, checkpoint, matcher):
+    converts(checkpoint, tmp_path / "bundle", "--verify", 0, "--matcher", matcher)
+    loaded = load_bundle(tmp_path / "bundle")
+    assert loaded.matcher.config.width == 8
+    assert "matcher.safetensors" in json.loads((tmp_path / "bundle" / "conversion.json").read_text())["result"]
+    converts(checkpoint, tmp_path / "bundle", "--verify", 0, "--force")
+    assert load_bundle(tmp_path / "bundle").matcher is None
+    assert not (tmp_path / "bundle" / "matcher.safetensors").exists()
+
+
+def test_a_matcher_that_is_none_is_refused(tmp_path, checkpoint, matcher):
+    arguments = (checkpoint, tmp_path / "bundle", "--verify", 0, "--matcher")
+    fails(5, "no matcher that can be read", *arguments, tmp_path / "nowhere")
+    fails(2, "for hypernetworks", tiny.save_base(tmp_path / "base"), tmp_path / "x", "--matcher", matcher)
+    with (matcher / "matcher.safetensors").open("ab") as file:
+        file.write(b" ")
+    fails(5, "train it again", *arguments, matcher)
+    (matcher / "matcher.json").write_text("[1]")
+    fails(5, "no matcher that can be read", *arguments, matcher)
 
 
 def test_a_base_goes_the_way_of_bases(tmp_path, make_base):
