@@ -91,7 +91,8 @@ nano-hypernet: setup
 SMOL_BASE ?= runs/smol/base
 smol: setup
 	$(BIN)/python -m torch_train.english.recipe runs/smol --base $(SMOL_BASE) $(if $(PASSAGES),--passages $(PASSAGES))
-	$(BIN)/convert-weights $$(ls -d runs/smol/last/run/step-* | tail -1) thoth/smol/hypernet --base $(SMOL_BASE) --q-bits 4 --max-chunk-tokens 32 --force
+	$(BIN)/python -m torch_train.english.matching runs/smol/matcher --base $(SMOL_BASE) $(if $(PASSAGES),--passages $(PASSAGES))
+	$(BIN)/convert-weights $$(ls -d runs/smol/last/run/step-* | tail -1) thoth/smol/hypernet --base $(SMOL_BASE) --q-bits 4 --max-chunk-tokens 32 --matcher runs/smol/matcher --force
 
 evaluate: setup
 	$(BIN)/python -m benchmarks.accuracy

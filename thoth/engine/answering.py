@@ -101,7 +101,7 @@ class Answerer:
             case "refuse":
                 self._refuse(question, task, absorb_seconds, choice)
                 return
-        asked = contest.Contest(task, question, choice, lambda: ask(task, Choice()))
+        asked = contest.Contest(task, question, choice)
         try:
             for one in asked.candidates:
                 ask(one, one.choice)

@@ -8,17 +8,16 @@ with an adapter each. Measured: docs/decisions/2026-11-29-chunks-answer-by-thems
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from thoth.engine.copying import copying
-from thoth.engine.request import Task, failure
+from thoth.engine.request import Task
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
 from thoth.retrieval import router
 from thoth.retrieval.provenance import is_refusal
-from thoth.retrieval.routing import MATCHES
 
 if TYPE_CHECKING:
     import mlx.core as mx
@@ -44,13 +43,12 @@ class Contest:
         task: of the question.
         question: the question.
         choice: the chunks; each is a `Candidate`.
-        alone: asks the base alone; its answer goes to the task.
     """
 
-    def __init__(self, task: Task, question: Question, choice: Choice, alone: Callable[[], None]) -> None:
+    def __init__(self, task: Task, question: Question, choice: Choice) -> None:
         self.task, self.over, self._heard = task, False, 0
-        self._question, self._choice, self._alone = question, choice, alone
-        self._answers: list[tuple[float, bool, Answer, Sequence[Token]]] = []
+        self._question, self._choice = question, choice
+        self._answers: list[tuple[float, Answer, Sequence[Token]]] = []
         self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
 
     @property
@@ -68,30 +66,19 @@ class Contest:
         """Take the answer of a candidate; the last one ends the contest."""
         if candidate.certainty < _CERTAIN:
             answer = replace(answer, sources=())
-        refuses = is_refusal(answer.text)
         chosen = candidate.choice.attached[0]
-        score = candidate.certainty + router.fit(chosen.score, chosen.answers) + _REFUSES * refuses
-        self._answers.append((score, refuses, answer, pieces))
+        refuses = _REFUSES * is_refusal(answer.text)
+        score = candidate.certainty + router.fit(chosen.score, chosen.answers) + refuses
+        self._answers.append((score, answer, pieces))
         if len(self._answers) < len(self.candidates):
             return
         self.over = True
-        _, refuses, best, told = max(self._answers, key=lambda one: one[0])
-        if not refuses and best.support != "supported" and self._choice.attached[0].score < MATCHES:
-            self._ask_base()
-            return
+        _, best, told = max(self._answers, key=lambda one: one[0])
         for piece in told:
             self.task.tell(piece)
         attached = self._choice.attached
         documents = len({chosen.document for chosen in attached})
         self.task.tell(replace(best, stats=replace(best.stats, chunks=attached, active_documents=documents)))
-
-    def _ask_base(self) -> None:
-        """Answer a question that no chunk has a word of, refuses or knows: it is about something else."""
-        try:
-            self._alone()
-        # The last answer's end is told from inside a step, which is not to fail; a panic is no `Exception`.
-        except BaseException as error:
-            self.task.tell(failure(error))
 
     def fail(self, event: Failed) -> None:
         """Tell the task of the first failure; the other candidates end with it."""

@@ -73,7 +73,7 @@ def choose(
         attached = router.route(library, question, documents, routing, rank, embed, apart=apart, compare=compare)
     passages: list[Chosen] = []
     if routing.with_text:
-        passages = router.passages(library, question, documents, routing.with_text, embed)
+        passages = router.passages(library, question, documents, routing.with_text, embed, compare if apart else None)
     return Choice(tuple(attached), tuple(passages))
 
 

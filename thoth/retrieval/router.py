@@ -119,10 +119,16 @@ def route(
 
 
 def passages(
-    library: Library, question: str, documents: Sequence[StoredDocument], count: int, embed: Embed
+    library: Library,
+    question: str,
+    documents: Sequence[StoredDocument],
+    count: int,
+    embed: Embed,
+    compare: Compare | None = None,
 ) -> list[Chosen]:
     """Choose the `count` best chunks to be read in the context; fewer where fewer fit."""
-    return describe(library, documents, ranking(library, question, documents, count, embed))
+    ranked = ranking(library, question, documents, count, embed, apart=compare is not None, compare=compare)
+    return describe(library, documents, ranked)
 
 
 def ranking(

@@ -1,6 +1,6 @@
 """Chunks that answer by themselves: which answer counts, and what is told until then."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
+from mlx_hypernet import bundle
+from mlx_hypernet.marks import Marks, Match
 from tests.app.tui.fakes import stats
 from thoth.engine import contest
 from thoth.engine.contest import Candidate, Contest
@@ -42,12 +44,7 @@ class Asked:
         self.events: list[Event] = []
         self.task = Task(self.events.append)
         self.chunks = tuple(chunk(number, score) for number, score in enumerate(scores))
-        self.alone = 0
-        self.contest = Contest(self.task, QUESTION, Choice(self.chunks), self.ask_base)
-
-    def ask_base(self) -> None:
-        self.alone += 1
-        self.task.tell(Token("of my own"))
+        self.contest = Contest(self.task, QUESTION, Choice(self.chunks))
 
     def say(self, place: int, text: str, certainty: float = 0.0, *, supported: bool = False) -> Candidate:
         one = self.contest.candidates[place]
@@ -88,21 +85,6 @@ def test_the_answer_that_counts(said: list[tuple[str, float, bool]], counts: str
     for place, (text, certainty, supported) in enumerate(said):
         asked.say(place, text, certainty, supported=supported)
     assert asked.told == counts
-
-
-@pytest.mark.parametrize(
-    ("score", "text", "supported", "told"),
-    [
-        (0.2, "Ana", False, "of my own"),  # no chunk has a word of the question
-        (0.2, "Ana", True, "Ana"),
-        (0.2, REFUSAL, False, REFUSAL),
-        (0.8, "Ana", False, "Ana"),
-    ],
-)
-def test_the_base_answers_what_no_chunk_is_about(score: float, text: str, supported: bool, told: str) -> None:
-    asked = Asked(score)
-    asked.say(0, text, supported=supported)
-    assert (asked.told, asked.alone) == (told, told == "of my own")
 
 
 def test_an_unsure_answer_is_not_supported() -> None:
@@ -233,3 +215,46 @@ def test_a_stopped_question_ends_once(engine: Engine, documents: list[StoredDocu
     request.close()
     assert len([event for event in request if isinstance(event, Answer | Failed)]) == 1
     assert answer(engine, "Velmar", documents, Routing(fallback="none")).text
+
+
+class Scripted:
+    """A matcher that says of all chunks what the test wants."""
+
+    class Config:
+        layer = 1
+
+    config = Config()
+    says = Match(0.0, 0.0)
+
+    def marks(self, features: Any, ids: Sequence[Sequence[int]], spans: Sequence[tuple[int, int]]) -> list[Marks]:
+        assert len(features) == len(ids) == len(spans)
+        return [Marks(np.array(text, np.int32), np.ones((len(text), 2), np.float16)) for text in ids]
+
+    def __call__(self, question: Marks, chunks: Sequence[Marks]) -> list[Match]:
+        assert all(len(chunk.words) == len(chunk.tokens) > 0 for chunk in (question, *chunks))
+        return [self.says] * len(chunks)
+
+
+def test_a_matcher_refuses_and_leaves_other_questions_to_the_base(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matcher = Scripted()
+    monkeypatch.setattr(bundle, "_load_matcher", lambda path, config: matcher)
+    monkeypatch.setitem(registry.KNOWN, registry.NANO, replace(registry.KNOWN[registry.NANO], apart=True))
+    with Engine(Library(tmp_path)) as engine:
+        list(engine.load(registry.resolve(registry.NANO)))
+        ends = [list(engine.absorb(Document("a.txt", f"The mayor of {a} is {b}.")))[-1] for a, b in TOWNS.items()]
+        documents = [end.document for end in ends if isinstance(end, Absorbed)]
+        routing = Routing(fallback="none")
+        own = answer(engine, "Velmar", [], routing)
+        matcher.says = Match(4.0, 4.0)
+        known = answer(engine, "Velmar", documents, routing)
+        assert "Dorsen" in known.text
+        assert {one.answers for one in known.stats.chunks} == {4.0}
+        matcher.says = Match(-9.0, 4.0)
+        refused = answer(engine, "Velmar", documents, routing)
+        assert (refused.text, refused.support) == (contest.REFUSAL, "unsupported")
+        assert (refused.stats.generated_tokens, refused.stats.active_documents) == (0, 3)
+        matcher.says = Match(-9.0, -4.0)
+        alone = answer(engine, "Velmar", documents, routing)
+        assert (alone.text, alone.stats.chunks) == (own.text, ())
