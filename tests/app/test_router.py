@@ -118,11 +118,38 @@ def test_the_matcher_adds_to_what_words_say(library: Library, put: Put) -> None:
 
     best, second = chosen("Who is the mayor of Relwood?")
     assert (best.number, best.answers, best.related) == (3, 6.0, 1.0)
-    assert (second.number, second.answers) == (1, -6.0)
-    assert best.score < second.score  # of their words alone
+    assert second.answers == -6.0
+    assert best.score == second.score > 0.9  # as well as the chunk between them
     assert seen == ["Who is the mayor of Relwood?"]
     assert {one.answers for one in chosen("Summarise the document.")} == {None}  # no chunk answers that better
     assert {one.answers for one in chosen("Who is the mayor of Relwood?", apart=False)} == {None}
+
+
+def test_chunks_around_the_one_with_the_name_are_compared(library: Library, put: Put) -> None:
+    """The last of them is not absorbed, and those far away are not near enough."""
+    texts = [
+        "The lease of Velmar.",
+        "Rent: 900",
+        "Deposit: 700",
+        "Nothing else is said.",
+        *["Filler."] * 40,
+        "The end.",
+    ]
+    stored = put(*texts, absorbed=len(texts) - 1, features=np.eye(len(texts), D, k=-1))
+    compared: list[int] = []
+
+    def compare(question: str, refs: Sequence[ChunkRef]) -> list[Match]:
+        compared.extend(ref.number for ref in refs)
+        return [Match(3.0 if ref.number in (2, 30) else -3.0, 1.0) for ref in refs]
+
+    def chosen(question: str) -> list[Chosen]:
+        return router.route(library, question, [stored], Routing(), 8, nowhere, apart=True, compare=compare)
+
+    best, *_ = chosen("How much is the security in Velmar?")
+    assert (best.number, best.answers) == (2, 3.0)
+    assert len(compared) == len(set(compared)) < len(texts) - 1
+    assert {0, 1, 2} <= set(compared)
+    assert len(texts) - 1 not in compared
 
 
 def test_a_name_outweighs_the_words_of_another_chunk(library: Library, put: Put) -> None:

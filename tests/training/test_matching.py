@@ -54,6 +54,19 @@ def test_chunks_are_whole_sentences_and_lines() -> None:
     assert parts[:3] == ["Rent: 900 a month", "Deposit: two rents", "The tenant pays by card."]
 
 
+def test_what_the_base_makes_of_texts_after_the_template(base: Path) -> None:
+    ids, before = [[9, 8, 7], [5], [], [30, 31, 32, 33]], [1, 3, 2]
+    decoder = matching_data._first_blocks(base, 1)
+    found = matching_data.features(decoder, ids, before)
+    for text, features in zip(ids, found, strict=True):
+        with torch.no_grad():
+            whole = decoder(input_ids=torch.tensor([[*before, *text, 4]]), use_cache=False).last_hidden_state
+        torch.testing.assert_close(features.float(), whole[0, 3:-1].float(), atol=0.02, rtol=0.02)
+    (alone,) = matching_data.features(decoder, ids[:1], [])
+    assert alone.shape == found[0].shape
+    assert not torch.equal(alone, found[0])
+
+
 def test_a_question_has_the_chunk_with_its_answer(base: Path, material: matching_data.Material) -> None:
     tokenizer = load_tokenizer(base)
 

@@ -63,8 +63,11 @@ _FAVOUR = 1.5
 _OWN_COUNT = 2
 # Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
 _SPREAD_SCORE = 0.5
-# What a chunk's words count beside the matcher, in nats for a score of 1.
-_WORDS_COUNT, _MATCH_COUNT = 4.0, 1.0
+# Chunks that the matcher reads: those around the best ones by words, and what a score of 1 counts beside its log-odds.
+# Of 60 questions about a book of 373 chunks of notes the right chunk is first for 53% by words, 57% with the matcher,
+# and 83% with both for the chunks around; it is among four for 68, 70 and 97%. Four are enough there.
+_READ, _NEAR = 16, 2
+_WORDS_COUNT = 12.0
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
 # An address says where something is: that no chunk has its parts says nothing.
@@ -150,7 +153,7 @@ def ranking(
     ids = [document.id for document in documents if asked.documents is None or document.id in asked.documents]
     absorbed = library.absorbed(ids)
     if len(absorbed) < 2:
-        return _matched([Ranked(ref, 1.0) for ref in absorbed][:most], asked, compare)
+        return _matched(library, [Ranked(ref, 1.0) for ref in absorbed], asked, compare, most)
     own, carried = parts(asked.rest)
     own = spellings.plain(own)
     words, named = terms.content(own), terms.names(_ADDRESS.sub(" ", own))
@@ -187,18 +190,41 @@ def ranking(
         if told or not apart:
             return _spread(library.absorbed(told), most)
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
-    ranked = _with_body(library, about, ranked)
-    ranked = _matched(ranked[: most if compare is None else _CANDIDATES], asked, compare)[:most]
+    ranked = _matched(library, _with_body(library, about, ranked), asked, compare, most)
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
 
 
-def _matched(ranked: list[Ranked], asked: Pointing, compare: Compare | None) -> list[Ranked]:
-    """Let the matcher rank chunks too, unless a whole text is asked for: it adds up with what their words say."""
+def _matched(
+    library: Library, ranked: Sequence[Ranked], asked: Pointing, compare: Compare | None, most: int
+) -> list[Ranked]:
+    """Let the matcher rank chunks, unless a whole text is asked for.
+
+    A chunk counts as matching as well as the best of those around it: who a note is about is said once, and not in the
+    chunk with his phone number.
+    """
     if compare is None or asked.whole or not ranked:
-        return ranked
-    matches = compare(asked.rest, [one.ref for one in ranked])
-    judged = [one._replace(match=match) for one, match in zip(ranked, matches, strict=True)]
-    return sorted(judged, key=lambda one: -fit(one.score, one.match and one.match.answers))
+        return list(ranked[:most])
+    own = {one.ref: one.score for one in ranked}
+    absorbed = {id: _absorbed(library, id) for id in {one.ref.document for one in ranked[:_READ]}}
+    around = {
+        ref: max(own.get(near, 0.0) for near in _around(ref))
+        for one in ranked[:_READ]
+        for ref in _around(one.ref)
+        if ref.number in absorbed[ref.document]
+    }
+    matches = compare(asked.rest, [*around])
+    judged = [Ranked(ref, score, match) for (ref, score), match in zip(around.items(), matches, strict=True)]
+    return sorted(judged, key=lambda one: (-fit(one.score, one.match and one.match.answers), one.ref))[:most]
+
+
+def _absorbed(library: Library, document: str) -> set[int]:
+    """The numbers of a document's absorbed chunks."""
+    return set(range(library.get(document).chunks)).difference(library.missing(document))
+
+
+def _around(ref: ChunkRef) -> list[ChunkRef]:
+    """A chunk and its neighbours, whether they exist or not."""
+    return [ref._replace(number=number) for number in range(ref.number - _NEAR, ref.number + _NEAR + 1)]
 
 
 def fit(score: float, answers: float | None) -> float:
@@ -208,7 +234,7 @@ def fit(score: float, answers: float | None) -> float:
         score: of its words and features.
         answers: log-odds that it answers the question, None where there is no matcher.
     """
-    return _WORDS_COUNT * score + _MATCH_COUNT * (answers or 0.0)
+    return _WORDS_COUNT * score + (answers or 0.0)
 
 
 def _of_each(library: Library, named: Collection[str], words: str, ranked: list[Ranked]) -> list[Ranked]:

@@ -5,6 +5,7 @@ Documents are the notes of `notes.py` and real passages, cut as the app cuts the
 
 from __future__ import annotations
 
+import copy
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -116,7 +117,7 @@ def material(split: Split, notes: int, passages: Sequence[Passage], base: Path, 
     prompts = prompts_of(split)
     nothing = tuple(range(len(texts), len(texts) + len(prompts)))
     ids = [tokenizer.encode(text, add_special_tokens=False)[:QUESTION_TOKENS] for text in [*texts, *prompts]]
-    read = features(_first_blocks(base, layer), ids, affixes(tokenizer))
+    read = features(_first_blocks(base, layer), ids, affixes(tokenizer)[0])
     return Material(tuple(documents), nothing, list(map(torch.tensor, ids)), read)
 
 
@@ -133,26 +134,30 @@ def chunks(text: str, tokens: Tokens, longest: int = CHUNK_TOKENS) -> list[str]:
 
 
 @torch.no_grad()
-def features(
-    decoder: nn.Module, ids: Sequence[Sequence[int]], around: tuple[Sequence[int], Sequence[int]]
-) -> list[Tensor]:
+def features(decoder: nn.Module, ids: Sequence[Sequence[int]], before: Sequence[int]) -> list[Tensor]:
     """What a decoder makes of texts, for each of their own tokens: (T, hidden) bf16.
+
+    The template's tokens before a text are read once: they are more than most questions have. Those after it change
+    nothing before them.
 
     Args:
         decoder: of transformers.
         ids: of the texts.
-        around: the chat template's ids before and after each.
+        before: the chat template's ids before each.
     """
-    before, after = around
+    shared = decoder(input_ids=torch.tensor([[*before]]), use_cache=True).past_key_values if before else None
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
     found: list[Tensor] = [torch.empty(0)] * len(ids)
     for start in range(0, len(order), _BATCH):
         some = order[start : start + _BATCH]
-        longest = max(len(ids[i]) for i in some)
-        rows = [[*before, *ids[i], *after, *[0] * (longest - len(ids[i]))] for i in some]
-        hidden = decoder(input_ids=torch.tensor(rows), use_cache=False).last_hidden_state
+        longest = max(1, *(len(ids[i]) for i in some))
+        rows = torch.tensor([[*ids[i], *[0] * (longest - len(ids[i]))] for i in some])
+        cache = copy.deepcopy(shared)
+        if cache is not None:
+            cache.batch_repeat_interleave(len(some))
+        hidden = decoder(input_ids=rows, past_key_values=cache, use_cache=cache is not None).last_hidden_state
         for row, i in enumerate(some):
-            found[i] = hidden[row, len(before) : len(before) + len(ids[i])].bfloat16().clone()
+            found[i] = hidden[row, : len(ids[i])].bfloat16().clone()
     return found
 
 
