@@ -68,6 +68,7 @@ _SPREAD_SCORE = 0.5
 # and 83% with both for the chunks around; it is among four for 68, 70 and 97%. Four are enough there.
 _READ, _NEAR = 16, 2
 _WORDS_COUNT = 12.0
+_ALONE_COUNT = 4.0  # where there is no matcher (docs/decisions/2026-11-29-chunks-answer-by-themselves.md)
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
 # An address says where something is: that no chunk has its parts says nothing.
@@ -234,7 +235,7 @@ def fit(score: float, answers: float | None) -> float:
         score: of its words and features.
         answers: log-odds that it answers the question, None where there is no matcher.
     """
-    return _WORDS_COUNT * score + (answers or 0.0)
+    return _ALONE_COUNT * score if answers is None else _WORDS_COUNT * score + answers
 
 
 def _of_each(library: Library, named: Collection[str], words: str, ranked: list[Ranked]) -> list[Ranked]:
