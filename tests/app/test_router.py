@@ -121,6 +121,8 @@ def test_the_matcher_adds_to_what_words_say(library: Library, put: Put) -> None:
     assert second.answers == -6.0
     assert best.score == second.score > 0.9  # as well as the chunk between them
     assert seen == ["Who is the mayor of Relwood?"]
+    strange, *_ = chosen("Who is the mayor of Quelstead?")
+    assert (strange.number, strange.answers, strange.related) == (3, 1.0, 1.0)  # no chunk has that name
     assert {one.answers for one in chosen("Summarise the document.")} == {None}  # no chunk answers that better
     assert {one.answers for one in chosen("Who is the mayor of Relwood?", apart=False)} == {None}
 

@@ -33,7 +33,7 @@ _CERTAIN = -1.0
 REFUSAL = "The document does not say."
 # Log-odds of the best chunk below which no chunk answers, and of the most related one below which the question is about
 # something else than the documents.
-_ANSWERS, _RELATED = -2.0, 0.0
+_ANSWERS, _RELATED = -3.0, 0.0
 
 
 class Contest:

@@ -24,6 +24,8 @@ Begin = Callable[["Question", Task], None]
 
 # Share of facts that adapters alone must recall for their answers to be left as they are.
 _LEAST_RECALL = 0.8
+# Least log-odds, by the pair's matcher, that the best chunk answers the question.
+_ANSWERS = -3.0
 # Chunks among which the sentences for a small base are looked for.
 _CHUNKS = 4
 
@@ -125,6 +127,10 @@ def _wanted(question: Question, recall: float | None) -> bool:
 
 
 def _pays(first: Answer) -> bool:
-    """Whether nothing supports an answer although a passage fits the question well."""
-    best = max((chunk.score for chunk in first.stats.chunks), default=0.0)
-    return first.support == "unsupported" and best >= MATCHES
+    """Whether nothing supports an answer although a chunk fits the question well."""
+    if first.support != "unsupported":
+        return False
+    matched = [chunk.answers for chunk in first.stats.chunks if chunk.answers is not None]
+    if matched:
+        return max(matched) >= _ANSWERS
+    return max((chunk.score for chunk in first.stats.chunks), default=0.0) >= MATCHES
