@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 # What it counts for an answer that it is a refusal, beside how well its chunk fits and the mean log-probability of its
 # tokens, from 0 down.
 _REFUSES = -5.0
-# Least mean log-probability of an answer that counts as supported: any chunk has some words to answer with.
-_CERTAIN = -1.0
+# Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk: any chunk has some
+# words to answer with.
+_CERTAIN, _LIKELY = -1.0, 0.0
 REFUSAL = "The document does not say."
 # Log-odds of the best chunk below which no chunk answers, and of the most related one below which the question is about
 # something else than the documents.
-_ANSWERS, _RELATED = -3.0, 0.0
+_ANSWERS, _RELATED = -4.0, 0.0
 
 
 class Contest:
@@ -64,9 +65,9 @@ class Contest:
 
     def enter(self, candidate: Candidate, answer: Answer, pieces: Sequence[Token]) -> None:
         """Take the answer of a candidate; the last one ends the contest."""
-        if candidate.certainty < _CERTAIN:
-            answer = replace(answer, sources=())
         chosen = candidate.choice.attached[0]
+        if candidate.certainty < _CERTAIN or (chosen.answers is not None and chosen.answers < _LIKELY):
+            answer = replace(answer, sources=())
         refuses = _REFUSES * is_refusal(answer.text)
         score = candidate.certainty + router.fit(chosen.score, chosen.answers) + refuses
         self._answers.append((score, answer, pieces))

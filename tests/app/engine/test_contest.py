@@ -96,6 +96,17 @@ def test_an_unsure_answer_is_not_supported() -> None:
         assert last.support == support
 
 
+def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
+    for answers, support in ((0.5, "supported"), (-0.5, "unsupported")):
+        asked = Asked(1.0)
+        one = asked.contest.candidates[0]
+        one.choice = Choice((replace(asked.chunks[0], answers=answers, related=1.0),))
+        asked.say(0, "Ana", supported=True)
+        last = asked.events[-1]
+        assert isinstance(last, Answer)
+        assert last.support == support
+
+
 def test_an_answer_is_spelt_in_the_words_of_its_chunk(tokenizer: Any) -> None:
     one = Asked(1.0).contest.candidates[0]
     process = one.spelling(tokenizer, "Ana Dorsen is the mayor.")
