@@ -124,7 +124,10 @@ class Answerer:
         texts = {chunk.ref: chunk.text.strip() for chunk in chunks}
         quotes: tuple[Passage, ...] = ()
         if question.sentences:
-            quotes = provenance.closest(self._library, searched, question.documents, chunks, question.sentences)
+            answers = {ref(passage): passage.answers for passage in choice.passages}
+            quotes = provenance.closest(
+                self._library, searched, question.documents, chunks, question.sentences, answers
+            )
             texts = _by_chunk(quotes)
             choice = replace(choice, passages=tuple(one for one in choice.passages if ref(one) in texts))
         refs = sorted_refs(map(ref, choice.attached))

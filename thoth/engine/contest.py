@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _REFUSES = -5.0
 # Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk: any chunk has some
 # words to answer with.
-_CERTAIN, _LIKELY = -1.0, 0.0
+_CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
 # Log-odds of the best chunk below which no chunk answers, and of the most related one below which the question is about
 # something else than the documents.

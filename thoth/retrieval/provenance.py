@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from thoth.events import Passage
@@ -30,6 +31,9 @@ _LEAST = 0.6
 # one before that, which "it" can mean; in the headings above or the name of the document; elsewhere in the chunk.
 _BEFORE, _HEADING, _AROUND = (1.0, 0.5, 0.25), 0.5, 0.2
 _NAME_COUNT = 3.0
+# What a nat of the matcher's log-odds counts beside the share of the question that a sentence covers: the two chosen
+# sentences have the answer in 91% of 64 questions about notes of four facts for 75% without, 90% of the examples for 87%.
+_ANSWERS_COUNT = 0.2
 _LONGEST_QUOTE = 600  # letters; a page without a full stop is no quote
 
 _SOURCE = (
@@ -214,9 +218,14 @@ def support(
 
 
 def closest(
-    library: Library, question: str, documents: Sequence[StoredDocument], chunks: Sequence[StoredChunk], most: int
+    library: Library,
+    question: str,
+    documents: Sequence[StoredDocument],
+    chunks: Sequence[StoredChunk],
+    most: int,
+    answers: Mapping[ChunkRef, float | None] = MappingProxyType({}),
 ) -> tuple[Passage, ...]:
-    """Find the sentences that cover most of a question.
+    """Find the sentences that cover most of a question, in the chunks that rather answer it.
 
     Args:
         library: holds the documents.
@@ -224,6 +233,7 @@ def closest(
         documents: those that the chunks belong to, and others.
         chunks: where to look.
         most: how many sentences.
+        answers: of chunks, the log-odds that they answer it.
 
     Returns:
         The sentences in the order of the chunks and in theirs, each with the share of the question that it covers.
@@ -232,7 +242,7 @@ def closest(
     stored = _Stored([one for chunk in chunks for one in _sentences(named[chunk.ref.document], chunk)], question)
     return tuple(
         _passage(stored.sentences[place], stored.about[place], library.document)
-        for place in sorted(stored.closest(most))
+        for place in sorted(stored.closest(most, answers))
     )
 
 
@@ -255,9 +265,13 @@ class _Stored:
         self._open = _OPEN.match(question) is not None and " or " not in question
         self.about = [self._speaks(place) for place in range(len(sentences))]
 
-    def closest(self, most: int) -> list[int]:
+    def closest(self, most: int, answers: Mapping[ChunkRef, float | None]) -> list[int]:
         """The places of the sentences that cover most of the question, the best first."""
-        return sorted(range(len(self.sentences)), key=lambda place: (-self.about[place], place))[:most]
+        fits = [
+            covered + _ANSWERS_COUNT * (answers.get(sentence.chunk.ref) or 0.0)
+            for covered, sentence in zip(self.about, self.sentences, strict=True)
+        ]
+        return sorted(range(len(fits)), key=lambda place: (-fits[place], place))[:most]
 
     def statements(self, answer: str) -> Iterator[_Statement]:
         """What an answer says, sentence by sentence; what an open question says already is no statement."""
