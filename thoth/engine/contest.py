@@ -16,7 +16,7 @@ from thoth.engine.copying import copying
 from thoth.engine.request import Task
 from thoth.engine.sampling import Processor
 from thoth.events import Answer, Event, Failed, Progress, Token
-from thoth.retrieval import router
+from thoth.retrieval import matching
 from thoth.retrieval.provenance import is_refusal
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Contest:
         if candidate.certainty < _CERTAIN or (chosen.answers is not None and chosen.answers < _LIKELY):
             answer = replace(answer, sources=())
         refuses = _REFUSES * is_refusal(answer.text)
-        score = candidate.certainty + router.fit(chosen.score, chosen.answers) + refuses
+        score = candidate.certainty + matching.fit(chosen.score, chosen.answers) + refuses
         self._answers.append((score, answer, pieces))
         if len(self._answers) < len(self.candidates):
             return

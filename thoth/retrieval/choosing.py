@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from thoth.errors import DocumentError
 from thoth.events import Chosen
 from thoth.library.records import ChunkRef, StoredDocument
-from thoth.retrieval import router
+from thoth.retrieval import matching, router
 from thoth.retrieval.routing import Routing
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def choose(
     embed: Callable[[str], NDArray[np.float32]],
     *,
     apart: bool = False,
-    compare: router.Compare | None = None,
+    compare: matching.Compare | None = None,
 ) -> Choice:
     """Choose among the absorbed chunks of some documents.
 

@@ -32,7 +32,7 @@ _LEAST = 0.6
 _BEFORE, _HEADING, _AROUND = (1.0, 0.5, 0.25), 0.5, 0.2
 _NAME_COUNT = 3.0
 # What a nat of the matcher's log-odds counts beside the share of the question that a sentence covers: the two chosen
-# sentences have the answer in 91% of 64 questions about notes of four facts for 75% without, 90% of the examples for 87%.
+# sentences have the answer to 91% of 64 questions about notes of four facts, without to 75%; examples 90, 87%.
 _ANSWERS_COUNT = 0.2
 _LONGEST_QUOTE = 600  # letters; a page without a full stop is no quote
 

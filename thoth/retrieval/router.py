@@ -16,10 +16,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from thoth.events import Chosen
 from thoth.retrieval import spellings, terms
+from thoth.retrieval.matching import Compare, Ranked, matched
 from thoth.retrieval.pointing import Pointing, pointing
 from thoth.retrieval.query import parts
 from thoth.retrieval.routing import Routing
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mlx_hypernet.marks import Match
     from thoth.library.library import Library
     from thoth.library.records import ChunkRef, StoredChunk, StoredDocument
 
 Embed: TypeAlias = "Callable[[str], NDArray[np.float32]]"
-# What the chunks are to a question, each by itself.
-Compare: TypeAlias = "Callable[[str, Sequence[ChunkRef]], list[Match]]"
 
 # A name says what a question is about, its other words what is asked in one of many ways. On nano, 512 questions about
 # 128 notes, BM25 has the right chunk first for 85.2% when a name counts once, 98.6% when twice, 99.6% from three times
@@ -63,33 +61,10 @@ _FAVOUR = 1.5
 _OWN_COUNT = 2
 # Score of a chunk that is attached because a whole text is asked for, not because it fits better than others.
 _SPREAD_SCORE = 0.5
-# Chunks that the matcher reads: those around the best ones by words, and what a score of 1 counts beside its log-odds.
-# Of 60 questions about a book of 373 chunks of notes the right chunk is first for 53% by words, 57% with the matcher,
-# and 83% with both for the chunks around; it is among four for 68, 70 and 97%. Four are enough there.
-_READ, _NEAR = 16, 2
-_WORDS_COUNT = 12.0
-# What a name that no chunk has takes from a chunk's log-odds. Of 24 questions about strangers to a note 22 have one, of
-# 192 that notes answer none.
-_STRANGE_COUNT = 5.0
-_ALONE_COUNT = 4.0  # where there is no matcher (docs/decisions/2026-11-29-chunks-answer-by-themselves.md)
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
 # An address says where something is: that no chunk has its parts says nothing.
 _ADDRESS = re.compile(r"\bhttps?://\S+", re.IGNORECASE)
-
-
-class Ranked(NamedTuple):
-    """A chunk that fits.
-
-    Attributes:
-        ref: the chunk.
-        score: reciprocal ranks, 1 for the first in both rankings.
-        match: what the pair's matcher says of it.
-    """
-
-    ref: ChunkRef
-    score: float
-    match: Match | None = None
 
 
 def route(
@@ -163,7 +138,7 @@ def ranking(
     standing = {name: _standing(library, name, ids) for name in named}
     strange = not all(standing.values())
     if len(absorbed) < 2:
-        return _matched(library, [Ranked(ref, 1.0) for ref in absorbed], asked, compare, most, strange=strange)
+        return matched(library, [Ranked(ref, 1.0) for ref in absorbed], asked, compare, most, strange=strange)
     telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
     rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]
     about = [word for word in telling if word.casefold() not in terms.ASKING_WORDS]
@@ -195,54 +170,8 @@ def ranking(
         if told or not apart:
             return _spread(library.absorbed(told), most)
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
-    ranked = _matched(library, _with_body(library, about, ranked), asked, compare, most, strange=strange)
+    ranked = matched(library, _with_body(library, about, ranked), asked, compare, most, strange=strange)
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked
-
-
-def _matched(
-    library: Library, ranked: Sequence[Ranked], asked: Pointing, compare: Compare | None, most: int, *, strange: bool
-) -> list[Ranked]:
-    """Let the matcher rank chunks, unless a whole text is asked for.
-
-    A chunk counts as matching as well as the best of those around it: who a note is about is said once, and not in the
-    chunk with his phone number. That is also why the matcher, which compares chunks one by one, does not know whether
-    somebody is in none of them: where the question has a name that is `strange`, its log-odds are lowered.
-    """
-    if compare is None or asked.whole or not ranked:
-        return list(ranked[:most])
-    own = {one.ref: one.score for one in ranked}
-    absorbed = {id: _absorbed(library, id) for id in {one.ref.document for one in ranked[:_READ]}}
-    around = {
-        ref: max(own.get(near, 0.0) for near in _around(ref))
-        for one in ranked[:_READ]
-        for ref in _around(one.ref)
-        if ref.number in absorbed[ref.document]
-    }
-    matches = compare(asked.rest, [*around])
-    if strange:
-        matches = [match._replace(answers=match.answers - _STRANGE_COUNT) for match in matches]
-    judged = [Ranked(ref, score, match) for (ref, score), match in zip(around.items(), matches, strict=True)]
-    return sorted(judged, key=lambda one: (-fit(one.score, one.match and one.match.answers), one.ref))[:most]
-
-
-def _absorbed(library: Library, document: str) -> set[int]:
-    """The numbers of a document's absorbed chunks."""
-    return set(range(library.get(document).chunks)).difference(library.missing(document))
-
-
-def _around(ref: ChunkRef) -> list[ChunkRef]:
-    """A chunk and its neighbours, whether they exist or not."""
-    return [ref._replace(number=number) for number in range(ref.number - _NEAR, ref.number + _NEAR + 1)]
-
-
-def fit(score: float, answers: float | None) -> float:
-    """How well a chunk fits a question: what its words and what the matcher say of it, in nats.
-
-    Args:
-        score: of its words and features.
-        answers: log-odds that it answers the question, None where there is no matcher.
-    """
-    return _ALONE_COUNT * score if answers is None else _WORDS_COUNT * score + answers
 
 
 def _of_each(library: Library, named: Collection[str], words: str, ranked: list[Ranked]) -> list[Ranked]:
