@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 # What it counts for an answer that it is a refusal, beside how well its chunk fits and the mean log-probability of its
 # tokens, from 0 down.
 _REFUSES = -5.0
-# Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk: any chunk has some
-# words to answer with.
+# Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk.
 _CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
-# Log-odds of the best chunk below which no chunk answers, and of the most related one below which the question is about
-# something else than the documents.
-_ANSWERS, _RELATED = -4.0, 0.0
+# Log-odds of the best chunk below which no chunk is asked. A question about something else than the documents has none
+# with these log-odds, nor with those of being related.
+_ANSWERS, _ELSE, _RELATED = -7.0, -4.0, 0.0
+# Least sum of a chunk's log-odds and so many times the mean log-probability of what it says, for that to count.
+_CERTAINTY_COUNT, _DOUBTFUL = 4.0, -6.5
 
 
 class Contest:
@@ -49,7 +50,7 @@ class Contest:
     def __init__(self, task: Task, question: Question, choice: Choice) -> None:
         self.task, self.over, self._heard = task, False, 0
         self._question, self._choice = question, choice
-        self._answers: list[tuple[float, Answer, Sequence[Token]]] = []
+        self._answers: list[tuple[Candidate, Answer, Sequence[Token]]] = []
         self.candidates = [Candidate(self, replace(choice, attached=(chosen,))) for chosen in choice.attached]
 
     @property
@@ -65,21 +66,20 @@ class Contest:
 
     def enter(self, candidate: Candidate, answer: Answer, pieces: Sequence[Token]) -> None:
         """Take the answer of a candidate; the last one ends the contest."""
-        chosen = candidate.choice.attached[0]
-        if candidate.certainty < _CERTAIN or (chosen.answers is not None and chosen.answers < _LIKELY):
-            answer = replace(answer, sources=())
-        refuses = _REFUSES * is_refusal(answer.text)
-        score = candidate.certainty + matching.fit(chosen.score, chosen.answers) + refuses
-        self._answers.append((score, answer, pieces))
+        self._answers.append((candidate, answer, pieces))
         if len(self._answers) < len(self.candidates):
             return
         self.over = True
-        _, best, told = max(self._answers, key=lambda one: one[0])
-        for piece in told:
+        best, answer, pieces = max(self._answers, key=lambda one: one[0].score(one[1].text))
+        if best.doubtful:
+            answer, pieces = replace(answer, text=REFUSAL, sources=()), [Token(REFUSAL)]
+        elif best.unsure:
+            answer = replace(answer, sources=())
+        for piece in pieces:
             self.task.tell(piece)
         attached = self._choice.attached
         documents = len({chosen.document for chosen in attached})
-        self.task.tell(replace(best, stats=replace(best.stats, chunks=attached, active_documents=documents)))
+        self.task.tell(replace(answer, stats=replace(answer.stats, chunks=attached, active_documents=documents)))
 
     def fail(self, event: Failed) -> None:
         """Tell the task of the first failure; the other candidates end with it."""
@@ -105,6 +105,23 @@ class Candidate(Task):
     def certainty(self) -> float:
         """The mean log-probability of the answer's tokens where any could follow, in nats, from 0 down."""
         return sum(self._log_probabilities) / max(1, len(self._log_probabilities))
+
+    def score(self, text: str) -> float:
+        """How much what the chunk says counts, in nats."""
+        chosen = self.choice.attached[0]
+        return self.certainty + matching.fit(chosen.score, chosen.answers) + _REFUSES * is_refusal(text)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether matcher and adapter together hold that the chunk does not know."""
+        answers = self.choice.attached[0].answers
+        return answers is not None and answers + _CERTAINTY_COUNT * self.certainty < _DOUBTFUL
+
+    @property
+    def unsure(self) -> bool:
+        """Whether what the chunk says does not count as supported: any chunk has some words to answer with."""
+        answers = self.choice.attached[0].answers
+        return self.certainty < _CERTAIN or (answers is not None and answers < _LIKELY)
 
     def spelling(self, tokenizer: Any, text: str) -> Processor:
         """Make a processor of logits that lets the answer be words of a text, the question or a refusal.
@@ -149,10 +166,13 @@ class Candidate(Task):
 
 def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
     """What the matcher says of the chunks: ask them, refuse since none answers, or let the base alone answer."""
-    matched = [(one.answers, one.related) for one in choice.attached if one.answers is not None]
-    if not matched or max(answers for answers, _ in matched) >= _ANSWERS:
+    answers = max((one.answers for one in choice.attached if one.answers is not None), default=None)
+    related = max((one.related for one in choice.attached if one.related is not None), default=None)
+    if answers is None or related is None:
         return "ask"
-    return "refuse" if max(related or 0.0 for _, related in matched) >= _RELATED else "alone"
+    if answers < _ELSE and related < _RELATED:
+        return "alone"
+    return "refuse" if answers < _ANSWERS else "ask"
 
 
 def begins(question: Question, choice: Choice) -> bool:

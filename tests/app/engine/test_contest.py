@@ -97,14 +97,20 @@ def test_an_unsure_answer_is_not_supported() -> None:
 
 
 def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
-    for answers, support in ((0.5, "supported"), (-0.5, "unsupported")):
+    for answers, certainty, told, support in (
+        (0.5, 0.0, "Ana", "supported"),
+        (-0.5, 0.0, "Ana", "unsupported"),
+        (-4.5, -0.2, "Ana", "unsupported"),
+        (-4.5, -1.0, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
+        (0.5, -3.0, REFUSAL, "unsupported"),
+    ):
         asked = Asked(1.0)
         one = asked.contest.candidates[0]
         one.choice = Choice((replace(asked.chunks[0], answers=answers, related=1.0),))
-        asked.say(0, "Ana", supported=True)
+        asked.say(0, "Ana", certainty, supported=True)
         last = asked.events[-1]
         assert isinstance(last, Answer)
-        assert last.support == support
+        assert (asked.told, last.text, last.support) == (told, told, support)
 
 
 def test_an_answer_is_spelt_in_the_words_of_its_chunk(tokenizer: Any) -> None:
@@ -162,8 +168,9 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     ("matches", "verdict"),
     [
         ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
-        ([(-6.0, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
-        ([(-6.0, -4.0), (-8.0, -3.0)], "alone"),  # about something else
+        ([(-7.5, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
+        ([(-5.0, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
+        ([(-5.0, -4.0), (-8.0, -3.0)], "alone"),  # about something else
         ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
     ],
 )
