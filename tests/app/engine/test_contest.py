@@ -100,7 +100,7 @@ def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
     for answers, certainty, told, support in (
         (0.5, 0.0, "Ana", "supported"),
         (-0.5, 0.0, "Ana", "unsupported"),
-        (-4.5, -0.2, "Ana", "unsupported"),
+        (-4.5, -0.1, "Ana", "unsupported"),
         (-4.5, -1.0, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
         (0.5, -3.0, REFUSAL, "unsupported"),
     ):
@@ -168,9 +168,9 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     ("matches", "verdict"),
     [
         ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
-        ([(-7.5, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
-        ([(-5.0, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
-        ([(-5.0, -4.0), (-8.0, -3.0)], "alone"),  # about something else
+        ([(-5.5, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
+        ([(-4.5, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
+        ([(-4.5, -4.0), (-8.0, -3.0)], "alone"),  # about something else
         ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
     ],
 )
