@@ -33,9 +33,9 @@ _CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
 # Log-odds of the best chunk below which no chunk is asked. A question about something else than the documents has none
 # with these log-odds, nor with those of being related.
-_ANSWERS, _ELSE, _RELATED = -5.0, -4.0, 0.0
+_ANSWERS, _ELSE, _RELATED = -6.5, -4.0, 0.0
 # Least sum of a chunk's log-odds and so many times the mean log-probability of what it says, for that to count.
-_CERTAINTY_COUNT, _DOUBTFUL = 2.0, -5.0
+_CERTAINTY_COUNT, _DOUBTFUL = 2.0, -6.5
 
 
 class Contest:

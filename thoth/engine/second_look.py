@@ -25,7 +25,7 @@ Begin = Callable[["Question", Task], None]
 # Share of facts that adapters alone must recall for their answers to be left as they are.
 _LEAST_RECALL = 0.8
 # Least log-odds, by the pair's matcher, that the best chunk answers the question.
-_ANSWERS = -1.0
+_ANSWERS = -3.0
 # Chunks among which the sentences for a small base are looked for.
 _CHUNKS = 4
 

@@ -101,8 +101,8 @@ def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
         (0.5, 0.0, "Ana", "supported"),
         (-0.5, 0.0, "Ana", "unsupported"),
         (-4.5, -0.1, "Ana", "unsupported"),
-        (-4.5, -1.0, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
-        (0.5, -3.0, REFUSAL, "unsupported"),
+        (-4.5, -1.2, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
+        (0.5, -4.0, REFUSAL, "unsupported"),
     ):
         asked = Asked(1.0)
         one = asked.contest.candidates[0]
@@ -168,7 +168,7 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     ("matches", "verdict"),
     [
         ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
-        ([(-5.5, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
+        ([(-7.0, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
         ([(-4.5, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
         ([(-4.5, -4.0), (-8.0, -3.0)], "alone"),  # about something else
         ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
