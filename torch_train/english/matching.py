@@ -1,7 +1,7 @@
 """`python -m torch_train.english.matching OUT`: train the matcher, which tells whether a chunk answers a question.
 
 It learns from what the base's first blocks make of both, so it is trained beside the hypernetwork and not through it:
-half an hour on one core. OUT gets `matcher.safetensors` and `matcher.json`, for `convert-weights --matcher OUT`.
+within an hour on one core. OUT gets `matcher.safetensors` and `matcher.json`, for `convert-weights --matcher OUT`.
 """
 
 from __future__ import annotations
