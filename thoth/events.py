@@ -29,6 +29,7 @@ class Chosen:
         score: the router's score, higher is better; 0 if all chunks were attached.
         answers: log-odds that the chunk answers the question; None where the pair has no matcher.
         related: log-odds that it is about the same, whether it answers it or not; None likewise.
+        certainty: mean log-probability of what it said, in nats; None where it was not asked by itself.
     """
 
     document: str
@@ -39,6 +40,7 @@ class Chosen:
     score: float
     answers: float | None = None
     related: float | None = None
+    certainty: float | None = None
 
 
 @dataclass(frozen=True)

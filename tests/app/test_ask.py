@@ -78,9 +78,19 @@ def test_json_schema(thoth: Run, note: Path, tiny_pair: Path) -> None:
     assert answer["stats"]["document_tokens_in_context"] == 0
     assert answer["stats"]["rank"] == 4  # r * (chunks + 1)
     [chunk] = answer["stats"]["chunks"]
-    assert list(chunk) == ["document", "name", "number", "pages", "headings", "score", "answers", "related"]
+    assert list(chunk) == [
+        "document",
+        "name",
+        "number",
+        "pages",
+        "headings",
+        "score",
+        "answers",
+        "related",
+        "certainty",
+    ]
     assert (chunk["document"], chunk["number"]) == (document["id"], 0)
-    assert (chunk["answers"], chunk["related"]) == (None, None)  # this pair has no matcher
+    assert {chunk[name] for name in ("answers", "related", "certainty")} == {None}  # this pair has no matcher
     assert answer["stats"]["absorb_seconds"] > 0
 
 

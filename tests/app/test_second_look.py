@@ -119,6 +119,22 @@ def test_a_passage_that_fits_no_better_than_others_is_not_read(score: float) -> 
 
 
 @pytest.mark.parametrize(
+    ("answers", "certainty", "looks"),
+    [
+        (2.0, -0.2, 1),  # the weights were sure
+        (2.0, -1.0, 2),
+        (-4.0, -1.0, 1),  # the matcher holds that no chunk answers
+        (-2.0, -1.0, 2),
+    ],
+)
+def test_what_matcher_and_weights_say_decides(answers: float, certainty: float, looks: int) -> None:
+    ask = Asked()
+    ask.chunk = replace(CHUNK, score=0.1, answers=answers, related=1.0, certainty=certainty)
+    ask.answer()
+    assert len(ask.questions) == looks
+
+
+@pytest.mark.parametrize(
     "routing",
     [
         Routing(fallback="none"),

@@ -70,14 +70,15 @@ class Contest:
         if len(self._answers) < len(self.candidates):
             return
         self.over = True
-        best, answer, pieces = max(self._answers, key=lambda one: one[0].score(one[1].text))
+        ranked = sorted(self._answers, key=lambda one: one[0].score(one[1].text), reverse=True)
+        best, answer, pieces = ranked[0]
         if best.doubtful:
             answer, pieces = replace(answer, text=REFUSAL, sources=()), [Token(REFUSAL)]
         elif best.unsure:
             answer = replace(answer, sources=())
         for piece in pieces:
             self.task.tell(piece)
-        attached = self._choice.attached
+        attached = tuple(replace(one.choice.attached[0], certainty=one.certainty) for one, _, _ in ranked)
         documents = len({chosen.document for chosen in attached})
         self.task.tell(replace(answer, stats=replace(answer.stats, chunks=attached, active_documents=documents)))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from thoth.engine.request import Task, failure
 from thoth.events import Answer, Event, Failed, Progress, Token
+from thoth.retrieval.provenance import is_refusal
 from thoth.retrieval.routing import MATCHES
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ Begin = Callable[["Question", Task], None]
 _LEAST_RECALL = 0.8
 # Least log-odds, by the pair's matcher, that the best chunk answers the question.
 _ANSWERS = -3.0
+# Least mean log-probability of an answer that is left as it is: of 20 without support 17 were right.
+_CERTAIN = -0.7
 # Chunks among which the sentences for a small base are looked for.
 _CHUNKS = 4
 
@@ -127,8 +130,11 @@ def _wanted(question: Question, recall: float | None) -> bool:
 
 
 def _pays(first: Answer) -> bool:
-    """Whether nothing supports an answer although a chunk fits the question well."""
+    """Whether nothing supports an answer although a chunk fits the question well, and the weights were not sure."""
     if first.support != "unsupported":
+        return False
+    said = [chunk.certainty for chunk in first.stats.chunks[:1] if chunk.certainty is not None]
+    if said and said[0] >= _CERTAIN and not is_refusal(first.text):
         return False
     matched = [chunk.answers for chunk in first.stats.chunks if chunk.answers is not None]
     if matched:

@@ -67,7 +67,8 @@ def test_nothing_is_told_before_all_have_answered() -> None:
     assert asked.told == "Ana"
     last = asked.events[-1]
     assert isinstance(last, Answer)
-    assert (last.text, last.stats.chunks, last.stats.active_documents) == ("Ana", asked.chunks, 1)
+    said = tuple(replace(one, certainty=0.0) for one in asked.chunks)
+    assert (last.text, last.stats.chunks, last.stats.active_documents) == ("Ana", said, 1)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,10 @@ def test_the_answer_that_counts(said: list[tuple[str, float, bool]], counts: str
     for place, (text, certainty, supported) in enumerate(said):
         asked.say(place, text, certainty, supported=supported)
     assert asked.told == counts
+    last = asked.events[-1]
+    assert isinstance(last, Answer)
+    best, _ = last.stats.chunks  # the one that said it comes first
+    assert (said[best.number][0], best.certainty) == (counts, said[best.number][1])
 
 
 def test_an_unsure_answer_is_not_supported() -> None:
