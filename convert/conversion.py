@@ -27,7 +27,7 @@ from mlx_hypernet.format.vetting import VettingError, check_base
 from mlx_hypernet.identity import weights_id
 from mlx_hypernet.matcher import FILE as MATCHER_FILE
 from mlx_hypernet.quantization import layout, store
-from mlx_hypernet.storage import DamagedFileError, Layout, write_stream
+from mlx_hypernet.storage import DamagedFileError, Layout, read_header, write_stream
 
 REPORT_FILE = "conversion.json"
 MATCHER_CONFIG = "matcher.json"
@@ -133,17 +133,15 @@ def _complete(config: BundleConfig, settings: ConversionSettings, model: nn.Modu
 
 
 def _matcher(folder: Path) -> MatcherConfig:
-    """The shape of a matcher that was trained."""
+    """The shape of a matcher that was trained, and which weights belong to it."""
     try:
         config = MatcherConfig.from_dict(json.loads((folder / MATCHER_CONFIG).read_text("utf-8"))["matcher"])
-        found = weights_id(folder / MATCHER_FILE)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        read_header(folder / MATCHER_FILE)
+        return replace(config, weights=weights_id(folder / MATCHER_FILE))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, DamagedFileError) as error:
         raise CheckpointError(
             f"{folder} has no matcher that can be read ({one_line(error)}): train it again"
         ) from error
-    if found != config.weights:
-        raise CheckpointError(f"{folder / MATCHER_FILE} is not the one {MATCHER_CONFIG} names: train it again")
-    return config
 
 
 def _stored(checkpoint: Checkpoint, config: BundleConfig, stored: Layout) -> Iterator[tuple[str, mx.array]]:

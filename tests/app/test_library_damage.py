@@ -89,13 +89,13 @@ def test_a_database_of_a_newer_version(home: Path, stored: StoredDocument) -> No
 def test_a_database_of_an_older_version_is_brought_up_to_date(
     home: Path, stored: StoredDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = ("CREATE TABLE marks (document INTEGER)", "INSERT INTO marks SELECT key FROM documents")
+    step = ("CREATE TABLE signs (document INTEGER)", "INSERT INTO signs SELECT key FROM documents")
     newer = replace(SCHEMA, steps=(*SCHEMA.steps, step))
     monkeypatch.setattr("thoth.library.reading.SCHEMA", newer)
     assert Library(home).documents() == Library(home).documents() == [stored]
     with sqlite3.connect(home / "library.db") as database:
         assert sqlite.version(database) == len(newer.steps)
-        assert database.execute("SELECT count(*) FROM marks").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM signs").fetchone() == (1,)
     database.close()
 
 

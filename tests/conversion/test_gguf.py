@@ -252,7 +252,7 @@ def test_command(tmp_path):
     assert "kept as quantised: 15 matrices at 4 bits" in result.stdout
     converts(tmp_path / "sha256-1234", tmp_path / "base", "--dtype", "bfloat16", "--force")
     assert "quantization" not in json.loads((tmp_path / "base" / "config.json").read_text())
-    fails(2, "--base and what is said of chunks", tmp_path / "sha256-1234", tmp_path / "x", "--prefix-ids", "1")
+    fails(2, "--matcher and what is said of chunks", tmp_path / "sha256-1234", tmp_path / "x", "--prefix-ids", "1")
     fails(1, "exists", tmp_path / "sha256-1234", tmp_path / "base")
 
 

@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor
 
 from mlx_hypernet.format.atomic import write_json
 from mlx_hypernet.format.config import MatcherConfig
-from mlx_hypernet.identity import weights_id
 from torch_train.english.leaks import check
 from torch_train.english.matcher import Matcher, Texts, words_of
 from torch_train.english.matching_data import ANSWERS, NO_ANSWER, Chunked, Material, material, pairs
@@ -113,8 +113,7 @@ def save(matcher: Matcher, config: MatcherConfig, folder: Path, notes: dict[str,
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: _stored(value) for name, value in matcher.state_dict().items()}
     save_file(tensors, folder / WEIGHTS)
-    shape = {name: getattr(config, name) for name in ("layer", "width", "blocks", "heads")}
-    write_json(folder / CONFIG, {"matcher": shape | {"weights": weights_id(folder / WEIGHTS)}} | notes)
+    write_json(folder / CONFIG, {"matcher": asdict(config)} | notes)
 
 
 def _stored(value: Tensor) -> Tensor:
