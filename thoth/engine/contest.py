@@ -3,7 +3,8 @@
 For pairs whose adapters spoil each other when they are attached together, and spell what they know wrongly. A chunk
 that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
 choose them, and how likely they were without that limit says how far to believe them. The chunks are rows of one batch
-with an adapter each. Measured: docs/decisions/2026-11-29-chunks-answer-by-themselves.md.
+with an adapter each. Where the pair has a matcher, it counts too, and what it holds that no chunk answers is refused.
+Measured: docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-a-matcher-beside-the-adapters.md.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ _REFUSES = -5.0
 # Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk.
 _CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
-# Log-odds of the best chunk below which no chunk is asked. A question about something else than the documents has none
-# with these log-odds, nor with those of being related.
-_ANSWERS, _ELSE, _RELATED = -6.5, -4.0, 0.0
-# Least sum of a chunk's log-odds and so many times the mean log-probability of what it says, for that to count.
+# Least sum of a chunk's log-odds, by the matcher, and so many times the mean log-probability of what it says, for that
+# to count. Where no chunk's log-odds are that high, none is asked.
 _CERTAINTY_COUNT, _DOUBTFUL = 2.0, -6.5
+# A question about something else than the documents has no chunk with these log-odds, nor with those of being related.
+_ELSE, _RELATED = -4.0, 0.0
 
 
 class Contest:
@@ -173,7 +174,7 @@ def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
         return "ask"
     if answers < _ELSE and related < _RELATED:
         return "alone"
-    return "refuse" if answers < _ANSWERS else "ask"
+    return "refuse" if answers < _DOUBTFUL else "ask"
 
 
 def begins(question: Question, choice: Choice) -> bool:
