@@ -68,10 +68,10 @@ _SMOL = replace(
     questions=(
         "How much is the monthly rent?",
         "Who is the caretaker?",
-        "Which company services the boiler?",
+        "How much is the deposit?",
         "What does a lost key cost?",
     ),
-    next="How much is the deposit?",
+    next="What is the late fee?",
 )
 
 
