@@ -71,7 +71,7 @@ _SMOL = replace(
         "How much is the deposit?",
         "What does a lost key cost?",
     ),
-    next="What is the late fee?",
+    next="How large is the apartment?",
 )
 
 
