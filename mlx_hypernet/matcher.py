@@ -110,8 +110,9 @@ class Matcher(nn.Module):
         left = left + mx.array(pairs.any(2)[..., None]) * self.shared[0]
         right = mx.array(tokens) + self.side[1] + mx.array(pairs.any(1)[..., None]) * self.shared[1]
         x = mx.concatenate([mx.broadcast_to(self.start, (n, 1, width)), left, right], axis=1)
+        hidden, alike = mx.array(mask), mx.array(same)
         for block in self.blocks:
-            x = block(x, mx.array(mask), mx.array(same))
+            x = block(x, hidden, alike)
         verdict = np.array(self.verdict(self.norm(x[:, 0])).astype(mx.float32), np.float64)
         return [_match(row) for row in verdict]
 

@@ -27,7 +27,7 @@ Begin = Callable[["Question", Task], None]
 _LEAST_RECALL = 0.8
 # Least log-odds, by the pair's matcher, that the best chunk answers the question.
 _ANSWERS = -3.0
-# Least mean log-probability of an answer that is left as it is: of 20 without support 17 were right.
+# An answer with at least this mean log-probability stays: 17 of 20 that no sentence supports are right.
 _CERTAIN = -0.7
 # Chunks among which the sentences for a small base are looked for.
 _CHUNKS = 4

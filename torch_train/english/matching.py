@@ -130,7 +130,7 @@ def _logits(matcher: Matcher, data: Material, questions: Sequence[int], chunks: 
 
 
 def _loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy; where nobody knows which, that of not answering."""
+    """Cross-entropy; for `NO_ANSWER`, unrelated and silent are equally right."""
     likely = logits.log_softmax(-1)
     likely = torch.cat([likely, likely[:, :ANSWERS].logsumexp(-1, keepdim=True)], 1)
     assert likely.shape[1] == NO_ANSWER + 1
@@ -161,8 +161,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder to write")
     parser.add_argument("--base", type=Path, required=True, help="folder of the base")
     parser.add_argument("--passages", type=Path, help="JSONL of `python -m torch_train.english passages --longest 256`")
-    parser.add_argument("--notes", type=int, default=5_000, help="notes to learn from (%(default)s)")
-    parser.add_argument("--real", type=int, default=4_000, help="real passages to learn from (%(default)s)")
+    parser.add_argument("--notes", type=int, default=4_000, help="notes to learn from (%(default)s)")
+    parser.add_argument("--real", type=int, default=3_000, help="real passages to learn from (%(default)s)")
     parser.add_argument("--steps", type=int, default=5_000, help="updates (%(default)s)")
     parser.add_argument("--layer", type=int, default=16, help="block of the base whose input is read (%(default)s)")
     parser.add_argument("--width", type=int, default=128, help="of a token (%(default)s)")

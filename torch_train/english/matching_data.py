@@ -28,7 +28,7 @@ from torch_train.model.tokenizer import load_tokenizer
 
 CHUNK_TOKENS = 32
 QUESTION_TOKENS = 48
-UNRELATED, SILENT, ANSWERS, NO_ANSWER = range(4)  # the last: unrelated or silent, nobody knows which
+UNRELATED, SILENT, ANSWERS, NO_ANSWER = range(4)  # the last: either of the first two
 _NOTE = "note"
 _ALIKE = 0.7  # share of other documents that are of the same kind
 _BATCH = 32  # texts that the base reads at once
