@@ -10,7 +10,9 @@ from mlx_hypernet.tokenizer import load_tokenizer
 from thoth import nano
 from thoth.engine.copying import copying
 
-TEXT = "The monthly rent is $1,340. Helen Marchetti (the landlord) has a cat. The tank holds 3.8 litres."
+TEXT = """The monthly rent is $1,340. Helen Marchetti (the landlord) has a cat. The tank holds 3.8 litres.
+The flat is ready from April 2, 2021 for 22 days. Call +44 98 5114. In 2021 sales rose.
+Number | 47 | Flat"""
 QUESTION = "How much is the rent?"
 
 
@@ -20,12 +22,13 @@ def tokenizer() -> Any:
 
 
 @lru_cache(maxsize=64)
-def follows(tokenizer: Any, said: str) -> set[int]:
-    """The tokens that may follow an answer's beginning."""
+def follows(tokenizer: Any, said: str, ready: float = 9.0, never: tuple[str, ...] = ()) -> set[int]:
+    """The tokens that may follow an answer's beginning, where the model is so much readier to end it than to go on."""
     import mlx.core as mx
 
-    process = copying(tokenizer, [TEXT, QUESTION])
+    process = copying(tokenizer, [TEXT, QUESTION], never)
     logits, prompt = mx.zeros((1, len(tokenizer.vocab))), [5, 6, 7]
+    logits[0, list(tokenizer.eos_token_ids)] = ready
     process(mx.array(prompt), logits)
     left = process(mx.array([*prompt, *tokenizer.encode(said, add_special_tokens=False)]), logits)
     return set(np.flatnonzero(np.isfinite(np.array(left[0]))).tolist())
@@ -47,6 +50,9 @@ def sayable(tokenizer: Any, answer: str) -> bool:
         "It is 1,340.",
         "A cat",
         "3.8 litres.",
+        "the cat of Helen",
+        "2021",
+        "the flat, ready",
     ],
 )
 def test_words_of_the_text_can_be_said(tokenizer: Any, answer: str) -> None:
@@ -55,10 +61,44 @@ def test_words_of_the_text_can_be_said(tokenizer: Any, answer: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    ["The landlord calculates", "Paris", "The rent is $1,3", "1,340,340", "Helen Marche", "8 litres", "rentrent"],
+    [
+        "The landlord calculates",
+        "Paris",
+        "The rent is $1,3",
+        "1,340,340",
+        "Helen Marche",
+        "8 litres",
+        "rentrent",
+        "Helen cat",
+        "5114 98",
+    ],
 )
 def test_other_words_cannot_be_said(tokenizer: Any, answer: str) -> None:
     assert not sayable(tokenizer, answer)
+
+
+@pytest.mark.parametrize("answer", ["the rent of", "a", "the landlord and", "the cat has a"])
+def test_an_answer_does_not_end_open(tokenizer: Any, answer: str) -> None:
+    assert tokenizer.eos_token_ids.isdisjoint(follows(tokenizer, answer))
+
+
+@pytest.mark.parametrize("said", ["Helen", "April", "April 2,", "22", "+44", "from April 2"])
+def test_a_name_or_a_quantity_is_finished_where_the_model_is_about_as_ready_to(tokenizer: Any, said: str) -> None:
+    ends = tokenizer.eos_token_ids
+    assert ends <= follows(tokenizer, said)
+    if said != "from April 2":  # the comma belongs to the word
+        assert ends.isdisjoint(follows(tokenizer, said, ready=3.0))
+
+
+@pytest.mark.parametrize("said", ["2021", "the landlord", "47", "Number", "the rent is $1,340"])
+def test_other_words_are_not_added(tokenizer: Any, said: str) -> None:
+    assert tokenizer.eos_token_ids <= follows(tokenizer, said, ready=0.0)
+
+
+def test_an_answer_does_not_begin_as_sentences_that_it_never_is(tokenizer: Any) -> None:
+    (the,) = tokenizer.encode("The", add_special_tokens=False)
+    assert the in follows(tokenizer, "")
+    assert follows(tokenizer, "") - follows(tokenizer, "", never=("The document does not say.",)) == {the}
 
 
 def test_an_empty_answer_is_none(tokenizer: Any) -> None:
