@@ -3,8 +3,8 @@
 For pairs whose adapters spoil each other when they are attached together, and spell what they know wrongly. A chunk
 that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
 choose them, and how likely they were without that limit says how far to believe them. The chunks are rows of one batch
-with an adapter each. Where the pair has a matcher, it counts too, and what it holds that no chunk answers is refused.
-Measured: docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-a-matcher-beside-the-adapters.md.
+with an adapter each. Where the pair has a matcher, it counts too, and it alone refuses: no chunk does. Measured:
+docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-what-is-said-and-what-is-refused.md.
 """
 
 from __future__ import annotations
@@ -32,11 +32,10 @@ _REFUSES = -5.0
 # Least mean log-probability of an answer that counts as supported, and least log-odds of its chunk.
 _CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
-# Least sum of a chunk's log-odds, by the matcher, and so many times the mean log-probability of what it says, for that
-# to count. Where no chunk's log-odds are that high, none is asked.
-_CERTAINTY_COUNT, _DOUBTFUL = 2.0, -6.5
-# A question about something else than the documents has no chunk with these log-odds, nor with those of being related.
-_ELSE, _RELATED = -4.0, 0.0
+_REFUSALS = (REFUSAL, "This is not in the document.")  # adapters learnt both
+# Least sum of a chunk's log-odds, by the matcher, and the mean log-probability of what it says, for that to count.
+# Where no chunk has such log-odds, none is asked; where none is related either, the question is about something else.
+_DOUBTFUL, _RELATED = -4.0, 0.0
 
 
 class Contest:
@@ -117,7 +116,7 @@ class Candidate(Task):
     def doubtful(self) -> bool:
         """Whether matcher and adapter together hold that the chunk does not know."""
         answers = self.choice.attached[0].answers
-        return answers is not None and answers + _CERTAINTY_COUNT * self.certainty < _DOUBTFUL
+        return answers is not None and answers + self.certainty < _DOUBTFUL
 
     @property
     def unsure(self) -> bool:
@@ -126,7 +125,9 @@ class Candidate(Task):
         return self.certainty < _CERTAIN or (answers is not None and answers < _LIKELY)
 
     def spelling(self, tokenizer: Any, text: str) -> Processor:
-        """Make a processor of logits that lets the answer be words of a text, the question or a refusal.
+        """Make a processor of logits that lets the answer be words of a text and the question.
+
+        It can be a refusal where there is no matcher to refuse.
 
         Args:
             tokenizer: of the base, in mlx-lm's wrapper.
@@ -134,7 +135,11 @@ class Candidate(Task):
         """
         import mlx.core as mx
 
-        spelt = copying(tokenizer, [text, self._contest.asked, REFUSAL])
+        texts = [text, self._contest.asked]
+        if self.choice.attached[0].answers is None:
+            spelt = copying(tokenizer, [*texts, REFUSAL])
+        else:  # the matcher refuses: what the adapter would say instead of refusing is right for every second question
+            spelt = copying(tokenizer, texts, _REFUSALS)
 
         def process(tokens: mx.array, logits: mx.array) -> mx.array:
             allowed = spelt(tokens, logits)
@@ -170,11 +175,9 @@ def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
     """What the matcher says of the chunks: ask them, refuse since none answers, or let the base alone answer."""
     answers = max((one.answers for one in choice.attached if one.answers is not None), default=None)
     related = max((one.related for one in choice.attached if one.related is not None), default=None)
-    if answers is None or related is None:
+    if answers is None or related is None or answers >= _DOUBTFUL:
         return "ask"
-    if answers < _ELSE and related < _RELATED:
-        return "alone"
-    return "refuse" if answers < _DOUBTFUL else "ask"
+    return "alone" if related < _RELATED else "refuse"
 
 
 def begins(question: Question, choice: Choice) -> bool:

@@ -105,9 +105,9 @@ def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
     for answers, certainty, told, support in (
         (0.5, 0.0, "Ana", "supported"),
         (-0.5, 0.0, "Ana", "unsupported"),
-        (-4.5, -0.1, "Ana", "unsupported"),
-        (-4.5, -1.2, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
-        (0.5, -4.0, REFUSAL, "unsupported"),
+        (-3.5, -0.1, "Ana", "unsupported"),
+        (-3.5, -1.2, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
+        (0.5, -6.0, REFUSAL, "unsupported"),
     ):
         asked = Asked(1.0)
         one = asked.contest.candidates[0]
@@ -138,6 +138,20 @@ def test_an_answer_is_spelt_in_the_words_of_its_chunk(tokenizer: Any) -> None:
     text = tokenizer.decode(said[len(prompt) :])
     assert text
     assert {word.strip(".,") for word in text.casefold().split()} <= {word.strip(".,?") for word in words} | set(_TIES)
+
+
+def test_an_answer_is_no_refusal_where_the_matcher_refuses(tokenizer: Any) -> None:
+    asked = Asked(1.0, 0.5)
+    matched, other = asked.contest.candidates
+    matched.choice = Choice((replace(asked.chunks[0], answers=2.0, related=1.0),))
+    the, this, ana = (tokenizer.encode(word, add_special_tokens=False)[0] for word in ("The", "This", "Ana"))
+    logits = mx.full((1, len(tokenizer.vocab)), -20.0)
+    logits[0, the], logits[0, this], logits[0, ana] = 3.0, 2.0, 1.0
+    prompt = mx.array(tokenizer.encode("Who?", add_special_tokens=False))
+    text = "Ana Dorsen is the mayor. This is so."
+    assert mx.argmax(matched.spelling(tokenizer, text)(prompt, logits)).item() == ana
+    assert mx.argmax(other.spelling(tokenizer, text)(prompt, logits)).item() == the
+    assert matched.certainty == pytest.approx(other.certainty - 2.0, abs=1e-4)  # it would have refused
 
 
 def test_a_failure_of_one_ends_the_question_once() -> None:
@@ -174,8 +188,8 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     [
         ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
         ([(-7.0, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
-        ([(-4.5, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
-        ([(-4.5, -4.0), (-8.0, -3.0)], "alone"),  # about something else
+        ([(-3.9, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
+        ([(-4.2, -4.0), (-8.0, -3.0)], "alone"),  # about something else
         ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
     ],
 )
