@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,3 +33,8 @@ class Match(NamedTuple):
 
     answers: float
     related: float
+
+
+def joined(texts: Sequence[Marks]) -> Marks:
+    """Make one text of some, as the matcher compares it."""
+    return Marks(np.concatenate([text.words for text in texts]), np.concatenate([text.tokens for text in texts]))

@@ -108,10 +108,11 @@ def test_the_matcher_adds_to_what_words_say(library: Library, put: Put) -> None:
     stored = put(*NOTES)
     seen: list[str] = []
 
-    def compare(question: str, refs: Sequence[ChunkRef]) -> list[Match]:
+    def compare(question: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
         seen.append(question)
-        assert len(set(refs)) == 4
-        return [Match(6.0 if ref.number == 3 else -6.0, 1.0) for ref in refs]
+        numbers = sorted([ref.number for ref in group] for group in groups)
+        assert numbers == [[0], [0], [0, 1], [1], [1, 2], [2], [2, 3], [3]]
+        return [Match(6.0 if group[-1].number == 3 else -6.0, 1.0) for group in groups]
 
     def chosen(question: str, *, apart: bool = True) -> list[Chosen]:
         return router.route(library, question, [stored], Routing(top_k=2), 8, nowhere, apart=apart, compare=compare)
@@ -127,6 +128,19 @@ def test_the_matcher_adds_to_what_words_say(library: Library, put: Put) -> None:
     assert {one.answers for one in chosen("Who is the mayor of Relwood?", apart=False)} == {None}
 
 
+def test_a_chunk_is_compared_by_itself_and_beside_the_one_before(library: Library, put: Put) -> None:
+    stored = put(*NOTES, absorbed=3)
+
+    def compare(question: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
+        return [Match(float(len(group)), -2.0 * len(group)) for group in groups]
+
+    def judged(documents: list[StoredDocument]) -> dict[int, tuple[float | None, float | None]]:
+        found = router.route(library, "mayor", documents, Routing(), 8, nowhere, apart=True, compare=compare)
+        return {one.number: (one.answers, one.related) for one in found}
+
+    assert judged([stored]) == {0: (1.0, -2.0), 1: (1.5, -3.0), 2: (1.5, -3.0)}
+
+
 def test_chunks_around_the_one_with_the_name_are_compared(library: Library, put: Put) -> None:
     """The last of them is not absorbed, and those far away are not near enough."""
     texts = [
@@ -140,16 +154,17 @@ def test_chunks_around_the_one_with_the_name_are_compared(library: Library, put:
     stored = put(*texts, absorbed=len(texts) - 1, features=np.eye(len(texts), D, k=-1))
     compared: list[int] = []
 
-    def compare(question: str, refs: Sequence[ChunkRef]) -> list[Match]:
-        compared.extend(ref.number for ref in refs)
-        return [Match(3.0 if ref.number in (2, 30) else -3.0, 1.0) for ref in refs]
+    def compare(question: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
+        compared.extend(ref.number for ref, *others in groups if not others)
+        assert {ref.number for group in groups for ref in group} < {*range(len(texts) - 1)}
+        return [Match(3.0 if group[-1].number in (2, 30) else -3.0, 1.0) for group in groups]
 
     def chosen(question: str) -> list[Chosen]:
         return router.route(library, question, [stored], Routing(), 8, nowhere, apart=True, compare=compare)
 
     best, *_ = chosen("How much is the security in Velmar?")
     assert (best.number, best.answers) == (2, 3.0)
-    assert len(compared) == len(set(compared)) < len(texts) - 1
+    assert set(compared) < {*range(len(texts) - 1)}
     assert {0, 1, 2} <= set(compared)
     assert len(texts) - 1 not in compared
 

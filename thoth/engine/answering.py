@@ -336,14 +336,18 @@ class Answerer:
         return Answer(text, stats, sources, finish, tuple(reply.drawn), calls, fault)
 
     def _choose(self, question: Question, searched: str) -> Choice:
+        from mlx_hypernet.marks import joined
+
         bundle = self._pair.bundle
         matcher, read = bundle.matcher, cache(self._read)
 
-        def compare(text: str, refs: Sequence[ChunkRef]) -> list[Match]:
+        def compare(text: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
+            asked = read(text).marks
             assert matcher is not None
-            asked, marks = read(text).marks, self._library.marks(refs)
             assert asked is not None
-            return matcher(asked, [one for one in marks if one is not None])
+            refs = list(dict.fromkeys(ref for group in groups for ref in group))
+            marks = dict(zip(refs, self._library.marks(refs), strict=True))
+            return matcher(asked, [joined([one for ref in group if (one := marks[ref])]) for group in groups])
 
         return choosing.choose(
             self._library,

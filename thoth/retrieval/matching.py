@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from thoth.library.records import ChunkRef
     from thoth.retrieval.pointing import Pointing
 
-# What the chunks are to a question, each by itself.
-Compare: TypeAlias = "Callable[[str, Sequence[ChunkRef]], list[Match]]"
+# What chunks are to a question; those of a group are read as one text.
+Compare: TypeAlias = "Callable[[str, Sequence[Sequence[ChunkRef]]], list[Match]]"
 
 # Chunks that the matcher reads: those around the best ones by words, and what a score of 1 counts beside its log-odds.
 # Of 60 questions about a book of 373 chunks of notes the right chunk is first for 53% by words, 57% with the matcher,
@@ -45,8 +45,9 @@ def matched(
     """Let the matcher rank chunks, unless a whole text is asked for.
 
     A chunk counts as matching as well as the best of those around it: who a note is about is said once, and not in the
-    chunk with his phone number. That is also why the matcher, which compares chunks one by one, does not know whether
-    somebody is in none of them: where the question has a name that is `strange`, its log-odds are lowered.
+    chunk with his phone number. The matcher compares each by itself and beside the one before, and the mean counts. It
+    does not know that somebody is in no chunk at all: where the question has a name that is `strange`, its log-odds are
+    lowered.
     """
     if compare is None or asked.whole or not ranked:
         return list(ranked[:most])
@@ -58,11 +59,26 @@ def matched(
         for ref in _around(one.ref)
         if ref.number in absorbed[ref.document]
     }
-    matches = compare(asked.rest, [*around])
+    matches = _beside(compare, asked.rest, [*around], absorbed)
     if strange:
         matches = [match._replace(answers=match.answers - _STRANGE_COUNT) for match in matches]
     judged = [Ranked(ref, score, match) for (ref, score), match in zip(around.items(), matches, strict=True)]
     return sorted(judged, key=lambda one: (-fit(one.score, one.match and one.match.answers), one.ref))[:most]
+
+
+def _beside(
+    compare: Compare, text: str, refs: Sequence[ChunkRef], absorbed: Mapping[str, Collection[int]]
+) -> list[Match]:
+    """Compare each chunk by itself and, read as one, with the chunk before it; returns the means."""
+    before = [ref._replace(number=ref.number - 1) for ref in refs]
+    pairs = [
+        [one, ref] if one.number in absorbed[ref.document] else [ref] for one, ref in zip(before, refs, strict=True)
+    ]
+    matches = compare(text, [*([ref] for ref in refs), *pairs])
+    return [
+        type(one)((one.answers + other.answers) / 2, (one.related + other.related) / 2)
+        for one, other in zip(matches[: len(refs)], matches[len(refs) :], strict=True)
+    ]
 
 
 def _absorbed(library: Library, document: str) -> set[int]:
