@@ -99,6 +99,17 @@ def test_pairs_say_what_is_known(material: matching_data.Material) -> None:
         assert label == (ANSWERS if answers else SILENT if own else foreign)
 
 
+def test_words_of_questions_can_be_left_out(base: Path, material: matching_data.Material) -> None:
+    words = matching.words_of(load_tokenizer(base), 1 << 13)
+    matcher = matching.train(material, CONFIG, words, 3, drop=0.5)
+    document = material.documents[0]
+    questions, chunks = [asked.text for asked in document.asked][:2], [document.chunks[0]] * 2
+    one, other = matching._logits(matcher, material, questions, chunks)
+    assert not torch.allclose(one, other)
+    one, other = matching._logits(matcher, material, questions, chunks, drop=1.0)
+    assert torch.allclose(one, other, atol=1e-2)  # bf16
+
+
 def test_it_learns(
     tmp_path: Path, base: Path, material: matching_data.Material, capsys: pytest.CaptureFixture[str]
 ) -> None:

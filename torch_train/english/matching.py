@@ -35,7 +35,7 @@ _TOLD = 100  # steps between two lines
 _SAMPLED = 3_000  # texts whose features give mean and deviation
 
 
-def train(data: Material, config: MatcherConfig, words: Tensor, steps: int) -> Matcher:
+def train(data: Material, config: MatcherConfig, words: Tensor, steps: int, drop: float = 0.0) -> Matcher:
     """Train a matcher; prints its loss every hundred steps.
 
     Args:
@@ -43,6 +43,7 @@ def train(data: Material, config: MatcherConfig, words: Tensor, steps: int) -> M
         config: its shape.
         words: a number for each id of the vocabulary.
         steps: updates of its weights, each by 32 questions.
+        drop: share of each question's tokens that are left out, so that it is not known by a few of them alone.
     """
     draw = random.Random("matcher")
     torch.manual_seed(1)
@@ -65,7 +66,7 @@ def train(data: Material, config: MatcherConfig, words: Tensor, steps: int) -> M
             optimizer.param_groups[0]["lr"] = rate * min(1, step / _WARM) * (1 - (step - 1) / steps)
             optimizer.zero_grad()
         questions, chunks, labels = zip(*pairs(data, draw, _QUESTIONS), strict=True)
-        loss = _loss(_logits(matcher, data, questions, chunks), torch.tensor(labels))
+        loss = _loss(_logits(matcher, data, questions, chunks, drop), torch.tensor(labels))
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()
@@ -120,11 +121,15 @@ def _stored(value: Tensor) -> Tensor:
     return value.half().contiguous() if value.is_floating_point() else value
 
 
-def _logits(matcher: Matcher, data: Material, questions: Sequence[int], chunks: Sequence[int]) -> Tensor:
+def _logits(
+    matcher: Matcher, data: Material, questions: Sequence[int], chunks: Sequence[int], drop: float = 0.0
+) -> Tensor:
     sides = [
         Texts([data.features[i] for i in some], [data.ids[i] for i in some], matcher.words)
         for some in (questions, chunks)
     ]
+    if drop:
+        sides[0].own &= torch.rand(sides[0].own.shape) >= drop
     with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_avx512_bf16_supported()):
         return matcher(*sides).float()
 
@@ -164,6 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--notes", type=int, default=4_000, help="notes to learn from (%(default)s)")
     parser.add_argument("--real", type=int, default=3_000, help="real passages to learn from (%(default)s)")
     parser.add_argument("--steps", type=int, default=5_000, help="updates (%(default)s)")
+    parser.add_argument("--drop", type=float, default=0.0, help="share of a question's tokens left out (%(default)s)")
     parser.add_argument("--layer", type=int, default=16, help="block of the base whose input is read (%(default)s)")
     parser.add_argument("--width", type=int, default=128, help="of a token (%(default)s)")
     parser.add_argument("--blocks", type=int, default=2, help="of attention (%(default)s)")
@@ -178,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dev = _read("dev", options.notes // 16, options.real // 16, rows, options.base, options.layer)
         data = _read("train", options.notes, options.real, rows, options.base, options.layer)
         print(f"read {len(data.ids):,} texts of {len(data.documents):,} documents", flush=True)
-        matcher = train(data, config, words_of(tokenizer, size), options.steps)
+        matcher = train(data, config, words_of(tokenizer, size), options.steps, options.drop)
         measured = measure(matcher, dev)
         print(json.dumps(measured, indent=1))
         save(matcher, config, options.out, {"dev": measured, "notes": options.notes, "passages": options.real})
