@@ -338,16 +338,15 @@ class Answerer:
     def _choose(self, question: Question, searched: str) -> Choice:
         from mlx_hypernet.marks import joined
 
-        bundle = self._pair.bundle
-        matcher, read = bundle.matcher, cache(self._read)
+        bundle, read = self._pair.bundle, cache(self._read)
 
         def compare(text: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
             asked = read(text).marks
-            assert matcher is not None
+            assert bundle.matcher is not None
             assert asked is not None
             refs = list(dict.fromkeys(ref for group in groups for ref in group))
             marks = dict(zip(refs, self._library.marks(refs), strict=True))
-            return matcher(asked, [joined([one for ref in group if (one := marks[ref])]) for group in groups])
+            return bundle.matcher(asked, [joined([one for ref in group if (one := marks[ref])]) for group in groups])
 
         return choosing.choose(
             self._library,
@@ -358,7 +357,7 @@ class Answerer:
             bundle.config.hypernet.rank,
             lambda text: read(text).features,
             apart=self._pair.apart,
-            compare=None if matcher is None else compare,
+            compare=None if bundle.matcher is None else compare,
         )
 
     def _read(self, text: str) -> ReadText:
