@@ -14,14 +14,16 @@ from thoth.ingest import sentences
 if TYPE_CHECKING:
     import mlx.core as mx
 
-# What ties words together.
-_TIES = (
-    "a an the is are was were be been has have had it he she they its his her their of in on at by for to from with "
-    "and or not no as than"
-).split()
-# An answer does not end so.
+# Words that may stand beside any other.
+_TIES = frozenset(
+    (
+        "a an the is are was were be been has have had it he she they its his her their of in on at by for to from "
+        "with and or not no as than"
+    ).split()
+)
+# Words that an answer does not end with.
 _OPEN = frozenset("a an the is are was were of by for from with and or as than his its their".split())
-# An answer goes on inside a name or a quantity where that is less than so much less likely than its end, in nats.
+# Lead, in nats, that the end of an answer needs over the next word of a name or a quantity.
 _BINDS = 4.0
 _YEAR = re.compile(r"(1[0-9]|20)\d\d")
 _MARKS = ("", ".", ",")
@@ -32,8 +34,8 @@ _UNKNOWN = "\ufffd"  # what a part of a letter decodes to
 def copying(tokenizer: Any, texts: Sequence[str], never: Sequence[str] = ()) -> Processor:
     """Make a processor of logits that lets an answer be one sentence of words that stand in some texts.
 
-    Two words that are no ties stand beside each other only where they do so in a text, and the answer does not end
-    inside a name or a quantity if the model is about as ready to finish it.
+    Except for function words, two words follow each other only if they do so in a text. The answer does not end inside
+    a name or a quantity unless the model clearly prefers to end it.
 
     Args:
         tokenizer: of the base, in mlx-lm's wrapper.
@@ -110,7 +112,7 @@ class _Words:
         return self._begun[word]
 
     def binds(self, word: str, piece: str) -> bool:
-        """Whether a piece begins a word that belongs to a name or a quantity which a word begins."""
+        """Whether a piece begins the next word of a name or a quantity that contains `word`."""
         begins = piece.removeprefix(" ")
         words = self._bound.get(_core(word), ())
         # Digits can be tokens by themselves, behind one that is a space.
