@@ -187,7 +187,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         matcher = train(data, config, words_of(tokenizer, size), options.steps, options.drop)
         measured = measure(matcher, dev)
         print(json.dumps(measured, indent=1))
-        save(matcher, config, options.out, {"dev": measured, "notes": options.notes, "passages": options.real})
+        drawn = {"notes": options.notes, "passages": options.real, "steps": options.steps, "drop": options.drop}
+        save(matcher, config, options.out, {"dev": measured} | drawn)
     except TrainingError as error:
         parser.exit(1, f"{parser.prog}: {error}\n")
 
