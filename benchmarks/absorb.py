@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
+from thoth.models.registry import Pair
 from torch_train.nano.language import Language
 
 
@@ -22,21 +23,18 @@ def main() -> None:
     blas = preload_blas()
 
     import mlx.core as mx
-    from mlx_lm import load
     from mlx_lm.models.cache import make_prompt_cache, trim_prompt_cache
 
     from mlx_hypernet.absorbing import absorb
     from mlx_hypernet.adapter import compose
-    from mlx_hypernet.bundle import load_bundle
     from mlx_hypernet.format.chunking import split
     from mlx_hypernet.format.template import document_ids
     from mlx_hypernet.live import attach, detach
+    from thoth.engine.loading import load_pair
 
-    base, tokenizer = load(str(arguments.pair / "base"))
-    dtype = mx.float32 if mx.default_device() == mx.Device(mx.cpu) else None  # as the app computes
-    if dtype is not None:
-        base.set_dtype(dtype)
-    bundle = load_bundle(arguments.pair / "hypernet", dtype)
+    folder = arguments.pair
+    pair = load_pair(Pair(folder.name, folder / "base", folder / "hypernet"))  # as the app computes
+    base, tokenizer, bundle = pair.model, pair.tokenizer, pair.bundle
     suffix = list(bundle.config.suffix_ids)
     language = Language(1, "test")
     text = " ".join(language.note(12, 12).text for _ in range(1 + arguments.tokens // 128))

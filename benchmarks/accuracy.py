@@ -20,6 +20,7 @@ from benchmarks import harness
 from benchmarks.tool_dialogues import TOOL_ROWS, ToolRow
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
+from thoth.models.registry import Pair
 from torch_train.nano.language import UNKNOWN, Language, Note
 
 if TYPE_CHECKING:
@@ -106,14 +107,10 @@ class Model:
     """A pair, and how to ask it."""
 
     def __init__(self, folder: Path) -> None:
-        import mlx.core as mx
-        from mlx_lm import load
+        from thoth.engine.loading import load_pair
 
-        from mlx_hypernet.bundle import load_bundle
-
-        self.base, self.tokenizer = load(str(folder / "base"))
-        self.base.set_dtype(mx.float32)
-        self.bundle = load_bundle(folder / "hypernet", mx.float32)
+        pair = load_pair(Pair(folder.name, folder / "base", folder / "hypernet"))
+        self.base, self.tokenizer, self.bundle = pair.model, pair.tokenizer, pair.bundle
 
     def score(self, row: Row, questions: int) -> tuple[int, int]:
         """(questions asked, exact answers)."""
