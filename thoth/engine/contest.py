@@ -4,7 +4,8 @@ For pairs whose adapters spoil each other when they are attached together, and s
 that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
 choose them, and how likely they were without that limit says how far to believe them. The chunks are rows of one batch
 with an adapter each. Where the pair has a matcher, it counts too, and it alone refuses: no chunk does. Measured:
-docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-what-is-said-and-what-is-refused.md.
+docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-what-is-said-and-what-is-refused.md,
+2026-11-30-how-willing-an-adapter-is.md.
 """
 
 from __future__ import annotations
@@ -33,9 +34,13 @@ _REFUSES = -5.0
 _CERTAIN, _LIKELY = -1.5, 0.0
 REFUSAL = "The document does not say."
 _REFUSALS = (REFUSAL, "This is not in the document.")  # adapters learnt both
-# Least sum of a chunk's log-odds, by the matcher, and the mean log-probability of what it says, for that to count.
-# Where no chunk has such log-odds, none is asked; where none is related either, the question is about something else.
-_DOUBTFUL, _RELATED = -4.0, 0.0
+# What it counts for an answer, beside its chunk's log-odds by the matcher and the mean log-probability of its tokens,
+# that the adapter would not have refused: the log-probability of a refusal's first token. Least sum of the three.
+_WILLING, _DOUBTFUL = 0.5, -3.0
+# Least log-odds with which a chunk is asked at all: no adapter is so willing that less would do.
+_HOPELESS = -6.5
+# Least log-odds that a chunk has to do with the question; where none has, the question is about something else.
+_RELATED = 0.0
 
 
 class Contest:
@@ -101,6 +106,7 @@ class Candidate(Task):
         self._contest, self.choice = contest, choice
         self._held: list[Token] = []
         self._log_probabilities: list[float] = []
+        self._refuses = 0.0
 
     @property
     def certainty(self) -> float:
@@ -116,7 +122,7 @@ class Candidate(Task):
     def doubtful(self) -> bool:
         """Whether matcher and adapter together hold that the chunk does not know."""
         answers = self.choice.attached[0].answers
-        return answers is not None and answers + self.certainty < _DOUBTFUL
+        return answers is not None and answers + self.certainty - _WILLING * self._refuses < _DOUBTFUL
 
     @property
     def unsure(self) -> bool:
@@ -136,16 +142,19 @@ class Candidate(Task):
         import mlx.core as mx
 
         texts = [text, self._contest.asked]
+        refusing = [tokenizer.encode(one, add_special_tokens=False)[0] for one in _REFUSALS]
         if self.choice.attached[0].answers is None:
             spelt = copying(tokenizer, [*texts, REFUSAL])
         else:  # the matcher refuses; of 39 answers by adapters that would have refused 24 are right
-            spelt = copying(tokenizer, texts, _REFUSALS)
+            spelt = copying(tokenizer, texts, refusing)
 
         def process(tokens: mx.array, logits: mx.array) -> mx.array:
             allowed = spelt(tokens, logits)
             likely = mx.take_along_axis(logits, mx.argmax(allowed, axis=-1, keepdims=True), axis=-1)
-            free: Any = likely - mx.logsumexp(logits, axis=-1, keepdims=True)
-            self._log_probabilities.append(float(free.item()))
+            every: Any = mx.logsumexp(logits, axis=-1, keepdims=True)
+            if not self._log_probabilities:
+                self._refuses = (mx.logsumexp(logits[0, refusing]) - every).item()
+            self._log_probabilities.append((likely - every).item())
             return allowed
 
         return process
@@ -175,9 +184,11 @@ def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
     """What the matcher says of the chunks: ask them, refuse since none answers, or let the base alone answer."""
     answers = max((one.answers for one in choice.attached if one.answers is not None), default=None)
     related = max((one.related for one in choice.attached if one.related is not None), default=None)
-    if answers is None or related is None or answers >= _DOUBTFUL:
+    if answers is None or related is None:
         return "ask"
-    return "alone" if related < _RELATED else "refuse"
+    if related < _RELATED:
+        return "alone"
+    return "ask" if answers >= _HOPELESS else "refuse"
 
 
 def begins(question: Question, choice: Choice) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ _CIRCLE = 3  # words
 _UNKNOWN = "\ufffd"  # what a part of a letter decodes to
 
 
-def copying(tokenizer: Any, texts: Sequence[str], never: Sequence[str] = ()) -> Processor:
+def copying(tokenizer: Any, texts: Sequence[str], never: Collection[int] = ()) -> Processor:
     """Make a processor of logits that lets an answer be one sentence of words that stand in some texts.
 
     Except for function words, two words follow each other only if they do so in a text. The answer does not end inside
@@ -40,12 +40,11 @@ def copying(tokenizer: Any, texts: Sequence[str], never: Sequence[str] = ()) -> 
     Args:
         tokenizer: of the base, in mlx-lm's wrapper.
         texts: what was read, and the question.
-        never: sentences; the answer does not begin with the first token of one.
+        never: tokens that the answer does not begin with.
     """
     words = _Words(texts)
     stop = sorted(tokenizer.eos_token_ids)
     pieces = _pieces(tokenizer, words.all)
-    skipped = {id for sentence in never for id in tokenizer.encode(sentence, add_special_tokens=False)[:1]}
     begin = -1  # of the answer; -1 before its first token
 
     def fits(before: str, partial: str, piece: str) -> bool:
@@ -64,7 +63,7 @@ def copying(tokenizer: Any, texts: Sequence[str], never: Sequence[str] = ()) -> 
         before = head.rpartition(" ")[2]
         allowed = [id for id, piece in pieces.items() if fits(before, partial, piece)]
         if not said:
-            return only(logits, [id for id in allowed if id not in skipped] or allowed)
+            return only(logits, [id for id in allowed if id not in never] or allowed)
         if partial in words.after(before) or (said and not partial):  # between words; an empty answer is none
             if _repeats(said.split()):
                 return only(logits, stop)

@@ -101,21 +101,27 @@ def test_an_unsure_answer_is_not_supported() -> None:
         assert last.support == support
 
 
-def test_an_answer_of_an_unlikely_chunk_is_not_supported() -> None:
-    for answers, certainty, told, support in (
-        (0.5, 0.0, "Ana", "supported"),
-        (-0.5, 0.0, "Ana", "unsupported"),
-        (-3.5, -0.1, "Ana", "unsupported"),
-        (-3.5, -1.2, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
-        (0.5, -6.0, REFUSAL, "unsupported"),
-    ):
-        asked = Asked(1.0)
-        one = asked.contest.candidates[0]
-        one.choice = Choice((replace(asked.chunks[0], answers=answers, related=1.0),))
-        asked.say(0, "Ana", certainty, supported=True)
-        last = asked.events[-1]
-        assert isinstance(last, Answer)
-        assert (asked.told, last.text, last.support) == (told, told, support)
+@pytest.mark.parametrize(
+    ("answers", "certainty", "refuses", "told", "support"),
+    [
+        (0.5, 0.0, -3.0, "Ana", "supported"),
+        (-0.5, 0.0, -3.0, "Ana", "unsupported"),
+        (-3.5, -0.1, -3.0, "Ana", "unsupported"),
+        (-3.5, -0.1, -0.2, REFUSAL, "unsupported"),  # neither the matcher nor the adapter holds that it knows
+        (-5.0, -0.1, -6.0, "Ana", "unsupported"),  # the adapter does
+        (0.5, -6.0, -3.0, REFUSAL, "unsupported"),  # the matcher does, but the answer is a guess
+    ],
+)
+def test_matcher_and_adapter_refuse_together(
+    answers: float, certainty: float, refuses: float, told: str, support: str
+) -> None:
+    asked = Asked(1.0)
+    one = asked.contest.candidates[0]
+    one.choice, one._refuses = Choice((replace(asked.chunks[0], answers=answers, related=1.0),)), refuses
+    asked.say(0, "Ana", certainty, supported=True)
+    last = asked.events[-1]
+    assert isinstance(last, Answer)
+    assert (asked.told, last.text, last.support) == (told, told, support)
 
 
 def test_an_answer_is_spelt_in_the_words_of_its_chunk(tokenizer: Any) -> None:
@@ -152,6 +158,10 @@ def test_an_answer_is_no_refusal_where_the_matcher_refuses(tokenizer: Any) -> No
     assert mx.argmax(matched.spelling(tokenizer, text)(prompt, logits)).item() == ana
     assert mx.argmax(other.spelling(tokenizer, text)(prompt, logits)).item() == the
     assert matched.certainty == pytest.approx(other.certainty - 2.0, abs=1e-4)  # it would have refused
+    rest = float(np.log(np.exp(3.0) + np.exp(2.0) + np.exp(1.0)))
+    assert matched._refuses == pytest.approx(float(np.logaddexp(3.0, 2.0)) - rest, abs=1e-4)
+    matched.spelling(tokenizer, text)(prompt, logits * 2)  # of the first token alone
+    assert matched._refuses == pytest.approx(float(np.logaddexp(3.0, 2.0)) - rest, abs=1e-4)
 
 
 def test_a_failure_of_one_ends_the_question_once() -> None:
@@ -187,8 +197,8 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
     ("matches", "verdict"),
     [
         ([(3.0, 5.0), (-8.0, 5.0)], "ask"),
-        ([(-7.0, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
-        ([(-3.9, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
+        ([(-6.6, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
+        ([(-6.4, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
         ([(-4.2, -4.0), (-8.0, -3.0)], "alone"),  # about something else
         ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
     ],
