@@ -6,12 +6,14 @@ import re
 import statistics
 from collections.abc import Sequence
 
-from thoth.ingest.pdf_line import BROKEN_WORD, COLUMN_LETTERS, Line
+from thoth.ingest.pdf_line import BROKEN_WORD, COLUMN_LETTERS, Gap, Line
 
 _COLUMN_LINES = 5  # fewer lines side by side are a table
 _COLUMN_FILL = 0.7  # how full the lines of a column are, most of them
 
 _HYPHEN_AT_END = re.compile(r"[^\W\d_]-\Z")
+
+_Cell = tuple[float, int]  # how wide it is, and its letters
 
 
 def in_order(lines: Sequence[Line]) -> list[Line]:
@@ -58,18 +60,24 @@ def _gutter(lines: Sequence[Line]) -> float | None:
             continue
         gutter = max(gap[1] for _, gap in cut)
         narrow = [(line, gap) for line, gap in cut if gap[1] <= gutter <= gap[2]]
-        widths = [gap[1] - line.left for line, gap in narrow], [line.right - gap[2] for line, gap in narrow]
-        letters = [gap[0] - 1 for _, gap in narrow], [len(line.text) - gap[0] for line, gap in narrow]
-        if all(_is_prose(width, count) for width, count in zip(widths, letters, strict=True)):
+        if all(map(_is_prose, zip(*(_beside(line, gap) for line, gap in narrow), strict=True))):
             middle = (gutter + min(gap[2] for _, gap in narrow)) / 2
             best = max(best or (0, 0.0), (len(narrow), middle))
     return None if best is None else best[1]
 
 
-def _is_prose(widths: Sequence[float], letters: Sequence[int]) -> bool:
-    widest = max(widths, default=0.0)
-    full = sum(width > _COLUMN_FILL * widest for width in widths)
-    return 2 * full > len(widths) and statistics.median(letters) >= COLUMN_LETTERS
+def _beside(line: Line, gap: Gap) -> tuple[_Cell, _Cell]:
+    """Return what stands left and right of a space, as far as the spaces before and behind it."""
+    edges = [(0, line.left, line.left), *line.gaps, (len(line.text) + 1, line.right, line.right)]
+    at = edges.index(gap)
+    before, behind = edges[at - 1], edges[at + 1]
+    return (gap[1] - before[2], gap[0] - before[0] - 1), (behind[1] - gap[2], behind[0] - gap[0] - 1)
+
+
+def _is_prose(cells: Sequence[_Cell]) -> bool:
+    widest = max((width for width, _ in cells), default=0.0)
+    full = sum(width > _COLUMN_FILL * widest for width, _ in cells)
+    return 2 * full > len(cells) and statistics.median(letters for _, letters in cells) >= COLUMN_LETTERS
 
 
 def _part(line: Line, start: int, stop: int, left: float, right: float) -> Line:

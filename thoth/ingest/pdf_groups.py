@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from thoth.ingest import pdf_columns, pdf_order
+from thoth.ingest import pdf_columns, pdf_order, pdf_table
 from thoth.ingest.document import Kind
 from thoth.ingest.pdf_line import BROKEN_WORD, Line
 from thoth.ingest.pdf_lines import is_wide
@@ -113,8 +113,8 @@ def _written(block: Sequence[Line], whole: str, pitch: float) -> Iterator[Group]
         return
     items = [_ITEM.match(line.text) is not None for line in block]
     kinds: list[Kind] = [
-        "table" if _is_row(line) else "list" if is_item else "paragraph"
-        for line, is_item in zip(block, items, strict=True)
+        "table" if _is_row(line) or (in_table and not is_item) else "list" if is_item else "paragraph"
+        for line, is_item, in_table in zip(block, items, pdf_table.rows(block), strict=True)
     ]
     kind, text = kinds[0], block[0].text
     goes_on = _going_on(block, items, pitch) if len(block) > 1 else []
@@ -124,7 +124,7 @@ def _written(block: Sequence[Line], whole: str, pitch: float) -> Iterator[Group]
         elif fits and "table" not in (before, this):
             text += _between(text, line.text) + line.text
         elif kind == this or (kind == "list" and this == "paragraph" and _hangs(above, line)):
-            text += "\n" + line.text
+            text = f"{_hyphenated(text)}\n{line.text}"
         else:
             yield Group(kind, text)
             kind, text = this, line.text
@@ -204,7 +204,7 @@ def _joined(text: str, following: str, whole: str) -> str | None:
 
 
 def _hyphenated(text: str) -> str:
-    """Return a text with the hyphen of its last word where the rest of that stands on another page."""
+    """Return a text with the hyphen of its last word where the rest of that stands elsewhere."""
     return f"{text[:-1]}-" if text.endswith(BROKEN_WORD) else text
 
 

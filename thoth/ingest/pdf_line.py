@@ -8,7 +8,8 @@ from typing import NamedTuple
 BROKEN_WORD = ("\x02", "\ufffe")
 COLUMN_LETTERS = 14  # in a line of a column, usually
 
-Gaps = tuple[tuple[int, float, float], ...]
+Gap = tuple[int, float, float]
+Gaps = tuple[Gap, ...]
 
 
 class Line(NamedTuple):

@@ -1,5 +1,7 @@
 """Makes the PDF files of tests/fixtures/cases that layouts.yaml describes: `python -m tests.app.ingest.pdf_layouts`."""
 
+from collections.abc import Sequence
+
 import reportlab
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
@@ -123,6 +125,72 @@ def pdf_first_cell_wraps() -> bytes:
         cells += [lines(cell, x=x, y=y) for x, cell in zip((60, 190, 360), row, strict=True)]
         y -= 14 * max(map(len, row)) + 6
     return pages(both(*cells))
+
+
+RESULTS = [
+    ("Model", "Params", "Accuracy", "F1", "Latency"),
+    ("BERT-base", "110M", "84.1", "83.2", "21 ms"),
+    ("RoBERTa-large", "355M", "90.2", "89.9", "64 ms"),
+    ("DistilBERT", "66M", "82.2", "81.0", "12 ms"),
+    ("ELECTRA-small", "14M", "79.9", "78.8", "9 ms"),
+]
+SETS = [
+    ("[,1]", "sr", "numeric", "aggregate personal savings of a household"),
+    ("[,2]", "pop15", "numeric", "share of people who are younger than 15"),
+    ("[,3]", "pop75", "numeric", "share of people who are older than 75"),
+    ("[,4]", "dpi", "numeric", "what a person has to spend in a year"),
+    ("[,5]", "ddpi", "numeric", "how much that grew since the year before"),
+]
+
+
+def close_table(table: Sequence[Sequence[str]], right: bool, y: float = 730) -> Draw:
+    """A table as LaTeX sets it: 12 points between its columns, no rules; the other cells of a row right-aligned."""
+
+    def draw(canvas: Canvas) -> None:
+        canvas.setFont("Times-Roman", 10)
+        wide = [
+            max(canvas.stringWidth(cell, "Times-Roman", 10) for cell in column) for column in zip(*table, strict=True)
+        ]
+        for place, row in enumerate(table):
+            x = 60.0
+            for column, (cell, width) in enumerate(zip(row, wide, strict=True)):
+                if right and column:
+                    canvas.drawRightString(x + width, y - 12 * place, cell)
+                else:
+                    canvas.drawString(x, y - 12 * place, cell)
+                x += width + 12
+
+    return draw
+
+
+@layout
+def pdf_table_of_numbers_in_a_paper() -> bytes:
+    caption = at(60, 760, "Table 2: Results on the development set. Latency was measured on one core of a laptop.", 10)
+    return pages(both(caption, close_table(RESULTS, right=True), lines(PROSE, y=640)))
+
+
+@layout
+def pdf_table_of_words_in_a_manual() -> bytes:
+    return pages(close_table(SETS, right=False))
+
+
+@layout
+def pdf_table_in_close_columns() -> bytes:
+    rows = [("Lift", "Karsten", "41,000 euros", "September 2"), ("Roof", "Wagner", "29,200 euros", "September 9")]
+    rows += [("Gate", "Karsten", "11,700 euros", "September 3"), ("Yard", "Wagner", "12,600 euros", "September 8")]
+    return pages(close_table(rows, right=False))
+
+
+@layout
+def pdf_loosely_set_prose() -> bytes:
+    def draw(canvas: Canvas) -> None:
+        for place, text in enumerate((*LEFT, *RIGHT)):
+            canvas.setFont("Times-Roman", 11)
+            text = text.rpartition(" ")[0] if place in (2, 3, 7) else text  # too long a word for the line
+            spare = 165 - canvas.stringWidth(text, "Times-Roman", 11)
+            canvas.drawString(60, 760 - 13 * place, text, wordSpace=spare / text.count(" "))
+
+    return pages(draw)
 
 
 @layout
