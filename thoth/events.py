@@ -85,7 +85,8 @@ class Stats:
         chunks: the chunks whose adapters were attached, best first.
         passages: number of passages that were looked up and read in the context.
         second_look: whether they were read because nothing supported a first answer, from the weights alone.
-        quoted: whether nothing supported the second answer either, and the text is what was read for it.
+        quoted: whether the text quotes the documents: nothing supported the second answer either, and this is what was
+            read for it; or a whole text was asked for, and these sentences say what it is about.
     """
 
     document_tokens_in_context: int

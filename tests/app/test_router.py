@@ -141,6 +141,32 @@ def test_a_chunk_is_compared_by_itself_and_beside_the_one_before(library: Librar
     assert judged([stored]) == {0: (1.0, -2.0), 1: (1.5, -3.0), 2: (1.5, -3.0)}
 
 
+@pytest.mark.parametrize(
+    ("question", "numbers", "compared"),
+    [
+        ("Who wrote the paper?", {3}, True),  # no chunk has the word, and the matcher says which one tells it
+        ("Who is the author of the document?", {3}, True),
+        ("Who signed velmar.txt?", {3}, True),
+        ("What does the paper say?", {0, 1, 2, 3}, False),
+        ("What is in velmar.txt?", {0, 1, 2, 3}, False),
+    ],
+)
+def test_the_matcher_is_asked_where_a_question_points_and_says_more(
+    library: Library, put: Put, question: str, numbers: set[int], compared: bool
+) -> None:
+    other, stored = put("Nothing is said here.", "Nor here.", name="other.txt"), put(*NOTES, name="velmar.txt")
+
+    def compare(question: str, groups: Sequence[Sequence[ChunkRef]]) -> list[Match]:
+        assert {ref.document for group in groups for ref in group} == {stored.id}
+        return [Match(6.0 if group[-1].number == 3 else -20.0, 1.0) for group in groups]
+
+    documents = [other, stored] if "velmar" in question else [stored]
+    found = router.route(library, question, documents, Routing(), 8, nowhere, apart=True, compare=compare)
+    assert {one.document for one in found} == {stored.id}
+    assert {one.number for one in found if one.answers is None or one.answers > 0} == numbers
+    assert {one.answers is not None for one in found} == {compared}
+
+
 def test_chunks_around_the_one_with_the_name_are_compared(library: Library, put: Put) -> None:
     """The last of them is not absorbed, and those far away are not near enough."""
     texts = [

@@ -193,6 +193,8 @@ def support(answer: Answer) -> str:
     look = f" {looked.capitalize()}." if (looked := second_look(answer.stats)) else ""
     if answer.stats.quoted:
         places = dict.fromkeys(where for where, _ in explain(answer.sources))
+        if not answer.stats.prompt_tokens:
+            return f"This model does not summarise: quoted from {' and '.join(places)}."
         return f"Nothing supports the model's own answer: quoted from {' and '.join(places)}.{look}"
     if answer.support == "unsupported":
         return UNSUPPORTED + look

@@ -25,7 +25,7 @@ from thoth.engine.sampling import Ending
 from thoth.errors import ModelError, Stopped
 from thoth.events import Answer, Drawn, Finish, Passage, Stats, Token
 from thoth.library.records import ChunkRef
-from thoth.retrieval import choosing, provenance
+from thoth.retrieval import choosing, provenance, whole
 from thoth.retrieval.choosing import Choice, ref
 from thoth.retrieval.query import conversation_query
 
@@ -94,13 +94,14 @@ class Answerer:
         if not (self._pair.apart and contest.begins(question, choice)):
             ask(task, choice)
             return
-        match contest.verdict(choice):
-            case "alone":
-                ask(task, Choice())
-                return
-            case "refuse":
-                self._refuse(question, task, absorb_seconds, choice)
-                return
+        verdict = contest.verdict(choice)
+        quotes = whole.quotes(self._library, choice.attached) if verdict == "quote" else ()
+        if verdict == "alone":
+            ask(task, Choice())
+            return
+        if verdict == "refuse" or quotes:
+            contest.tell(task, question, choice, absorb_seconds, quotes)
+            return
         asked = contest.Contest(task, question, choice)
         try:
             for one in asked.candidates:
@@ -163,16 +164,6 @@ class Answerer:
             reply.quotes = quotes
             reply.processors.append(copying(self._pair.tokenizer, [*texts.values(), question.messages[-1]["content"]]))
         self._replies.append(reply)
-
-    def _refuse(self, question: Question, task: Task, absorb_seconds: float, choice: Choice) -> None:
-        """Say that no document answers: the matcher found no chunk that does, and none is asked."""
-        import mlx.core as mx
-
-        seconds = time.perf_counter() - question.asked_at
-        documents = len({chosen.document for chosen in choice.attached})
-        task.tell(Token(contest.REFUSAL))
-        stats = Stats(0, 0, 0, absorb_seconds, seconds, 0.0, documents, 0, mx.get_peak_memory(), chunks=choice.attached)
-        task.tell(Answer(contest.REFUSAL, stats))
 
     def step(self) -> None:
         """One token, or one part of a prompt, for each question in flight; tells the tasks."""
@@ -325,9 +316,7 @@ class Answerer:
         else:
             sources = provenance.sources(self._library, reply.searched, text, question.documents, used)
         if reply.quotes and not (sources or provenance.is_refusal(text)):
-            # Paragraphs: Markdown would join lines.
-            text = "\n\n".join(f'"{" ".join(passage.quote.split())}"' for passage in reply.quotes)
-            return Answer(text, replace(stats, quoted=True), tuple(reply.quotes))
+            return Answer(whole.as_text(reply.quotes), replace(stats, quoted=True), tuple(reply.quotes))
         calls, fault = reply.reader.calls() if reply.reader is not None and reply.reader.in_calls else ((), "")
         closed = reply.mask is not None and reply.mask.was_cut
         if closed or (fault and finish == "length"):  # what cannot be read then is the call that was cut

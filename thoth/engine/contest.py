@@ -10,6 +10,7 @@ docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-what-is-sai
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from thoth.engine.copying import copying
 from thoth.engine.request import Task
 from thoth.engine.sampling import Processor
-from thoth.events import Answer, Event, Failed, Progress, Token
-from thoth.retrieval import matching
+from thoth.events import Answer, Event, Failed, Passage, Progress, Stats, Token
+from thoth.retrieval import matching, whole
 from thoth.retrieval.provenance import is_refusal
 
 if TYPE_CHECKING:
@@ -180,8 +181,10 @@ class Candidate(Task):
                 self._contest.fail(event)
 
 
-def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
-    """What the matcher says of the chunks: ask them, refuse since none answers, or let the base alone answer."""
+def verdict(choice: Choice) -> Literal["ask", "refuse", "alone", "quote"]:
+    """What becomes of a question: ask the chunks, refuse since none answers, let the base alone answer, or quote."""
+    if choice.whole:
+        return "quote"
     answers = max((one.answers for one in choice.attached if one.answers is not None), default=None)
     related = max((one.related for one in choice.attached if one.related is not None), default=None)
     if answers is None or related is None:
@@ -189,6 +192,20 @@ def verdict(choice: Choice) -> Literal["ask", "refuse", "alone"]:
     if related < _RELATED:
         return "alone"
     return "ask" if answers >= _HOPELESS else "refuse"
+
+
+def tell(
+    task: Task, question: Question, choice: Choice, absorb_seconds: float, quotes: tuple[Passage, ...] = ()
+) -> None:
+    """Answer without the model: with quotes or, where there are none, with a refusal."""
+    import mlx.core as mx
+
+    text = whole.as_text(quotes) or REFUSAL
+    seconds = time.perf_counter() - question.asked_at
+    documents = len({chosen.document for chosen in choice.attached})
+    stats = Stats(0, 0, 0, absorb_seconds, seconds, 0.0, documents, 0, mx.get_peak_memory(), chunks=choice.attached)
+    task.tell(Token(text))
+    task.tell(Answer(text, replace(stats, quoted=bool(quotes)), quotes))
 
 
 def begins(question: Question, choice: Choice) -> bool:

@@ -131,7 +131,7 @@ def _wanted(question: Question, recall: float | None) -> bool:
 
 def _pays(first: Answer) -> bool:
     """Whether nothing supports an answer although a chunk fits the question well, and the weights were not sure."""
-    if first.support != "unsupported":
+    if first.support != "unsupported" or first.stats.quoted:
         return False
     said = [chunk.certainty for chunk in first.stats.chunks[:1] if chunk.certainty is not None]
     if said and said[0] >= _CERTAIN and not is_refusal(first.text):

@@ -26,10 +26,12 @@ class Choice:
     Attributes:
         attached: the chunks whose adapters are attached, best first.
         passages: the chunks whose texts are put into the context, best first.
+        whole: whether the attached ones are some of many, because whole texts are asked for.
     """
 
     attached: tuple[Chosen, ...] = ()
     passages: tuple[Chosen, ...] = ()
+    whole: bool = False
 
 
 def choose(
@@ -74,7 +76,8 @@ def choose(
     passages: list[Chosen] = []
     if routing.with_text:
         passages = router.passages(library, question, documents, routing.with_text, embed, compare if apart else None)
-    return Choice(tuple(attached), tuple(passages))
+    whole = routing.route == "auto" and apart and router.are_spread(question, documents, attached)
+    return Choice(tuple(attached), tuple(passages), whole)
 
 
 def ref(chosen: Chosen) -> ChunkRef:

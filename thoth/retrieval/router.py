@@ -63,6 +63,11 @@ _OWN_COUNT = 2
 _SPREAD_SCORE = 0.5
 # Score of a chunk that says what a document's first one lacks, as a share of that one's.
 _BODY = 0.9
+# What a text does: "What does the paper say?" asks for nothing in it.
+_SAYING = frozenset(
+    "concern concerns contain contains cover covers deal deals describe describes described discuss discusses explain "
+    "explains mention mentions say says said state states stated talk talks tell tells told written".split()
+)
 # An address says where something is: that no chunk has its parts says nothing.
 _ADDRESS = re.compile(r"\bhttps?://\S+", re.IGNORECASE)
 
@@ -100,6 +105,13 @@ def route(
     return describe(library, documents, ranked)
 
 
+def are_spread(question: str, documents: Sequence[StoredDocument], chosen: Sequence[Chosen]) -> bool:
+    """Tell whether chunks were chosen because a question asks for whole texts, and not for a page or a chapter."""
+    asked = pointing(question, documents)
+    is_part = asked.pages is not None or asked.part is not None
+    return bool(chosen) and not is_part and all((one.score, one.answers) == (_SPREAD_SCORE, None) for one in chosen)
+
+
 def passages(
     library: Library,
     question: str,
@@ -126,7 +138,8 @@ def ranking(
     """Rank the absorbed chunks of documents that fit a question, best first, at most `most`.
 
     Where a question asks for whole texts or only points at a document, its chunks are spread over that document. Where
-    no word of the question is in any chunk and it points at nothing, features alone decide.
+    no word of the question is in any chunk and it points at nothing, features alone decide; with a matcher also where
+    it points at a document and says more: "Who wrote the paper?".
     """
     asked = pointing(question, documents)
     ids = [document.id for document in documents if asked.documents is None or document.id in asked.documents]
@@ -137,6 +150,8 @@ def ranking(
     spelled = " ".join([*spellings.others(own), *spellings.in_other_words(own)])
     standing = {name: _standing(library, name, ids) for name in named}
     strange = not all(standing.values())
+    if len(absorbed) < 2 and apart and asked.whole:
+        return _spread(absorbed, most)
     if len(absorbed) < 2:
         return matched(library, [Ranked(ref, 1.0) for ref in absorbed], asked, compare, most, strange=strange)
     telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
@@ -167,8 +182,10 @@ def ranking(
         told = [id for id in ids if id in asked.favoured] or (ids if asked.documents else [])
         if not told and not named:
             told = [id for id in ids if len(ids) == 1]
-        if told or not apart:
+        says_more = any(word.casefold() not in _SAYING for word in telling)
+        if (told or not apart) and not (compare and says_more):
             return _spread(library.absorbed(told), most)
+        absorbed = library.absorbed(told) or absorbed  # the matcher tells which of them answers
     ranked = _joined(library, asked.rest, matches, absorbed, embed, apart=apart)
     ranked = matched(library, _with_body(library, about, ranked), asked, compare, most, strange=strange)
     return _of_each(library, asked.named, " ".join(telling), ranked) if 1 < len(asked.named) <= most else ranked

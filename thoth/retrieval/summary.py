@@ -27,6 +27,11 @@ class _Sentence:
 
 
 def summary(document: Document) -> str:
+    """Return the sentences of `central` as one text."""
+    return " ".join(central(document))
+
+
+def central(document: Document) -> list[str]:
     """Return two sentences of a document: the first one, and the one that is closest to all of it.
 
     The second is chosen by how often the document has the terms of the sentence; what the first one says
@@ -36,13 +41,13 @@ def summary(document: Document) -> str:
         document: its headings, lists, tables and code are left out.
 
     Returns:
-        The sentences in the document's order; empty for a document without whole sentences.
+        The sentences in the document's order; none of a document without whole sentences.
     """
     found = _sentences(document)
     if not found:
-        return ""
+        return []
     first, *rest = found
-    return " ".join(sentence.text for sentence in [first, *_ranked(rest, found, said=first)][:_SENTENCES])
+    return [sentence.text for sentence in [first, *_ranked(rest, found, said=first)][:_SENTENCES]]
 
 
 def telling(document: Document) -> list[str]:

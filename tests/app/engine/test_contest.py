@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mlx.core as mx
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 from mlx_hypernet import bundle
 from mlx_hypernet.marks import Marks, Match
 from tests.app.tui.fakes import stats
+from thoth.actions import ask
 from thoth.engine import contest
 from thoth.engine.contest import Candidate, Contest
 from thoth.engine.copying import _TIES
@@ -200,12 +201,13 @@ def test_a_model_that_chooses_what_it_reads_is_asked_once() -> None:
         ([(-6.6, 5.0), (-8.0, -3.0)], "refuse"),  # about the same, and it does not answer
         ([(-6.4, 5.0), (-8.0, -3.0)], "ask"),  # what it says decides
         ([(-4.2, -4.0), (-8.0, -3.0)], "alone"),  # about something else
-        ([(None, None)], "ask"),  # no matcher, or a whole text is asked for
+        ([(None, None)], "ask"),  # no matcher
     ],
 )
 def test_what_the_matcher_says(matches: list[tuple[float | None, float | None]], verdict: str) -> None:
     chunks = [Chosen("id", "note.txt", place, None, (), 1.0, *match) for place, match in enumerate(matches)]
     assert contest.verdict(Choice(tuple(chunks))) == verdict
+    assert contest.verdict(Choice(tuple(chunks), whole=True)) == "quote"
 
 
 TOWNS = {"Harpool": "Osra Kelland", "Velmar": "Ana Dorsen", "Tolquin": "Berin Asto"}
@@ -253,6 +255,27 @@ def test_each_chunk_answers_with_its_own_adapter(engine: Engine, documents: list
         assert {one.document for one in found.stats.chunks} == {one.id for one in documents}
         assert found.stats.rank == alone.stats.rank
     assert answer(engine, "Velmar", documents, Routing("all")).stats.rank > alone.stats.rank
+
+
+@pytest.mark.parametrize("fallback", ["none", "text"])
+def test_a_whole_text_is_quoted(
+    engine: Engine, documents: list[StoredDocument], fallback: Literal["none", "text"]
+) -> None:
+    """Four of many chunks know no whole text, and no second look follows."""
+    said = ["The harbour of Velmar was rebuilt after the great storm.", "Its pier costs 40 crowns a day for each ship."]
+    *_, end = engine.absorb(Document("report.txt", "\n\n".join(said)))
+    assert isinstance(end, Absorbed)
+    asked = [{"role": "user", "content": "What is this document about?"}]
+    *_, last = engine.ask(asked, [end.document], (), Routing(fallback=fallback), max_tokens=24)
+    assert isinstance(last, Answer)
+    assert last.text == "\n\n".join(f'"{sentence}"' for sentence in said)
+    assert [one.quote for one in last.sources] == said
+    assert (last.stats.quoted, last.stats.second_look, last.stats.generated_tokens) == (True, False, 0)
+    assert ask.support(last) == "This model does not summarise: quoted from report.txt."
+    asked = [{"role": "user", "content": f"Compare report.txt with {documents[0].name}."}]
+    *_, last = engine.ask(asked, [end.document, documents[0]], (), Routing(fallback=fallback), max_tokens=24)
+    assert isinstance(last, Answer)
+    assert {one.document for one in last.sources} == {end.document.id, documents[0].id}
 
 
 def test_a_stopped_question_ends_once(engine: Engine, documents: list[StoredDocument]) -> None:
