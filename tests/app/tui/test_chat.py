@@ -162,6 +162,8 @@ async def test_quitting_while_the_earlier_questions_are_read_ends_without_an_err
 ) -> None:
     read = held(monkeypatch, [])
     async with running(fake()) as chat:
+        await chat.pilot.pause()  # the library is read after the first paint, and shown if the app runs
+        await chat.until(lambda: not chat.main.desk.library.refreshing)
         with chat.app.batch_update():  # the compositor must not draw what is gone
             await chat.main.query_one(Prompt).remove()  # as an app that is quit does
             read.set()
