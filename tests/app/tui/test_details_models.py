@@ -146,6 +146,14 @@ async def test_a_download_says_what_it_takes_and_goes_on_when_the_dialog_is_clos
     assert hub.planned == [("gemma-2-2b", None)]
 
 
+async def test_closing_while_models_are_looked_for_ends_without_an_error(downloads: Downloads) -> None:
+    app = Host(screen := ModelsScreen("nano", downloads))
+    async with app.run_test(size=(100, 30)):
+        with app.batch_update():  # the compositor must not draw what is gone
+            await screen.query_one(DataTable).remove()  # as a screen that is closed does
+            await screen._look().wait()
+
+
 async def test_a_download_can_be_stopped_and_begun_again(hub: FakeHub, downloads: Downloads) -> None:
     app = Host(ModelsScreen("nano", downloads))
     async with app.run_test(size=(100, 30)) as pilot:

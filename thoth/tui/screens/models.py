@@ -98,7 +98,9 @@ class ModelsScreen(Dialog[str | None]):
         self.app.call_from_thread(self._fill, found, f"Free: {' and '.join(free)}")
 
     def _fill(self, found: list[Row], room: str) -> None:
-        table = self.query_one(DataTable)
+        if not (tables := self.query(DataTable)):
+            return  # the screen was closed meanwhile
+        table = tables.first()
         cursor = (
             table.cursor_row if self._rows else next((n for n, row in enumerate(found) if row.state == "in use"), 0)
         )
