@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import harness
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.models.registry import Pair
+from thoth.models import registry
 from torch_train.nano.language import Language
 
 
@@ -32,8 +32,7 @@ def main() -> None:
     from mlx_hypernet.live import attach, detach
     from thoth.engine.loading import load_pair
 
-    folder = arguments.pair
-    pair = load_pair(Pair(folder.name, folder / "base", folder / "hypernet"))  # as the app computes
+    pair = load_pair(registry.resolve(str(arguments.pair)))  # as the app computes
     base, tokenizer, bundle = pair.model, pair.tokenizer, pair.bundle
     suffix = list(bundle.config.suffix_ids)
     language = Language(1, "test")

@@ -20,7 +20,7 @@ from benchmarks import harness
 from benchmarks.tool_dialogues import TOOL_ROWS, ToolRow
 from mlx_hypernet.blas import preload_blas
 from thoth import nano
-from thoth.models.registry import Pair
+from thoth.models import registry
 from torch_train.nano.language import UNKNOWN, Language, Note
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Model:
     def __init__(self, folder: Path) -> None:
         from thoth.engine.loading import load_pair
 
-        pair = load_pair(Pair(folder.name, folder / "base", folder / "hypernet"))
+        pair = load_pair(registry.resolve(str(folder)))
         self.base, self.tokenizer, self.bundle = pair.model, pair.tokenizer, pair.bundle
 
     def score(self, row: Row, questions: int) -> tuple[int, int]:
