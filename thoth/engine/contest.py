@@ -3,7 +3,8 @@
 For pairs whose adapters spoil each other when they are attached together, and spell what they know wrongly. A chunk
 that does not hold the answer mostly refuses, or is unsure. What a chunk says is spelt in its own words: the weights
 choose them, and how likely they were without that limit says how far to believe them. The chunks are rows of one batch
-with an adapter each. Where the pair has a matcher, it counts too, and it alone refuses: no chunk does. Measured:
+with an adapter each. Where the pair has a matcher, no chunk says that it does not know: the matcher refuses, and how
+likely the best chunk would have refused counts beside it. Measured:
 docs/decisions/2026-11-29-chunks-answer-by-themselves.md, 2026-11-30-what-is-said-and-what-is-refused.md,
 2026-11-30-how-willing-an-adapter-is.md.
 """

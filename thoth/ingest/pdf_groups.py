@@ -204,7 +204,7 @@ def _joined(text: str, following: str, whole: str) -> str | None:
 
 
 def _hyphenated(text: str) -> str:
-    """Return a text with the hyphen of its last word where the rest of that stands elsewhere."""
+    """Return a text with a hyphen at its end where its last word continues on another page or in another cell."""
     return f"{text[:-1]}-" if text.endswith(BROKEN_WORD) else text
 
 

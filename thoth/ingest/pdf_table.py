@@ -25,8 +25,7 @@ def rows(lines: Sequence[Line]) -> list[bool]:
     """
     found = [False] * len(lines)
     for first in range(len(lines) - _ROWS + 1):
-        some = lines[first : first + _ROWS]
-        if all(line.gaps for line in some) and _share_a_strip(some):
+        if lines[first].gaps and _share_a_strip(lines[first : first + _ROWS]):
             found[first : first + _ROWS] = [True] * _ROWS
     return found
 

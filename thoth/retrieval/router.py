@@ -107,9 +107,10 @@ def route(
 
 def are_spread(question: str, documents: Sequence[StoredDocument], chosen: Sequence[Chosen]) -> bool:
     """Tell whether chunks were chosen because a question asks for whole texts, and not for a page or a chapter."""
+    if not chosen or any((one.score, one.answers) != (_SPREAD_SCORE, None) for one in chosen):
+        return False
     asked = pointing(question, documents)
-    is_part = asked.pages is not None or asked.part is not None
-    return bool(chosen) and not is_part and all((one.score, one.answers) == (_SPREAD_SCORE, None) for one in chosen)
+    return asked.pages is None and asked.part is None
 
 
 def passages(
@@ -150,9 +151,9 @@ def ranking(
     spelled = " ".join([*spellings.others(own), *spellings.in_other_words(own)])
     standing = {name: _standing(library, name, ids) for name in named}
     strange = not all(standing.values())
-    if len(absorbed) < 2 and apart and asked.whole:
-        return _spread(absorbed, most)
     if len(absorbed) < 2:
+        if apart and asked.whole:
+            return _spread(absorbed, most)
         return matched(library, [Ranked(ref, 1.0) for ref in absorbed], asked, compare, most, strange=strange)
     telling = [word for word in words if asked.mentioned.isdisjoint(terms.terms(word))]
     rare = [name for name in named if 0 < standing[name] <= _RARE and name in telling]
